@@ -1,0 +1,44 @@
+"""What a plugin author imports, and nothing heavy. The torch side stands in `harness.nn`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.contract.components import BackboneFactory, Component, PoolingFactory, use
+from harness.contract.dataset import Dataset
+from harness.contract.errors import HarnessError, InputError, nearest
+from harness.contract.hookspecs import hookimpl
+from harness.contract.seeds import of as seed_of
+from harness.contract.types import Epoch, Plan, Sample, Task, TrialResult, TrialSpec
+
+if TYPE_CHECKING:
+    from harness.study.results import results
+
+__version__ = "0.1.0"
+__all__ = [
+    "BackboneFactory",
+    "Component",
+    "Dataset",
+    "Epoch",
+    "HarnessError",
+    "InputError",
+    "Plan",
+    "PoolingFactory",
+    "Sample",
+    "Task",
+    "TrialResult",
+    "TrialSpec",
+    "hookimpl",
+    "nearest",
+    "results",
+    "seed_of",
+    "use",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "results":
+        from harness.study.results import results
+
+        return results
+    raise AttributeError(f"module 'harness' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""The command line: study, plugin, data, doctor, ui."""

@@ -1,0 +1,272 @@
+"""The plugin host: finds components through entry points and survives every bad one.
+
+A fresh catalog a call, no global state. A plugin that cannot be loaded is remembered with its
+distribution, version and traceback; it fails a run only if the study needs it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pluggy
+
+from harness.contract.components import KINDS, Component, Factory, Use, mismatch, parameters
+from harness.contract.errors import InputError, Problems, nearest
+from harness.contract.hookspecs import HarnessSpecs
+
+GROUP = "harness"
+SLOW_S = 0.5
+_HOOKS = {kind: f"harness_{kind}s" if kind != "architecture" else "harness_architectures" for kind in KINDS}
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Where a plugin comes from: its entry point, distribution and version."""
+
+    plugin: str
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.plugin} ({self.distribution} {self.version})"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plugin, or one component of it, that cannot be used, and why."""
+
+    provider: Provider
+    reason: str
+    details: str = ""
+
+
+@dataclass
+class Catalog:
+    """All components that are installed and not disabled, by kind and name.
+
+    Build one with `Catalog.discover()`; tests register plugins of their own on an empty one.
+    """
+
+    manager: pluggy.PluginManager = field(default_factory=lambda: _manager())
+    providers: dict[str, Provider] = field(default_factory=dict)
+    broken: list[Broken] = field(default_factory=list)
+    slow: dict[str, float] = field(default_factory=dict)
+    _components: dict[str, dict[str, tuple[Component[Any], Provider]]] = field(
+        default_factory=lambda: {kind: {} for kind in KINDS}
+    )
+
+    @classmethod
+    def discover(cls, disabled: Iterable[str] = ()) -> Catalog:
+        """Loads every entry point of group `harness` that is not named in `disabled`."""
+        catalog, banned = cls(), set(disabled)
+        for entry, provider in _entry_points():
+            if provider.plugin in banned:
+                continue
+            if provider.plugin in catalog.providers:
+                other = catalog.providers[provider.plugin]
+                catalog.broken.append(Broken(provider, f"the name is taken by {other}"))
+                continue
+            started = time.perf_counter()
+            try:
+                plugin = entry.load()
+            except Exception as error:
+                catalog.broken.append(Broken(provider, _line(error), traceback.format_exc()))
+            else:
+                catalog.register(plugin, provider)
+            seconds = time.perf_counter() - started
+            if seconds > SLOW_S:
+                catalog.slow[provider.plugin] = seconds
+        return catalog
+
+    def register(self, plugin: Any, provider: Provider | None = None) -> None:
+        """Adds one plugin (a module or object with hook implementations)."""
+        name = getattr(plugin, "__name__", type(plugin).__name__)
+        provider = provider or Provider(name, "local", "0")
+        try:
+            self.manager.register(plugin, name=provider.plugin)
+            _check_hooks(self.manager, plugin)
+        except Exception as error:
+            if self.manager.has_plugin(provider.plugin):
+                self.manager.unregister(name=provider.plugin)
+            self.broken.append(Broken(provider, _line(error), traceback.format_exc()))
+            return
+        self.providers[provider.plugin] = provider
+        for kind in KINDS:
+            self._collect(kind, plugin, provider)
+
+    def names(self, kind: str) -> list[str]:
+        """The names of one kind, sorted."""
+        return sorted(self._components[kind])
+
+    def items(self) -> Iterator[tuple[str, Component[Any], Provider]]:
+        """Every component with its kind and provider, in the order of KINDS, then by name."""
+        for kind in KINDS:
+            for name in self.names(kind):
+                component, provider = self._components[kind][name]
+                yield kind, component, provider
+
+    def get(self, kind: str, name: str) -> Component[Any]:
+        """The component, or an InputError that names the nearest one.
+
+        Raises:
+            InputError: nothing of that kind has that name.
+        """
+        found = self._components[kind].get(name)
+        if found is None:
+            raise InputError(self._unknown(kind, name))
+        return found[0]
+
+    def provider(self, kind: str, name: str) -> Provider:
+        """Who provides the component."""
+        self.get(kind, name)
+        return self._components[kind][name][1]
+
+    def factory(self, kind: str, table: Mapping[str, Any] | Use | str, problems: Problems, path: str) -> Factory | None:
+        """Turns `{ use = "...", … }` into a factory; every mistake goes to `problems`.
+
+        Returns None where the table cannot be used at all.
+        """
+        name, given = _read_use(table)
+        if name is None:
+            problems.add(path, f'a {kind} is a table with `use = "name"`, found {table!r}')
+            return None
+        if name not in self._components[kind]:
+            problems.add(f"{path}.use", self._unknown(kind, name))
+            return None
+        component = self._components[kind][name][0]
+        known = parameters(component.build)
+        for key in given:
+            if key not in known and key != "space":
+                problems.add(
+                    f"{path}.{key}", f"{name!r} takes {', '.join(known) or 'no parameters'}{nearest(key, known)}"
+                )
+        filled: dict[str, Any] = {}
+        for key, parameter in known.items():
+            here = f"{path}.{key}"
+            value = given.get(key, parameter.default)
+            if parameter.required and key not in given:
+                problems.add(here, f"{name!r} needs this parameter")
+            elif parameter.slot and (isinstance(value, Mapping | Use | str)):
+                filled[key] = self.factory(parameter.slot, value, problems, here)
+            elif key in given and (reason := mismatch(parameter.annotation, value)):
+                problems.add(here, reason)
+            else:
+                filled[key] = tuple(value) if isinstance(value, list) else value
+        return Factory(component, filled)
+
+    def build(self, kind: str, table: Mapping[str, Any] | Use | str, *supplied: Any, where: str = "") -> Any:
+        """Builds a component from its table.
+
+        Raises:
+            InputError: the table is wrong; every mistake of it in one message.
+        """
+        problems = Problems(where)
+        factory = self.factory(kind, table, problems, kind)
+        problems.raise_if_any()
+        assert factory is not None
+        try:
+            return factory(*supplied)
+        except ValueError as error:
+            raise InputError(f"{where + ': ' if where else ''}{kind} {factory.name!r}: {error}") from error
+
+    def versions(self, used: Iterable[tuple[str, str]]) -> dict[str, str]:
+        """`distribution -> version` of the (kind, name) pairs that a tree uses."""
+        found = {self.provider(kind, name) for kind, name in used}
+        return {provider.distribution: provider.version for provider in sorted(found, key=str)}
+
+    def notify(self, hook: str, **kwargs: Any) -> None:
+        """Calls an observing hook of every plugin; one that raises is remembered and left out from then on."""
+        caller = getattr(self.manager.hook, hook)
+        for implementation in list(caller.get_hookimpls()):
+            name = implementation.plugin_name
+            others = [plugin for other, plugin in self.manager.list_name_plugin() if other != name]
+            try:
+                self.manager.subset_hook_caller(hook, others)(**kwargs)
+            except Exception as error:
+                provider = self.providers[name]
+                self.broken.append(Broken(provider, f"{hook}: {_line(error)}", traceback.format_exc()))
+                self.manager.unregister(name=name)
+
+    def _collect(self, kind: str, plugin: Any, provider: Provider) -> None:
+        hook = _HOOKS[kind]
+        if not hasattr(plugin, hook):
+            return
+        try:
+            components = list(getattr(plugin, hook)())
+        except Exception as error:
+            self.broken.append(Broken(provider, f"{hook}: {_line(error)}", traceback.format_exc()))
+            return
+        for component in components:
+            reason = self._unfit(kind, component)
+            if reason:
+                self.broken.append(Broken(provider, f"{hook}: {reason}"))
+            else:
+                self._components[kind][component.name] = (component, provider)
+
+    def _unfit(self, kind: str, component: Any) -> str | None:
+        if not isinstance(component, Component):
+            return f"expected a Component, found {type(component).__name__}"
+        if not component.name.isidentifier() or component.name != component.name.lower():
+            return f"{component.name!r} is no snake_case name"
+        if component.name in self._components[kind]:
+            other = self._components[kind][component.name][1]
+            return f"the {kind} {component.name!r} is already provided by {other}"
+        try:
+            parameters(component.build)
+        except Exception as error:
+            return f"the signature of {component.name!r} cannot be read: {_line(error)}"
+        return None
+
+    def _unknown(self, kind: str, name: str) -> str:
+        message = f"no {kind} named {name!r}{nearest(name, self._components[kind])}"
+        if self.broken:
+            message += " (not loaded: " + ", ".join(f"{item.provider}" for item in self.broken) + ")"
+        return message
+
+
+def _manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager("harness")
+    manager.add_hookspecs(HarnessSpecs)
+    return manager
+
+
+def _entry_points() -> list[tuple[importlib.metadata.EntryPoint, Provider]]:
+    found = []
+    for entry in importlib.metadata.entry_points(group=GROUP):
+        name = entry.dist.name if entry.dist else "unknown"
+        version = entry.dist.version if entry.dist else "0"
+        found.append((entry, Provider(entry.name, name, version)))
+    # Our own distribution first, so that a stranger who takes a built-in's name is the one named as the clash.
+    return sorted(found, key=lambda pair: (pair[1].distribution != "mil-harness", pair[1].distribution, pair[1].plugin))
+
+
+def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
+    known = {name for name in vars(HarnessSpecs) if name.startswith("harness_")}
+    for name in dir(plugin):
+        if (
+            name.startswith("harness_")
+            and callable(getattr(plugin, name))
+            and hasattr(getattr(plugin, name), "harness_impl")
+        ):
+            if name not in known:
+            raise InputError(f"there is no hook named {name!r}{nearest(name, known)}")
+    manager.check_pending()
+
+
+def _read_use(table: Any) -> tuple[str | None, Mapping[str, Any]]:
+    if isinstance(table, str):
+        return table, {}
+    if isinstance(table, Use):
+        return table.name, table.params
+    if isinstance(table, Mapping) and isinstance(table.get("use"), str):
+        return table["use"], {key: value for key, value in table.items() if key != "use"}
+    return None, {}
+
+
+def _line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]

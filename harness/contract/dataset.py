@@ -1,0 +1,52 @@
+"""What a data set is to the harness. Free of torch: the plan needs its digest, the cache its images."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.contract.types import Sample, Split, Task
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class Dataset(ABC):
+    """Images, labels and splits. The harness decodes each image once, into a cache.
+
+    You must write: `task`, `digest`, `split`, `read`. You may write: `prepare`, `read_mask`,
+    `mask_files`. `split` returns samples without masks; masks are asked for one sample at a
+    time, and only by a stage that may see them.
+    """
+
+    task: Task
+
+    @property
+    @abstractmethod
+    def digest(self) -> str:
+        """Changes whenever an image, a label, a mask or the preprocessing does; cheap to compute."""
+
+    @abstractmethod
+    def split(self, name: Split) -> Sequence[Sample]:
+        """The samples of one split; `tune_loc` is empty where the data name none."""
+
+    @abstractmethod
+    def read(self, sample: Sample) -> np.ndarray:
+        """The decoded image, uint8 or uint16, "h w" or "h w c", at `task.image_size`.
+
+        Raises:
+            InputError: the image is missing, unreadable or truncated; names file and row.
+        """
+
+    def prepare(self) -> None:  # noqa: B027 - optional
+        """Makes what can be made once (unpacks, downloads, checks); twice is the same as once."""
+
+    def read_mask(self, sample: Sample) -> np.ndarray | None:
+        """The outlines as uint8 "k h w" of 0 and 1 at `task.image_size`, or None where there are none."""
+        return None
+
+    def mask_files(self) -> Iterable[Path]:
+        """The files that hold masks: opening one during search is stopped."""
+        return ()

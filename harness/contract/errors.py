@@ -1,0 +1,64 @@
+"""The errors a user can meet, each with the exit code it ends the program with.
+
+Anything else that escapes is a bug of the harness and shows its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+
+class HarnessError(Exception):
+    """A failure that is explained to the user in one panel."""
+
+    exit_code = 1
+
+
+class InputError(HarnessError):
+    """What the user wrote is wrong: a study file, a manifest, a flag."""
+
+    exit_code = 2
+
+
+class MachineError(HarnessError):
+    """The machine failed: a full disk, a database or server that cannot be reached. Resumable."""
+
+    exit_code = 3
+
+
+class Interrupted(HarnessError):
+    """The user, or a time limit, stopped the run. Resumable."""
+
+    exit_code = 130
+
+
+@dataclass
+class Problems:
+    """Collects every mistake of one file, so that they are told in one go.
+
+    Args:
+        where: the file, written before each message.
+    """
+
+    where: str
+    messages: list[str] = field(default_factory=list)
+
+    def add(self, path: str, message: str) -> None:
+        """Notes a mistake at the dotted `path` inside the file."""
+        self.messages.append(": ".join(part for part in (self.where, path, message) if part))
+
+    def __bool__(self) -> bool:
+        return bool(self.messages)
+
+    def raise_if_any(self) -> None:
+        """Raises one InputError with all messages, in the order they were found."""
+        if self.messages:
+            raise InputError("\n".join(dict.fromkeys(self.messages)))
+
+
+def nearest(name: str, options: Iterable[str]) -> str:
+    """`; did you mean 'x'?` for the closest option, or nothing where none is close."""
+    found = difflib.get_close_matches(name, list(options), n=1, cutoff=0.6)
+    return f"; did you mean {found[0]!r}?" if found else ""

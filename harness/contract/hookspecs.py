@@ -1,0 +1,78 @@
+"""The hooks a plugin may implement. Every argument is passed by name; none may have a default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from harness.contract.components import Component
+from harness.contract.types import Epoch, Plan, TrialResult, TrialSpec
+
+if TYPE_CHECKING:
+    import click
+
+    from harness.contract.dataset import Dataset
+    from harness.contract.nn import Backbone, Explainer, Metric, Model, Pooling
+
+hookspec = pluggy.HookspecMarker("harness")
+hookimpl = pluggy.HookimplMarker("harness")
+
+
+class HarnessSpecs:
+    """Called on every start, before the command line is read; keep them light."""
+
+    @hookspec
+    def harness_datasets(self) -> Iterable[Component[Dataset]]:
+        """Data sets: `build(root: Path, /, **params)`; `root` is the user's data root."""
+        raise AssertionError
+
+    @hookspec
+    def harness_backbones(self) -> Iterable[Component[Backbone]]:
+        """Backbones: `build(channels: int, /, **params)`."""
+        raise AssertionError
+
+    @hookspec
+    def harness_poolings(self) -> Iterable[Component[Pooling]]:
+        """Poolings: `build(features: int, outputs: int, /, **params)`."""
+        raise AssertionError
+
+    @hookspec
+    def harness_architectures(self) -> Iterable[Component[Model]]:
+        """Architectures: `build(task: Task, /, **params)`."""
+        raise AssertionError
+
+    @hookspec
+    def harness_explainers(self) -> Iterable[Component[Explainer]]:
+        """Explainers: `build(/, **params)`."""
+        raise AssertionError
+
+    @hookspec
+    def harness_metrics(self) -> Iterable[Component[Metric]]:
+        """Metrics: `build(task: Task, /, **params)`."""
+        raise AssertionError
+
+    @hookspec
+    def harness_commands(self, cli: click.Group) -> None:
+        """Adds commands to `harness`; called before the command line is parsed."""
+
+    @hookspec
+    def harness_study_started(self, plan: Plan) -> None:
+        """Observes, in the driver: a run or a resume begins."""
+
+    @hookspec
+    def harness_trial_started(self, trial: TrialSpec) -> None:
+        """Observes, in the driver: a trial was handed to a worker."""
+
+    @hookspec
+    def harness_epoch_finished(self, trial: TrialSpec, epoch: Epoch) -> None:
+        """Observes, in the driver: a trial finished an epoch."""
+
+    @hookspec
+    def harness_trial_finished(self, trial: TrialSpec, result: TrialResult) -> None:
+        """Observes, in the driver: a trial is complete, pruned or failed."""
+
+    @hookspec
+    def harness_study_finished(self, plan: Plan, results: Any) -> None:
+        """Observes, in the driver: every trial is done; `results` is what `harness.results` gives."""

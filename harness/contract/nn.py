@@ -1,0 +1,241 @@
+"""The torch side of the contract: batch, backbone, pooling, model, explainer, metric.
+
+Axes everywhere: b image, n instance, d feature, k class, c channel, h w pixels, i j cells.
+Subclass what you write; a subclass is final, vary it by wrapping.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """What only a stage that may read masks is handed.
+
+    Args:
+        masks: 1 inside a lesion of the class.
+        known: whether the mask of (image, class) is known; a positive with an empty mask is not.
+    """
+
+    masks: Float[Tensor, "b k h w"]
+    known: Bool[Tensor, "b k"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What a model is given.
+
+    Args:
+        images: normalised as the study says.
+        features: for models over feature tables, in place of images.
+        mask: True where an instance is real, for bags of unequal length.
+        labels: 1, 0, NaN where unknown.
+        targets: masks; in training only with "train_masks", in search never.
+    """
+
+    labels: Float[Tensor, "b k"]
+    images: Float[Tensor, "b c h w"] | None = None
+    features: Float[Tensor, "b n d"] | None = None
+    mask: Bool[Tensor, "b n"] | None = None
+    coords: Float[Tensor, "b n 2"] | None = None
+    views: Tensor | None = None
+    targets: Targets | None = None
+    ids: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    def to(self, device: torch.device, memory_format: torch.memory_format = torch.contiguous_format) -> Batch:
+        """The same batch on another device; images in `memory_format`."""
+        moved: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Tensor):
+                layout = memory_format if item.name == "images" else torch.preserve_format
+                moved[item.name] = value.to(device, non_blocking=True, memory_format=layout)
+            elif isinstance(value, Targets):
+                moved[item.name] = Targets(masks=value.masks.to(device), known=value.known.to(device))
+        return replace(self, **moved)
+
+
+class Backbone(nn.Module, ABC):
+    """Images to feature maps: `forward(images "b c h w") -> "b d i j"` with i = ceil(h / stride) or its floor.
+
+    You must set `features` (d) and `stride`, and write `forward`. You may write `stages`
+    where the component provides "stages".
+    """
+
+    features: int
+    stride: int
+
+    @abstractmethod
+    def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
+        """The last feature map."""
+
+    def stages(self, images: Float[Tensor, "b c h w"]) -> tuple[Tensor, ...]:
+        """Feature maps from fine to coarse, each "b d i j"."""
+        raise TypeError(f"{type(self).__name__} does not provide stages.")
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """What a pooling gives: the value, and the weights where it has them.
+
+    Args:
+        value: the instance axis reduced.
+        weights: a distribution over n, one for all features or one each.
+    """
+
+    value: Float[Tensor, "b d"]
+    weights: Float[Tensor, "b n w"] | None = None
+
+
+class Pooling(nn.Module, ABC):
+    """Reduces the instance axis; does not ask whether d is features or class scores.
+
+    Built as `build(features, outputs)`: `features` is the width of what attention looks at
+    (`key` where it is given, else `x`), `outputs` the number of weight maps (1, or d).
+    """
+
+    @abstractmethod
+    def forward(
+        self,
+        x: Float[Tensor, "b n d"],
+        key: Float[Tensor, "b n e"] | None = None,
+        mask: Bool[Tensor, "b n"] | None = None,
+    ) -> Pooled:
+        """Pools `x` over its unmasked instances."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """Everything a model computed; it leaves nothing on itself.
+
+    Args:
+        probs: what metrics read: the link's output, in [0, 1].
+        logits: before the link, where there is one; what losses prefer.
+        heads: further scores of the same model by name (global, local, mean, …), each like `probs`.
+        evidence: a saliency map a class, in [0, 1].
+        parts: whatever else is worth showing or is needed by the loss.
+    """
+
+    probs: Float[Tensor, "b k"]
+    logits: Float[Tensor, "b k"] | None = None
+    heads: Mapping[str, Float[Tensor, "b k"]] = field(default_factory=dict)
+    evidence: Float[Tensor, "b k i j"] | None = None
+    parts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A stretch of training with its own trainable parameters.
+
+    Args:
+        trainable: prefixes of the parameter names that learn; ("",) is every parameter.
+        eval_mode: prefixes of the modules kept in eval (batch-norm included).
+        epochs: None takes the study's number.
+        select_by: metric whose best epoch is kept when the phase ends; None is the objective.
+    """
+
+    name: str = "train"
+    trainable: tuple[str, ...] = ("",)
+    eval_mode: tuple[str, ...] = ()
+    epochs: int | None = None
+    select_by: str | None = None
+
+
+class Model(nn.Module, ABC):
+    """One system, from a batch to scores and evidence, with its own losses.
+
+    You must write `forward` and `losses`. You may write `phases`, `begin_epoch`, `explain_layer`.
+    """
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Output:
+        """Everything, computed once."""
+
+    @abstractmethod
+    def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
+        """Scalar losses by name, summed by the loop and logged by name.
+
+        Called in fp32 outside autocast; unknown labels (NaN) must not count.
+        """
+
+    def phases(self) -> tuple[Phase, ...]:
+        """How training is staged; one phase over every parameter unless you say otherwise."""
+        return (Phase(),)
+
+    def begin_epoch(self, predict: Callable[[], Iterable[tuple[Batch, Output]]]) -> None:
+        """For systems that re-select data before each epoch; `predict` runs over the training split."""
+
+    def explain_layer(self) -> nn.Module:
+        """The layer where class-activation methods look."""
+        raise TypeError(f"{type(self).__name__} names no layer to explain.")
+
+
+class Explainer(ABC):
+    """Gives a map of what a model looked at."""
+
+    @abstractmethod
+    def explain(self, model: Model, batch: Batch, classes: Sequence[int]) -> Float[Tensor, "b h w"]:
+        """One map in [0, 1] at image size for `classes[i]` of image i; leaves the model as it was."""
+
+
+class Metric(ABC):
+    """A figure of merit, accumulated over batches.
+
+    You must set `higher_is_better` and write `update`, `compute`, `reset`.
+    The keys of `compute` are relative: "" is the metric itself, others (class names) stand
+    beneath it, so `auroc` gives `{"": .9, "malignant": .92, …}`.
+    You may write `from_table`, for metrics whose intervals can be resampled from tables.
+    """
+
+    higher_is_better: bool = True
+
+    @abstractmethod
+    def update(self, output: Output, batch: Batch) -> None:
+        """Adds one batch. `output.probs` is the head in question."""
+
+    @abstractmethod
+    def compute(self) -> dict[str, float]:
+        """The value so far, NaN where it is undefined."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forgets everything."""
+
+    def from_table(self, predictions: Any, maps: Any) -> dict[str, float]:
+        """The same figures from a predictions and a maps table (pandas)."""
+        raise TypeError(f"{type(self).__name__} cannot be computed from tables.")
+
+
+def masked_bce(
+    probs_or_logits: Float[Tensor, "b k"],
+    labels: Float[Tensor, "b k"],
+    *,
+    link: Literal["probs", "logits"] = "probs",
+    weight: Float[Tensor, " k"] | None = None,
+    eps: float = 1e-6,
+) -> Float[Tensor, ""]:
+    """Binary cross-entropy, summed over classes, averaged over images; unknown labels do not count.
+
+    Probabilities are clamped to [eps, 1 - eps]. `weight` multiplies the positive term of a class.
+    """
+    known = ~labels.isnan()
+    target = labels.nan_to_num(0.0)
+    values = probs_or_logits.float()
+    if link == "logits":
+        positive, negative = nn.functional.logsigmoid(values), nn.functional.logsigmoid(-values)
+    else:
+        clamped = values.clamp(eps, 1 - eps)
+        positive, negative = clamped.log(), (1 - clamped).log()
+    if weight is not None:
+        positive = positive * weight
+    loss = -(target * positive + (1 - target) * negative)
+    return (loss * known).sum() / max(1, labels.shape[0])

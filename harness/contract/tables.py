@@ -1,0 +1,72 @@
+"""The tables every confirmed model leaves: names, columns and versions. Long form, Parquet.
+
+Everything that is later said of a model is computed from these, so a table made elsewhere
+competes on equal terms.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERSION = 1
+BINS = 1001
+"""Histogram bins of map values: thresholds 0, .001, …, 1 (Choe et al. 2022, PxAP)."""
+
+KEYS = ("study", "variant", "seed", "fold", "split", "id")
+PREDICTIONS = (*KEYS, "unit", "group", "class", "label", "head", "score")
+"""One row per (image, class, head); label is 0, 1 or null."""
+
+MAPS = (
+    *KEYS,
+    "unit",
+    "group",
+    "class",
+    "label",
+    "map",
+    "mask_known",
+    "mask_area",
+    "dice_overlap",
+    "dice_sum",
+    "peak_hit",
+    "positive_raw",
+    "negative_raw",
+    "positive_scaled",
+    "negative_scaled",
+)
+"""One row per (image, class, map).
+
+`dice_overlap` = sum(A M), `dice_sum` = sum(A) + sum(M): soft Dice is 2 overlap / sum.
+`positive_*` and `negative_*` are BINS-long histograms of map values inside and outside the mask,
+of the map as it is (raw) and min-max normalised (scaled). `mask_area` is a fraction of the image.
+"""
+
+
+def to_bytes(table: pd.DataFrame, name: str) -> bytes:
+    """Parquet bytes of a table, with its name and version in the metadata."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    meta = {**(arrow.schema.metadata or {}), b"harness.table": name.encode(), b"harness.version": str(VERSION).encode()}
+    buffer = io.BytesIO()
+    pq.write_table(arrow.replace_schema_metadata(meta), buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+def from_bytes(data: bytes) -> pd.DataFrame:
+    """The table that `to_bytes` wrote.
+
+    Raises:
+        ValueError: it was written by a newer harness.
+    """
+    import pyarrow.parquet as pq
+
+    arrow: Any = pq.read_table(io.BytesIO(data))
+    version = int((arrow.schema.metadata or {}).get(b"harness.version", b"0"))
+    if version > VERSION:
+        raise ValueError(f"the table has version {version}, this harness reads up to {VERSION}.")
+    return arrow.to_pandas()  # type: ignore[no-any-return]

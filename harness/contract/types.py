@@ -1,0 +1,251 @@
+"""The values that cross the seams: task, sample, plan, trial spec, epoch, result. No torch here."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+Stage = Literal["search", "confirm"]
+State = Literal["complete", "pruned", "failed"]
+Split = Literal["train", "val", "tune_loc", "test"]
+MaskKind = Literal["outline", "circle", "box", "layers", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is to be learned; known before anything is decoded.
+
+    Args:
+        kind: "multilabel" (classes are independent) or "multiclass" (exactly one holds).
+        classes: the names, in the order of every class axis.
+        unit: what is diagnosed: image, breast, exam, slide.
+        channels: 1 for grey, 3 for colour.
+        image_size: height and width in pixels that every image is brought to.
+        mask_kind: what the masks draw; Dice is computed for outlines only.
+    """
+
+    kind: Literal["multilabel", "multiclass"] = "multilabel"
+    classes: tuple[str, ...]
+    unit: str = "image"
+    channels: int = 1
+    image_size: tuple[int, int] = (0, 0)
+    mask_kind: MaskKind = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One image as training sees it. It has no mask, and no way to one.
+
+    Args:
+        id: unique in the data set.
+        group: the patient; never straddles a split.
+        unit: what is diagnosed (a breast of two views, say); `id` where it is the image.
+        labels: one a class, 1 or 0, NaN where unknown.
+        source: what `Dataset.read` needs to find the image; opaque to the harness.
+    """
+
+    id: str
+    group: str
+    unit: str
+    labels: tuple[float, ...]
+    source: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """What a search maximises or minimises: a metric of the validation split."""
+
+    metric: str = "val/auroc"
+    mode: Literal["max", "min"] = "max"
+
+    def better(self, value: float, than: float) -> bool:
+        """Whether `value` beats `than`; NaN never does, and is always beaten."""
+        if math.isnan(value):
+            return False
+        return math.isnan(than) or (value > than if self.mode == "max" else value < than)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantPlan:
+    """One arm of the ablation, resolved: its tree still holds the distributions to search."""
+
+    name: str
+    id: str
+    tree: Mapping[str, Any]
+    searched: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skip:
+    """A variant that will not run, and why."""
+
+    variant: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A study checked against what is installed; nothing was trained or decoded for it.
+
+    `tree` is the base with budget and --set applied; a variant's own tree is complete.
+    `search` and `confirm` are plain tables as the study file states them, defaults filled in.
+    """
+
+    study: str
+    study_id: str
+    budget: str
+    path: Path
+    question: str
+    baseline: str
+    objective: Objective
+    metrics: tuple[str, ...]
+    variants: tuple[VariantPlan, ...]
+    skipped: tuple[Skip, ...] = ()
+    warnings: tuple[str, ...] = ()
+    tree: Mapping[str, Any] = field(default_factory=dict)
+    search: Mapping[str, Any] = field(default_factory=dict)
+    confirm: Mapping[str, Any] = field(default_factory=dict)
+    explain: Mapping[str, Any] = field(default_factory=dict)
+    dataset_digest: str = ""
+    plugins: Mapping[str, str] = field(default_factory=dict)
+    demonstration: bool = False
+
+    @property
+    def directory(self) -> str:
+        """Where the study's results stand, below the results folder."""
+        return f"{self.study}/{self.budget}-{self.study_id[:8]}"
+
+    @property
+    def trials(self) -> int:
+        """Searched trials of each variant: the same for all, which makes the comparison fair."""
+        return int(self.search["trials"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialSpec:
+    """Everything that determines a trial, as plain JSON values.
+
+    Args:
+        stage: "search" (train and validate) or "confirm" (train, then open the test split once).
+        number: counts within (variant, stage).
+        seed: for weights, order and augmentation; the same seed in two variants is a pair.
+        tree: the variant's tree after sampling: tables `dataset`, `train`, `model`.
+        params: what was sampled, by dotted path; empty where nothing was searched.
+        metrics: names of the metrics to compute.
+        digest: the data set's digest, to notice data that changed under a running study.
+        plugins: versions of the distributions the tree uses, compared by the worker.
+    """
+
+    study: str
+    study_id: str
+    budget: str
+    variant: str
+    variant_id: str
+    stage: Stage
+    number: int
+    seed: int
+    tree: Mapping[str, Any]
+    fold: int | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    objective: Objective = field(default_factory=Objective)
+    metrics: tuple[str, ...] = ("auroc",)
+    explain: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
+    plugins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """`<variant id, 12 digits>-<stage>-<number>`: unique, and the same on every resume."""
+        return f"{self.variant_id[:12]}-{self.stage}-{self.number}"
+
+    def to_json(self) -> str:
+        """The spec as one line of JSON."""
+        return json.dumps({item.name: _plain(getattr(self, item.name)) for item in fields(self)}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> TrialSpec:
+        """The spec that `to_json` wrote."""
+        values = json.loads(text)
+        values["objective"] = Objective(**values["objective"])
+        values["metrics"] = tuple(values["metrics"])
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """One pass over the training images.
+
+    Args:
+        number: counts from 1 over all phases.
+        metrics: `train/loss`, `train/<loss name>`, `val/auroc`, `val/<head>/auroc`, …
+        value: the objective of this epoch; NaN where it is undefined.
+        smoothed: mean of the objective over the last three epochs; what trials are compared by.
+        seconds: duration, and the part of it spent waiting for data.
+    """
+
+    number: int
+    metrics: Mapping[str, float]
+    value: float
+    smoothed: float
+    seconds: float = 0.0
+    waited: float = 0.0
+    phase: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialResult:
+    """How a trial ended.
+
+    Args:
+        state: complete (full length or its own early-stopping rule), pruned (a scheduler stopped
+            it), failed (its own fault, see `reason`).
+        value: the best epoch's smoothed objective; NaN where it failed.
+        metrics: of the best epoch; in confirm also `test/...`.
+        files: tables, weights and pictures by relative name, as bytes: a cluster shares no disk.
+        ledger: what was read: `masks` opened by stage, splits opened.
+    """
+
+    state: State
+    value: float = math.nan
+    best_epoch: int = 0
+    epochs: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    reason: str = ""
+    seconds: float = 0.0
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    ledger: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """Where a worker finds and leaves things; never part of a trial's identity.
+
+    Args:
+        data: root of the user's data; no path of a manifest may climb out of it.
+        cache: decoded images, memory-mapped, shared by all trials.
+        checkpoints: a folder for per-epoch checkpoints, or None to keep none.
+        device: "auto", "cpu", "cuda", "cuda:1", "mps".
+        threads: torch threads of one trial.
+    """
+
+    data: Path
+    cache: Path
+    checkpoints: Path | None = None
+    device: str = "auto"
+    threads: int = 1
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Objective):
+        return {"metric": value.metric, "mode": value.mode}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

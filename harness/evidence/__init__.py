@@ -1,0 +1,1 @@
+"""Pure functions over tables: metrics, statistics, figures, the report. Free of torch."""

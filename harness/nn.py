@@ -1,0 +1,29 @@
+"""The torch side of a plugin author's vocabulary; importing it imports torch."""
+
+from harness.contract.nn import (
+    Backbone,
+    Batch,
+    Explainer,
+    Metric,
+    Model,
+    Output,
+    Phase,
+    Pooled,
+    Pooling,
+    Targets,
+    masked_bce,
+)
+
+__all__ = [
+    "Backbone",
+    "Batch",
+    "Explainer",
+    "Metric",
+    "Model",
+    "Output",
+    "Phase",
+    "Pooled",
+    "Pooling",
+    "Targets",
+    "masked_bce",
+]
