@@ -82,7 +82,7 @@ class Use:
 
 
 def use(name: str, **params: Any) -> Any:
-    """Names the default of a parameter that takes a component, as in `backbone: BackboneFactory = use("resnet22")`."""
+    """Names a component as the default of a builder's parameter: `backbone: BackboneFactory = use("x")`."""
     return Use(name, params)
 
 
