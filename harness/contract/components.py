@@ -82,7 +82,7 @@ class Use:
 
 
 def use(name: str, **params: Any) -> Any:
-    """Names a component as the default of a builder's parameter: `backbone: BackboneFactory = use("x")`."""
+    """A component as the default of a builder's parameter, as in `backbone: BackboneFactory = use("x")`."""
     return Use(name, params)
 
 
