@@ -1,0 +1,107 @@
+"""The torch side of `fakes`: two models and a metric, each as small as its kind allows."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from harness.contract.nn import Batch, Metric, Model, Output, masked_bce
+from harness.contract.types import Task
+
+
+class TinyCnn(Model):
+    """Two convolutions, a saliency map a class, and its maximum; heads `peak` and `mean`.
+
+    Args:
+        width: features of the hidden layer.
+        fault: what goes wrong: "nan" and "raise" from the `from_step`-th training step on, "build" at once.
+    """
+
+    def __init__(self, task: Task, width: int, fault: str, from_step: int) -> None:
+        super().__init__()
+        if fault == "build":
+            raise ValueError("`fault` is 'build'.")
+        self._fault, self._from_step = fault, from_step
+        self._multiclass = task.kind == "multiclass"
+        self.features = nn.Sequential(
+            nn.Conv2d(task.channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(2)
+        )
+        self.saliency = nn.Conv2d(width, len(task.classes), 3, padding=1)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+
+    def forward(self, batch: Batch) -> Output:
+        """Maps and their maximum."""
+        assert batch.images is not None
+        maps = self.saliency(self.features(batch.images)).float()
+        logits = maps.amax((2, 3))
+        mean = maps.mean((2, 3))
+        probs = logits.softmax(1) if self._multiclass else logits.sigmoid()
+        heads = {"peak": probs, "mean": mean.softmax(1) if self._multiclass else mean.sigmoid()}
+        return Output(probs=probs, logits=logits, heads=heads, evidence=maps.sigmoid())
+
+    def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy, faulty where it was asked to be."""
+        assert isinstance(self.steps, Tensor) and out.logits is not None
+        self.steps += 1
+        loss = masked_bce(out.logits, batch.labels, link="logits")
+        if self._fault != "none" and int(self.steps) >= self._from_step:
+            if self._fault == "raise":
+                raise RuntimeError("this model was asked to fail")
+            loss = loss * math.nan
+        return {"bce": loss}
+
+
+class Empty(Model):
+    """One parameter; right about a share of images that grows with `quality` in [0, 1]."""
+
+    def __init__(self, task: Task, quality: float) -> None:
+        super().__init__()
+        self._quality = quality
+        self.bias = nn.Parameter(torch.zeros(len(task.classes)))
+
+    def forward(self, batch: Batch) -> Output:
+        """A blend of the label and of noise made from the image."""
+        assert batch.images is not None
+        noise = (batch.images.flatten(1).sum(1, keepdim=True) * 1e3).frac().abs()
+        known = batch.labels.nan_to_num(0.5)
+        probs = self._quality * known + (1 - self._quality) * noise.expand_as(known)
+        return Output(probs=(probs + self.bias.clamp(-1e-6, 1e-6)).clamp(0, 1))
+
+    def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
+        """Pulls its one parameter towards zero."""
+        return {"bias": self.bias.square().sum()}
+
+
+class Auroc(Metric):
+    """Area under the ROC curve by ranks, ties halved, unknown labels left out."""
+
+    def __init__(self, task: Task) -> None:
+        self._classes = task.classes
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self._labels: list[Tensor] = []
+        self._scores: list[Tensor] = []
+
+    def update(self, output: Output, batch: Batch) -> None:
+        """Adds one batch."""
+        self._labels.append(batch.labels.detach().cpu())
+        self._scores.append(output.probs.detach().float().cpu())
+
+    def compute(self) -> dict[str, float]:
+        """One value a class, and the mean of those that are defined."""
+        labels, scores = torch.cat(self._labels), torch.cat(self._scores)
+        values = {name: _auroc(labels[:, k], scores[:, k]) for k, name in enumerate(self._classes)}
+        defined = [value for value in values.values() if not math.isnan(value)]
+        return {"": sum(defined) / len(defined) if defined else math.nan, **values}
+
+
+def _auroc(labels: Tensor, scores: Tensor) -> float:
+    positive, negative = scores[labels == 1], scores[labels == 0]
+    if not len(positive) or not len(negative):
+        return math.nan
+    difference = positive[:, None] - negative[None, :]
+    return float(((difference > 0).double() + 0.5 * (difference == 0).double()).mean())

@@ -1,0 +1,204 @@
+"""Tiny real components for tests and overhead benches: a data set of squares, two models, one metric.
+
+Nothing here is a mock: a trial of them runs the whole machinery, in a fraction of a second.
+Light to import; the torch side stands in `fake_models`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness.contract.catalog import Catalog
+from harness.contract.components import Component
+from harness.contract.dataset import Dataset
+from harness.contract.hookspecs import hookimpl
+from harness.contract.types import Sample, Split, Task, TrialSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from harness.contract.nn import Metric, Model
+
+CLASSES = ("bright", "dark")
+_SHARES: dict[Split, float] = {"train": 2.0, "val": 1.0, "test": 1.0}
+_EDGE = 5
+
+
+def tiny_catalog() -> Catalog:
+    """A fresh catalog that knows `squares`, `tiny_cnn`, `empty` and `auroc`, and nothing else."""
+    catalog = Catalog()
+    catalog.register(sys.modules[__name__])
+    assert not catalog.broken, catalog.broken
+    return catalog
+
+
+def tiny_spec(**changes: Any) -> TrialSpec:
+    """A searched trial of `tiny_cnn` on `squares`: two epochs of six steps.
+
+    Args:
+        changes: fields of TrialSpec; the tables `train`, `model` and `dataset` are merged into the tree.
+    """
+    tree = {
+        "dataset": {"use": "squares", **changes.pop("dataset", {})},
+        "train": {"epochs": 2, "batch_size": 8, "lr": 0.01, "optimiser": {"use": "adam"}, **changes.pop("train", {})},
+        "model": {"use": "tiny_cnn", **changes.pop("model", {})},
+    }
+    known: dict[str, Any] = {"study": "tiny", "study_id": "0" * 16, "budget": "quick", "variant": "tiny"}
+    known |= {"variant_id": "1" * 16, "stage": "search", "number": 0, "seed": 0, "tree": tree}
+    return TrialSpec(**(known | changes))
+
+
+class Squares(Dataset):
+    """Noise images with a bright square, a dark square, both or neither, one class each.
+
+    Args:
+        root: where `prepare` leaves mask files, if `mask_files` are wanted.
+        images: size of the validation split; training has twice as many.
+        size_px: edge of an image.
+        unknown: fraction of training labels that are not known.
+        kind: "multiclass" draws exactly one of the two squares.
+        stored: whether masks stand in files of their own, as real data sets have them.
+    """
+
+    def __init__(self, root: Path, images: int, size_px: int, unknown: float, kind: str, stored: bool) -> None:
+        self.task = squares_task(kind=kind, size_px=size_px)
+        self._root, self._images, self._unknown, self._stored = root, images, unknown, stored
+        key = f"squares 1 {images} {size_px} {unknown} {kind}"
+        self._digest = hashlib.sha256(key.encode()).hexdigest()
+
+    @property
+    def digest(self) -> str:
+        """Depends on the parameters alone."""
+        return self._digest
+
+    def prepare(self) -> None:
+        """Writes the mask files of the validation and test splits, if they are stored."""
+        import numpy as np
+
+        for sample in [*self.split("val"), *self.split("test")] if self._stored else []:
+            path = self._mask_path(sample)
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.save(path, self._draw(sample)[1])
+
+    def split(self, name: Split) -> Sequence[Sample]:
+        """Two images a patient."""
+        import numpy as np
+
+        count = int(self._images * _SHARES.get(name, 0))
+        random = np.random.default_rng([7, len(name), count])
+        samples = []
+        for number in range(count):
+            first = float(random.random() < 0.5)
+            second = 1 - first if self.task.kind == "multiclass" else float(random.random() < 0.5)
+            labels = [first, second]
+            if name == "train":
+                labels = [float("nan") if random.random() < self._unknown else label for label in labels]
+            key, patient = f"{name}{number}", f"{name}-p{number // 2}"
+            samples.append(Sample(id=key, group=patient, unit=key, labels=tuple(labels), source=(first, second)))
+        return samples
+
+    def read(self, sample: Sample) -> np.ndarray:
+        """The image, uint8 "h w"."""
+        return self._draw(sample)[0]
+
+    def read_mask(self, sample: Sample) -> np.ndarray:
+        """The squares, uint8 "k h w"."""
+        import numpy as np
+
+        if self._stored and self._mask_path(sample).exists():
+            return np.asarray(np.load(self._mask_path(sample)))
+        return self._draw(sample)[1]
+
+    def mask_files(self) -> Iterable[Path]:
+        """The files that `prepare` wrote."""
+        return [self._mask_path(sample) for sample in [*self.split("val"), *self.split("test")]] if self._stored else []
+
+    def _mask_path(self, sample: Sample) -> Path:
+        return self._root / "squares_masks" / f"{sample.id}.npy"
+
+    def _draw(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+        import numpy as np
+
+        height, width = self.task.image_size
+        random = np.random.default_rng(list(sample.id.encode()))
+        image = random.normal(128, 12, (height, width))
+        masks = np.zeros((2, height, width), np.uint8)
+        for index, sign in enumerate((1, -1)):
+            top, left = random.integers(0, height - _EDGE), random.integers(0, width - _EDGE)
+            if sample.source[index]:
+                masks[index, top : top + _EDGE, left : left + _EDGE] = 1
+                image += sign * 70 * masks[index]
+        return image.clip(0, 255).astype(np.uint8), masks
+
+
+def squares_task(*, kind: str = "multilabel", size_px: int = 16, **_: Any) -> Task:
+    """The facts of `squares`, known before it is built."""
+    return Task(kind=kind, classes=CLASSES, image_size=(size_px, size_px), mask_kind="outline")  # type: ignore[arg-type]
+
+
+def build_squares(
+    root: Path,
+    /,
+    *,
+    images: int = 24,
+    size_px: int = 16,
+    unknown: float = 0.0,
+    kind: Literal["multilabel", "multiclass"] = "multilabel",
+    stored: bool = False,
+) -> Dataset:
+    """See `Squares`."""
+    return Squares(root, images, size_px, unknown, kind, stored)
+
+
+def build_tiny_cnn(
+    task: Task, /, *, width: int = 8, fault: Literal["none", "nan", "raise", "build"] = "none", from_step: int = 1
+) -> Model:
+    """See `fake_models.TinyCnn`."""
+    from harness.testing.fake_models import TinyCnn
+
+    return TinyCnn(task, width, fault, from_step)
+
+
+def build_empty(task: Task, /, *, quality: float = 0.5) -> Model:
+    """See `fake_models.Empty`."""
+    from harness.testing.fake_models import Empty
+
+    return Empty(task, quality)
+
+
+def build_auroc(task: Task, /) -> Metric:
+    """See `fake_models.Auroc`."""
+    from harness.testing.fake_models import Auroc
+
+    return Auroc(task)
+
+
+@hookimpl
+def harness_datasets() -> Iterable[Component[Dataset]]:
+    """The tiny data set."""
+    yield Component(
+        name="squares", build=build_squares, summary="noise with bright and dark squares", task=squares_task
+    )
+
+
+@hookimpl
+def harness_architectures() -> Iterable[Component[Model]]:
+    """A model that learns, and one that does nothing."""
+    yield Component(
+        name="tiny_cnn",
+        build=build_tiny_cnn,
+        summary="two convolutions and a maximum",
+        provides=frozenset({"evidence"}),
+    )
+    yield Component(name="empty", build=build_empty, summary="one parameter, for measuring what surrounds a model")
+
+
+@hookimpl
+def harness_metrics() -> Iterable[Component[Metric]]:
+    """The objective of tiny studies."""
+    yield Component(name="auroc", build=build_auroc, summary="area under the ROC curve, by ranks")
