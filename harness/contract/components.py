@@ -82,7 +82,7 @@ class Use:
 
 
 def use(name: str, **params: Any) -> Any:
-    """A component as the default of a builder's parameter, as in `backbone: BackboneFactory = use("x")`."""
+    """The default of a builder's parameter that takes a component, by name."""
     return Use(name, params)
 
 

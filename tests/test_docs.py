@@ -1,0 +1,35 @@
+"""Docs and code say the same: every hook stands in docs/plugins.md with its exact signature, and has a test."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.contract.hookspecs import HarnessSpecs
+
+ROOT = Path(__file__).parent.parent
+HOOKS = {name: hook for name, hook in vars(HarnessSpecs).items() if name.startswith("harness_")}
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_each_hook_stands_in_the_docs_with_its_signature(name: str) -> None:
+    signature = str(inspect.signature(HOOKS[name])).replace("'", "")
+    assert f"`{name}{signature}`" in (ROOT / "docs" / "plugins.md").read_text()
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_each_hook_is_used_in_a_test_or_a_plugin(name: str) -> None:
+    used = [path for top in ("tests", "plugins") for path in (ROOT / top).rglob("*.py") if path.name != "test_docs.py"]
+    assert any(re.search(rf"def {name}\(", path.read_text()) for path in used)
+
+
+def test_every_relative_link_of_the_docs_leads_somewhere() -> None:
+    broken = []
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            if "://" not in target and not (page.parent / target).exists():
+                broken.append(f"{page.name}: {target}")
+    assert broken == []

@@ -1,0 +1,107 @@
+"""One component of every kind, as a stranger would write them: a module, an entry point, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import BackboneFactory, Component, Dataset, Task, hookimpl, use
+
+if TYPE_CHECKING:
+    from harness.nn import Backbone, Explainer, Metric, Model, Pooling
+
+
+def _task(size: int = 24) -> Task:
+    return Task(classes=("bright",), unit="image", image_size=(size, size), mask_kind="outline")
+
+
+def build_stripes(root: Path, /, *, size: int = 24) -> Dataset:
+    """Noise images, the positives with a bright stripe."""
+    from third_party_plugin.data import Stripes
+
+    return Stripes(_task(size))
+
+
+def build_two_convs(channels: int, /, *, features: int = 8) -> Backbone:
+    """Two convolutions, stride 4."""
+    from third_party_plugin.network import TwoConvs
+
+    return TwoConvs(channels, features)
+
+
+def build_median(features: int, outputs: int, /) -> Pooling:
+    """The median of the instances."""
+    from third_party_plugin.network import Median
+
+    return Median()
+
+
+def build_map_mean(task: Task, /, *, backbone: BackboneFactory = use("two_convs")) -> Model:
+    """A class map and its mean."""
+    from third_party_plugin.network import MapMean
+
+    return MapMean(backbone(task.channels), len(task.classes))
+
+
+def build_brightness() -> Explainer:
+    """Bright pixels explain everything."""
+    from third_party_plugin.network import Brightness
+
+    return Brightness()
+
+
+def build_hits(task: Task, /) -> Metric:
+    """Share of right answers at 0.5."""
+    from third_party_plugin.network import Hits
+
+    return Hits()
+
+
+@hookimpl
+def harness_datasets() -> Iterable[Component[Dataset]]:
+    """The data set of the tests."""
+    yield Component(
+        name="stripes", build=build_stripes, summary="noise and stripes", task=_task, provides=frozenset({"eval_masks"})
+    )
+
+
+@hookimpl
+def harness_backbones() -> Iterable[Component[Backbone]]:
+    """The backbone of the tests."""
+    yield Component(
+        name="two_convs",
+        build=build_two_convs,
+        summary="two convolutions",
+        facts=lambda features=8: {"stride": 4, "features": features},
+    )
+
+
+@hookimpl
+def harness_poolings() -> Iterable[Component[Pooling]]:
+    """The pooling of the tests."""
+    reason = "a median has one source"
+    yield Component(
+        name="median",
+        build=build_median,
+        summary="the median",
+        xfail={"gradient_reaches_every_instance": reason, "weights_are_a_distribution": "a median gives no weights"},
+    )
+
+
+@hookimpl
+def harness_architectures() -> Iterable[Component[Model]]:
+    """The architecture of the tests."""
+    yield Component(name="map_mean", build=build_map_mean, summary="a class map and its mean")
+
+
+@hookimpl
+def harness_explainers() -> Iterable[Component[Explainer]]:
+    """The explainer of the tests."""
+    yield Component(name="brightness", build=build_brightness, summary="bright pixels")
+
+
+@hookimpl
+def harness_metrics() -> Iterable[Component[Metric]]:
+    """The metric of the tests."""
+    yield Component(name="hits", build=build_hits, summary="share of right answers")

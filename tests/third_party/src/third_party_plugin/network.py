@@ -1,0 +1,75 @@
+"""The torch side of the stranger's plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from harness.nn import Backbone, Batch, Explainer, Metric, Model, Output, Pooled, Pooling, masked_bce
+
+
+class TwoConvs(Backbone):
+    """Two strided convolutions."""
+
+    def __init__(self, channels: int, features: int) -> None:
+        super().__init__()
+        self.features, self.stride = features, 4
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, features, 3, 2, 1), nn.ReLU(), nn.Conv2d(features, features, 3, 2, 1), nn.ReLU()
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.body(images)
+
+
+class Median(Pooling):
+    """The median over unmasked instances."""
+
+    def forward(self, x: Tensor, key: Tensor | None = None, mask: Tensor | None = None) -> Pooled:
+        if mask is not None:
+            x = x.masked_fill(~mask[..., None], torch.nan)
+        return Pooled(x.nanmedian(dim=1).values)
+
+
+class MapMean(Model):
+    """Sigmoid class maps; an image's score is their mean."""
+
+    def __init__(self, backbone: Backbone, classes: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Conv2d(backbone.features, classes, 1)
+
+    def forward(self, batch: Batch) -> Output:
+        evidence = self.head(self.backbone(batch.images)).sigmoid()
+        return Output(probs=evidence.mean(dim=(2, 3)), evidence=evidence)
+
+    def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
+        return {"bce": masked_bce(out.probs, batch.labels)}
+
+
+class Brightness(Explainer):
+    """The image itself, scaled to [0, 1]."""
+
+    def explain(self, model: Model, batch: Batch, classes: Sequence[int]) -> Tensor:
+        grey = batch.images.mean(dim=1)
+        low, high = grey.amin(dim=(1, 2), keepdim=True), grey.amax(dim=(1, 2), keepdim=True)
+        return (grey - low) / (high - low).clamp_min(1e-6)
+
+
+class Hits(Metric):
+    """Share of right answers at a threshold of one half."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def update(self, output: Output, batch: Batch) -> None:
+        self.right += int(((output.probs > 0.5) == (batch.labels > 0.5)).sum())
+        self.seen += batch.labels.numel()
+
+    def compute(self) -> dict[str, float]:
+        return {"": self.right / self.seen if self.seen else float("nan")}
+
+    def reset(self) -> None:
+        self.right = self.seen = 0
