@@ -44,6 +44,20 @@ MAPS = (
 of the map as it is (raw) and min-max normalised (scaled). `mask_area` is a fraction of the image.
 """
 
+OWN_HEAD = "output"
+"""The `head` of a model's own `probs`; the names of `Output.heads` stand beside it."""
+
+OWN_MAP = "native"
+"""The `map` of a model's own evidence; explainers stand beside it under their names."""
+
+OVERLAYS = ("images", "masks", "maps", "ids", "labels", "scores", "classes")
+"""Arrays of `overlays.npz`, a few test images of one confirmed model for the report.
+
+`images` uint8 "n h w" or "n h w c"; `masks` uint8 "n k h w" (0 and 1; all 0 where not known);
+`maps` float16 "n k i j" of the model's own evidence in [0, 1]; `ids` and `classes` str, n and k
+of them; `labels` and `scores` float32 "n k", a label NaN where unknown.
+"""
+
 
 def to_bytes(table: pd.DataFrame, name: str) -> bytes:
     """Parquet bytes of a table, with its name and version in the metadata."""
