@@ -1,0 +1,133 @@
+"""Observers: whoever wants to know how a study goes (MLflow, the display, a plugin's hooks).
+
+They are fed from the journal, each by a thread of its own, so that none can hold up training or another
+observer. One that raises is dropped and named at the end; the journal has what it missed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Protocol
+
+from harness.contract.catalog import Catalog
+from harness.contract.types import Plan
+from harness.study.journal import (
+    EPOCH,
+    STUDY_FINISHED,
+    STUDY_STARTED,
+    TRIAL_FINISHED,
+    TRIAL_STARTED,
+    Event,
+    History,
+    Journal,
+)
+
+POLL_S = 0.1
+
+
+class Observer(Protocol):
+    """What is told of a study's events, in the driver's process.
+
+    You must write: `event`, called with every event of the journal from its first on, in order, on a
+    thread of the observer's own; a resumed study is told from its beginning again, so what was already
+    dealt with is known by its offset. `close`, called once: finish within `timeout_s`.
+    """
+
+    def event(self, event: Event) -> None:
+        """Takes one event."""
+
+    def close(self, timeout_s: float) -> int:
+        """Finishes what can be finished in time, and says how many events are left undone."""
+
+
+class Feed:
+    """Feeds observers from a journal while a `with` block lasts, and drains them at its end.
+
+    Args:
+        journal: read only.
+        observers: each gets a thread.
+        timeout_s: how long the end of the block waits for each observer.
+    """
+
+    def __init__(self, journal: Journal, observers: Sequence[Observer], timeout_s: float = 10.0) -> None:
+        self._timeout_s = timeout_s
+        self._stop = threading.Event()
+        self._followers = [_Follower(journal, observer, self._stop) for observer in observers]
+        self.unsent = 0
+        self.failures: list[str] = []
+
+    def __enter__(self) -> Feed:
+        for follower in self._followers:
+            follower.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._stop.set()
+        for follower in self._followers:
+            follower.join(self._timeout_s)
+            self.unsent += follower.observer.close(self._timeout_s)
+            if follower.failure:
+                self.failures.append(follower.failure)
+
+
+class _Follower(threading.Thread):
+    """Reads the journal to its end, again and again, until it is told to stop."""
+
+    def __init__(self, journal: Journal, observer: Observer, stop: threading.Event) -> None:
+        super().__init__(name=f"observer {type(observer).__name__}", daemon=True)
+        self.observer = observer
+        self.failure = ""
+        self._journal, self._stop_asked = journal, stop
+
+    def run(self) -> None:
+        """Feeds until stopped; the last round is after the stop, so that nothing written before it is missed."""
+        offset, last = 0, False
+        while not last:
+            last = self._stop_asked.wait(POLL_S)
+            for event in self._journal.read(offset):
+                offset = event.offset
+                try:
+                    self.observer.event(event)
+                except Exception as error:
+                    self.failure = f"{type(self.observer).__name__} stopped: {type(error).__name__}: {error}"
+                    return
+
+
+class HookObserver:
+    """Passes what happens now (not what a resumed study already told) to the plugins' observing hooks.
+
+    Args:
+        catalog: whose plugins are told; one that raises is remembered there.
+        plan: handed to the hooks.
+        since: offset of the journal at the start of this run; events up to it are old.
+    """
+
+    def __init__(self, catalog: Catalog, plan: Plan, since: int = 0) -> None:
+        self._catalog, self._plan, self._since = catalog, plan, since
+        self._history = History()
+
+    def event(self, event: Event) -> None:
+        """Calls the hook that belongs to the event, if there is one."""
+        self._history.add(event)
+        if event.offset <= self._since:
+            return
+        record = self._history.trials.get(event.data.get("trial", ""))
+        if event.kind == STUDY_STARTED:
+            self._catalog.notify("harness_study_started", plan=self._plan)
+        elif event.kind == STUDY_FINISHED:
+            self._catalog.notify("harness_study_finished", plan=self._plan, results=None)
+        elif record is None:
+            return
+        elif event.kind == TRIAL_STARTED:
+            self._catalog.notify("harness_trial_started", trial=record.spec)
+        elif event.kind == EPOCH:
+            self._catalog.notify("harness_epoch_finished", trial=record.spec, epoch=record.epochs[-1])
+        elif event.kind == TRIAL_FINISHED and record.result:
+            self._catalog.notify("harness_trial_finished", trial=record.spec, result=replace(record.result, files={}))
+
+    def close(self, timeout_s: float) -> int:
+        """Nothing is left undone."""
+        return 0
