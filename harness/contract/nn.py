@@ -38,7 +38,10 @@ class Batch:
         features: for models over feature tables, in place of images.
         mask: True where an instance is real, for bags of unequal length.
         labels: 1, 0, NaN where unknown.
-        targets: masks; in training only with "train_masks", in search never.
+        targets: masks; in training only with "train_masks", in search never of validation images.
+        weights: what each label counts in the loss, mean 1 over the training images; there where the study
+            says `balance = "weights"`. Pass it on: `masked_bce(out.logits, batch.labels, weights=batch.weights)`;
+            a model that ignores it is refused with that setting.
     """
 
     labels: Float[Tensor, "b k"]
@@ -48,6 +51,7 @@ class Batch:
     coords: Float[Tensor, "b n 2"] | None = None
     views: Tensor | None = None
     targets: Targets | None = None
+    weights: Float[Tensor, "b k"] | None = None
     ids: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
@@ -221,11 +225,13 @@ def masked_bce(
     *,
     link: Literal["probs", "logits"] = "probs",
     weight: Float[Tensor, " k"] | None = None,
+    weights: Float[Tensor, "b k"] | None = None,
     eps: float = 1e-6,
 ) -> Float[Tensor, ""]:
     """Binary cross-entropy, summed over classes, averaged over images; unknown labels do not count.
 
-    Probabilities are clamped to [eps, 1 - eps]. `weight` multiplies the positive term of a class.
+    Probabilities are clamped to [eps, 1 - eps]. `weight` multiplies the positive term of a class,
+    `weights` (those of the batch) both terms of a label.
     """
     known = ~labels.isnan()
     target = labels.nan_to_num(0.0)
@@ -238,4 +244,6 @@ def masked_bce(
     if weight is not None:
         positive = positive * weight
     loss = -(target * positive + (1 - target) * negative)
+    if weights is not None:
+        loss = loss * weights
     return (loss * known).sum() / max(1, labels.shape[0])

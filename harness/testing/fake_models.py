@@ -45,7 +45,7 @@ class TinyCnn(Model):
         """Cross-entropy, faulty where it was asked to be."""
         assert isinstance(self.steps, Tensor) and out.logits is not None
         self.steps += 1
-        loss = masked_bce(out.logits, batch.labels, link="logits")
+        loss = masked_bce(out.logits, batch.labels, link="logits", weights=batch.weights)
         if self._fault != "none" and int(self.steps) >= self._from_step:
             if self._fault == "raise":
                 raise RuntimeError("this model was asked to fail")
