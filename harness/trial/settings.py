@@ -1,99 +1,124 @@
-"""The schema of a study's [train] table. Free of torch: the plan validates with it."""
+"""The schema of a study's [train] table: how a model is trained, whatever it is. Free of torch.
+
+Where it runs (device, threads) is no part of it: that stands in harness.toml.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Augmentation = Literal["flip", "flip_vertical", "shift", "rotate", "scale", "noise"]
-Balance = Literal["none", "sampler", "weights"]
-Amp = Literal["off", "bf16", "fp16"]
-Normalise = Literal["image", "unit", "imagenet"]
-_Betas = Annotated[tuple[float, float], Field(strict=False)]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+Betas = Annotated[tuple[Momentum, Momentum], Field(strict=False)]
+"""Decay of the two moments; TOML has lists only, so that a list is taken for the tuple."""
 
 
-class _Table(BaseModel):
+class Strict(BaseModel):
+    """Immutable, no unknown keys, no conversions: 3.7 is no int, "3" is no number, nan and inf are none."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Adam(_Table):
-    """Adam with L2 decay added to the gradient, as the papers use it."""
+class Adam(Strict):
+    """Adam, weight decay added to the gradient."""
 
     use: Literal["adam"] = "adam"
-    betas: _Betas = (0.9, 0.999)
+    betas: Betas = (0.9, 0.999)
 
 
-class AdamW(_Table):
-    """Adam with decoupled decay."""
+class AdamW(Strict):
+    """Adam, weight decay apart from the gradient."""
 
     use: Literal["adamw"] = "adamw"
-    betas: _Betas = (0.9, 0.999)
+    betas: Betas = (0.9, 0.999)
 
 
-class Sgd(_Table):
-    """Stochastic gradient descent."""
+class Sgd(Strict):
+    """Stochastic gradient descent with momentum."""
 
     use: Literal["sgd"] = "sgd"
-    momentum: float = Field(0.9, ge=0, lt=1)
+    momentum: Momentum = 0.9
     nesterov: bool = False
 
 
-class Constant(_Table):
-    """The same learning rate throughout."""
+class Constant(Strict):
+    """The learning rate stays as it is."""
 
     use: Literal["constant"] = "constant"
 
 
-class Cosine(_Table):
-    """Falls to `lr * floor` along half a cosine, after a linear rise over `warmup` of all steps."""
+class Cosine(Strict):
+    """Half a cosine from `lr` down to `floor * lr`, after a linear rise over `warmup_epochs`."""
 
     use: Literal["cosine"] = "cosine"
-    warmup: float = Field(0.0, ge=0, lt=1)
-    floor: float = Field(0.0, ge=0, le=1)
+    warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    floor: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
-class OneCycle(_Table):
-    """Rises from `lr / start` to `lr` over `rise` of all steps, then falls close to nothing."""
+class OneCycle(Strict):
+    """Up from `start * lr` to `lr` in the first `rise` of all steps, then down to `end * lr`; cosine both ways."""
 
     use: Literal["one_cycle"] = "one_cycle"
-    rise: float = Field(0.3, gt=0, lt=1)
-    start: float = Field(25.0, gt=0)
+    rise: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    start: Annotated[float, Field(gt=0, le=1)] = 0.04
+    end: Annotated[float, Field(ge=0, le=1)] = 1e-4
 
 
-class Step(_Table):
-    """Multiplied by `factor` after every `every` epochs."""
+class Step(Strict):
+    """Times `factor` after every `every` epochs."""
 
     use: Literal["step"] = "step"
-    every: int = Field(20, ge=1)
-    factor: float = Field(0.1, gt=0, le=1)
+    every: Annotated[int, Field(ge=1)]
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
 
 
-class EarlyStop(_Table):
-    """Ends a phase when the smoothed objective has not risen for `patience` epochs."""
+class EarlyStop(Strict):
+    """Ends a trial whose smoothed objective has not risen for `patience` epochs, `min_epochs` at the earliest."""
 
-    patience: int = Field(10, ge=1)
-    min_epochs: int = Field(1, ge=1)
+    patience: Annotated[int, Field(ge=1)]
+    min_epochs: Annotated[int, Field(ge=0)] = 0
 
 
-class TrainSettings(_Table):
-    """How a model is trained; the same for every variant unless the study says otherwise."""
+class TrainSettings(Strict):
+    """How a model is trained.
 
-    epochs: int = Field(10, ge=1)
-    batch_size: int = Field(16, ge=1)
-    lr: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
+    Args:
+        epochs: passes over the training images, all phases of a model together.
+        batch_size: images a step.
+        lr: the highest learning rate of the schedule.
+        weight_decay: as the optimiser takes it.
+        optimiser: adam, adamw or sgd.
+        schedule: how the learning rate runs over the steps of the whole trial.
+        augment: random changes of training images, applied in this order.
+        balance: "sampler" draws rare positives more often, "weights" raises their loss.
+        amp: autocast of the forward pass; losses stay in fp32.
+        clip: upper bound of the gradient's norm.
+        early_stop: the trial's own rule to end early; it then counts as complete.
+        normalise: "image" gives each image zero mean and unit deviation (floor 1e-5), "unit" leaves
+            [0, 1], "imagenet" takes the mean and deviation of that collection.
+        channels_last: memory format of images and convolutions.
+    """
+
+    epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    lr: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
     optimiser: Annotated[Adam | AdamW | Sgd, Field(discriminator="use")] = Adam()
     schedule: Annotated[Constant | Cosine | OneCycle | Step, Field(discriminator="use")] = Constant()
     augment: Annotated[tuple[Augmentation, ...], Field(strict=False)] = ()
-    balance: Balance = "none"
-    amp: Amp = "off"
-    clip: float | None = Field(None, gt=0)
+    balance: Literal["none", "sampler", "weights"] = "none"
+    amp: Literal["off", "bf16", "fp16"] = "off"
+    clip: Annotated[float, Field(gt=0)] | None = None
     early_stop: EarlyStop | None = None
-    normalise: Normalise = "image"
-    channels_last: bool = False
+    normalise: Literal["image", "unit", "imagenet"] = "image"
+    channels_last: bool = True
 
+    @field_validator("augment")
     @classmethod
-    def of(cls, table: Any) -> TrainSettings:
-        """The settings of a resolved tree's `train` table."""
-        return cls.model_validate(dict(table))
+    def _each_once(cls, names: tuple[Augmentation, ...]) -> tuple[Augmentation, ...]:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands there twice")
+        return names
