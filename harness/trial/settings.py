@@ -5,7 +5,8 @@ Where it runs (device, threads) is no part of it: that stands in harness.toml.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -22,7 +23,7 @@ class Strict(BaseModel):
 
 
 class Adam(Strict):
-    """Adam, weight decay added to the gradient."""
+    """Adam with weight decay added to the gradient, as the papers use it."""
 
     use: Literal["adam"] = "adam"
     betas: Betas = (0.9, 0.999)
@@ -50,35 +51,34 @@ class Constant(Strict):
 
 
 class Cosine(Strict):
-    """Half a cosine from `lr` down to `floor * lr`, after a linear rise over `warmup_epochs`."""
+    """Half a cosine from `lr` down to `floor * lr`, after a linear rise over the first `warmup` of all steps."""
 
     use: Literal["cosine"] = "cosine"
-    warmup_epochs: Annotated[int, Field(ge=0)] = 0
+    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
     floor: Annotated[float, Field(ge=0, le=1)] = 0.0
 
 
 class OneCycle(Strict):
-    """Up from `start * lr` to `lr` in the first `rise` of all steps, then down to `end * lr`; cosine both ways."""
+    """Up from `lr / start` to `lr` in the first `rise` of all steps, then down close to nothing."""
 
     use: Literal["one_cycle"] = "one_cycle"
     rise: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    start: Annotated[float, Field(gt=0, le=1)] = 0.04
-    end: Annotated[float, Field(ge=0, le=1)] = 1e-4
+    start: Annotated[float, Field(ge=1)] = 25.0
 
 
 class Step(Strict):
     """Times `factor` after every `every` epochs."""
 
     use: Literal["step"] = "step"
-    every: Annotated[int, Field(ge=1)]
-    factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    every: Annotated[int, Field(ge=1)] = 20
+    factor: Annotated[float, Field(gt=0, le=1)] = 0.1
 
 
 class EarlyStop(Strict):
     """Ends a trial whose smoothed objective has not risen for `patience` epochs, `min_epochs` at the earliest."""
 
-    patience: Annotated[int, Field(ge=1)]
-    min_epochs: Annotated[int, Field(ge=0)] = 0
+    patience: Annotated[int, Field(ge=1)] = 10
+    min_epochs: Annotated[int, Field(ge=1)] = 1
 
 
 class TrainSettings(Strict):
@@ -101,7 +101,7 @@ class TrainSettings(Strict):
         channels_last: memory format of images and convolutions.
     """
 
-    epochs: Annotated[int, Field(ge=1)]
+    epochs: Annotated[int, Field(ge=1)] = 10
     batch_size: Annotated[int, Field(ge=1)] = 16
     lr: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
@@ -113,7 +113,12 @@ class TrainSettings(Strict):
     clip: Annotated[float, Field(gt=0)] | None = None
     early_stop: EarlyStop | None = None
     normalise: Literal["image", "unit", "imagenet"] = "image"
-    channels_last: bool = True
+    channels_last: bool = False
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> TrainSettings:
+        """The settings of a resolved tree's `train` table."""
+        return cls.model_validate(dict(table))
 
     @field_validator("augment")
     @classmethod

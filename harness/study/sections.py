@@ -1,0 +1,107 @@
+"""The schemas of a study file's sections other than its components: what each may hold, and its defaults."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from harness.contract.types import Objective
+from harness.trial.settings import Strict
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class ObjectiveSection(Strict):
+    """[study] objective: what a search makes as large, or as small, as it can."""
+
+    metric: str = "val/auroc"
+    mode: Literal["max", "min"] = "max"
+
+    @field_validator("metric")
+    @classmethod
+    def _on_validation(cls, metric: str) -> str:
+        split, _, rest = metric.partition("/")
+        if split in ("test", "tune_loc"):
+            raise ValueError(f"{metric!r} is measured on {split}, which a search may not open; write 'val/{rest}'")
+        if split != "val" or not rest:
+            raise ValueError(f"{metric!r} is no metric of the validation split; write 'val/auroc', say")
+        return metric
+
+
+class StudySection(Strict):
+    """[study]: what is asked, and how the answer is read."""
+
+    question: str = ""
+    objective: ObjectiveSection = ObjectiveSection()
+    baseline: str = ""
+    budget: str = ""
+    metrics: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["auroc"])
+
+    def as_objective(self) -> Objective:
+        """The objective as the rest of the harness knows it."""
+        return Objective(metric=self.objective.metric, mode=self.objective.mode)
+
+
+class Tpe(Strict):
+    """Tree-structured Parzen estimator; the first `startup` trials, the default one counted, are random."""
+
+    use: Literal["tpe"] = "tpe"
+    startup: Count = 4
+
+
+class Random(Strict):
+    """Independent draws, as the papers do."""
+
+    use: Literal["random"] = "random"
+
+
+class Grid(Strict):
+    """Every combination in turn; every parameter must have finitely many values."""
+
+    use: Literal["grid"] = "grid"
+
+
+class NoStopper(Strict):
+    """Every trial runs to its end."""
+
+    use: Literal["none"] = "none"
+
+
+class Asha(Strict):
+    """Asynchronous successive halving: after `grace` epochs the best 1 in `reduction` go on, and so on."""
+
+    use: Literal["asha"] = "asha"
+    grace: Count = 1
+    reduction: Annotated[int, Field(ge=2)] = 3
+
+
+class SearchSection(Strict):
+    """[search]: how many trials each variant gets, who proposes them, who stops them."""
+
+    trials: Count = 1
+    sampler: Annotated[Tpe | Random | Grid, Field(discriminator="use")] = Tpe()
+    stopper: Annotated[NoStopper | Asha, Field(discriminator="use")] = NoStopper()
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class ConfirmSection(Strict):
+    """[confirm]: the seeds a variant's best configuration is trained anew with, then tested."""
+
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(default_factory=lambda: [0])
+    folds: Annotated[int, Field(ge=2)] | None = None
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_once(cls, seeds: list[int]) -> list[int]:
+        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        if twice:
+            raise ValueError(f"the seed {', '.join(map(str, twice))} stands there twice")
+        return seeds
+
+
+class ExplainSection(Strict):
+    """[explain]: what draws maps of how many test images. `use` holds names or tables with `use`."""
+
+    use: list[str | dict[str, Any]] = Field(default_factory=list)
+    images: Annotated[int, Field(ge=0)] = 8
