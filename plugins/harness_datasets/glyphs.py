@@ -1,0 +1,99 @@
+"""Handwritten digits, shared out so that no glyph is in two splits. Only numpy and scipy once loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from harness import InputError, seed_of
+
+SHARES: Mapping[str, tuple[float, float]] = {"train": (0, 0.6), "val": (0.6, 0.8), "test": (0.8, 1)}
+TARGET_DIGITS = (3, 5)
+MNIST = "digits/digits_t10k.npz"
+NEAREST = 12
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """All glyphs at one size, and which of them a split may use.
+
+    Args:
+        digits: what each glyph says, "n".
+        ink: coverage in [0, 1], float32 "n h w".
+        members: split -> digit -> numbers of glyphs.
+        alike: number of a target glyph -> those distractors of its split nearest in ink.
+    """
+
+    digits: np.ndarray
+    ink: np.ndarray
+    members: Mapping[str, Mapping[int, np.ndarray]]
+    alike: Mapping[int, np.ndarray]
+
+    def target(self, rng: np.random.Generator, split: str, digit: int) -> int:
+        """A glyph of this digit."""
+        return int(rng.choice(self.members[split][digit]))
+
+    def stand_in(self, rng: np.random.Generator, split: str, digit: int) -> int:
+        """A distractor with about as much ink and rim as a glyph of this digit would have."""
+        return int(rng.choice(self.alike[self.target(rng, split, digit)]))
+
+    def distractor(self, rng: np.random.Generator, split: str) -> int:
+        """A glyph of any digit that is no target."""
+        digits = [digit for digit in range(10) if digit not in TARGET_DIGITS]
+        return int(rng.choice(self.members[split][digits[int(rng.integers(len(digits)))]]))
+
+
+def load_glyphs(root: Path, source: str, side_px: int) -> Glyphs:
+    """The glyphs of `source` ("sklearn" or "mnist"), each `side_px` high and wide.
+
+    Raises:
+        InputError: the file of "mnist" is not below the data root.
+    """
+    from scipy.ndimage import zoom
+
+    raw, digits = _mnist(root) if source == "mnist" else _sklearn()
+    ink = np.clip(zoom(raw, (1, side_px / raw.shape[1], side_px / raw.shape[2]), order=1), 0, 1)
+    members = {
+        split: {digit: _share(digits, digit, *share) for digit in range(10)} for split, share in SHARES.items()
+    }
+    features = _features(ink)
+    alike = {}
+    for by_digit in members.values():
+        others = np.concatenate([numbers for digit, numbers in by_digit.items() if digit not in TARGET_DIGITS])
+        for target in np.concatenate([by_digit[digit] for digit in TARGET_DIGITS]):
+            distances = ((features[others] - features[target]) ** 2).sum(1)
+            alike[int(target)] = others[np.argsort(distances, kind="stable")[:NEAREST]]
+    return Glyphs(digits, ink, members, alike)
+
+
+def _share(digits: np.ndarray, digit: int, low: float, high: float) -> np.ndarray:
+    """The part of one digit's glyphs that lies between two fractions of a fixed shuffle."""
+    numbers = np.flatnonzero(digits == digit)
+    shuffled = np.random.default_rng(seed_of("needle_digits", "handwriting", digit)).permutation(numbers)
+    return shuffled[round(low * len(numbers)) : round(high * len(numbers))]
+
+
+def _features(ink: np.ndarray) -> np.ndarray:
+    """Ink, its square and the gradient's energy of each glyph, in standard deviations."""
+    rise, run = np.gradient(ink, axis=(1, 2))
+    found = np.stack([ink.sum((1, 2)), (ink**2).sum((1, 2)), (rise**2 + run**2).sum((1, 2))], 1)
+    return (found - found.mean(0)) / found.std(0)
+
+
+def _sklearn() -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    return found.images.astype(np.float32) / 16, found.target
+
+
+def _mnist(root: Path) -> tuple[np.ndarray, np.ndarray]:
+    path = root / MNIST
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return file["images"].astype(np.float32) / 255, file["labels"].astype(int)
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f'{path}: digits = "mnist" needs this file below the data root: {error}') from error
