@@ -1,0 +1,118 @@
+"""Figures of scores: AUROC, average precision, Brier score, a class against the rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array: TypeAlias = npt.NDArray[Any]
+"""Any numpy array; the docstring gives its axes."""
+
+
+def auroc(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, float]:
+    """Area under the ROC curve, one class against the rest, and its mean.
+
+    Args:
+        labels: "n k" of 1, 0 and NaN; unknown labels are left out, class by class.
+        scores: "n k", finite; only their order counts.
+        classes: the k names.
+
+    Returns:
+        A value a class, NaN where only one label occurs, and under "" the mean of the defined ones.
+
+    Raises:
+        ValueError: the shapes differ, a label is not 0, 1 or NaN, or a score is not finite.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    return _per_class(labels, scores, classes, lambda y, s: float(roc_auc_score(y, s)), both=True)
+
+
+def auprc(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, float]:
+    """Average precision, a step-wise area under the precision-recall curve; chance is the prevalence.
+
+    Arguments, result and errors as in `auroc`.
+    """
+    from sklearn.metrics import average_precision_score
+
+    return _per_class(labels, scores, classes, lambda y, s: float(average_precision_score(y, s)), both=True)
+
+
+def brier(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, float]:
+    """Mean squared distance of a probability to its label, in [0, 1]; 0 is best.
+
+    Each class counts as a question of its own, of a multi-class task too. Arguments, result and
+    errors as in `auroc`, but a class with one label only is defined.
+    """
+    return _per_class(labels, scores, classes, lambda y, s: float(np.square(y - s).mean()), both=False)
+
+
+def to_arrays(predictions: pd.DataFrame, classes: Sequence[str]) -> tuple[Array, Array]:
+    """Labels and scores "n k" of one head of one trained model, images sorted by id.
+
+    Args:
+        predictions: rows of the predictions table.
+        classes: the order of k.
+
+    Raises:
+        ValueError: an (image, class) occurs twice, as it does where models or heads are mixed.
+    """
+    check_once(predictions)
+    wide = [predictions.pivot(index="id", columns="class", values=name) for name in ("label", "score")]
+    labels, scores = (table.reindex(columns=list(classes)).to_numpy(dtype=np.float64) for table in wide)
+    return labels, scores
+
+
+def check_once(rows: pd.DataFrame) -> None:
+    """Sees that each (image, class) has one row, as the tables of one model, head and map have.
+
+    Raises:
+        ValueError: one has several; names it.
+    """
+    twice = rows.duplicated(["id", "class"])
+    if twice.any():
+        row = rows[twice].iloc[0]
+        raise ValueError(f"image {row['id']!r} has several rows of class {row['class']!r}: models or heads are mixed.")
+
+
+def mean_defined(values: Sequence[float] | Array) -> float:
+    """Mean of the values that are not NaN; NaN where there is none."""
+    array = np.asarray(values, dtype=np.float64)
+    known = array[~np.isnan(array)]
+    return float(known.mean()) if known.size else math.nan
+
+
+def with_mean(values: Mapping[str, float]) -> dict[str, float]:
+    """The values, and under "" the mean of those that are defined."""
+    return {"": mean_defined(list(values.values())), **values}
+
+
+def _per_class(
+    labels: Array, scores: Array, classes: Sequence[str], of: Callable[[Array, Array], float], *, both: bool
+) -> dict[str, float]:
+    labels, scores = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    _check(labels, scores, classes)
+    values = {}
+    for k, name in enumerate(classes):
+        known = ~np.isnan(labels[:, k])
+        y, s = labels[known, k], scores[known, k]
+        values[name] = of(y, s) if np.unique(y).size >= (2 if both else 1) else math.nan
+    return with_mean(values)
+
+
+def _check(labels: Array, scores: Array, classes: Sequence[str]) -> None:
+    if labels.shape != scores.shape or labels.ndim != 2 or labels.shape[1] != len(classes):
+        raise ValueError(
+            f"labels and scores are (images, {len(classes)} classes), but got {labels.shape} and {scores.shape}."
+        )
+    if not np.isin(labels[~np.isnan(labels)], (0, 1)).all():
+        raise ValueError("labels are 0, 1 or NaN.")
+    if not np.isfinite(scores[~np.isnan(labels)]).all():
+        raise ValueError("scores must be finite.")

@@ -1,0 +1,104 @@
+"""The two shells around `harness.evidence.functional`: figures of scores, and figures of maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from harness import Task
+from harness.evidence import functional
+from harness.evidence.functional import Array
+from harness.nn import Batch, Metric, Output
+
+_TERMS = ["class", "label", "mask_known", "mask_area"]
+
+
+class ScoreMetric(Metric):
+    """A function of labels and scores "n k"; unknown labels do not count.
+
+    Args:
+        of: `(labels, scores, classes) -> {"": mean, class: value, …}`.
+    """
+
+    def __init__(
+        self, task: Task, of: Callable[[Array, Array, Sequence[str]], dict[str, float]], *, higher_is_better: bool
+    ) -> None:
+        self._classes, self._of, self.higher_is_better = task.classes, of, higher_is_better
+        self.reset()
+
+    def update(self, output: Output, batch: Batch) -> None:
+        """Adds one batch's `probs`."""
+        self._labels.append(_numpy(batch.labels))
+        self._scores.append(_numpy(output.probs))
+
+    def compute(self) -> dict[str, float]:
+        """The figures of all batches together."""
+        none = np.zeros((0, len(self._classes)))
+        return self._of(np.concatenate([none, *self._labels]), np.concatenate([none, *self._scores]), self._classes)
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self._labels: list[Array] = []
+        self._scores: list[Array] = []
+
+    def from_table(self, predictions: pd.DataFrame, maps: pd.DataFrame | None) -> dict[str, float]:
+        """The same from the rows of one model and one head."""
+        return self._of(*functional.to_arrays(predictions, self._classes), self._classes)
+
+
+class MapMetric(Metric):
+    """A function of the maps table, fed with the model's own evidence.
+
+    Images without the class, or without a known mask of it, do not count. A model without
+    evidence has no value: NaN.
+
+    Args:
+        of: `(maps, classes) -> {"": mean, class: value, …}`.
+    """
+
+    def __init__(self, task: Task, of: Callable[[pd.DataFrame, Sequence[str]], dict[str, float]]) -> None:
+        self._classes, self._of = task.classes, of
+        self.reset()
+
+    def update(self, output: Output, batch: Batch) -> None:
+        """Adds one batch's evidence beside its masks.
+
+        Raises:
+            ValueError: the batch has no masks; only a stage that may read them can use this metric.
+        """
+        if output.evidence is None:
+            return
+        if batch.targets is None:
+            raise ValueError("a metric of maps needs batches with masks.")
+        counts = (batch.labels == 1) & batch.targets.known
+        for image, k in counts.nonzero().tolist():
+            mask = _numpy(batch.targets.masks[image, k]) > 0
+            terms = functional.map_terms(_numpy(output.evidence[image, k]), mask)
+            self._rows.append({"class": self._classes[k], "label": 1.0, **terms})
+
+    def compute(self) -> dict[str, float]:
+        """The figures of all batches together."""
+        return self._of(pd.DataFrame(self._rows, columns=None if self._rows else _TERMS), self._classes)
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self._rows: list[dict[str, Any]] = []
+
+    def from_table(self, predictions: pd.DataFrame | None, maps: pd.DataFrame) -> dict[str, float]:
+        """The same from the rows of one model and one map.
+
+        Raises:
+            ValueError: an (image, class) occurs twice.
+        """
+        functional.check_once(maps)
+        return self._of(maps, self._classes)
+
+
+def _numpy(values: Tensor) -> Array:
+    array: Array = values.detach().to("cpu", torch.float64).numpy()
+    return array
