@@ -160,4 +160,3 @@ def _like(value: Any, parts: Mapping[str, Any]) -> Any:
     if isinstance(value, Mapping):
         return dict(parts)
     return list(parts.values()) if isinstance(value, list | tuple) else value
-

@@ -1,0 +1,123 @@
+"""What a plan warns of: a study that is sound, and yet will not show what its author expects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.contract.types import VariantPlan
+from harness.study.checks import Checked
+from harness.study.distributions import is_distribution
+from harness.study.identity import canonical
+from harness.study.space import grid
+
+FEW_CELLS = 100
+
+
+def warnings(
+    variants: Sequence[VariantPlan], checked: Mapping[str, Checked], search: Mapping[str, Any], baseline: str
+) -> list[str]:
+    """Every warning of a plan, the most consequential first."""
+    if baseline not in {variant.name for variant in variants}:
+        missing = [f"the baseline {baseline!r} does not run: no differences to it are shown"]
+    else:
+        missing = []
+    return [
+        *missing,
+        *_same_thing(variants, checked),
+        *_few_cells(variants, checked),
+        *_nothing_searched(variants, search),
+        *_search(variants, search),
+    ]
+
+
+def model_based(search: Mapping[str, Any]) -> int:
+    """How many trials of a variant a model of the earlier ones proposes; the others are drawn at random."""
+    sampler = search["sampler"]
+    return max(0, int(search["trials"]) - int(sampler["startup"])) if sampler["use"] == "tpe" else 0
+
+
+def _same_thing(variants: Sequence[VariantPlan], checked: Mapping[str, Checked]) -> Iterator[str]:
+    alike: dict[str, list[str]] = {}
+    for variant in variants:
+        model = {**variant.tree["model"], **checked[variant.name].canonical}
+        alike.setdefault(canonical({**variant.tree, "model": model}), []).append(variant.name)
+    for names in alike.values():
+        if len(names) > 1:
+            yield f"{_listed(names)} come to the same thing{_on_map(checked[names[0]].facts)}"
+
+
+def _few_cells(variants: Sequence[VariantPlan], checked: Mapping[str, Checked]) -> Iterator[str]:
+    small: dict[int, list[str]] = {}
+    fractions = set()
+    for variant in variants:
+        cells = checked[variant.name].facts.get("cells")
+        for fraction in _fractions(variant.tree["model"]):
+            fractions.add(canonical(fraction))
+            if cells is not None and cells < FEW_CELLS:
+                small.setdefault(cells, []).append(variant.name)
+    varies = len(fractions) > 1 or any(text.startswith("{") for text in fractions)
+    for cells, names in small.items() if varies else ():
+        first = checked[names[0]].facts
+        yield (
+            f"the map{_on_map(first).removeprefix(' on a').removesuffix(' map')} has {cells} cells while t varies: "
+            f"below {FEW_CELLS} cells 1 % is less than one of them"
+        )
+
+
+def _nothing_searched(variants: Sequence[VariantPlan], search: Mapping[str, Any]) -> Iterator[str]:
+    names = [variant.name for variant in variants if not variant.searched]
+    if names and search["trials"] > 1:
+        yield f"{_listed(names)} search nothing: all {search['trials']} trials are one configuration"
+
+
+def _search(variants: Sequence[VariantPlan], search: Mapping[str, Any]) -> Iterator[str]:
+    sampler, trials = search["sampler"]["use"], search["trials"]
+    if not any(variant.searched for variant in variants):
+        return
+    if sampler == "tpe" and not model_based(search):
+        startup = search["sampler"]["startup"]
+        yield f"no trial of this 'tpe' search is model-based: {trials} trials, and the first {startup} are random"
+    if sampler == "grid":
+        sizes = {variant.name: len(grid(variant.tree)) for variant in variants if variant.searched}
+        for name, size in sizes.items():
+            if size < trials:
+                yield f"the search of {name!r} ends after {size} of {trials} trials: its grid has no more points"
+            elif size > trials:
+                yield f"{trials} trials leave {size - trials} of the {size} points of {name!r}'s grid untried"
+    yield from _stopper(variants, search["stopper"])
+
+
+def _stopper(variants: Sequence[VariantPlan], stopper: Mapping[str, Any]) -> Iterator[str]:
+    if stopper["use"] != "asha":
+        return
+    for variant in variants:
+        epochs = variant.tree["train"].get("epochs")
+        if isinstance(epochs, int) and stopper["grace"] >= epochs:
+            yield (
+                f"no trial of {variant.name!r} is ever stopped: search.stopper.grace is {stopper['grace']} epochs, "
+                f"and a trial has {epochs}"
+            )
+            return
+
+
+def _fractions(value: Any) -> Iterator[Any]:
+    """Every `fraction` in a model's table, distributions too: t of a top-t % pooling."""
+    if isinstance(value, Mapping):
+        if "fraction" in value and not is_distribution(value):
+            yield value["fraction"]
+        for item in value.values():
+            yield from _fractions(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _fractions(item)
+
+
+def _on_map(facts: Mapping[str, Any]) -> str:
+    shape = facts.get("map")
+    return f" on a {shape[0]} x {shape[1]} map" if shape else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    quoted = [repr(name) for name in names]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"

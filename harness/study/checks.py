@@ -1,0 +1,189 @@
+"""Checks a variant's tree against what is installed, both ends of every range too. Only the data set is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.contract.catalog import Catalog
+from harness.contract.components import Factory, parameters
+from harness.contract.dataset import Dataset
+from harness.contract.errors import HarnessError, InputError, Problems
+from harness.contract.types import Task
+from harness.study.identity import canonical
+from harness.study.schema import validate
+from harness.study.slots import uses
+from harness.study.space import concretes, searched
+from harness.trial.settings import TrainSettings
+
+MANY_CELLS = 1 << 20
+"""How large a map is taken to be while nobody knows: a pooling must not be refused for it."""
+
+
+class Located(Problems):
+    """Problems that remember path and message apart, so that a path can be rewritten."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.located: list[tuple[str, str]] = []
+
+    def add(self, path: str, message: str) -> None:
+        """Notes a mistake at the dotted `path`."""
+        self.located.append((path, message))
+        super().add(path, message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What is known of a sound tree.
+
+    Args:
+        facts: the architecture's, of the default configuration.
+        canonical: keys of the model's table and what each comes to, where that is the same all over the space.
+        needs: of the architecture and everything in its slots.
+        provides: of the same, and of the data set.
+        used: (kind, name) of every component that any configuration uses.
+        task: what is to be learned.
+        digest: the data set's.
+    """
+
+    facts: Mapping[str, Any]
+    canonical: Mapping[str, Any]
+    needs: frozenset[str]
+    provides: frozenset[str]
+    used: frozenset[tuple[str, str]]
+    task: Task
+    digest: str
+
+    @property
+    def missing(self) -> list[str]:
+        """What the model needs and neither the data nor its own parts provide."""
+        return sorted(self.needs - self.provides)
+
+
+@dataclass
+class DatasetFacts:
+    """A data set's task and digest; the problems met on the way are told once."""
+
+    task: Task | None = None
+    digest: str = ""
+    provides: frozenset[str] = frozenset()
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Checker:
+    """Checks trees; a data set that many variants share is built once.
+
+    Args:
+        catalog: what is installed.
+        root: the user's data root.
+    """
+
+    def __init__(self, catalog: Catalog, root: Any) -> None:
+        self.catalog, self.root = catalog, root
+        self._datasets: dict[str, DatasetFacts] = {}
+
+    def check(self, tree: Mapping[str, Any], problems: Problems, *, facts: bool) -> Checked | None:
+        """What is known of the tree, or None where it is wrong; every mistake goes to `problems`.
+
+        Args:
+            tree: a variant's, expanded, with sound distributions.
+            problems: where mistakes go.
+            facts: False for a variant that will not run: only its keys and values are checked.
+        """
+        before = len(problems.messages)
+        for train in concretes(tree["train"]):
+            validate(TrainSettings, train, problems, "train")
+        dataset = self._dataset(tree["dataset"], problems, build=facts)
+        models = [self.catalog.factory("architecture", m, problems, "model") for m in concretes(tree["model"])]
+        if len(problems.messages) > before or not facts or dataset.task is None:
+            return None
+        factories = [factory for factory in models if factory is not None]
+        known = [self._facts(factory, dataset.task, problems) for factory in factories]
+        if len(problems.messages) > before:
+            return None
+        parts = {(kind, component.name): component for f in factories for kind, component in uses(f, "architecture")}
+        return Checked(
+            facts=known[0],
+            canonical=_agreed(known),
+            needs=frozenset().union(*(component.needs for component in parts.values())),
+            provides=dataset.provides.union(*(component.provides for component in parts.values())),
+            used=frozenset({*parts, ("dataset", tree["dataset"]["use"])}),
+            task=dataset.task,
+            digest=dataset.digest,
+        )
+
+    def dataset(self, table: Mapping[str, Any]) -> DatasetFacts:
+        """Task and digest of a data set; it is built, and not one image is decoded."""
+        key = canonical(table)
+        if key not in self._datasets:
+            self._datasets[key] = self._build(table)
+        return self._datasets[key]
+
+    def _dataset(self, table: Mapping[str, Any], problems: Problems, *, build: bool) -> DatasetFacts:
+        for path in searched({"dataset": table}):
+            problems.add(path, "data cannot be searched: every trial of a variant must see the same")
+            return DatasetFacts()
+        factory = self.catalog.factory("dataset", table, problems, "dataset")
+        if factory is None or not build:
+            return DatasetFacts()
+        found = self.dataset(table)
+        for path, message in found.problems:
+            problems.add(path, message)
+        return found
+
+    def _build(self, table: Mapping[str, Any]) -> DatasetFacts:
+        problems, found = Located(), DatasetFacts()
+        factory = self.catalog.factory("dataset", table, problems, "dataset")
+        if factory is None or problems:
+            return found
+        try:
+            if factory.component.task is not None:
+                found.task = factory.component.task(**factory.params)
+            dataset: Dataset = factory(self.root)
+            found.task, found.digest = dataset.task, dataset.digest
+        except (ValueError, InputError) as error:
+            found.problems.append(("dataset", str(error)))
+        if found.task is not None:
+            found.provides = factory.component.provides | _offers(found.task)
+        return found
+
+    def _facts(self, factory: Factory, task: Task, problems: Problems) -> Mapping[str, Any]:
+        before = len(problems.messages)
+        self._slot_facts(factory, "model", problems)
+        if len(problems.messages) > before:
+            return {}
+        return self._ask(factory, (task,), "architecture", "model", problems)
+
+    def _slot_facts(self, factory: Factory, path: str, problems: Problems) -> None:
+        known = parameters(factory.component.build)
+        for key, value in factory.params.items():
+            if isinstance(value, Factory):
+                kind = str(known[key].slot)
+                self._slot_facts(value, f"{path}.{key}", problems)
+                self._ask(value, (MANY_CELLS,) if kind == "pooling" else (), kind, f"{path}.{key}", problems)
+
+    def _ask(
+        self, factory: Factory, supplied: tuple[Any, ...], kind: str, path: str, problems: Problems
+    ) -> Mapping[str, Any]:
+        try:
+            return factory.facts(*supplied)
+        except ValueError as error:
+            problems.add(path, str(error))
+        except Exception as error:
+            provider = self.catalog.provider(kind, factory.name)
+            raise HarnessError(f"{provider}: the facts of {factory.name!r} failed: {error!r}") from error
+        return {}
+
+
+def _offers(task: Task) -> frozenset[str]:
+    """What masks a data set has, in the words of `needs`."""
+    if task.mask_kind == "none":
+        return frozenset()
+    return frozenset({"train_masks", "eval_masks", task.mask_kind})
+
+
+def _agreed(facts: list[Mapping[str, Any]]) -> dict[str, Any]:
+    first, *others = [item.get("canonical", {}) for item in facts]
+    return {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}

@@ -1,0 +1,55 @@
+"""What makes a study, and a variant of it, the same one: an id from everything that changes a number, and no more."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def canonical(value: Any) -> str:
+    """One text for equal values: JSON with sorted keys and no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def study_id(
+    tree: Mapping[str, Any],
+    *,
+    objective: Mapping[str, Any],
+    search: Mapping[str, Any],
+    confirm: Mapping[str, Any],
+    digest: str,
+    plugins: Mapping[str, str],
+) -> str:
+    """sha256 of the base with budget and --set, the data's digest and the versions of the plugins it uses.
+
+    Variants, `run`, question, baseline, metrics and [explain] are no part of it.
+    """
+    return _sha256(
+        {
+            "tree": tree,
+            "objective": objective,
+            "search": search,
+            "confirm": confirm,
+            "digest": digest,
+            "plugins": plugins,
+        }
+    )
+
+
+def variant_id(study: str, name: str, tree: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+    """sha256 of the study's id, the variant's name and its resolved tree.
+
+    Args:
+        study: the study's id.
+        name: the variant's.
+        tree: its own, resolved.
+        own: what only this variant brings: the digest of a data set, versions of plugins that
+            the base does not use. Empty for most.
+    """
+    return _sha256([study, name, tree, *([own] if own else [])])
+
+
+def _sha256(value: Any) -> str:
+    return hashlib.sha256(canonical(value).encode()).hexdigest()

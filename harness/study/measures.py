@@ -1,0 +1,63 @@
+"""Checks what a study measures and shows: its objective, metrics and explainers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from harness.contract.catalog import Catalog
+from harness.contract.errors import Problems, nearest
+from harness.study.checks import Checked
+from harness.study.sections import ExplainSection, StudySection
+
+MASKS = frozenset({"eval_masks", "train_masks", "outline"})
+
+
+def objective_metric(key: str, catalog: Catalog) -> str | None:
+    """The metric in `val/<metric>`, `val/<head>/<metric>`, either with `/<class>`; None where there is none."""
+    parts = key.split("/")[1:]
+    return next((part for part in parts[:2] if part in catalog.names("metric")), None)
+
+
+def check_objective(key: str, catalog: Catalog, checked: Collection[Checked], problems: Problems) -> None:
+    """Notes an objective that no search could follow."""
+    path, parts = "study.objective.metric", key.split("/")[1:]
+    name = objective_metric(key, catalog)
+    if name is None:
+        known = catalog.names("metric")
+        problems.add(path, f"no metric named {parts[0]!r}{nearest(parts[0], known)}")
+        return
+    if needs := sorted(catalog.get("metric", name).needs & MASKS):
+        problems.add(path, f"{name!r} needs {', '.join(needs)}, which a search may not see")
+    rest = parts[parts.index(name) + 1 :]
+    for item in checked:
+        if len(rest) > 1 or (rest and rest[0] not in item.task.classes):
+            problems.add(path, f"no class named {'/'.join(rest)!r}{nearest(rest[0], item.task.classes)}")
+
+
+def check_metrics(
+    section: StudySection, catalog: Catalog, checked: Collection[Checked], problems: Problems
+) -> tuple[list[str], list[str]]:
+    """The metrics to compute, the objective's among them, and why others are left out."""
+    wanted = [*section.metrics]
+    objective = objective_metric(section.objective.metric, catalog)
+    if objective is not None and objective not in wanted:
+        wanted.insert(0, objective)
+    kept, dropped = [], []
+    for index, name in enumerate(dict.fromkeys(wanted)):
+        if name not in catalog.names("metric"):
+            hint = nearest(name, catalog.names("metric"))
+            problems.add(f"study.metrics.{index}", f"no metric named {name!r}{hint}")
+            continue
+        needs = catalog.get("metric", name).needs
+        lacking = [sorted(needs - item.provides) for item in checked]
+        if lacking and all(lacking):
+            dropped.append(f"the metric {name!r} is left out: it needs {', '.join(lacking[0])}")
+        else:
+            kept.append(name)
+    return kept, dropped
+
+
+def check_explain(section: ExplainSection, catalog: Catalog, problems: Problems) -> None:
+    """Notes explainers that are not installed or set wrongly."""
+    for index, entry in enumerate(section.use):
+        catalog.factory("explainer", entry, problems, f"explain.use.{index}")

@@ -1,0 +1,157 @@
+"""From a study file to trees: base < budget < variant < --set. What the trees may hold is checked elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.contract.catalog import Catalog
+from harness.contract.errors import InputError, Problems, nearest
+from harness.study.patch import Override, merge, states
+from harness.study.slots import expand, refusal
+from harness.study.spec import SECTIONS, TREE, Study, check_run, check_values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """A study at one budget.
+
+    Args:
+        sections: `study`, `search`, `confirm`, `explain`, patched.
+        tree: the base's `dataset`, `train`, `model`, patched by the budget and by --set.
+        variants: every variant of the file with its own tree.
+        run: the variants that this budget runs, in the order of the file.
+        layers: the patches behind a variant's tree with what to write before a path in them, last first.
+    """
+
+    budget: str
+    sections: Mapping[str, Any]
+    tree: Mapping[str, Any]
+    variants: Mapping[str, Mapping[str, Any]]
+    run: tuple[str, ...]
+    demonstration: bool
+    layers: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]
+
+    def origin(self, variant: str, path: str) -> str:
+        """Where the user wrote what stands at `path` of the variant's tree, as a path to print."""
+        keys = path.split(".")
+        for prefix, patch in self.layers[variant]:
+            if states(patch, keys):
+                return f"{prefix}{path}"
+        return path
+
+
+def resolve(
+    study: Study, budget: str | None, overrides: Sequence[Override], catalog: Catalog, problems: Problems
+) -> Resolved:
+    """Applies the budget, each variant, and `--set` in the order given; mistakes go to `problems`.
+
+    Raises:
+        InputError: there is no such budget.
+    """
+    name = _budget(study, budget)
+    patch = {key: value for key, value in study.budgets.get(name, {}).items() if key in SECTIONS}
+    sections = {section: merge(study.base.get(section, {}), patch.get(section, {})) for section in SECTIONS}
+    base = {section: sections[section] for section in TREE}
+    trees = {variant: _expanded(base, patch, catalog, problems) for variant, patch in study.variants.items()}
+    tree = _expanded(base, {}, catalog, Problems(""))
+    run, wanted = study.budgets.get(name, {}).get("run", "all"), list(overrides)
+    for override in [item for item in wanted if item.path[0] == "run"]:
+        run = override.value
+        check_run(run, study.variants, problems, "--set run")
+    selected = [v for v in study.variants if run == "all" or (isinstance(run, list) and v in run)]
+    for override in wanted:
+        _apply(override, sections, tree, trees, selected, catalog, problems)
+    fresh = Problems("")
+    return Resolved(
+        budget=name,
+        sections={section: sections[section] for section in SECTIONS if section not in TREE},
+        tree=expand(tree, catalog, fresh),
+        variants={variant: expand(found, catalog, problems) for variant, found in trees.items()},
+        run=tuple(selected),
+        demonstration=study.budgets.get(name, {}).get("demonstration", False) is True,
+        layers={variant: _layers(study, name, variant, wanted) for variant in study.variants},
+    )
+
+
+def _budget(study: Study, budget: str | None) -> str:
+    known = list(study.budgets)
+    section = study.base.get("study", {})
+    name = budget or str(section.get("budget", "") or ("" if known else "base"))
+    if name in known or (not known and budget is None):
+        return name
+    listed = ", ".join(known) or "none"
+    if not name:
+        raise InputError(f"{study.path}: study.budget: name the budget that a bare run takes, one of {listed}")
+    raise InputError(f"{study.path}: no budget named {name!r}{nearest(name, known)} (there are: {listed})")
+
+
+def _expanded(
+    base: Mapping[str, Any], patch: Mapping[str, Any], catalog: Catalog, problems: Problems
+) -> dict[str, Any]:
+    merged = {section: merge(base[section], patch.get(section, {})) for section in TREE}
+    return expand(merged, catalog, problems)
+
+
+def _apply(
+    override: Override,
+    sections: dict[str, Any],
+    tree: dict[str, Any],
+    trees: dict[str, dict[str, Any]],
+    selected: Sequence[str],
+    catalog: Catalog,
+    problems: Problems,
+) -> None:
+    head, where = override.path[0], f"--set {override.dotted}"
+    check_values(override.value, where, problems)
+    if head == "run":
+        return
+    if head in trees:
+        _apply_to_variant(override, trees, selected, catalog, problems)
+    elif head not in SECTIONS:
+        problems.add(where, f"no section or variant named {head!r}{nearest(head, [*SECTIONS, *trees])}")
+    elif len(override.path) == 1:
+        problems.add(where, "a section is set key by key")
+    elif head not in TREE:
+        sections[head] = merge(sections[head], override.table[head])
+    else:
+        reasons = [refusal(trees[name], override.path, catalog) for name in selected]
+        if reasons and None not in reasons:
+            problems.add(where, f"applies to no variant: {reasons[0]}")
+        for found in [tree, *trees.values()]:
+            if refusal(found, override.path, catalog) is None:
+                found[head] = merge(found[head], override.table[head])
+
+
+def _apply_to_variant(
+    override: Override,
+    trees: dict[str, dict[str, Any]],
+    selected: Sequence[str],
+    catalog: Catalog,
+    problems: Problems,
+) -> None:
+    name, path, where = override.path[0], override.path[1:], f"--set {override.dotted}"
+    if name not in selected:
+        problems.add(where, f"applies nowhere: the variant {name!r} does not run at this budget")
+    elif len(path) < 2 or path[0] not in TREE:
+        problems.add(where, f"of a variant, keys of {', '.join(TREE)} are set")
+    elif reason := refusal(trees[name], path, catalog):
+        problems.add(where, f"applies nowhere: {reason}")
+    else:
+        trees[name][path[0]] = merge(trees[name][path[0]], override.table[name][path[0]])
+
+
+def _layers(
+    study: Study, budget: str, variant: str, overrides: Sequence[Override]
+) -> list[tuple[str, Mapping[str, Any]]]:
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        (f"budgets.{budget}.", study.budgets.get(budget, {})),
+        (f"variants.{variant}.", study.variants[variant]),
+    ]
+    for override in overrides:
+        if override.path[0] == variant:
+            layers.append((f"--set {variant}.", override.table[variant]))
+        elif override.path[0] in TREE:
+            layers.append(("--set ", override.table))
+    return layers[::-1]
