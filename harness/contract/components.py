@@ -130,9 +130,9 @@ def parameters(build: Callable[..., Any]) -> Mapping[str, Parameter]:
     """
     hints = dict(build.__annotations__)
     hints.pop("return", None)
-    # The builder's own globals, so that a plugin may write its annotations as strings.
+    # The builder's own globals, decorated or not, so that a plugin may write its annotations as strings.
     probe = _types.SimpleNamespace(__annotations__=hints)
-    holder = typing.cast(Any, _types.FunctionType((lambda: None).__code__, build.__globals__))
+    holder = typing.cast(Any, _types.FunctionType((lambda: None).__code__, inspect.unwrap(build).__globals__))
     holder.__annotations__ = probe.__annotations__
     evaluated = typing.get_type_hints(holder, include_extras=True)
     found = {}

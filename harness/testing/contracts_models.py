@@ -1,0 +1,343 @@
+"""Laws that every backbone, pooling and architecture keeps, whoever wrote it.
+
+A plugin's whole test file is
+
+    from harness.testing.contracts_models import PoolingLaws
+    import my_plugin
+
+    class TestMyPoolings(PoolingLaws):
+        plugin = my_plugin
+
+Every component is built from its `tiny` configuration and meets every law. A law that one cannot
+keep is declared on it, `Component.xfail = {"gradient_reaches_every_instance": "why"}`, and then must fail.
+"""
+# ruff: noqa: D102 (a law's name is its docstring)
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harness.contract.catalog import Catalog
+from harness.contract.components import Component, Factory
+from harness.contract.errors import Problems
+from harness.contract.nn import Backbone, Batch, Model, Output, Pooled, Pooling, Targets
+from harness.contract.types import Task
+
+
+class Laws:
+    """What the laws of all kinds share. You must set `plugin`; you may set `only` to some names."""
+
+    plugin: ClassVar[Any]
+    only: ClassVar[tuple[str, ...]] = ()
+    kind: ClassVar[str]
+    hook: ClassVar[str]
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Runs each law once for each component of the plugin."""
+        if "component" not in metafunc.fixturenames:
+            return
+        law = metafunc.function.__name__.removeprefix("test_")
+        found = [
+            pytest.param(item, id=item.name, marks=_declared(item, law))
+            for item in getattr(self.plugin, self.hook)()
+            if not self.only or item.name in self.only
+        ]
+        metafunc.parametrize("component", found)
+
+    def factory(self, component: Component[Any]) -> Factory:
+        """The component in its smallest configuration, with whatever else is installed to fill its slots."""
+        problems = Problems("")
+        table = {"use": component.name, **component.tiny}
+        made = _catalog(self.plugin, self.kind, component.name).factory(self.kind, table, problems, self.kind)
+        problems.raise_if_any()
+        assert made is not None
+        return made
+
+    def build(self, component: Component[Any], *supplied: Any, seed: int = 0) -> Any:
+        """Builds it with weights drawn from `seed`."""
+        with _seeded(seed):
+            return self.factory(component)(*supplied)
+
+
+class BackboneLaws(Laws):
+    """Laws of backbones. You may set `sizes`, the image sizes (h, w) they are tried at."""
+
+    kind = "backbone"
+    hook = "harness_backbones"
+    sizes: ClassVar[tuple[tuple[int, int], ...]] = ((64, 64), (96, 72))
+
+    @pytest.mark.parametrize("channels", [1, 3])
+    def test_maps_have_the_size_that_stride_and_features_promise(
+        self, component: Component[Any], channels: int
+    ) -> None:
+        net: Backbone = self.build(component, channels)
+        for size in self.sizes:
+            maps = net(_noise(2, channels, *size))
+            assert maps.shape[:2] == (2, net.features)
+            for length, cells in zip(size, maps.shape[2:], strict=True):
+                assert cells in (length // net.stride, math.ceil(length / net.stride))
+            assert maps.dtype == torch.float32
+            assert maps.isfinite().all()
+
+    def test_facts_are_true(self, component: Component[Any]) -> None:
+        net: Backbone = self.build(component, 1)
+        facts = self.factory(component).facts()
+        assert facts.get("stride", net.stride) == net.stride
+        assert facts.get("features", net.features) == net.features
+
+    def test_a_batch_of_one_is_a_slice_of_a_batch(self, component: Component[Any]) -> None:
+        net: Backbone = self.build(component, 1).eval()
+        images = _noise(3, 1, *self.sizes[0])
+        with torch.no_grad():
+            _assert_close(net(images[1:2]), net(images)[1:2])
+
+    def test_every_parameter_gets_a_gradient(self, component: Component[Any]) -> None:
+        net: Backbone = self.build(component, 1)
+        _backward(net(_noise(2, 1, *self.sizes[0])).square().sum())
+        assert [name for name, value in net.named_parameters() if value.grad is None] == []
+
+    def test_weights_survive_a_state_dict(self, component: Component[Any]) -> None:
+        first, second = self.build(component, 1).eval(), self.build(component, 1, seed=1).eval()
+        second.load_state_dict(first.state_dict())
+        images = _noise(1, 1, *self.sizes[0])
+        with torch.no_grad():
+            _assert_close(first(images), second(images), exact=True)
+
+    def test_one_seed_gives_one_network(self, component: Component[Any]) -> None:
+        _assert_same_weights(self.build(component, 1, seed=3), self.build(component, 1, seed=3))
+
+
+class PoolingLaws(Laws):
+    """Laws of poolings, on values in (0, 1), which all of them take."""
+
+    kind = "pooling"
+    hook = "harness_poolings"
+
+    def test_order_does_not_matter(self, component: Component[Any]) -> None:
+        pooling, values = self._pooling(component), _values(3, 7, 4)
+        order = torch.randperm(7, generator=torch.Generator().manual_seed(1))
+        _assert_close(pooling(values).value, pooling(values[:, order]).value)
+
+    def test_masked_instances_do_not_matter(self, component: Component[Any]) -> None:
+        pooling, values = self._pooling(component), _values(2, 7, 4)
+        mask = torch.ones(2, 7, dtype=torch.bool)
+        mask[1, 4:] = False
+        padded = values.clone()
+        padded[1, 4:] = 1e4
+        pooled = pooling(padded, mask=mask)
+        _assert_close(pooled.value[:1], pooling(values[:1]).value)
+        _assert_close(pooled.value[1:], pooling(values[1:, :4]).value)
+        if pooled.weights is not None:
+            assert (pooled.weights[1, 4:] == 0).all()
+
+    def test_a_single_instance_is_given_back(self, component: Component[Any]) -> None:
+        values = _values(3, 1, 4)
+        _assert_close(self._pooling(component)(values).value, values[:, 0])
+
+    def test_weights_are_a_distribution(self, component: Component[Any]) -> None:
+        weights = self._pooling(component)(_values(3, 7, 4)).weights
+        if weights is not None:
+            assert (weights >= 0).all()
+            _assert_close(weights.sum(1), torch.ones_like(weights[:, 0]))
+
+    def test_gradient_reaches_every_instance(self, component: Component[Any]) -> None:
+        values = _values(2, 7, 4).requires_grad_()
+        _backward(self._pooling(component)(values).value.sum())
+        assert values.grad is not None
+        assert values.grad.isfinite().all()
+        assert (values.grad.abs().sum(2) > 0).all()
+
+    def test_class_scores_are_pooled_by_their_features(self, component: Component[Any]) -> None:
+        pooling = self.build(component, 5, 2)
+        pooled: Pooled = pooling(_values(3, 7, 2), key=_noise(3, 7, 5))
+        assert pooled.value.shape == (3, 2)
+        assert pooled.value.isfinite().all()
+        assert ((pooled.value >= 0) & (pooled.value <= 1 + 1e-6)).all()
+
+    def test_one_seed_gives_one_pooling(self, component: Component[Any]) -> None:
+        _assert_same_weights(self.build(component, 4, 1, seed=3), self.build(component, 4, 1, seed=3))
+
+    def _pooling(self, component: Component[Any]) -> Pooling:
+        pooling: Pooling = self.build(component, 4, 1)
+        return pooling
+
+
+class ArchitectureLaws(Laws):
+    """Laws of architectures. You may set `task`, or write `batch` where yours reads other things than images."""
+
+    kind = "architecture"
+    hook = "harness_architectures"
+    task: ClassVar[Task] = Task(classes=("benign", "malignant"), image_size=(64, 64))
+    steps: ClassVar[int] = 200
+
+    def batch(self, component: Component[Any], task: Task, count: int = 4) -> Batch:
+        """Noise; an image of class k has a square whose brightness is k's own."""
+        labels = _labels(task, count)
+        images = 0.3 * _noise(count, task.channels, *task.image_size)
+        side = task.image_size[0] // 4
+        masks = torch.zeros(count, len(task.classes), *task.image_size)
+        for image, known in enumerate(labels.bool()):
+            for number in known.nonzero().flatten().tolist():
+                top, left = side * (image % 3), side * (2 * number % 4)
+                masks[image, number, top : top + side, left : left + side] = 1
+                images[image, :, top : top + side, left : left + side] += 3.0 * (-1) ** number
+        shown = Targets(masks=masks, known=torch.ones_like(labels, dtype=torch.bool))
+        ids = tuple(f"image {number}" for number in range(count))
+        targets = shown if "train_masks" in component.needs else None
+        return Batch(images=images, labels=labels, ids=ids, groups=ids, targets=targets)
+
+    def test_scores_and_evidence_lie_between_0_and_1(self, component: Component[Any]) -> None:
+        out = self._run(component, self.task)
+        for scores in (out.probs, *out.heads.values()):
+            assert scores.shape == (4, len(self.task.classes))
+            assert ((scores >= 0) & (scores <= 1 + 1e-6)).all()
+        assert ("evidence" in component.provides) == (out.evidence is not None)
+        if out.evidence is not None:
+            assert out.evidence.shape[:2] == (4, len(self.task.classes))
+            assert ((out.evidence >= 0) & (out.evidence <= 1)).all()
+
+    def test_exclusive_classes_and_colour_are_taken(self, component: Component[Any]) -> None:
+        size = self.task.image_size
+        task = Task(kind="multiclass", classes=("a", "b", "c"), channels=3, image_size=size)
+        out = self._run(component, task)
+        _assert_close(out.probs.sum(1), torch.ones(4))
+
+    @pytest.mark.parametrize("kind", ["multilabel", "multiclass"])
+    def test_losses_are_finite_scalars_in_single_precision(self, component: Component[Any], kind: Any) -> None:
+        task = Task(kind=kind, classes=self.task.classes, image_size=self.task.image_size)
+        model, batch = self.build(component, task), self.batch(component, task)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            out = model(batch)
+        for loss in model.losses(out, batch).values():
+            assert loss.shape == ()
+            assert loss.dtype == torch.float32
+            assert loss.isfinite()
+
+    def test_unknown_labels_leave_losses_and_gradients_finite(self, component: Component[Any]) -> None:
+        model, batch = self._model(component), self.batch(component, self.task)
+        batch.labels[:2] = math.nan
+        _backward(_total(model, batch))
+        assert all(value.grad is None or value.grad.isfinite().all() for value in model.parameters())
+
+    def test_every_parameter_learns_in_some_phase(self, component: Component[Any]) -> None:
+        model, batch = self._model(component), self.batch(component, self.task)
+        _backward(_total(model, batch))
+        prefixes = tuple(prefix for phase in model.phases() for prefix in phase.trainable)
+        idle = [name for name, value in model.named_parameters() if value.grad is None or not name.startswith(prefixes)]
+        assert idle == []
+
+    def test_eval_is_deterministic_and_leaves_nothing_behind(self, component: Component[Any]) -> None:
+        model, batch = self._model(component).eval(), self.batch(component, self.task)
+        before, state = _attributes(model), {key: value.clone() for key, value in model.state_dict().items()}
+        with torch.no_grad():
+            first, second = model(batch), model(batch)
+        _assert_close(first.probs, second.probs, exact=True)
+        assert _attributes(model) == before
+        _assert_close(dict(model.state_dict()), state, exact=True)
+
+    def test_what_is_said_of_an_image_does_not_depend_on_its_batch(self, component: Component[Any]) -> None:
+        model, batch = self._model(component).eval(), self.batch(component, self.task)
+        assert batch.images is not None
+        alone = Batch(images=batch.images[1:2], labels=batch.labels[1:2], ids=batch.ids[1:2], groups=batch.groups[1:2])
+        with torch.no_grad():
+            _assert_close(model(alone).probs, model(batch).probs[1:2])
+
+    def test_weights_survive_a_state_dict(self, component: Component[Any]) -> None:
+        first, second = self._model(component).eval(), self._model(component, seed=1).eval()
+        second.load_state_dict(first.state_dict())
+        batch = self.batch(component, self.task)
+        with torch.no_grad():
+            _assert_close(first(batch).probs, second(batch).probs, exact=True)
+
+    def test_one_seed_gives_one_model(self, component: Component[Any]) -> None:
+        _assert_same_weights(self._model(component, seed=3), self._model(component, seed=3))
+
+    def test_eight_images_are_learnt_by_heart(self, component: Component[Any]) -> None:
+        with _seeded(0):
+            model, batch = self._model(component), self.batch(component, self.task, 8)
+            optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
+            for _ in range(self.steps):
+                optimiser.zero_grad()
+                _backward(_total(model, batch))
+                optimiser.step()
+                if _learnt(model(batch).probs, batch.labels):
+                    return
+        pytest.fail(f"after {self.steps} steps the eight images are still not told apart")
+
+    def _model(self, component: Component[Any], seed: int = 0) -> Model:
+        model: Model = self.build(component, self.task, seed=seed)
+        return model
+
+    def _run(self, component: Component[Any], task: Task) -> Output:
+        model: Model = self.build(component, task).eval()
+        with torch.no_grad():
+            return model(self.batch(component, task))  # type: ignore[no-any-return]
+
+
+@cache
+def _catalog(plugin: Any, kind: str, name: str) -> Catalog:
+    """Everything installed, with the plugin added where it is not installed itself."""
+    catalog = Catalog.discover()
+    if name not in catalog.names(kind):
+        catalog.register(plugin)
+    return catalog
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def _declared(component: Component[Any], law: str) -> list[pytest.MarkDecorator]:
+    reason = component.xfail.get(law)
+    return [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True)]
+
+
+def _noise(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
+def _values(*shape: int) -> Tensor:
+    return 0.05 + 0.9 * torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+def _labels(task: Task, count: int) -> Tensor:
+    """Each class has positives and negatives, and no two classes have the same ones."""
+    number = torch.arange(count)
+    if task.kind == "multiclass":
+        return nn.functional.one_hot(number % len(task.classes), len(task.classes)).float()
+    return torch.stack([(number // 2**level) % 2 for level in range(len(task.classes))], 1).float()
+
+
+def _total(model: Model, batch: Batch) -> Tensor:
+    return torch.stack(list(model.losses(model(batch), batch).values())).sum()
+
+
+def _backward(loss: Tensor) -> None:
+    torch.autograd.backward(loss)
+
+
+def _learnt(probs: Tensor, labels: Tensor) -> bool:
+    return bool(((probs > 0.5) == labels.bool()).all())
+
+
+def _attributes(model: nn.Module) -> dict[str, set[str]]:
+    return {name: set(vars(module)) for name, module in model.named_modules()}
+
+
+def _assert_close(found: Any, expected: Any, exact: bool = False) -> None:
+    torch.testing.assert_close(found, expected, rtol=0 if exact else 1e-4, atol=0 if exact else 1e-5)
+
+
+def _assert_same_weights(first: nn.Module, second: nn.Module) -> None:
+    _assert_close(dict(first.state_dict()), dict(second.state_dict()), exact=True)

@@ -1,0 +1,6 @@
+import harness_systems
+from harness.testing.contracts_models import ArchitectureLaws
+
+
+class TestSystems(ArchitectureLaws):
+    plugin = harness_systems
