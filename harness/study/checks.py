@@ -14,7 +14,8 @@ from harness.contract.types import Task
 from harness.study.identity import canonical
 from harness.study.schema import validate
 from harness.study.slots import uses
-from harness.study.space import concretes, searched
+from harness.study.space import concretes, contradictions, searched
+from harness.study.spec import check_values
 from harness.trial.settings import TrainSettings
 
 MANY_CELLS = 1 << 20
@@ -88,15 +89,17 @@ class Checker:
         """What is known of the tree, or None where it is wrong; every mistake goes to `problems`.
 
         Args:
-            tree: a variant's, expanded, with sound distributions.
+            tree: a variant's, expanded.
             problems: where mistakes go.
             facts: False for a variant that will not run: only its keys and values are checked.
         """
         before = len(problems.messages)
-        for train in concretes(tree["train"]):
+        sound = {section for section, table in tree.items() if _sound(section, table, problems)}
+        for train in concretes(tree["train"]) if "train" in sound else ():
             validate(TrainSettings, train, problems, "train")
-        dataset = self._dataset(tree["dataset"], problems, build=facts)
-        models = [self.catalog.factory("architecture", m, problems, "model") for m in concretes(tree["model"])]
+        dataset = self._dataset(tree["dataset"], problems, build=facts) if "dataset" in sound else DatasetFacts()
+        configurations = concretes(tree["model"]) if "model" in sound else []
+        models = [self.catalog.factory("architecture", table, problems, "model") for table in configurations]
         if len(problems.messages) > before or not facts or dataset.task is None:
             return None
         factories = [factory for factory in models if factory is not None]
@@ -175,6 +178,16 @@ class Checker:
             provider = self.catalog.provider(kind, factory.name)
             raise HarnessError(f"{provider}: the facts of {factory.name!r} failed: {error!r}") from error
         return {}
+
+
+def _sound(section: str, table: Any, problems: Problems) -> bool:
+    """Whether the ranges in a section can be walked through at all."""
+    before = len(problems.messages)
+    check_values(table, section, problems)
+    if len(problems.messages) == before:
+        for path in contradictions({section: table}):
+            problems.add(path, "two options search this parameter over different ranges; they must be the same")
+    return len(problems.messages) == before
 
 
 def _offers(task: Task) -> frozenset[str]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError, Problems, nearest
@@ -22,6 +25,8 @@ from harness.study.settings import Settings
 from harness.study.slots import uses
 from harness.study.space import concretes, grid, searched
 from harness.study.spec import Study
+
+M = TypeVar("M", bound=BaseModel)
 
 __all__ = ["make_plan", "model_based", "plan_from_json", "plan_to_json"]
 
@@ -52,36 +57,45 @@ def make_plan(
     sections = _sections(resolved, problems)
     checker = Checker(catalog, settings.data)
     checked = _check_variants(resolved, checker, problems)
-    if sections is None:
-        problems.raise_if_any()
-    assert sections is not None
-    study_section, search, confirm, explain = sections
-    _check_baseline(study, study_section, problems)
-    _check_search(resolved, search, confirm, problems)
-    check_objective(study_section.objective.metric, catalog, checked.values(), problems)
-    check_explain(explain, catalog, problems)
-    metrics, dropped = check_metrics(study_section, catalog, checked.values(), problems)
+    _check_search(resolved, sections, problems)
+    metrics, dropped = _check_measures(study, sections, catalog, list(checked.values()), problems)
     problems.raise_if_any()
     return _plan(study, resolved, sections, checked, checker, metrics, dropped)
 
 
-Sections = tuple[StudySection, SearchSection, ConfirmSection, ExplainSection]
+@dataclass(frozen=True)
+class Sections:
+    """The sections that are no components; what stands here in place of a wrong one is never used."""
+
+    study: StudySection
+    search: SearchSection
+    confirm: ConfirmSection
+    explain: ExplainSection
+    wrong: frozenset[str]
 
 
-def _sections(resolved: Resolved, problems: Problems) -> Sections | None:
-    study = validate(StudySection, resolved.sections["study"], problems, "study")
-    search = validate(SearchSection, resolved.sections["search"], problems, "search")
-    confirm = validate(ConfirmSection, resolved.sections["confirm"], problems, "confirm")
-    explain = validate(ExplainSection, resolved.sections["explain"], problems, "explain")
-    if study is None or search is None or confirm is None or explain is None:
-        return None
-    return study, search, confirm, explain
+def _sections(resolved: Resolved, problems: Problems) -> Sections:
+    def read(name: str, model: type[M]) -> M | None:
+        located = Located()
+        section = validate(model, resolved.sections[name], located, name)
+        for path, message in located.located:
+            problems.add(resolved.origin("", path), message)
+        return section
+
+    study, search = read("study", StudySection), read("search", SearchSection)
+    confirm, explain = read("confirm", ConfirmSection), read("explain", ExplainSection)
+    found = {"study": study, "search": search, "confirm": confirm, "explain": explain}
+    return Sections(
+        study or StudySection(),
+        search or SearchSection(),
+        confirm or ConfirmSection(),
+        explain or ExplainSection(),
+        frozenset(name for name, section in found.items() if section is None),
+    )
 
 
 def _check_variants(resolved: Resolved, checker: Checker, problems: Problems) -> dict[str, Checked]:
     """Checks every variant of the file, those that run to the end; a mistake of the base is told once."""
-    if problems:  # an unsound range cannot be walked through
-        return {}
     base = Located()
     checker.check(resolved.tree, base, facts=True)
     checked = {}
@@ -103,28 +117,35 @@ def _place(resolved: Resolved, variant: str, path: str, shared: bool) -> str:
     return path if shared else f"variants.{variant}.{path}"
 
 
-def _check_baseline(study: Study, section: StudySection, problems: Problems) -> None:
-    if section.baseline and section.baseline not in study.variants:
-        known = list(study.variants)
-        problems.add("study.baseline", f"no variant named {section.baseline!r}{nearest(section.baseline, known)}")
-
-
-def _check_search(resolved: Resolved, search: SearchSection, confirm: ConfirmSection, problems: Problems) -> None:
-    if problems:
+def _check_search(resolved: Resolved, sections: Sections, problems: Problems) -> None:
+    if problems:  # an unsound range cannot be walked through
         return
     trees = {name: resolved.variants[name] for name in resolved.run}
-    if confirm.folds is not None:
-        for name, tree in trees.items():
-            if paths := searched(tree):
-                problems.add(
-                    "confirm.folds", f"k folds need a fixed configuration, but {name!r} searches {', '.join(paths)}"
-                )
-    if search.sampler.use == "grid":
-        for tree in trees.values():
-            try:
-                grid(tree)
-            except ValueError as error:
-                problems.add("search.sampler", str(error))
+    for name, tree in trees.items() if sections.confirm.folds is not None else ():
+        if paths := searched(tree):
+            problems.add(
+                "confirm.folds", f"k folds need a fixed configuration, but {name!r} searches {', '.join(paths)}"
+            )
+    for tree in trees.values() if sections.search.sampler.use == "grid" else ():
+        try:
+            grid(tree)
+        except ValueError as error:
+            problems.add("search.sampler", str(error))
+
+
+def _check_measures(
+    study: Study, sections: Sections, catalog: Catalog, checked: list[Checked], problems: Problems
+) -> tuple[list[str], list[str]]:
+    """The metrics to compute, and why others are left out."""
+    if "explain" not in sections.wrong:
+        check_explain(sections.explain, catalog, problems)
+    if "study" in sections.wrong:
+        return [], []
+    baseline = sections.study.baseline
+    if baseline and baseline not in study.variants:
+        problems.add("study.baseline", f"no variant named {baseline!r}{nearest(baseline, study.variants)}")
+    check_objective(sections.study.objective.metric, catalog, checked, problems)
+    return check_metrics(sections.study, catalog, checked, problems)
 
 
 def _plan(
@@ -136,7 +157,7 @@ def _plan(
     metrics: Sequence[str],
     dropped: Sequence[str],
 ) -> Plan:
-    section, search, confirm, explain = sections
+    section, search, confirm, explain = sections.study, sections.search, sections.confirm, sections.explain
     base = _base(resolved, checker)
     study_id = identity.study_id(
         resolved.tree,

@@ -22,7 +22,8 @@ class Resolved:
         tree: the base's `dataset`, `train`, `model`, patched by the budget and by --set.
         variants: every variant of the file with its own tree.
         run: the variants that this budget runs, in the order of the file.
-        layers: the patches behind a variant's tree with what to write before a path in them, last first.
+        layers: the patches behind a variant's tree with what to write before a path in them, last first;
+            under "" those behind the other sections.
     """
 
     budget: str
@@ -34,7 +35,7 @@ class Resolved:
     layers: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]
 
     def origin(self, variant: str, path: str) -> str:
-        """Where the user wrote what stands at `path` of the variant's tree, as a path to print."""
+        """Where the user wrote what stands at `path`, as a path to print; "" is no variant's."""
         keys = path.split(".")
         for prefix, patch in self.layers[variant]:
             if states(patch, keys):
@@ -71,7 +72,7 @@ def resolve(
         variants={variant: expand(found, catalog, problems) for variant, found in trees.items()},
         run=tuple(selected),
         demonstration=study.budgets.get(name, {}).get("demonstration", False) is True,
-        layers={variant: _layers(study, name, variant, wanted) for variant in study.variants},
+        layers={variant: _layers(study, name, variant, wanted) for variant in ("", *study.variants)},
     )
 
 
@@ -147,11 +148,11 @@ def _layers(
 ) -> list[tuple[str, Mapping[str, Any]]]:
     layers: list[tuple[str, Mapping[str, Any]]] = [
         (f"budgets.{budget}.", study.budgets.get(budget, {})),
-        (f"variants.{variant}.", study.variants[variant]),
+        (f"variants.{variant}.", study.variants.get(variant, {})),
     ]
     for override in overrides:
         if override.path[0] == variant:
             layers.append((f"--set {variant}.", override.table[variant]))
-        elif override.path[0] in TREE:
+        elif override.path[0] in SECTIONS:
             layers.append(("--set ", override.table))
     return layers[::-1]

@@ -63,6 +63,12 @@ def distributions(value: Any, path: str = "") -> Iterator[tuple[str, Number | Ch
             yield from distributions(item, f"{path}.{key}" if path else key)
 
 
+def contradictions(tree: Tree) -> tuple[str, ...]:
+    """Parameters that two options of a choice search over different ranges: one name must mean one range."""
+    known: dict[str, Number | Choice] = {}
+    return tuple(dict.fromkeys(p for p, found in distributions(tree) if known.setdefault(p, found) != found))
+
+
 def grid(tree: Tree) -> list[dict[str, Any]]:
     """Every distinct configuration as the parameters of a trial, the default one first.
 
