@@ -1,0 +1,109 @@
+"""Connects to MLflow's tracking store, and knows the few rules of its client. Not what is written there."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric, Param, Run, RunTag
+    from mlflow.tracking import MlflowClient
+
+# One call to a dead server blocked 246 s with MLflow's own defaults: they are set before its import.
+_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+_BATCH = {"metrics": 1000, "params": 100, "tags": 100}
+_VALUE_CHARACTERS = {"params": 6000, "tags": 8000}
+_SQLITE = "sqlite:///"
+
+
+def connect(uri: str) -> MlflowClient:
+    """A client whose database exists and is migrated.
+
+    Two processes that create one SQLite schema at the same time leave it half migrated, hence the lock.
+
+    Raises:
+        MlflowException: the database cannot be opened. A server is not asked before the first call.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from mlflow.tracking import MlflowClient
+
+    for name in ("mlflow.store.db.utils", "alembic"):  # their chatter would tear the live display
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if not uri.startswith(_SQLITE):
+        return MlflowClient(tracking_uri=uri)
+    path = Path(uri.removeprefix(_SQLITE))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    """The id of the experiment, made where it is absent; a deleted one is restored.
+
+    `artifacts` is the URI of the folder for its files; None leaves it to the server.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        return str(client.create_experiment(name, artifact_location=artifacts))
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
+
+
+def runs(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> Iterator[Run]:
+    """Every run that is not deleted and has all these tags."""
+    wanted = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
+    token = None
+    while True:
+        page = client.search_runs([experiment_id], wanted, max_results=1000, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def log(
+    client: MlflowClient,
+    run_id: str,
+    *,
+    metrics: Sequence[Metric] = (),
+    params: Sequence[Param] = (),
+    tags: Sequence[RunTag] = (),
+) -> None:
+    """`log_batch` in as few calls as its limits allow."""
+    parts: dict[str, Sequence[Any]] = {"metrics": metrics, "params": params, "tags": tags}
+    start = 0
+    while any(start * _BATCH[kind] < len(items) for kind, items in parts.items()):
+        cut = {kind: items[start * _BATCH[kind] : (start + 1) * _BATCH[kind]] for kind, items in parts.items()}
+        client.log_batch(run_id, **cut)
+        start += 1
+
+
+def key(name: str) -> str:
+    """A name as MLflow allows it: letters, digits, `_ - . : /` and blanks."""
+    return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII).strip("/") or "_"
+
+
+def cut(kind: str, value: Any) -> str:
+    """A value as text, no longer than MLflow takes; an end that is missing is marked."""
+    text, most = str(value), _VALUE_CHARACTERS[kind]
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def address(uri: str) -> str:
+    """A short name for a URI that gives no password away."""
+    return hashlib.sha256(uri.encode()).hexdigest()[:16]

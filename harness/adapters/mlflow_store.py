@@ -1,0 +1,185 @@
+"""The observer that sends a study's journal to MLflow, each event once, however often anything dies.
+
+Everything is written so that a second time changes nothing: runs are found by tag before they are made,
+metrics carry the journal's own times. How far it got is kept beside the journal, one entry a tracking URI.
+A server that is down holds up nothing but itself.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from harness.adapters.mlflow_client import address, connect
+from harness.adapters.mlflow_writer import Counts, Writer
+from harness.contract.errors import MachineError
+from harness.study.journal import Event, Journal
+from harness.study.writing import write_file
+
+CHUNK = 200
+FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 60.0
+STATE = "tracking.json"
+
+
+class Sender:
+    """Brings an MLflow store up to a journal's end; one process at a time.
+
+    Args:
+        uri: the tracking store: `sqlite:///…`, a database URL, or a server's `http://…`.
+        folder: the study's results, with its journal.
+        artifacts: where files go when the store is a database; a server has its own place.
+        counts: gives the sizes of the splits, for MLflow's dataset; asked at most once.
+        weights: whether the weights of confirmed models are uploaded too.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        folder: Path,
+        artifacts: Path,
+        counts: Callable[[], Counts] | None = None,
+        weights: bool = True,
+    ) -> None:
+        self._uri, self._folder, self._counts, self._weights = uri, folder, counts, weights
+        self._artifacts = None if uri.startswith("http") else artifacts.as_uri()
+        self._journal = Journal(folder / "journal.jsonl")
+        self._lock = FileLock(folder / "tracking.lock", thread_local=False)
+        self._writer: Writer | None = None
+        self._mark, self._report = "", 0.0
+        self.offset = 0
+
+    def send(self) -> None:
+        """Sends what the journal has and the store has not; what got through stays sent if this raises.
+
+        Raises:
+            MachineError: another process is sending.
+            Exception: whatever the store, or the way to it, raises.
+        """
+        if self._writer is None:
+            self._writer = self._open()
+        while self._writer and (events := self._journal.read(self.offset)):
+            for start in range(0, len(events), CHUNK):
+                chunk = events[start : start + CHUNK]
+                try:
+                    self._writer.write(chunk)
+                except BaseException:
+                    self._writer = None  # what the store took is unknown: look again before the next attempt
+                    raise
+                self.offset = chunk[-1].offset
+                self._save()
+        if self._writer and (report := _files(self._folder / "report")) and _stamp(report) != self._report:
+            self._writer.report(report)
+            self._report = _stamp(report)
+            self._save()
+
+    def close(self) -> None:
+        """Lets other processes send."""
+        self._lock.release()
+
+    def _open(self) -> Writer | None:
+        events = self._journal.read()
+        if not events:
+            return None
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise MachineError(f"{self._folder}: another process is sending to the tracking store") from error
+        self._mark = mark_of(events[0])
+        state = _load(self._folder / STATE).get(address(self._uri), {})
+        if state.get("mark") == self._mark:
+            self.offset, self._report = state["offset"], state["report"]
+        writer = Writer(connect(self._uri), self._folder, self._mark, self._artifacts, self._counts, self._weights)
+        writer.recall(event for event in events if event.offset <= self.offset)
+        return writer
+
+    def _save(self) -> None:
+        path = self._folder / STATE
+        state = _load(path)
+        state[address(self._uri)] = {"mark": self._mark, "offset": self.offset, "report": self._report}
+        write_file(path, json.dumps(state).encode())
+
+
+class MlflowObserver:
+    """Runs a Sender on a thread of its own, and tries again where it fails.
+
+    Args: as for `Sender`.
+    """
+
+    def __init__(
+        self,
+        uri: str,
+        folder: Path,
+        artifacts: Path,
+        counts: Callable[[], Counts] | None = None,
+        weights: bool = True,
+    ) -> None:
+        self._sender = Sender(uri, folder, artifacts, counts, weights)
+        self._told: deque[int] = deque()
+        self._wake, self._stop = threading.Event(), threading.Event()
+        self.problem = ""
+        self._thread = threading.Thread(target=self._run, name="mlflow", daemon=True)
+        self._thread.start()
+
+    def event(self, event: Event) -> None:
+        """Notes that there is more to send; the thread reads the journal itself."""
+        self._told.append(event.offset)
+        self._wake.set()
+
+    @property
+    def behind(self) -> int:
+        """Events that the journal has and the store has not."""
+        while self._told and self._told[0] <= self._sender.offset:
+            self._told.popleft()
+        return len(self._told)
+
+    def close(self, timeout_s: float) -> int:
+        """Sends what is left for at most `timeout_s`; the first failure ends it. Gives what is unsent."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(timeout_s)
+        return self.behind
+
+    def _run(self) -> None:
+        wait_s = FIRST_WAIT_S
+        self._wake.wait()
+        while True:
+            self._wake.clear()
+            last = self._stop.is_set()
+            try:
+                self._sender.send()
+            except Exception as error:  # whatever a server, a proxy or a database raises: shown, and tried again
+                self.problem = f"{type(error).__name__}: {error}".splitlines()[0]
+            else:
+                self.problem = ""
+            if last:
+                break
+            if self.problem:
+                self._stop.wait(wait_s)
+                wait_s = min(2 * wait_s, LONGEST_WAIT_S)
+            else:
+                self._wake.wait()
+                wait_s = FIRST_WAIT_S
+        self._sender.close()
+
+
+def mark_of(first: Event) -> str:
+    """What tells a journal from the one that stood in its place before: its first event's time."""
+    return f"{first.time:.6f}"
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _stamp(paths: Iterable[Path]) -> float:
+    return max(path.stat().st_mtime for path in paths)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text())) if path.exists() else {}

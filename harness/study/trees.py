@@ -1,0 +1,49 @@
+"""A study tree as flat `path = value` leaves, for tables, parameters and comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.study.distributions import KINDS, is_distribution
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Leaves by dotted path; a distribution is one leaf, and so is an empty table."""
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value and not is_distribution(value):
+            leaves |= flatten(value, f"{prefix}{key}.")
+        else:
+            leaves[f"{prefix}{key}"] = value
+    return leaves
+
+
+def brief(value: Any) -> str:
+    """A leaf in few characters, ranges as a study file writes them: `log10 [-4, -2]`."""
+    if isinstance(value, Mapping) and is_distribution(value):
+        kind = next(key for key in KINDS if key in value)
+        return f"{kind} {brief(value[kind])}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {brief(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(brief(item) for item in value) + "]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def changes(base: Mapping[str, Any], tree: Mapping[str, Any]) -> list[str]:
+    """`path = value` for every leaf in which `tree` is not `base`, in the order of `tree`."""
+    before, after = flatten(base), flatten(tree)
+    return [f"{path} = {brief(value)}" for path, value in after.items() if before.get(path) != value]
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """`path: old -> new` for every leaf that changed, appeared or went."""
+    old, new = flatten(before), flatten(after)
+    absent = object()
+    found = []
+    for path in dict.fromkeys([*old, *new]):
+        a, b = old.get(path, absent), new.get(path, absent)
+        if a != b:
+            found.append(f"{path}: {'(none)' if a is absent else brief(a)} -> {'(none)' if b is absent else brief(b)}")
+    return found
