@@ -1,0 +1,62 @@
+"""A tuner that is a for loop: one trial at a time, in this process, without Ray. For debugging and small tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from harness.adapters.asha import Stoppers
+from harness.adapters.worker import RUN_TRIAL, events, load
+from harness.contract.catalog import Catalog
+from harness.contract.types import Epoch, TrialResult, TrialSpec, Workspace
+from harness.study.conductor import Conductor
+from harness.study.tuning import Pause
+
+
+class InlineTuner:
+    """See `Tuner`; `concurrent` is always 1.
+
+    Args:
+        run_trial: `module:function` that runs a trial.
+    """
+
+    def __init__(self, run_trial: str = RUN_TRIAL) -> None:
+        self._run_trial = load(run_trial)
+
+    def run(self, conductor: Conductor, catalog: Catalog, workspace: Workspace, concurrent: int = 1) -> None:
+        """See `Tuner`."""
+        stoppers = Stoppers(conductor)
+        while isinstance(spec := conductor.next(), TrialSpec):
+            conductor.started(spec.id, os.getpid())
+            with closing(events(self._run_trial, spec, catalog, workspace)) as trial:
+                self._follow(conductor, stoppers, spec, trial)
+        assert spec is Pause.DONE, "nothing runs, so nothing can be waited for."
+
+    def _follow(
+        self, conductor: Conductor, stoppers: Stoppers, spec: TrialSpec, trial: Iterator[Epoch | TrialResult]
+    ) -> None:
+        while not conductor.stopping:
+            with _interruptible(conductor):
+                event = next(trial)
+            if isinstance(event, TrialResult):
+                return conductor.finished(spec.id, event)
+            conductor.epoch(spec.id, event)
+            if stoppers.stops(spec, event):
+                return conductor.stopped(spec.id)
+
+
+@contextmanager
+def _interruptible(conductor: Conductor) -> Iterator[None]:
+    """Lets the handler of a signal break off what runs inside, and nothing else."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    conductor.break_off = interrupt
+    try:
+        if conductor.stopping:
+            interrupt()
+        yield
+    finally:
+        conductor.break_off = lambda: None

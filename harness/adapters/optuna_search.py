@@ -1,0 +1,219 @@
+"""Optuna proposes: one Optuna study a variant, through ask and tell, in a database that persists.
+
+The journal is the truth. A trial that was asked but not written down is adopted, and what Optuna
+misses is told on resume; a database that contradicts the journal is filled anew from it.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from harness.contract import seeds
+from harness.contract.errors import InputError, MachineError
+from harness.contract.types import Plan, VariantPlan
+from harness.study import space
+from harness.study.journal import History, TrialRecord
+from harness.study.tuning import Proposal
+
+_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+_NAMES = {state: name for name, state in _STATES.items()}
+
+
+class OptunaProposer:
+    """Proposes by TPE, at random or from a grid, as the plan's [search] says.
+
+    Args:
+        url: of a database of its own, as SQLAlchemy writes it: `sqlite:///…`, `postgresql://…`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._opened: RDBStorage | None = None
+        self._plan: Plan | None = None
+        self._studies: dict[str, optuna.Study] = {}
+
+    def sync(self, plan: Plan, history: History) -> None:
+        """Opens the database and tells it what the journal has and it has not."""
+        self._plan = plan
+        for variant in plan.variants:
+            records = history.of_variant(variant.id, "search")
+            with self._reaching():
+                if not _agree(self._trials(variant.id), records):
+                    optuna.delete_study(study_name=variant.id, storage=self._storage)
+                    self._studies.pop(variant.id)
+                for record in records[len(self._trials(variant.id)) :]:
+                    self._storage.create_new_trial(self._study_id(variant.id), _template(variant, record))
+            for record in records:
+                if record.result:
+                    self.tell(record)
+
+    def ask(self, variant: VariantPlan, number: int, params: Mapping[str, Any] | None = None) -> Proposal | None:
+        """See `Proposer`. The sampler's seed comes from the variant and the number of trials ever asked."""
+        if params is None and number == 0:
+            params = space.default_params(variant.tree)
+        elif params is None and self._search["sampler"]["use"] == "grid":
+            points = space.grid(variant.tree)
+            if number >= len(points):
+                return None
+            params = points[number]
+        with self._reaching():
+            study = self._study(variant.id)
+            study.sampler = self._sampler(variant, number)
+            known = self._trials(variant.id)[number:]
+            if not known and params is not None:
+                study.enqueue_trial(dict(params))
+            if known and known[0].state == TrialState.RUNNING:
+                # Asked before a crash: what it had sampled is kept, the rest is sampled now.
+                trial = optuna.Trial(study, self._trial_id(variant.id, number))
+            else:
+                trial = study.ask()
+            tree, sampled = space.sample(variant.tree, trial)
+        if trial.number != number:
+            raise MachineError(f"Optuna has {trial.number} trials of {variant.name!r}, the journal {number}: {self}")
+        return Proposal(tree, sampled)
+
+    def tell(self, record: TrialRecord) -> None:
+        """See `Proposer`. A stopped trial is PRUNED with its values, a failed one FAIL with its reason."""
+        spec, result = record.spec, record.result
+        assert result is not None
+        with self._reaching():
+            trial_id = self._trial_id(spec.variant_id, spec.number)
+            known = self._storage.get_trial(trial_id)
+            if known.state.is_finished():
+                return
+            for step, value in _steps(record).items():
+                if step not in known.intermediate_values:
+                    self._storage.set_trial_intermediate_value(trial_id, step, value)
+            for name, value in _attributes(record).items():
+                self._storage.set_trial_user_attr(trial_id, name, value)
+            values = [result.value] if result.state == "complete" else None
+            self._study(spec.variant_id).tell(spec.number, values, _STATES[result.state])
+
+    def states(self, variant_id: str) -> dict[int, str]:
+        """See `Proposer`."""
+        with self._reaching():
+            return {trial.number: _NAMES.get(trial.state, "running") for trial in self._trials(variant_id)}
+
+    def __str__(self) -> str:
+        try:
+            return make_url(self._url).render_as_string(hide_password=True)
+        except ArgumentError:
+            return self._url
+
+    @property
+    def _search(self) -> Mapping[str, Any]:
+        assert self._plan is not None, "`sync` comes first."
+        return self._plan.search
+
+    @property
+    def _storage(self) -> RDBStorage:
+        if self._opened is None:
+            optuna.logging.set_verbosity(optuna.logging.WARNING)
+            try:
+                self._opened = RDBStorage(self._url)
+            except ImportError as error:
+                raise InputError(f"{self}: the driver of this database is not installed: {error}") from error
+            except ArgumentError as error:
+                raise InputError(f"{self}: no URL of a database: {error}") from error
+            except RuntimeError as error:  # made by another version of Optuna
+                raise MachineError(f"the Optuna database {self} cannot be used: {error}") from error
+        return self._opened
+
+    def _study(self, variant_id: str) -> optuna.Study:
+        if variant_id not in self._studies:
+            direction = "minimize" if self._plan and self._plan.objective.mode == "min" else "maximize"
+            self._studies[variant_id] = optuna.create_study(
+                study_name=variant_id, storage=self._storage, direction=direction, load_if_exists=True
+            )
+        return self._studies[variant_id]
+
+    def _sampler(self, variant: VariantPlan, number: int) -> BaseSampler:
+        seed = seeds.of("sampler", variant.id, number)
+        if self._search["sampler"]["use"] != "tpe":
+            return RandomSampler(seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # `group`, without which conditions are ignored
+            startup = int(self._search["sampler"]["startup"])
+            return TPESampler(n_startup_trials=startup, multivariate=True, group=True, seed=seed)
+
+    def _study_id(self, variant_id: str) -> int:
+        self._study(variant_id)
+        return int(self._storage.get_study_id_from_name(variant_id))
+
+    def _trial_id(self, variant_id: str, number: int) -> int:
+        return int(self._storage.get_trial_id_from_study_id_trial_number(self._study_id(variant_id), number))
+
+    def _trials(self, variant_id: str) -> list[FrozenTrial]:
+        return list(self._storage.get_all_trials(self._study_id(variant_id), deepcopy=False))
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Says which database it is that cannot be reached."""
+        try:
+            yield
+        except (StorageInternalError, SQLAlchemyError) as error:
+            reason = str(error.__cause__ or error).splitlines()[0]
+            raise MachineError(f"the Optuna database {self} cannot be used: {reason}") from error
+
+
+class _Replay:
+    """A trial that takes given parameters, and notes from which distributions they are."""
+
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        self.distributions: dict[str, BaseDistribution] = {}
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        self.distributions[name] = FloatDistribution(low, high, log=log, step=step)
+        return float(self._params[name])
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+        self.distributions[name] = IntDistribution(low, high, log=log, step=step)
+        return int(self._params[name])
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        self.distributions[name] = CategoricalDistribution(choices)
+        return self._params[name]
+
+
+def _template(variant: VariantPlan, record: TrialRecord) -> FrozenTrial:
+    """A running trial with the record's parameters; how it ended is told afterwards."""
+    replay = _Replay(record.spec.params)
+    space.sample(variant.tree, replay)
+    return optuna.trial.create_trial(
+        state=TrialState.RUNNING, params=dict(record.spec.params), distributions=replay.distributions
+    )
+
+
+def _agree(trials: list[FrozenTrial], records: list[TrialRecord]) -> bool:
+    """Whether the database only lacks what the journal has: nothing in it is another trial or another end."""
+    for trial, record in zip(trials, records, strict=False):
+        ended = _STATES[record.state] if record.result else None
+        if trial.params != dict(record.spec.params) or (trial.state.is_finished() and trial.state != ended):
+            return False
+    return not any(trial.state.is_finished() for trial in trials[len(records) :])
+
+
+def _steps(record: TrialRecord) -> dict[int, float]:
+    return {epoch.number: epoch.smoothed for epoch in record.epochs if not math.isnan(epoch.smoothed)}
+
+
+def _attributes(record: TrialRecord) -> dict[str, Any]:
+    assert record.result is not None
+    reason = {"reason": record.result.reason} if record.result.reason else {}
+    return {"trial": record.spec.id, "epochs": record.result.epochs, **reason}

@@ -1,0 +1,84 @@
+"""The worker's side of Ray Tune: a trial's generator behind Ray's class interface, in an actor that is used again."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Trainable
+
+from harness.adapters.worker import events, load
+from harness.contract.catalog import Catalog
+from harness.contract.errors import HarnessError
+from harness.contract.types import Epoch, TrialResult, TrialSpec, Workspace
+
+
+@dataclass(frozen=True)
+class Started:
+    """A worker has begun a trial."""
+
+    pid: int
+    host: str
+
+
+Item = Started | Epoch | TrialResult | HarnessError
+
+
+class Parcel:
+    """Carries one item to the driver, which empties it: Ray keeps every trial's last report, files and all."""
+
+    def __init__(self, item: Item) -> None:
+        self._item: Item | None = item
+
+    def open(self) -> Item:
+        """The item; the parcel is empty from then on."""
+        item, self._item = self._item, None
+        assert item is not None
+        return item
+
+
+class HarnessTrainable(Trainable):
+    """One step is one report: that it started, then each epoch, then the result."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Begins the first trial of this actor."""
+        self._catalog: Catalog | None = None
+        self._reports: Generator[Item, None, None] | None = None
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Begins another trial; one that was stopped is closed first."""
+        self.cleanup()
+        self._reports = self._run(TrialSpec.from_json(new_config["spec"]), new_config["job"])
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """The next report, and nothing else: what Ray is told, it keeps."""
+        assert self._reports is not None
+        return {"parcel": Parcel(next(self._reports))}
+
+    def cleanup(self) -> None:
+        """Closes the trial."""
+        if self._reports is not None:
+            self._reports.close()
+
+    def _run(self, spec: TrialSpec, job: Mapping[str, Any]) -> Generator[Item, None, None]:
+        yield Started(os.getpid(), socket.gethostname())
+        try:
+            if self._catalog is None:
+                arguments = [tuple(job["disabled"])] if job["disabled"] else []
+                self._catalog = load(job["catalog"])(*arguments)
+            run = load(job["run_trial"])
+            yield from events(run, spec, self._catalog, _workspace(job["workspace"]))
+        except HarnessError as error:
+            yield error
+
+
+def _workspace(values: Mapping[str, Any]) -> Workspace:
+    checkpoints = Path(values["checkpoints"]) if values["checkpoints"] else None
+    paths = {"data": Path(values["data"]), "cache": Path(values["cache"]), "checkpoints": checkpoints}
+    return Workspace(**{**values, **paths})

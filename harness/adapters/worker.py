@@ -1,0 +1,57 @@
+"""What a worker does around a trial, whichever tuner it works for."""
+
+from __future__ import annotations
+
+import importlib
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from harness.contract.catalog import Catalog
+from harness.contract.errors import HarnessError, MachineError
+from harness.contract.types import Epoch, TrialResult, TrialSpec, Workspace
+from harness.study.tuning import RunTrial
+
+RUN_TRIAL = "harness.trial.trial:run_trial"
+CATALOG = "harness.contract.catalog:Catalog.discover"
+
+
+def load(path: str) -> Callable[..., Any]:
+    """The object that `package.module:name.of.it` names."""
+    module, _, name = path.partition(":")
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found  # type: ignore[no-any-return]
+
+
+def events(run: RunTrial, spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterator[Epoch | TrialResult]:
+    """The trial's epochs and exactly one result; a bug that escapes from it fails this trial alone.
+
+    Raises:
+        MachineError: the machine failed, or other versions of the plugins are installed here.
+        InputError: what the user wrote is wrong.
+    """
+    _check_plugins(spec, catalog)
+    try:
+        for event in run(spec, catalog, workspace):
+            yield event
+            if isinstance(event, TrialResult):
+                return
+    except HarnessError:
+        raise
+    except Exception:
+        yield TrialResult(state="failed", reason=traceback.format_exc(limit=-8).strip())
+        return
+    yield TrialResult(state="failed", reason="the trial ended without a result")
+
+
+def _check_plugins(spec: TrialSpec, catalog: Catalog) -> None:
+    here = {provider.distribution: provider.version for provider in catalog.providers.values()}
+    wrong = [
+        f"{name} {version} (here: {here.get(name, 'not installed')})"
+        for name, version in spec.plugins.items()
+        if here.get(name) != version
+    ]
+    if wrong:
+        raise MachineError(f"the worker has other plugins than the study was planned with: {', '.join(wrong)}")

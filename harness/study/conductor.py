@@ -1,0 +1,359 @@
+"""The conductor: decides which trial comes next, and writes down what became of each.
+
+A state machine whose whole state is the journal: opened anew on it, it goes on where it was.
+It starts no processes and knows neither Ray nor Optuna; a tuner drives it, a proposer serves it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import socket
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from harness.contract.types import Epoch, Plan, Stage, TrialResult, TrialSpec, VariantPlan
+from harness.study.journal import (
+    EPOCH,
+    STUDY_FINISHED,
+    STUDY_PAUSED,
+    STUDY_STARTED,
+    TRIAL_ASKED,
+    TRIAL_FINISHED,
+    TRIAL_INTERRUPTED,
+    TRIAL_STARTED,
+    Event,
+    History,
+    Journal,
+    TrialRecord,
+)
+from harness.study.tuning import Pause, Proposal, Proposer
+from harness.study.writing import Ledger, write_files
+
+DEATHS = 3
+"""A trial whose worker died this often is failed: it would go on for ever."""
+
+
+class Conductor:
+    """Hands out trials and records their ends; call `load` and `open` first, `close` last.
+
+    Search trials of all variants are handed out in turn, so that equal budgets progress together.
+    When a variant's search is over, its best complete trial is retrained over seeds; if it has
+    none, its best pruned trial is first run to the end: an extra search trial, with the next number
+    and the same parameters, which no stopper touches.
+
+    Args:
+        plan: what is to be run.
+        folder: where the study's results stand.
+        proposer: where configurations come from.
+        ledger: the file that counts openings of test splits over all studies.
+        remember: told the ids of processes, and `temporary=` a folder, that must not outlive this one.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        proposer: Proposer,
+        ledger: Path,
+        remember: Callable[..., None] = lambda *pids, temporary="": None,
+    ) -> None:
+        self.plan, self.folder = plan, folder
+        self.journal = Journal(folder / "journal.jsonl")
+        self.history = History()
+        self.reason = ""
+        self.break_off: Callable[[], None] = lambda: None  # set by a tuner that would not see `stopping` soon
+        self.remember = remember
+        self._proposer, self._ledger = proposer, Ledger(ledger)
+        self._variants = {variant.id: variant for variant in plan.variants}
+        self._records: dict[tuple[str, str], list[TrialRecord]] = {}
+        self._again: deque[TrialSpec] = deque()
+        self._out: dict[str, TrialSpec] = {}
+        self._deaths: Counter[str] = Counter()
+        self._exhausted: set[str] = set()
+        self._events: list[Event] = []
+
+    # Opening and closing
+
+    def load(self) -> None:
+        """Reads the journal: what `complete` and `failures` say is known from here on."""
+        self.journal.mend()
+        self._events = self.journal.read()
+        self.history = History.of(self._events)
+        for record in self.history.trials.values():
+            self._records.setdefault((record.spec.variant_id, record.spec.stage), []).append(record)
+        # A search that was followed by retraining was over, with however few trials.
+        self._exhausted = {variant for variant, stage in self._records if stage == "confirm"}
+        self._again.extend(record.spec for record in self.history.trials.values() if self._unfinished(record))
+
+    def open(self, plan_json: Any = None) -> None:
+        """Brings the proposer up to the journal, and writes that a run begins; `load` comes first.
+
+        Raises:
+            MachineError: the disk or the proposer's store failed.
+        """
+        self._deaths.update(event.data["trial"] for event in self._events if event.data.get("died"))
+        left, self._events = _left_running(self._events), []
+        self._proposer.sync(self.plan, self.history)
+        attempt = self.history.attempts + 1
+        self._write(STUDY_STARTED, plan=plan_json, attempt=attempt, pid=os.getpid(), host=socket.gethostname())
+        for spec in self._again:
+            if spec.id in left:
+                self._write(TRIAL_INTERRUPTED, trial=spec.id, reason="the earlier run ended without a word")
+
+    def close(self) -> None:
+        """Takes back every trial that is out, and writes how the run ended.
+
+        Raises:
+            MachineError: the disk failed.
+        """
+        reason = self.reason or "the run ended early"
+        for trial in list(self._out):
+            self.interrupted(trial, reason)
+        if self.complete:
+            self._write(STUDY_FINISHED)
+        else:
+            self._write(STUDY_PAUSED, reason=reason)
+
+    def stop(self, reason: str) -> None:
+        """Asks the tuner to end; safe in a signal handler and from any thread. The first reason stands."""
+        self.reason = self.reason or reason
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run is to end before its work is done."""
+        return bool(self.reason)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every trial of the plan has ended; asks the proposer for nothing."""
+        return not self._out and not self._again and all(map(self._over, self.plan.variants))
+
+    # Handing out
+
+    def next(self) -> TrialSpec | Pause:
+        """The trial to run now; a tuner that takes it reports `started`, epochs and an end."""
+        if self.stopping:
+            return Pause.DONE
+        spec = self._again.popleft() if self._again else self._search() or self._confirm()
+        if spec is None:
+            return Pause.WAIT if self._out else Pause.DONE
+        self._out[spec.id] = spec
+        return spec
+
+    def stoppable(self, spec: TrialSpec) -> bool:
+        """Whether a stopper may end the trial early."""
+        if spec.stage != "search":
+            return False
+        earlier = self._of(spec.variant_id, "search")[: spec.number]
+        return not any(record.state == "pruned" and record.spec.params == spec.params for record in earlier)
+
+    def winner(self, variant_id: str) -> TrialRecord | None:
+        """The best complete search trial so far; of equals, the first."""
+        return self._best(variant_id, "complete")
+
+    def failures(self) -> dict[str, str]:
+        """The variants that have failed, each with the reason of its first failed trial."""
+        found: dict[str, str] = {}
+        for variant in self.plan.variants:
+            confirm = [record.result for record in self._of(variant.id, "confirm") if record.state == "failed"]
+            search = [record.result for record in self._of(variant.id, "search") if record.state == "failed"]
+            if confirm or (self._searched(variant) and self.winner(variant.id) is None):
+                result = next(iter([*confirm, *search]), None)
+                found[variant.name] = result.reason if result else "no trial was completed"
+        return found
+
+    # Reports of the tuner
+
+    def started(self, trial: str, pid: int, host: str = "") -> None:
+        """A worker has begun the trial."""
+        if host in ("", socket.gethostname()):
+            self.remember(pid)
+        self._write(TRIAL_STARTED, trial=trial, pid=pid)
+
+    def epoch(self, trial: str, epoch: Epoch) -> None:
+        """The trial has finished an epoch."""
+        self._write(EPOCH, trial=trial, **asdict(epoch))
+
+    def finished(self, trial: str, result: TrialResult) -> None:
+        """The trial has ended; a value of NaN is a failure whatever the trial says of itself."""
+        record = self.history.trials[trial]
+        if record.result is not None:
+            return
+        if result.state != "failed" and math.isnan(result.value):
+            result = replace(result, state="failed", reason="the objective is NaN")
+        write_files(self.folder / "trials" / trial, result.files)
+        self._ledger.note(record.spec, result)
+        values = {name: getattr(result, name) for name in _RESULT_FIELDS}
+        self._write(TRIAL_FINISHED, trial=trial, **values, files=sorted(result.files))
+        self._out.pop(trial, None)
+        (self.folder / "checkpoints" / f"{trial}.pt").unlink(missing_ok=True)
+        if record.spec.stage == "search":
+            self._proposer.tell(record)
+        record.epochs = []  # the journal has them; thousands of trials need not stay in memory
+
+    def stopped(self, trial: str) -> None:
+        """A stopper has ended the trial: it counts with the best it had reached."""
+        epochs, objective = self.history.trials[trial].epochs, self.plan.objective
+        best = epochs[0]
+        for epoch in epochs:
+            best = epoch if objective.better(epoch.smoothed, best.smoothed) else best
+        seconds = sum(epoch.seconds for epoch in epochs)
+        result = TrialResult(state="pruned", value=best.smoothed, best_epoch=best.number, epochs=epochs[-1].number)
+        self.finished(trial, replace(result, metrics=best.metrics, seconds=seconds))
+
+    def interrupted(self, trial: str, reason: str, died: bool = False) -> None:
+        """The trial was cut off from outside: it is handed out again, at no cost to the budget.
+
+        Args:
+            trial: its id.
+            reason: what cut it off.
+            died: its worker died; the third time the trial is failed, for it may be what kills them.
+        """
+        spec = self._out.pop(trial)
+        self._deaths[trial] += died
+        if died and self._deaths[trial] >= DEATHS:
+            self.finished(trial, TrialResult(state="failed", reason=f"its worker died {DEATHS} times: {reason}"))
+            return
+        self._write(TRIAL_INTERRUPTED, trial=trial, reason=reason, **({"died": True} if died else {}))
+        self._again.append(spec)
+
+    # Decisions
+
+    def _search(self) -> TrialSpec | None:
+        """The next search trial of the variant that had fewest; those that finish a pruned one come last."""
+        for variant in sorted(self.plan.variants, key=lambda variant: len(self._of(variant.id, "search"))):
+            if self._asked_all(variant):
+                continue
+            number = len(self._of(variant.id, "search"))
+            proposal = self._proposer.ask(variant, number)
+            if proposal is not None:
+                return self._ask(variant, "search", number, proposal)
+            self._exhausted.add(variant.id)
+        for variant in self.plan.variants:
+            pruned = self._to_finish(variant)
+            if pruned is not None:
+                number = len(self._of(variant.id, "search"))
+                proposal = self._proposer.ask(variant, number, pruned.spec.params)
+                assert proposal is not None
+                return self._ask(variant, "search", number, proposal)
+        return None
+
+    def _confirm(self) -> TrialSpec | None:
+        """The next retraining of the variant that had fewest, among those whose search is over."""
+        repeats = _repeats(self.plan)
+        ready = [variant for variant in self.plan.variants if self._searched(variant) and self.winner(variant.id)]
+        ready = [variant for variant in ready if len(self._of(variant.id, "confirm")) < len(repeats)]
+        if not ready:
+            return None
+        variant = min(ready, key=lambda variant: len(self._of(variant.id, "confirm")))
+        winner, number = self.winner(variant.id), len(self._of(variant.id, "confirm"))
+        assert winner is not None
+        seed, fold = repeats[number]
+        proposal = Proposal(winner.spec.tree, winner.spec.params)
+        return self._ask(variant, "confirm", number, proposal, seed, fold)
+
+    def _ask(
+        self,
+        variant: VariantPlan,
+        stage: Stage,
+        number: int,
+        proposal: Proposal,
+        seed: int | None = None,
+        fold: int | None = None,
+    ) -> TrialSpec:
+        plan = self.plan
+        spec = TrialSpec(
+            study=plan.study,
+            study_id=plan.study_id,
+            budget=plan.budget,
+            variant=variant.name,
+            variant_id=variant.id,
+            stage=stage,
+            number=number,
+            seed=int(plan.search.get("seed", 0)) if seed is None else seed,
+            fold=fold,
+            tree=proposal.tree,
+            params=proposal.params,
+            objective=plan.objective,
+            metrics=plan.metrics,
+            explain=plan.explain if stage == "confirm" else {},
+            digest=plan.dataset_digest,
+            plugins=plan.plugins,
+        )
+        self._write(TRIAL_ASKED, trial=spec.id, spec=json.loads(spec.to_json()))
+        self._records.setdefault((variant.id, stage), []).append(self.history.trials[spec.id])
+        return spec
+
+    # What the records say
+
+    def _of(self, variant_id: str, stage: Stage) -> list[TrialRecord]:
+        return self._records.get((variant_id, stage), [])
+
+    def _asked_all(self, variant: VariantPlan) -> bool:
+        # Without anything to search every trial would be the same: one is enough.
+        budget = self.plan.trials if variant.searched else 1
+        return variant.id in self._exhausted or len(self._of(variant.id, "search")) >= budget
+
+    def _searched(self, variant: VariantPlan) -> bool:
+        """Whether the variant's search is over: all trials ended, and none is to be finished."""
+        ended = all(record.result for record in self._of(variant.id, "search"))
+        return ended and self._asked_all(variant) and self._to_finish(variant) is None
+
+    def _unfinished(self, record: TrialRecord) -> bool:
+        return record.result is None and record.spec.variant_id in self._variants
+
+    def _over(self, variant: VariantPlan) -> bool:
+        confirm = self._of(variant.id, "confirm")
+        confirmed = len(confirm) == len(_repeats(self.plan)) and all(record.result for record in confirm)
+        return self._searched(variant) and (confirmed or self.winner(variant.id) is None)
+
+    def _to_finish(self, variant: VariantPlan) -> TrialRecord | None:
+        """The pruned trial to run to its end, where all trials ended and none was completed."""
+        records = self._of(variant.id, "search")
+        if not self._asked_all(variant) or not all(record.result for record in records) or self.winner(variant.id):
+            return None
+        failed = [record.spec.params for record in records if record.state == "failed"]
+        return self._best(variant.id, "pruned", failed)
+
+    def _best(self, variant_id: str, state: str, but: list[Mapping[str, Any]] | None = None) -> TrialRecord | None:
+        best: TrialRecord | None = None
+        for record in self._of(variant_id, "search"):
+            if record.result is None or record.state != state or record.spec.params in (but or []):
+                continue
+            if best is None or self.plan.objective.better(record.result.value, _value(best)):
+                best = record
+        return best
+
+    def _write(self, kind: str, **data: Any) -> None:
+        self.journal.append(kind, **data)
+        self.history.add(Event(kind, time.time(), data))
+
+
+_RESULT_FIELDS = ("state", "value", "best_epoch", "epochs", "metrics", "reason", "seconds", "ledger")
+
+
+def _value(record: TrialRecord) -> float:
+    return record.result.value if record.result else math.nan
+
+
+def _repeats(plan: Plan) -> list[tuple[int, int | None]]:
+    """Seed and fold of each retraining, in the order they are run."""
+    folds: list[int | None] = [*range(int(plan.confirm.get("folds") or 0))] or [None]
+    return [(int(seed), fold) for seed in plan.confirm["seeds"] for fold in folds]
+
+
+def _left_running(events: list[Event]) -> set[str]:
+    """The trials that a worker had begun and that neither ended nor were interrupted since."""
+    running: set[str] = set()
+    for event in events:
+        if event.kind in (TRIAL_STARTED, EPOCH):
+            running.add(event.data["trial"])
+        elif event.kind in (TRIAL_FINISHED, TRIAL_INTERRUPTED):
+            running.discard(event.data["trial"])
+    return running

@@ -1,0 +1,178 @@
+"""Runs a study from where its journal stands to its end, or to whatever stops it, and says how it ended."""
+
+from __future__ import annotations
+
+import _thread
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.contract.catalog import Catalog
+from harness.contract.errors import HarnessError, Interrupted, MachineError
+from harness.contract.types import Plan, Workspace
+from harness.study.conductor import Conductor
+from harness.study.lock import StudyLock
+from harness.study.observers import Feed, Observer
+from harness.study.plan_io import plan_to_json
+from harness.study.tuning import Proposer, Tuner
+from harness.study.writing import write_file
+
+if TYPE_CHECKING:
+    from harness.study.settings import Settings
+
+CTRL_C = "interrupted by the user"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Args:
+        exit_code: 0 done, 1 some variant failed, 2 the input is wrong, 3 the machine failed, 130 interrupted.
+        failed: names of the variants that failed.
+        message: for the user, one line or more; empty where all went well.
+        unsent: events that observers could not deliver in time.
+        reasons: why each of `failed` did.
+    """
+
+    exit_code: int
+    failed: tuple[str, ...] = ()
+    message: str = ""
+    unsent: int = 0
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+def run_study(
+    plan: Plan,
+    settings: Settings,
+    catalog: Catalog,
+    tuner: Tuner,
+    proposer: Proposer,
+    observers: Sequence[Observer] = (),
+    time_limit_s: float | None = None,
+) -> Outcome:
+    """Runs or resumes the plan's study; a finished one is left as it is.
+
+    Args:
+        plan: what is to be run; its results stand below `settings.results`.
+        settings: where things are, and how many trials run at a time.
+        catalog: for tuners that run trials in this process.
+        tuner: runs the trials.
+        proposer: where configurations come from.
+        observers: told of every event; none can hold up training.
+        time_limit_s: ends the run, resumable, as Ctrl-C does.
+
+    Raises:
+        InputError: the study is being run by another process.
+        MachineError: what an earlier run left running cannot be ended.
+    """
+    folder = settings.results / plan.directory
+    with StudyLock(folder) as lock:
+        conductor = Conductor(plan, folder, proposer, settings.results / "ledger.jsonl", lock.remember)
+        feed = Feed(conductor.journal, observers)
+        workspace = Workspace(
+            data=settings.data,
+            cache=settings.cache,
+            checkpoints=folder / "checkpoints",
+            device=settings.device,
+            threads=settings.threads,
+        )
+        with feed, _stopped_by_signals(conductor), _time_limit(conductor, time_limit_s):
+            error = _attempt(conductor, lambda: tuner.run(conductor, catalog, workspace, settings.concurrent))
+    return _outcome(conductor, error, feed)
+
+
+def _attempt(conductor: Conductor, run: Callable[[], None]) -> HarnessError | None:
+    """Runs, and closes the journal whatever happens; a bug of ours is raised after that."""
+    error: HarnessError | None = None
+    opened = False
+    conductor.load()
+    if conductor.complete and conductor.history.finished:
+        return None
+    try:
+        text = plan_to_json(conductor.plan)
+        write_file(conductor.folder / "plan.json", text.encode())
+        conductor.open(json.loads(text))
+        opened = True
+        if not conductor.complete:
+            run()
+    except HarnessError as caught:
+        error = caught
+        conductor.stop(str(caught))
+    except KeyboardInterrupt:
+        conductor.stop(CTRL_C)
+    except BaseException as caught:
+        conductor.stop(f"an error of the harness: {type(caught).__name__}: {caught}")
+        raise
+    finally:
+        if opened:
+            try:
+                conductor.close()
+            except MachineError as caught:  # the disk that stopped the run is still full: resuming copes without
+                error = error or caught
+    return error
+
+
+def _outcome(conductor: Conductor, error: HarnessError | None, feed: Feed) -> Outcome:
+    reasons = conductor.failures() if conductor.complete else {}
+    lines = list(feed.failures)
+    if error is not None:
+        code = error.exit_code
+        lines.insert(0, f"{error}{_again(code)}")
+    elif not conductor.complete:
+        code = Interrupted.exit_code
+        lines.insert(0, f"{conductor.reason or 'the run ended early'}{_again(code)}")
+    else:
+        code = 1 if reasons else 0
+        lines.extend(f"{name} failed: {reason.splitlines()[-1]}" for name, reason in reasons.items())
+    return Outcome(code, tuple(reasons), "\n".join(lines), feed.unsent, reasons)
+
+
+def _again(code: int) -> str:
+    return "" if code == 2 else "; the same command goes on from here"
+
+
+@contextmanager
+def _stopped_by_signals(conductor: Conductor) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the run in good order; a second Ctrl-C ends it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def handle(number: int, frame: Any) -> None:
+        if conductor.stopping and conductor.reason == CTRL_C:
+            raise KeyboardInterrupt
+        conductor.stop(CTRL_C if number == signal.SIGINT else f"ended by signal {number}")
+        conductor.break_off()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _time_limit(conductor: Conductor, seconds: float | None) -> Iterator[None]:
+    if seconds is None:
+        yield
+        return
+
+    def end() -> None:
+        conductor.stop(f"the time limit of {seconds:g} s is over")
+        if threading.current_thread() is not threading.main_thread() and handled:
+            _thread.interrupt_main()  # the handler above breaks off what runs in the main thread
+
+    handled = threading.current_thread() is threading.main_thread()
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

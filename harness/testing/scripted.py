@@ -1,0 +1,116 @@
+"""A trial without training: its learning curve is written in its tree. For tests of tuners and for overhead benches.
+
+The machinery around it is the real one; `fakes` has trials that really train.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.contract.catalog import Catalog
+from harness.contract.errors import InputError, MachineError
+from harness.contract.types import Epoch, Objective, Plan, TrialResult, TrialSpec, VariantPlan, Workspace
+from harness.study import space
+
+RUN = "harness.testing.scripted:run_scripted"
+CATALOG = "harness.testing.fakes:tiny_catalog"
+
+
+def run_scripted(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterator[Epoch | TrialResult]:
+    """Runs a trial as its tree's `model` table says; goes on from a checkpoint where there is one.
+
+    quality: what the curve rises to; ceiling 1 - 1 / (1 + epochs) of it is reached.
+    epoch_s: how long an epoch takes.
+    fault: none, nan, raise, machine, input; die kills the worker; die_once only the first time.
+    fault_epoch: before which epoch that happens.
+    bytes: size of a file that the result carries.
+    """
+    model, path = spec.tree["model"], _checkpoint(spec, workspace)
+    values: list[float] = json.loads(path.read_text()) if path and path.exists() else []
+    for number in range(len(values) + 1, int(spec.tree["train"]["epochs"]) + 1):
+        time.sleep(model.get("epoch_s", 0.0))
+        if number == model.get("fault_epoch", 1):
+            _fail(spec, workspace)
+        value = math.nan if model.get("fault") == "nan" else model.get("quality", 0.5) * (1 - 1 / (1 + number))
+        values.append(value)
+        smoothed = sum(values[-3:]) / len(values[-3:])
+        yield Epoch(number=number, metrics={"val/auroc": value}, value=value, smoothed=smoothed, seconds=0.01)
+        if path:  # after the driver has taken the epoch: one may be repeated, none is lost
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(values))
+    means = [sum(values[max(0, end - 3) : end]) / min(3, end) for end in range(1, len(values) + 1)]
+    best = max(range(len(means)), key=means.__getitem__)
+    metrics = {"val/auroc": values[best]} | ({"test/auroc": values[best]} if spec.stage == "confirm" else {})
+    files = {"weights.bin": bytes(model["bytes"])} if "bytes" in model else {}
+    ledger = {"splits": ["train", "val"] + (["test"] if spec.stage == "confirm" else [])}
+    yield TrialResult(
+        state="complete",
+        value=means[best],
+        best_epoch=best + 1,
+        epochs=len(values),
+        metrics=metrics,
+        files=files,
+        ledger=ledger,
+    )
+
+
+def scripted_plan(
+    models: Mapping[str, Mapping[str, Any]],
+    trials: int = 3,
+    epochs: int = 3,
+    seeds: tuple[int, ...] = (0, 1),
+    sampler: Mapping[str, Any] | None = None,
+    stopper: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Plan:
+    """A plan whose variants are these `model` tables; a table may hold distributions."""
+    variants = []
+    for name, model in models.items():
+        tree = {"dataset": {"use": "squares"}, "train": {"epochs": epochs}, "model": {"use": "scripted", **model}}
+        key = f"{name:x<16}"
+        variants.append(VariantPlan(name=name, id=key, tree=tree, searched=space.searched(tree)))
+    search = {
+        "trials": trials,
+        "sampler": sampler or {"use": "random"},
+        "stopper": stopper or {"use": "none"},
+        "seed": 0,
+    }
+    known: dict[str, Any] = {
+        "study": "scripted",
+        "study_id": "5" * 16,
+        "budget": "quick",
+        "path": Path("scripted.toml"),
+        "question": "",
+        "baseline": next(iter(models)),
+        "metrics": ("auroc",),
+        "variants": tuple(variants),
+        "search": search,
+        "confirm": {"seeds": list(seeds)},
+    }
+    return Plan(**({"objective": Objective(), **known} | changes))
+
+
+def _fail(spec: TrialSpec, workspace: Workspace) -> None:
+    fault = spec.tree["model"].get("fault", "none")
+    if fault == "raise":
+        raise RuntimeError("the script says so")
+    if fault == "machine":
+        raise MachineError("no space left on the device")
+    if fault == "input":
+        raise InputError("crops: K = 20 does not fit the map")
+    mark = workspace.cache / f"{spec.id}.died"
+    if fault == "die" or (fault == "die_once" and not mark.exists()):
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _checkpoint(spec: TrialSpec, workspace: Workspace) -> Path | None:
+    return workspace.checkpoints / f"{spec.id}.pt" if workspace.checkpoints else None
