@@ -181,8 +181,8 @@ def _min_max(values: Array) -> Array:
 
 
 def _bins(values: Array) -> Array:
-    # The slack keeps k/1000 in bin k where floating point lands just below it.
-    return (values * (BINS - 1) + _SLACK).astype(np.int64)
+    # The slack, a ten-thousandth of a bin, keeps k/1000 in bin k where a float32 lands just below it.
+    return (values * (BINS - 1) + 1e-4).astype(np.int64)
 
 
 def _histogram(bins: Array, weights: Array) -> Array:
