@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from harness.study.distributions import Choice, Number, is_distribution, read
 
 Tree = Mapping[str, Any]
 
 
+@runtime_checkable
 class Trial(Protocol):
     """What `sample` asks of a trial: `optuna.Trial`, `optuna.trial.FixedTrial` and `Default` have it."""
 
