@@ -94,7 +94,7 @@ def noisy_or(probs: Float[Tensor, "b n k"], mask: _Mask = None) -> Float[Tensor,
     # Summed in fp32: one minus a small probability is one in bf16.
     missed = torch.log1p(-probs.float().clamp(0, 1 - EPS))
     if mask is not None:
-        missed = missed * mask.unsqueeze(-1)
+        missed = missed.masked_fill(~mask.unsqueeze(-1), 0.0)
     return -torch.expm1(missed.sum(1)).to(probs.dtype)
 
 
