@@ -132,7 +132,7 @@ class Squares(Dataset):
             top, left = random.integers(0, height - _EDGE), random.integers(0, width - _EDGE)
             if sample.source[index]:
                 masks[index, top : top + _EDGE, left : left + _EDGE] = 1
-                image += sign * 70 * masks[index]
+                image += sign * 70.0 * masks[index]
         return image.clip(0, 255).astype(np.uint8), masks
 
 

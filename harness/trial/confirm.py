@@ -1,0 +1,73 @@
+"""The end of a confirmed trial: the weights are frozen, the test split is opened, the tables are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from harness.contract import seeds
+from harness.contract.catalog import Catalog
+from harness.contract.nn import Batch, Model, Output
+from harness.contract.types import TrialSpec
+from harness.trial.cache import Cache
+from harness.trial.evaluate import MASKS, Scorer, by_unit, predict, score
+from harness.trial.loader import Loader
+from harness.trial.record import OVERLAYS, Overlays, Record, weights_file
+from harness.trial.settings import TrainSettings
+from harness.trial.stage import ConfirmData, Images, Ledger
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Metrics of test and tune_loc, and the files of a confirmed model."""
+
+    metrics: Mapping[str, float]
+    files: Mapping[str, bytes]
+
+
+def confirm(
+    spec: TrialSpec,
+    catalog: Catalog,
+    cache: Cache,
+    model: Model,
+    settings: TrainSettings,
+    device: torch.device,
+    ledger: Ledger,
+) -> Tested:
+    """Tests a model whose weights are final; nothing is fitted, chosen or tuned here.
+
+    Files: predictions of val and test, map terms of tune_loc and test (where the data have masks and
+    the model has evidence), overlays of a few test images, the weights.
+    """
+    model.requires_grad_(False)
+    data, record = ConfirmData.of(cache, ledger), Record(spec, cache.dataset.task)
+    overlays = Overlays(data.test, data.task, int(spec.explain.get("images", OVERLAYS)))
+
+    scores: list[tuple[Batch, Output]] = []
+
+    def recorded(images: Images) -> Iterator[tuple[Batch, Output]]:
+        for batch, out in predict(model, Loader(images, data.task, settings, device), settings, device):
+            record.add_maps(images, batch, out)
+            if images.name != "tune_loc":
+                record.add_scores(images, batch, out)
+            if images.name == "test":
+                overlays.add(batch, out)
+                scores.append((Batch(labels=batch.labels, ids=batch.ids), Output(probs=out.probs)))
+            yield batch, out
+
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seeds.of("test", spec.seed))
+        for _ in recorded(Images("val", cache.split("val"))):
+            pass
+        masks = data.test.outlines is not None
+        metrics = score(recorded(data.test), Scorer(catalog, spec.metrics, data.task, "test", masks=masks))
+        if data.tune_loc is not None:
+            scorer = Scorer(catalog, spec.metrics, data.task, "tune_loc", masks=True, only_masks=True)
+            metrics |= score(recorded(data.tune_loc), scorer)
+        units = by_unit(scores, data.test)
+        if units is not None:
+            names = [name for name in spec.metrics if MASKS not in catalog.get("metric", name).needs]
+            metrics |= score([units], Scorer(catalog, names, data.task, f"test/{data.task.unit}", masks=False))
+    return Tested(metrics, {**record.files(), **overlays.files(), **weights_file(model, spec)})

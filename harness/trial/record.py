@@ -1,0 +1,132 @@
+"""What a confirmed model leaves behind: predictions, terms of its maps, a few pictures, its weights."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import safetensors.torch
+
+from harness.contract.nn import Batch, Model, Output
+from harness.contract.tables import MAPS, OWN_HEAD, OWN_MAP, PREDICTIONS, to_bytes
+from harness.contract.types import Task, TrialSpec
+from harness.evidence.functional import map_terms
+from harness.trial.stage import Images, Outlines
+
+OVERLAYS = 6
+"""Test images shown unless `[explain] images` says otherwise."""
+Array = npt.NDArray[Any]
+
+
+class Record:
+    """Collects the rows of one confirmed model over its splits."""
+
+    def __init__(self, spec: TrialSpec, task: Task) -> None:
+        self._task = task
+        self._keys = {"study": spec.study, "variant": spec.variant, "seed": spec.seed, "fold": spec.fold}
+        self._predictions: list[dict[str, Any]] = []
+        self._maps: list[dict[str, Any]] = []
+
+    def add_scores(self, data: Images, batch: Batch, out: Output) -> None:
+        """Rows of one batch for the predictions table: the model's own output and each head."""
+        heads = {OWN_HEAD: out.probs, **out.heads}
+        scores = {head: probs.cpu().numpy() for head, probs in heads.items()}
+        for place, keys in enumerate(self._images(data, batch)):
+            for head, values in scores.items():
+                for k, row in enumerate(self._classes(keys, batch, place)):
+                    self._predictions.append({**row, "head": head, "score": float(values[place, k])})
+
+    def add_maps(self, data: Images, batch: Batch, out: Output) -> None:
+        """Rows of one batch for the maps table; nothing where there is no evidence or no mask."""
+        if out.evidence is None or batch.targets is None:
+            return
+        evidence = out.evidence.cpu().numpy()
+        masks, known = batch.targets.masks.cpu().numpy() > 0, batch.targets.known.cpu().numpy()
+        for place, keys in enumerate(self._images(data, batch)):
+            for k, row in enumerate(self._classes(keys, batch, place)):
+                terms = map_terms(evidence[place, k], masks[place, k] if known[place, k] else None)
+                self._maps.append({**row, "map": OWN_MAP, **terms})
+
+    def files(self) -> dict[str, bytes]:
+        """The tables that have rows."""
+        tables = {"predictions": (self._predictions, PREDICTIONS), "maps": (self._maps, MAPS)}
+        return {
+            f"{name}.parquet": to_bytes(pd.DataFrame(rows, columns=list(columns)), name)
+            for name, (rows, columns) in tables.items()
+            if rows
+        }
+
+    def _images(self, data: Images, batch: Batch) -> list[dict[str, Any]]:
+        samples = {sample.id: sample for sample in data.split.samples}
+        found = [samples[key] for key in batch.ids]
+        return [{**self._keys, "split": data.name, "id": s.id, "unit": s.unit, "group": s.group} for s in found]
+
+    def _classes(self, keys: Mapping[str, Any], batch: Batch, place: int) -> list[dict[str, Any]]:
+        labels = batch.labels[place].tolist()
+        return [{**keys, "class": name, "label": labels[k]} for k, name in enumerate(self._task.classes)]
+
+
+class Overlays:
+    """Pictures of a few test images with the model's maps, chosen before it has seen any of them.
+
+    Args:
+        wanted: how many. Classes take turns to give the next image, in the order of the split, that
+            shows the class and whose outline is known; what is then left are images in order.
+    """
+
+    def __init__(self, data: Images, task: Task, wanted: int) -> None:
+        self._data, self._task = data, task
+        self._rows = _choose(data, wanted)
+        self._found: dict[str, tuple[Array, Array]] = {}
+
+    def add(self, batch: Batch, out: Output) -> None:
+        """Keeps maps and scores of the chosen images."""
+        wanted = {self._data.split.samples[row].id for row in self._rows}
+        for place, key in enumerate(batch.ids):
+            if key in wanted and out.evidence is not None:
+                self._found[key] = (out.evidence[place].half().cpu().numpy(), out.probs[place].cpu().numpy())
+
+    def files(self) -> dict[str, bytes]:
+        """`overlays.npz` as `harness.contract.tables.OVERLAYS` describes it, or nothing without evidence."""
+        if not self._found:
+            return {}
+        split, outlines = self._data.split, self._data.outlines
+        ids = [split.samples[row].id for row in self._rows]
+        images = split.images[self._rows]
+        if images.dtype == np.uint16:
+            images = (images >> 8).astype(np.uint8)
+        shape = (len(ids), len(self._task.classes), *images.shape[1:3])
+        arrays: dict[str, Any] = {
+            "images": images[..., 0] if images.shape[3] == 1 else images,
+            "masks": np.zeros(shape, np.uint8) if outlines is None else _known(outlines, self._rows),
+            "maps": np.stack([self._found[key][0] for key in ids]),
+            "ids": np.array(ids),
+            "labels": split.labels[self._rows],
+            "scores": np.stack([self._found[key][1] for key in ids]).astype(np.float32),
+            "classes": np.array(self._task.classes),
+        }
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        return {"overlays.npz": buffer.getvalue()}
+
+
+def weights_file(model: Model, spec: TrialSpec) -> dict[str, bytes]:
+    """`weights.safetensors`, with the trial's spec in its metadata."""
+    weights = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
+    return {"weights.safetensors": safetensors.torch.save(weights, {"spec": spec.to_json()})}
+
+
+def _known(outlines: Outlines, rows: list[int]) -> npt.NDArray[np.uint8]:
+    return np.asarray(outlines.masks[rows] * outlines.known[rows][:, :, None, None], np.uint8)
+
+
+def _choose(data: Images, wanted: int) -> list[int]:
+    labels = data.split.labels
+    shown = labels == 1 if data.outlines is None else (labels == 1) & data.outlines.known
+    turns = [np.flatnonzero(shown[:, k]).tolist() for k in range(labels.shape[1])]
+    order = [rows[turn] for turn in range(len(labels)) for rows in turns if turn < len(rows)]
+    return list(dict.fromkeys([*order, *range(len(labels))]))[:wanted]

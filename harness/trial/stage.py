@@ -1,0 +1,117 @@
+"""What each stage of a trial is handed: the fence between training, masks and the test split, as types.
+
+While a model is fitted there is `FitData` and nothing else, in search and in confirm alike. Only
+confirm, and only once the weights are frozen, makes a `ConfirmData`. What was opened is in the ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.contract.dataset import Dataset
+from harness.contract.types import Split, Task
+from harness.trial.cache import SPLITS, Cache, CachedSplit, known_masks
+from harness.trial.fence import Seal
+
+
+@dataclass
+class Ledger:
+    """What a trial opened, for `TrialResult.ledger`."""
+
+    opened: list[Split] = field(default_factory=list)
+    masks: dict[str, list[Split]] = field(default_factory=lambda: {"fit": [], "test": []})
+
+    def as_table(self) -> dict[str, Any]:
+        """`opened`: the splits; `masks`: those whose masks were read, to `fit` and to `test`."""
+        return {"opened": list(self.opened), "masks": {stage: list(splits) for stage, splits in self.masks.items()}}
+
+
+@dataclass(frozen=True)
+class Outlines:
+    """The masks of one split: "n k h w", 0 or 1, and whether each of them is known, "n k"."""
+
+    masks: npt.NDArray[np.uint8]
+    known: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Images:
+    """One split as a loader reads it.
+
+    Args:
+        name: as the tables write it; `tune_loc` may be the validation images seen with their masks.
+        split: images and labels.
+        outlines: masks, where this stage may see them and the data have them.
+    """
+
+    name: Split
+    split: CachedSplit
+    outlines: Outlines | None = None
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+
+@dataclass(frozen=True)
+class FitData:
+    """All that fitting sees. Training images carry masks if the model declares "train_masks", validation never."""
+
+    task: Task
+    train: Images
+    val: Images
+
+    @classmethod
+    def of(cls, cache: Cache, needs: Iterable[str], ledger: Ledger) -> FitData:
+        """Opens train and val, and the training masks where the model needs them."""
+        outlines = None
+        if "train_masks" in set(needs):
+            outlines = _outlines(cache, "train")
+            ledger.masks["fit"] = ["train"]
+        ledger.opened += ["train", "val"]
+        train, val = (cache.split(name) for name in ("train", "val"))
+        return cls(cache.dataset.task, Images("train", train, outlines), Images("val", val))
+
+
+@dataclass(frozen=True)
+class ConfirmData:
+    """What a model with frozen weights is measured on: masks of tune_loc and test, and test itself.
+
+    Args:
+        tune_loc: the validation images with their masks, where the data name no such split; None
+            where the data have no masks.
+    """
+
+    task: Task
+    test: Images
+    tune_loc: Images | None
+
+    @classmethod
+    def of(cls, cache: Cache, ledger: Ledger) -> ConfirmData:
+        """Opens the test split: this is what the ledger counts."""
+        ledger.opened.append("test")
+        test = Images("test", cache.split("test"), _outlines(cache, "test"))
+        name: Split = "tune_loc" if len(cache.split("tune_loc")) else "val"
+        tune_loc = Images("tune_loc", cache.split(name), _outlines(cache, name))
+        if test.outlines is None:
+            return cls(cache.dataset.task, test, None)
+        ledger.opened += ["tune_loc"] if name == "tune_loc" else []
+        ledger.masks["test"] = [name, "test"]
+        return cls(cache.dataset.task, test, tune_loc)
+
+
+def seal_of(cache: Cache, dataset: Dataset) -> Seal:
+    """Seals what fitting may not open: every mask file, the cached masks and the cached test split."""
+    masks = [path for name in SPLITS if (path := cache.files(name)["masks"]) is not None]
+    test = cache.files("test")["images"]
+    assert test is not None
+    return Seal.of([*dataset.mask_files(), *masks, test.parent])
+
+
+def _outlines(cache: Cache, name: Split) -> Outlines | None:
+    masks = cache.masks(name)
+    return None if masks is None else Outlines(masks, known_masks(cache.split(name).labels, masks))

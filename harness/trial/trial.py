@@ -1,0 +1,206 @@
+"""A trial, from its spec to its result: a generator that knows nothing of who drives it.
+
+Same spec, same data, same number of threads: same numbers, whatever the process did before.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.contract import seeds
+from harness.contract.catalog import Catalog
+from harness.contract.dataset import Dataset
+from harness.contract.errors import InputError, MachineError
+from harness.contract.nn import Model
+from harness.contract.types import Epoch, TrialResult, TrialSpec, Workspace
+from harness.trial.cache import Cache
+from harness.trial.checkpoint import Checkpoint
+from harness.trial.confirm import confirm
+from harness.trial.evaluate import Scorer, in_fp32, predict, score
+from harness.trial.fence import Seal, sealed
+from harness.trial.loader import Loader
+from harness.trial.settings import TrainSettings
+from harness.trial.stage import FitData, Ledger, seal_of
+from harness.trial.train import Diverged, Fit, fit
+
+_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+_log = logging.getLogger(__name__)
+
+
+class Unfit(Exception):
+    """The trial cannot be run as its spec says; the message is the reason."""
+
+
+def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterator[Epoch | TrialResult]:
+    """Trains, validates and, in confirm, tests one spec: an Epoch per epoch, then exactly one TrialResult.
+
+    Close the generator to stop it. It goes on from the checkpoint of an earlier, unfinished attempt;
+    epochs that attempt had been asked to go beyond are not yielded again. Whatever goes wrong in the
+    model, its training or its settings is a result of state "failed" that says why.
+
+    Raises:
+        InputError: the data set or a metric cannot be used: no other trial would fare better.
+        MachineError: the disk is full, or the cache or a checkpoint cannot be written. Resumable.
+    """
+    ledger, started, checkpoint = Ledger(), time.perf_counter(), Checkpoint(spec, workspace)
+    try:
+        yield from _run(spec, catalog, workspace, ledger, checkpoint)
+    except (InputError, MachineError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _MACHINE:
+            raise MachineError(f"{error.filename or 'disk'}: {error.strerror}") from error
+        _log.debug("trial %s failed", spec.id, exc_info=True)
+        yield TrialResult(
+            state="failed",
+            reason=_reason(error),
+            seconds=time.perf_counter() - started,
+            files={"traceback.txt": traceback.format_exc().encode()},
+            ledger=ledger.as_table(),
+        )
+    checkpoint.remove()
+
+
+def _run(
+    spec: TrialSpec, catalog: Catalog, workspace: Workspace, ledger: Ledger, checkpoint: Checkpoint
+) -> Iterator[Epoch | TrialResult]:
+    _check_plugins(spec, catalog)
+    settings, device = TrainSettings.of(spec.tree["train"]), _device(workspace.device)
+    dataset = _dataset(spec, catalog, workspace.data)
+    cache = Cache.ensure(dataset, workspace.cache)
+    data = FitData.of(cache, catalog.get("architecture", _use(spec.tree["model"])).needs, ledger)
+    seal = seal_of(cache, dataset)
+    train = Loader(data.train, data.task, settings, device, spec.seed)
+    val = Loader(data.val, data.task, settings, device)
+
+    def validate() -> Mapping[str, float]:
+        scorer = Scorer(catalog, spec.metrics, data.task, "val", masks=False)
+        return score(predict(job.model, val, settings, device), scorer)
+
+    with _inside(workspace, seal):
+        model = _model(spec, catalog, dataset, settings, device)
+        job = Fit(model, train, settings, spec.objective, spec.seed, device, validate, (train, val))
+        _refuse_ignored_weights(job)
+    epochs = fit(job, checkpoint)
+    while True:
+        with _inside(workspace, seal):  # not across the yield: the caller is under no seal
+            epoch = next(epochs, None)
+        if epoch is None:
+            break
+        yield epoch
+    best = job.epochs[job.best - 1]
+    result = TrialResult(
+        state="complete",
+        value=best.smoothed,
+        best_epoch=best.number,
+        epochs=len(job.epochs),
+        metrics=best.metrics,
+        seconds=sum(epoch.seconds for epoch in job.epochs),
+        ledger=ledger.as_table(),
+    )
+    if spec.stage == "confirm":
+        started = time.perf_counter()
+        with _inside(workspace):
+            tested = confirm(spec, catalog, cache, model, settings, device, ledger)
+        result = replace(
+            result,
+            metrics={**best.metrics, **tested.metrics},
+            files=tested.files,
+            seconds=result.seconds + time.perf_counter() - started,
+            ledger=ledger.as_table(),
+        )
+    yield result
+
+
+@contextmanager
+def _inside(workspace: Workspace, seal: Seal | None = None) -> Iterator[None]:
+    """Holds the seal and sets torch's threads, and puts both back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(workspace.threads)
+    try:
+        with sealed(seal or ()):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _dataset(spec: TrialSpec, catalog: Catalog, root: Path) -> Dataset:
+    dataset: Dataset = catalog.build("dataset", spec.tree["dataset"], root)
+    dataset.prepare()
+    if spec.digest and dataset.digest != spec.digest:
+        raise Unfit(
+            f"the data set has changed since the study was planned (digest {dataset.digest[:12]}, "
+            f"planned with {spec.digest[:12]}): run the study again"
+        )
+    return dataset
+
+
+def _model(spec: TrialSpec, catalog: Catalog, dataset: Dataset, settings: TrainSettings, device: torch.device) -> Model:
+    """The model with the weights its seed gives, on its device."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seeds.of("init", spec.seed))
+        try:
+            model: Model = catalog.build("architecture", spec.tree["model"], dataset.task)
+        except InputError as error:  # the other variants may well be sound
+            raise Unfit(str(error)) from error
+    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+    return model.to(device=device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
+
+
+def _refuse_ignored_weights(job: Fit) -> None:
+    """Raises Unfit where the study asks for label weights and the model's losses do not use them."""
+    if job.settings.balance != "weights":
+        return
+    with torch.random.fork_rng([job.device] if job.device.type == "cuda" else []), torch.no_grad():
+        for batch in job.train.training(0):
+            assert batch.weights is not None
+            out = in_fp32(job.model.eval()(batch))
+            weighted, plain = (
+                sum(float(loss) for loss in job.model.losses(out, item).values())
+                for item in (replace(batch, weights=2 * batch.weights), batch)
+            )
+            if weighted == plain:
+                raise Unfit('the losses of this model do not use `batch.weights`: use `balance = "sampler"`')
+            return
+
+
+def _check_plugins(spec: TrialSpec, catalog: Catalog) -> None:
+    installed = {provider.distribution: provider.version for provider in catalog.providers.values()}
+    for distribution, version in spec.plugins.items():
+        found = installed.get(distribution, "nothing")
+        if found != version:
+            raise Unfit(f"planned with {distribution} {version}, but this worker has {found}")
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(
+            f"harness.toml: compute.device: {name!r} is no device: auto, cpu, cuda, cuda:1, mps"
+        ) from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"harness.toml: compute.device: {name!r}, but torch finds no CUDA device here")
+    return device
+
+
+def _use(table: Any) -> str:
+    return str(table["use"] if isinstance(table, Mapping) else table)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Unfit | Diverged):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
