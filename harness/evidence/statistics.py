@@ -1,0 +1,168 @@
+"""Intervals by resampling patients: breasts, views and images of one patient are not independent.
+
+A statistic is written once as a function of weights, "r n" -> "r": how often each of n rows counts in
+each of r resamples. Row 0 counts every patient once, so that the figure and its resamples come from
+one call, and two statistics over the same `Resamples` are paired.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from harness.contract.tables import BINS
+from harness.evidence.scores import Array
+
+Statistic: TypeAlias = Callable[[Array], Array]
+"""Weights "r n" -> values "r", NaN where undefined."""
+
+_CELLS = 1_000_000
+"""Weights held at a time: 8 MB."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its percentile interval.
+
+    Args:
+        value: the figure itself.
+        low: lower bound; NaN, as `high`, where there are too few patients to tell.
+        undefined: share of resamples in which the figure does not exist, as without a positive
+            patient; they are left out of the bounds.
+    """
+
+    value: float
+    low: float
+    high: float
+    undefined: float = 0.0
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Bootstrap samples of groups, drawn with replacement.
+
+    Args:
+        groups: the distinct groups, in order of their columns.
+        counts: "r g", how often each group is in each sample; row 0 is 1 everywhere.
+    """
+
+    groups: tuple[Hashable, ...]
+    counts: Array
+
+    @classmethod
+    def draw(cls, groups: Iterable[Hashable], resamples: int = 2000, seed: int = 0) -> Resamples:
+        """Samples as many groups as there are, `resamples` times; `groups` may repeat, in any order."""
+        distinct = tuple(sorted(set(groups), key=str))
+        random, size = np.random.default_rng(seed), len(distinct)
+        drawn = random.multinomial(size, np.full(size, 1 / size), size=resamples) if size else np.ones((resamples, 0))
+        return cls(distinct, np.concatenate([np.ones((1, size)), drawn]))
+
+    def apply(self, groups: Sequence[Hashable] | Array, statistic: Statistic) -> Array:
+        """The statistic of the rows that belong to `groups`, in every resample: "r", the first as it is.
+
+        Raises:
+            KeyError: a group was not among those drawn from.
+        """
+        column = {group: index for index, group in enumerate(self.groups)}
+        member = np.array([column[group] for group in groups], dtype=np.intp)
+        parts = max(1, -(-len(self.counts) * len(member) // _CELLS))
+        return np.concatenate([statistic(part[:, member]) for part in np.array_split(self.counts, parts)])
+
+
+def interval(values: Array, level: float = 0.95) -> Interval:
+    """The percentile interval of resampled values "r" whose first is the figure itself."""
+    value, rest = float(values[0]), values[1:]
+    known = rest[~np.isnan(rest)]
+    undefined = 1 - known.size / max(1, rest.size)
+    if math.isnan(value) or known.size < 2:
+        return Interval(value, math.nan, math.nan, undefined)
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high), undefined)
+
+
+def cluster_interval(
+    statistic: Statistic,
+    groups: Sequence[Hashable] | Array,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Interval:
+    """A statistic of rows with its interval, patients resampled; bounds are NaN with fewer than two patients."""
+    drawn = Resamples.draw(groups, resamples, seed)
+    values = drawn.apply(groups, statistic)
+    return interval(values if len(drawn.groups) > 1 else values[:1], level)
+
+
+def auc(labels: Array, scores: Array) -> Statistic:
+    """Area under the ROC curve of one class, by ranks, ties halved.
+
+    Args:
+        labels: "n" of 1, 0 and NaN; unknown ones do not count.
+        scores: "n".
+    """
+    labels, scores = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    positive, negative = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
+    negative = negative[np.argsort(scores[negative], kind="stable")]
+    below = np.searchsorted(scores[negative], scores[positive], side="left")
+    upto = np.searchsorted(scores[negative], scores[positive], side="right")
+
+    def of(weights: Array) -> Array:
+        wins = np.zeros((len(weights), len(negative) + 1))
+        np.cumsum(weights[:, negative], axis=1, out=wins[:, 1:])  # r, weight of the lowest negatives
+        won = wins[:, below] if np.array_equal(below, upto) else (wins[:, below] + wins[:, upto]) / 2
+        pairs = weights[:, positive].sum(1) * wins[:, -1]
+        return _ratio(np.einsum("rp,rp->r", weights[:, positive], won), pairs)
+
+    return of
+
+
+def mean(values: Array) -> Statistic:
+    """Mean of one value a row; rows of NaN do not count."""
+    values = np.asarray(values, dtype=np.float64)
+    known = ~np.isnan(values)
+
+    def of(weights: Array) -> Array:
+        return _ratio(weights[:, known] @ values[known], weights[:, known].sum(1))
+
+    return of
+
+
+def pooled_pixel_ap(positive: Array, negative: Array) -> Statistic:
+    """PxAP with the pixels of all rows pooled.
+
+    Args:
+        positive: "n BINS" counts inside the masks.
+        negative: the same outside.
+    """
+    inside, outside = (np.asarray(array, dtype=np.float64).reshape(-1, BINS)[:, ::-1] for array in (positive, negative))
+
+    def of(weights: Array) -> Array:
+        here = weights @ inside
+        hits, alarms = here.cumsum(1), (weights @ outside).cumsum(1)
+        precision = np.divide(hits, hits + alarms, out=np.zeros_like(hits), where=hits + alarms > 0)
+        return _ratio((precision * here).sum(1), hits[:, -1])
+
+    return of
+
+
+def average(statistics: Sequence[Array]) -> Array:
+    """Mean over classes or seeds of resampled values, each "r".
+
+    What is undefined on the data as they are (NaN in row 0) is left out throughout; what is
+    undefined in one resample only makes that resample undefined.
+    """
+    defined = [values for values in statistics if not math.isnan(values[0])]
+    if not defined:
+        return np.full_like(statistics[0], math.nan) if statistics else np.full(1, math.nan)
+    result: Array = np.mean(defined, axis=0)
+    return result
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    ratio: Array = np.divide(part, whole, out=np.full(len(part), math.nan), where=whole > 0)
+    return ratio
