@@ -1,0 +1,100 @@
+"""Laws that every explainer keeps. A plugin's whole test file is a subclass with `plugin = my_module`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.contract.components import Component
+from harness.contract.nn import Batch, Explainer, Model, Output, masked_bce
+from harness.testing.contracts_models import Laws
+
+_SIZE, _EDGE = 32, 8
+
+
+class ExplainerLaws(Laws):
+    """Set `plugin`. The model that is explained sees bright pixels as class 0 and dark ones as class 1."""
+
+    kind = "explainer"
+    hook = "harness_explainers"
+
+    def test_a_map_is_in_range_at_the_images_size(self, component: Component[Any]) -> None:
+        """One map an image, from 0 to 1, finite."""
+        maps = self._explainer(component).explain(_Spots(), _planted()[0], [0, 1, 0, 1])
+        assert maps.shape == (4, _SIZE, _SIZE)
+        assert maps.isfinite().all() and maps.min() >= 0 and maps.max() <= 1
+
+    def test_a_planted_spot_is_found(self, component: Component[Any]) -> None:
+        """The spot of the class asked for holds more of the map than chance would give it."""
+        batch, spots = _planted()
+        for kind in (0, 1):
+            maps = self._explainer(component).explain(_Spots(), batch, [kind] * 4)
+            share = (maps * spots[:, kind]).sum((1, 2)) / maps.sum((1, 2)).clamp_min(1e-9)
+            assert (share > 2 * _EDGE**2 / _SIZE**2).all(), (kind, share)
+
+    def test_the_model_is_left_as_it_was(self, component: Component[Any]) -> None:
+        """Modes, weights, buffers, gradients and hooks."""
+        model, batch = _Spots(), _planted()[0]
+        model.train()
+        model.norm.eval()
+        torch.autograd.backward(model.losses(model(batch), batch)["bce"])
+        before = _state(model)
+        self._explainer(component).explain(model, batch, [0, 0, 1, 1])
+        after = _state(model)
+        assert before.keys() == after.keys()
+        for name, value in before.items():
+            same = torch.equal(value, after[name]) if isinstance(value, Tensor) else value == after[name]
+            assert same, name
+
+    def _explainer(self, component: Component[Any]) -> Explainer:
+        explainer: Explainer = self.factory(component)()
+        return explainer
+
+
+class _Spots(Model):
+    """Blurred brightness and its opposite, each a class map; nothing random, nothing trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(1, 2, 5, stride=4, padding=2, bias=False)
+        self.norm = nn.BatchNorm2d(2)
+        self.layer.weight.data[:] = torch.tensor([1.0, -1.0])[:, None, None, None] / 25
+        self.eval()
+
+    def forward(self, batch: Batch) -> Output:
+        assert batch.images is not None
+        maps = 8 * self.norm(self.layer(batch.images)) - 4
+        logits = maps.amax((2, 3))
+        return Output(probs=logits.sigmoid(), logits=logits, evidence=maps.sigmoid())
+
+    def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
+        assert out.logits is not None
+        return {"bce": masked_bce(out.logits, batch.labels, link="logits", weights=batch.weights)}
+
+    def explain_layer(self) -> nn.Module:
+        return self.norm
+
+
+def _planted() -> tuple[Batch, Tensor]:
+    """Four images with a bright and a dark square each, and where these are, "b k h w"."""
+    chance = torch.Generator().manual_seed(0)
+    images, spots = 0.1 * torch.randn(4, 1, _SIZE, _SIZE, generator=chance), torch.zeros(4, 2, _SIZE, _SIZE)
+    for place in range(4):
+        for kind, sign in enumerate((1.0, -1.0)):
+            top, left = 4 * place, 4 + 16 * kind
+            spots[place, kind, top : top + _EDGE, left : left + _EDGE] = 1
+            images[place, 0] += sign * spots[place, kind]
+    return Batch(images=images, labels=torch.ones(4, 2), ids=("a", "b", "c", "d")), spots
+
+
+def _state(model: nn.Module) -> dict[str, Any]:
+    state: dict[str, Any] = {name: value.clone() for name, value in model.state_dict().items()}
+    for name, parameter in model.named_parameters():
+        state[f"{name} gradient"] = None if parameter.grad is None else parameter.grad.clone()
+        state[f"{name} learns"] = parameter.requires_grad
+    for name, module in model.named_modules():
+        state[f"{name} mode"] = module.training
+        state[f"{name} hooks"] = (len(module._forward_hooks), len(module._backward_hooks))
+    return state
