@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager
 from harness.adapters.asha import Stoppers
 from harness.adapters.worker import RUN_TRIAL, events, load
 from harness.contract.catalog import Catalog
-from harness.contract.types import Epoch, TrialResult, TrialSpec, Workspace
+from harness.contract.types import TrialResult, TrialSpec, Workspace
 from harness.study.conductor import Conductor
-from harness.study.tuning import Pause
+from harness.study.tuning import Events, Pause
 
 
 class InlineTuner:
@@ -33,9 +33,7 @@ class InlineTuner:
                 self._follow(conductor, stoppers, spec, trial)
         assert spec is Pause.DONE, "nothing runs, so nothing can be waited for."
 
-    def _follow(
-        self, conductor: Conductor, stoppers: Stoppers, spec: TrialSpec, trial: Iterator[Epoch | TrialResult]
-    ) -> None:
+    def _follow(self, conductor: Conductor, stoppers: Stoppers, spec: TrialSpec, trial: Events) -> None:
         while not conductor.stopping:
             with _interruptible(conductor):
                 event = next(trial)

@@ -41,7 +41,7 @@ class Parcel:
         return item
 
 
-class HarnessTrainable(Trainable):
+class HarnessTrainable(Trainable):  # type: ignore[misc]
     """One step is one report: that it started, then each epoch, then the result."""
 
     def setup(self, config: dict[str, Any]) -> None:

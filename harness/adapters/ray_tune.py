@@ -10,7 +10,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -112,8 +111,8 @@ class _Bridge:
         """Whether all that runs is to be killed."""
         return self.error is not None or self.conductor.stopping
 
-    def suggest(self, ray_trial: str) -> dict[str, Any] | str | None:
-        """A Ray configuration; None while as many trials run as may, so that each proposal knows all results."""
+    def suggest(self, ray_trial: str) -> Any:
+        """What Ray is to run; None while as many trials run as may, so that each proposal knows all results."""
         if self.ending:
             return Searcher.FINISHED
         if len(self._running) >= self._concurrent:
@@ -158,7 +157,7 @@ class _Bridge:
             self.error = self.error or error
 
 
-class _Searcher(Searcher):
+class _Searcher(Searcher):  # type: ignore[misc]
     """Ray's view of the conductor. It has no state of its own to save: the journal has it."""
 
     def __init__(self, bridge: _Bridge) -> None:
@@ -178,7 +177,7 @@ class _Searcher(Searcher):
         """Nothing is restored."""
 
 
-class _Scheduler(FIFOScheduler):
+class _Scheduler(FIFOScheduler):  # type: ignore[misc]
     """First come, first served; every report goes to the bridge, which knows when a trial is over."""
 
     def __init__(self, bridge: _Bridge) -> None:
@@ -186,7 +185,8 @@ class _Scheduler(FIFOScheduler):
         self._bridge = bridge
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: Mapping[str, Any]) -> str:
-        return self.STOP if self._bridge.received(trial.trial_id, result["parcel"]) else self.CONTINUE
+        over = self._bridge.received(trial.trial_id, result["parcel"])
+        return str(self.STOP if over else self.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         error = trial.get_pickled_error()
@@ -198,7 +198,7 @@ class _End(Exception):
     """Breaks off a Ray experiment."""
 
 
-class _Ender(Callback):
+class _Ender(Callback):  # type: ignore[misc]
     """Kills what runs as soon as the run is to end: an epoch may take minutes, and its checkpoint is safe."""
 
     def __init__(self, bridge: _Bridge) -> None:
@@ -244,6 +244,8 @@ def _fit(bridge: _Bridge, folder: str, resources: Mapping[str, float]) -> None:
 def _ray(address: str, workspace: Workspace, concurrent: int, folder: str, conductor: Conductor) -> Iterator[None]:
     """A Ray of our own for the time of the run, or a running cluster's; both leave the environment as it was."""
     environment = {**_ENVIRONMENT, "OMP_NUM_THREADS": str(workspace.threads)}
+    if address and "RAY_AUTH_MODE" in os.environ:
+        environment["RAY_AUTH_MODE"] = os.environ["RAY_AUTH_MODE"]  # a cluster's own choice
     own: dict[str, Any] = {"num_cpus": concurrent, "include_dashboard": False, "_temp_dir": f"{folder}/ray"}
     cluster: dict[str, Any] = {"address": address, "runtime_env": {"env_vars": environment}}
     before, handlers = dict(os.environ), _handlers()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError, MachineError
 from harness.contract.types import Epoch, TrialResult, TrialSpec, Workspace
-from harness.study.tuning import RunTrial
+from harness.study.tuning import Events, RunTrial
 
 RUN_TRIAL = "harness.trial.trial:run_trial"
 CATALOG = "harness.contract.catalog:Catalog.discover"
@@ -25,7 +25,7 @@ def load(path: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def events(run: RunTrial, spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterator[Epoch | TrialResult]:
+def events(run: RunTrial, spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Events:
     """The trial's epochs and exactly one result; a bug that escapes from it fails this trial alone.
 
     Raises:

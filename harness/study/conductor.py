@@ -33,7 +33,7 @@ from harness.study.journal import (
     TrialRecord,
 )
 from harness.study.tuning import Pause, Proposal, Proposer
-from harness.study.writing import Ledger, write_files
+from harness.study.writing import Ledger, remove_file, write_files
 
 DEATHS = 3
 """A trial whose worker died this often is failed: it would go on for ever."""
@@ -192,7 +192,7 @@ class Conductor:
         values = {name: getattr(result, name) for name in _RESULT_FIELDS}
         self._write(TRIAL_FINISHED, trial=trial, **values, files=sorted(result.files))
         self._out.pop(trial, None)
-        (self.folder / "checkpoints" / f"{trial}.pt").unlink(missing_ok=True)
+        remove_file(self.folder / "checkpoints" / f"{trial}.pt")
         if record.spec.stage == "search":
             self._proposer.tell(record)
         record.epochs = []  # the journal has them; thousands of trials need not stay in memory

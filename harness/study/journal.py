@@ -64,10 +64,15 @@ class Journal:
         line = json.dumps({"kind": kind, "time": time.time(), **data}, default=_plain) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self.path.open("ab") as file:
-                file.write(line.encode())
-                file.flush()
-                os.fsync(file.fileno())
+            with self.path.open("ab", buffering=0) as file:
+                end, rest = file.tell(), line.encode()
+                try:
+                    while rest:
+                        rest = rest[file.write(rest) :]
+                    os.fsync(file.fileno())
+                except OSError:  # half a line must not stay: the next one would be glued to it
+                    file.truncate(end)
+                    raise
         except OSError as error:
             raise MachineError(f"{self.path}: cannot write the journal: {error.strerror}") from error
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import threading
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -40,11 +41,10 @@ class Process:
         """The live process, or None where it has ended."""
         try:
             process = psutil.Process(self.pid)
-            if process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - self.started) > _CLOCK_S:
-                return None
+            same = abs(process.create_time() - self.started) < _CLOCK_S
         except psutil.NoSuchProcess:
             return None
-        return process
+        return process if same and _lives(process) else None
 
 
 @dataclass
@@ -137,10 +137,11 @@ def _end(holder: Holder) -> None:
             process.kill()
         except psutil.NoSuchProcess:
             continue
-    _, alive = psutil.wait_procs(list(processes.values()), timeout=_END_S)
-    left = [str(process.pid) for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-    if left:
-        raise MachineError(f"processes of the earlier run do not end: {', '.join(left)}")
+    deadline = time.monotonic() + _END_S
+    while left := [process.pid for process in processes.values() if _lives(process)]:
+        if time.monotonic() > deadline:
+            raise MachineError(f"processes of the earlier run do not end: {', '.join(map(str, left))}")
+        time.sleep(0.05)
     if holder.temporary:
         shutil.rmtree(holder.temporary, ignore_errors=True)
 
@@ -150,3 +151,10 @@ def _descendants(process: psutil.Process) -> list[psutil.Process]:
         return process.children(recursive=True)
     except psutil.NoSuchProcess:
         return []
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from harness.contract.catalog import Catalog
 from harness.contract.types import Epoch, Plan, TrialResult, TrialSpec, VariantPlan, Workspace
@@ -14,8 +14,9 @@ from harness.study.journal import History, TrialRecord
 if TYPE_CHECKING:
     from harness.study.conductor import Conductor
 
-RunTrial = Callable[[TrialSpec, Catalog, Workspace], Iterator[Epoch | TrialResult]]
-"""A trial: epochs, then exactly one result; closed by whoever stops it."""
+Events = Generator[Epoch | TrialResult, None, None]
+"""A trial as it runs: epochs, then exactly one result; closed by whoever stops it."""
+RunTrial = Callable[[TrialSpec, Catalog, Workspace], Events]
 
 
 class Pause(Enum):
@@ -35,6 +36,7 @@ class Proposal:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
+@runtime_checkable
 class Proposer(Protocol):
     """Proposes configurations, one search a variant, and keeps a store of what became of them.
 
@@ -64,6 +66,7 @@ class Proposer(Protocol):
         """The state of each search trial in the store: complete, pruned, failed or running."""
 
 
+@runtime_checkable
 class Tuner(Protocol):
     """Takes specs from the conductor, runs their trials and reports what happens, until told to stop.
 

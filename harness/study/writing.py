@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from harness.contract.errors import MachineError
@@ -27,8 +28,21 @@ def write_file(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         raise MachineError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+def remove_file(path: Path) -> None:
+    """Removes the file if it is there.
+
+    Raises:
+        MachineError: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise MachineError(f"{path}: cannot be removed: {error.strerror}") from error
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:

@@ -10,7 +10,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,13 @@ from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError, MachineError
 from harness.contract.types import Epoch, Objective, Plan, TrialResult, TrialSpec, VariantPlan, Workspace
 from harness.study import space
+from harness.study.tuning import Events
 
 RUN = "harness.testing.scripted:run_scripted"
 CATALOG = "harness.testing.fakes:tiny_catalog"
 
 
-def run_scripted(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterator[Epoch | TrialResult]:
+def run_scripted(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Events:
     """Runs a trial as its tree's `model` table says; goes on from a checkpoint where there is one.
 
     quality: what the curve rises to; ceiling 1 - 1 / (1 + epochs) of it is reached.

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness.contract.errors import InputError
+from harness.study.lock import StudyLock
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+HOLD = """
+import subprocess, sys, time
+from pathlib import Path
+from harness.study.lock import StudyLock
+with StudyLock(Path(sys.argv[1])) as lock:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    lock.remember(child.pid, temporary=sys.argv[2])
+    print(child.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A process that holds the lock of `tmp_path`, and the id of its child."""
+    (tmp_path / "temporary").mkdir()
+    command = [sys.executable, "-c", HOLD, str(tmp_path), str(tmp_path / "temporary")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    yield process, child
+    process.kill()
+    if psutil.pid_exists(child):
+        os.kill(child, 9)
+    process.communicate()
+
+
+def test_a_second_run_is_refused_by_process_and_host(tmp_path: Path, holder: tuple[subprocess.Popen[str], int]) -> None:
+    process, child = holder
+    with pytest.raises(InputError, match=f"process {process.pid} on {socket.gethostname()}"), StudyLock(tmp_path):
+        pass
+    assert psutil.pid_exists(child) and (tmp_path / "lock.json").exists()
+
+
+def test_a_killed_runs_lock_is_taken_over_and_what_it_left_is_ended(
+    tmp_path: Path, holder: tuple[subprocess.Popen[str], int]
+) -> None:
+    process, child = holder
+    process.kill()
+    process.wait()
+    assert psutil.pid_exists(child), "it outlives its parent, as Ray's processes do"
+    with StudyLock(tmp_path):
+        assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+        assert not (tmp_path / "temporary").exists()
+    assert not (tmp_path / "lock.json").exists()
+
+
+def test_a_process_that_was_given_an_old_number_is_left_alone(tmp_path: Path) -> None:
+    stranger = subprocess.Popen(SLEEP)
+    try:
+        dead = {"pid": stranger.pid, "started": time.time() - 1000}
+        lock = {"host": socket.gethostname(), "process": dead, "children": [dead], "temporary": ""}
+        (tmp_path / "lock.json").write_text(json.dumps(lock))
+        with StudyLock(tmp_path):
+            assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_lock_of_another_machine_is_never_taken_over(tmp_path: Path) -> None:
+    lock = {"host": "elsewhere", "process": {"pid": 1, "started": 0.0}, "children": [], "temporary": ""}
+    (tmp_path / "lock.json").write_text(json.dumps(lock))
+    with pytest.raises(InputError, match="process 1 on elsewhere"), StudyLock(tmp_path):
+        pass
