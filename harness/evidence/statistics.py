@@ -55,11 +55,16 @@ class Resamples:
 
     @classmethod
     def draw(cls, groups: Iterable[Hashable], resamples: int = 2000, seed: int = 0) -> Resamples:
-        """Samples as many groups as there are, `resamples` times; `groups` may repeat, in any order."""
+        """Samples as many groups as there are, `resamples` times; `groups` may repeat, in any order.
+
+        Fewer than two groups cannot be resampled: only row 0 is there, and every interval is NaN.
+        """
         distinct = tuple(sorted(set(groups), key=str))
-        random, size = np.random.default_rng(seed), len(distinct)
-        drawn = random.multinomial(size, np.full(size, 1 / size), size=resamples) if size else np.ones((resamples, 0))
-        return cls(distinct, np.concatenate([np.ones((1, size)), drawn]))
+        size, first = len(distinct), np.ones((1, len(distinct)))
+        if size < 2:
+            return cls(distinct, first)
+        drawn = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=resamples)
+        return cls(distinct, np.concatenate([first, drawn]))
 
     def apply(self, groups: Sequence[Hashable] | Array, statistic: Statistic) -> Array:
         """The statistic of the rows that belong to `groups`, in every resample: "r", the first as it is.
@@ -77,7 +82,7 @@ def interval(values: Array, level: float = 0.95) -> Interval:
     """The percentile interval of resampled values "r" whose first is the figure itself."""
     value, rest = float(values[0]), values[1:]
     known = rest[~np.isnan(rest)]
-    undefined = 1 - known.size / max(1, rest.size)
+    undefined = 1 - known.size / rest.size if rest.size else 0.0
     if math.isnan(value) or known.size < 2:
         return Interval(value, math.nan, math.nan, undefined)
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
@@ -93,9 +98,7 @@ def cluster_interval(
     level: float = 0.95,
 ) -> Interval:
     """A statistic of rows with its interval, patients resampled; bounds are NaN with fewer than two patients."""
-    drawn = Resamples.draw(groups, resamples, seed)
-    values = drawn.apply(groups, statistic)
-    return interval(values if len(drawn.groups) > 1 else values[:1], level)
+    return interval(Resamples.draw(groups, resamples, seed).apply(groups, statistic), level)
 
 
 def auc(labels: Array, scores: Array) -> Statistic:

@@ -1,0 +1,63 @@
+"""The accounts of a study: the data it stood on, and what finding each variant's best cost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.contract.types import Objective, Sample
+from harness.evidence.scores import mean_defined
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRIALS = ("variant", "stage", "number", "seed", "state", "value", "epochs", "seconds", "reason")
+"""Columns of the table of trials that `search_table` and the report are handed, one row a trial."""
+
+
+def search_table(trials: pd.DataFrame, *, order: Sequence[str], objective: Objective) -> pd.DataFrame:
+    """What finding each variant's best cost, and how much better it looked than it was.
+
+    Args:
+        trials: one row a trial, columns TRIALS.
+        order: the variants' names.
+        objective: says which way is up.
+
+    Returns:
+        `variant`; searched trials by how they ended; `epochs` really spent in search and confirm;
+        `searched`, the best value of a complete trial; `confirmed`, the mean value over runs on
+        the same validation split; `optimism`, by how much the first is better.
+    """
+    import pandas as pd
+
+    sign, rows = (1 if objective.mode == "max" else -1), []
+    for variant in order:
+        own = trials[trials["variant"] == variant]
+        search, confirm = own[own["stage"] == "search"], own[own["stage"] == "confirm"]
+        states = {state: int((search["state"] == state).sum()) for state in ("complete", "pruned", "failed")}
+        values = search.loc[search["state"] == "complete", "value"].dropna()
+        best = math.nan if values.empty else float(values.max() if sign > 0 else values.min())
+        later = mean_defined(confirm.loc[confirm["state"] == "complete", "value"].to_numpy())
+        spent = {"epochs_search": int(search["epochs"].sum()), "epochs_confirm": int(confirm["epochs"].sum())}
+        gap = {"searched": best, "confirmed": later, "optimism": sign * (best - later)}
+        rows.append({"variant": variant, "trials": len(search), **states, **spent, **gap})
+    return pd.DataFrame(rows)
+
+
+def data_card(splits: Mapping[str, Sequence[Sample]], classes: Sequence[str]) -> pd.DataFrame:
+    """Counts of each split: images, units, patients, and per class positives and unknown labels."""
+    import pandas as pd
+
+    rows = []
+    for name, samples in splits.items():
+        labels = np.array([sample.labels for sample in samples], dtype=np.float64).reshape(len(samples), len(classes))
+        row = {"split": name, "images": len(samples), "units": len({sample.unit for sample in samples})}
+        row["patients"] = len({sample.group for sample in samples})
+        for k, label in enumerate(classes):
+            row |= {label: int((labels[:, k] == 1).sum()), f"{label} unknown": int(np.isnan(labels[:, k]).sum())}
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    return table.drop(columns=[f"{label} unknown" for label in classes if not table[f"{label} unknown"].any()])

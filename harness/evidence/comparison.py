@@ -1,0 +1,114 @@
+"""A metric of every trained model over the same resamples of patients, so that variants are compared in pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.contract.tables import OWN_HEAD, OWN_MAP
+from harness.evidence import functional
+from harness.evidence.scores import Array
+from harness.evidence.statistics import Resamples, Statistic, auc, average, mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN = ["seed", "fold"]
+"""What tells the trained models of one variant apart."""
+
+Resampled = Mapping[str, Array]
+"""A figure of one trained model: "" and class -> values "r", the first as the data are."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One metric of the trained models of one variant, by run.
+
+    Args:
+        runs: (seed, fold) -> the resampled figure.
+        images: (seed, fold) -> the (image, class) pairs it stands on.
+    """
+
+    runs: Mapping[tuple[Any, ...], Resampled]
+    images: Mapping[tuple[Any, ...], frozenset[tuple[str, str]]]
+
+    def over_runs(self, key: str = "") -> Array:
+        """Mean over runs in every resample: "r"."""
+        return average([values[key] for values in self.runs.values()])
+
+    def spread(self) -> float:
+        """Standard deviation over runs of the figure as the data are; NaN for one run."""
+        values = [float(run[""][0]) for run in self.runs.values()]
+        return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
+
+    def minus(self, other: Figures) -> Array:
+        """Difference over the same resamples, averaged over the runs that both have: "r".
+
+        Raises:
+            ValueError: the two were tested on different images.
+        """
+        shared = [run for run in self.runs if run in other.runs]
+        for run in shared:
+            if self.images[run] != other.images[run]:
+                raise ValueError("two variants were tested on different images; they cannot be compared in pairs.")
+        return average([self.runs[run][""] - other.runs[run][""] for run in shared])
+
+
+def aucs(tested: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[tuple[str, str], Figures]:
+    """AUROC of every (variant, head) of a predictions table."""
+    return _figures(tested, drawn, classes, _auc_of)
+
+
+def dices(maps: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[tuple[str, str], Figures]:
+    """Soft Dice of every (variant, head) of a maps table, over the images whose lesion is outlined."""
+    shown = functional.localisable(maps)
+    return _figures(shown.assign(head=heads_of(shown)), drawn, classes, _dice_of)
+
+
+def heads_of(maps: pd.DataFrame) -> Any:
+    """The model's own evidence stands beside its own output; an explainer's maps have a row of their own."""
+    return maps["map"].where(maps["map"] != OWN_MAP, OWN_HEAD)
+
+
+def by_model(rows: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """The rows of each (variant, head, seed, fold), in the order they come."""
+    for key, own in rows.groupby(["variant", "head", *RUN], dropna=False, sort=False):
+        yield tuple(None if value != value else value for value in key), own  # a NaN equals no other
+
+
+def _figures(
+    rows: pd.DataFrame,
+    drawn: Resamples,
+    classes: Sequence[str],
+    statistic: Callable[[pd.DataFrame], Statistic],
+) -> dict[tuple[str, str], Figures]:
+    """The figure of every (variant, head)."""
+    runs: dict[tuple[str, str], dict[tuple[Any, ...], Resampled]] = {}
+    images: dict[tuple[str, str], dict[tuple[Any, ...], frozenset[tuple[str, str]]]] = {}
+    for (variant, head, *run), own in by_model(rows):
+        functional.check_once(own)
+        runs.setdefault((variant, head), {})[tuple(run)] = _per_class(own, drawn, classes, statistic)
+        images.setdefault((variant, head), {})[tuple(run)] = frozenset(zip(own["id"], own["class"], strict=True))
+    return {key: Figures(runs[key], images[key]) for key in runs}
+
+
+def _per_class(
+    rows: pd.DataFrame, drawn: Resamples, classes: Sequence[str], statistic: Callable[[pd.DataFrame], Statistic]
+) -> Resampled:
+    values = {}
+    for name in classes:
+        own = rows[rows["class"] == name]
+        values[name] = drawn.apply(own["group"].tolist(), statistic(own))
+    return {"": average(list(values.values())), **values}
+
+
+def _auc_of(rows: pd.DataFrame) -> Statistic:
+    return auc(rows["label"].to_numpy(np.float64), rows["score"].to_numpy(np.float64))
+
+
+def _dice_of(rows: pd.DataFrame) -> Statistic:
+    return mean(functional.soft_dice(rows["dice_overlap"].to_numpy(), rows["dice_sum"].to_numpy()))

@@ -1,0 +1,118 @@
+"""The tables of a study: what each variant came to on the test split, and how sure that is.
+
+Everything is computed from the predictions and maps tables, so that a system trained elsewhere and
+brought as a table is treated alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.contract.tables import OWN_HEAD
+from harness.evidence import functional
+from harness.evidence.comparison import RUN, Figures, aucs, by_model, dices, heads_of
+from harness.evidence.statistics import Resamples, interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def variant_table(
+    predictions: pd.DataFrame,
+    maps: pd.DataFrame | None,
+    *,
+    baseline: str,
+    order: Sequence[str],
+    classes: Sequence[str],
+    dice: bool = True,
+    heads: bool = False,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Test figures of every variant, in study order.
+
+    Args:
+        predictions: rows of all confirmed models; the split `test` is read.
+        maps: rows of all confirmed models, or None.
+        baseline: the variant that differences are taken to; "" for none.
+        order: the variants' names; those without predictions are left out.
+        classes: the classes' names, in order.
+        dice: whether masks are outlines, so that areas may be compared.
+        heads: adds a row for each head of a model beneath its own output.
+        resamples: bootstrap samples of patients.
+        seed: of the resampling.
+
+    Returns:
+        `variant`, `head`, `runs`; then for `auroc` (and `dice`): `auroc` and `auroc/<class>`, means over
+        runs; `auroc_std` over runs; `auroc_low` and `auroc_high`, 95 % over patients with the runs as
+        they are; `auroc_difference`, `_low`, `_high`, paired with the baseline's own output.
+    """
+    import pandas as pd
+
+    tested = predictions[predictions["split"] == "test"]
+    drawn = Resamples.draw(tested["group"].unique(), resamples, seed)
+    measured = {"auroc": aucs(tested, drawn, classes)}
+    if dice and maps is not None and len(maps):
+        measured["dice"] = dices(maps[maps["split"] == "test"], drawn, classes)
+    rows = []
+    for variant, head in _rows(tested, order, heads):
+        row: dict[str, Any] = {"variant": variant, "head": head, "runs": len(measured["auroc"][variant, head].runs)}
+        for name, figures in measured.items():
+            own, base = figures.get((variant, head)), figures.get((baseline, OWN_HEAD))
+            row |= _columns(name, own, base if (variant, head) != (baseline, OWN_HEAD) else None, classes)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def runs_table(
+    predictions: pd.DataFrame, maps: pd.DataFrame | None, *, classes: Sequence[str], dice: bool = True
+) -> pd.DataFrame:
+    """Every figure of every trained model and head on the test split, a row each, nothing averaged."""
+    import pandas as pd
+
+    scores = {"auroc": functional.auroc, "auprc": functional.auprc, "brier": functional.brier}
+    of_maps = {"pixel_ap": functional.pixel_ap_per_class, "pointing": functional.pointing_per_class}
+    if dice:
+        of_maps = {"dice": functional.dice_per_class, **of_maps}
+    rows = {}
+    for key, own in by_model(predictions[predictions["split"] == "test"]):
+        arrays = functional.to_arrays(own, classes)
+        rows[key] = {name: of(*arrays, classes) for name, of in scores.items()}
+    if maps is not None and len(maps):
+        shown = functional.localisable(maps[maps["split"] == "test"])
+        for key, own in by_model(shown.assign(head=heads_of(shown))):
+            rows.setdefault(key, {}).update({name: of(own, classes) for name, of in of_maps.items()})
+    return pd.DataFrame(
+        [dict(zip(("variant", "head", *RUN), key, strict=True)) | _flat(figures) for key, figures in rows.items()]
+    )
+
+
+def _rows(tested: pd.DataFrame, order: Sequence[str], heads: bool) -> Iterable[tuple[str, str]]:
+    for variant in order:
+        found = tested.loc[tested["variant"] == variant, "head"].unique().tolist()
+        for head in sorted(found, key=lambda name: name != OWN_HEAD):
+            if heads or head == OWN_HEAD:
+                yield variant, head
+
+
+def _columns(name: str, own: Figures | None, base: Figures | None, classes: Sequence[str]) -> dict[str, float]:
+    """The columns of one metric in one row; NaN where there is no such figure."""
+    keys = [name, *(f"{name}/{label}" for label in classes), f"{name}_std", f"{name}_low", f"{name}_high"]
+    keys += [f"{name}_difference", f"{name}_difference_low", f"{name}_difference_high"]
+    row = dict.fromkeys(keys, math.nan)
+    if own is None:
+        return row
+    whole = interval(own.over_runs())
+    row |= {name: whole.value, f"{name}_low": whole.low, f"{name}_high": whole.high, f"{name}_std": own.spread()}
+    row |= {f"{name}/{label}": float(own.over_runs(label)[0]) for label in classes}
+    if base is not None:
+        gap = interval(own.minus(base))
+        row[f"{name}_difference"] = gap.value
+        row |= {f"{name}_difference_low": gap.low, f"{name}_difference_high": gap.high}
+    return row
+
+
+def _flat(figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    return {f"{name}/{key}" if key else name: value for name, own in figures.items() for key, value in own.items()}
