@@ -58,17 +58,15 @@ def _few_cells(variants: Sequence[VariantPlan], checked: Mapping[str, Checked]) 
                 small.setdefault(cells, []).append(variant.name)
     varies = len(fractions) > 1 or any(text.startswith("{") for text in fractions)
     for cells, names in small.items() if varies else ():
-        first = checked[names[0]].facts
-        yield (
-            f"the map{_on_map(first).removeprefix(' on a').removesuffix(' map')} has {cells} cells while t varies: "
-            f"below {FEW_CELLS} cells 1 % is less than one of them"
-        )
+        shape = _shape(checked[names[0]].facts)
+        yield f"the{shape} map has {cells} cells while t varies: below {FEW_CELLS} cells 1 % is less than one of them"
 
 
 def _nothing_searched(variants: Sequence[VariantPlan], search: Mapping[str, Any]) -> Iterator[str]:
     names = [variant.name for variant in variants if not variant.searched]
     if names and search["trials"] > 1:
-        yield f"{_listed(names)} search nothing: all {search['trials']} trials are one configuration"
+        verb = "searches" if len(names) == 1 else "search"
+        yield f"{_listed(names)} {verb} nothing: all {search['trials']} trials are one configuration"
 
 
 def _search(variants: Sequence[VariantPlan], search: Mapping[str, Any]) -> Iterator[str]:
@@ -84,7 +82,7 @@ def _search(variants: Sequence[VariantPlan], search: Mapping[str, Any]) -> Itera
             if size < trials:
                 yield f"the search of {name!r} ends after {size} of {trials} trials: its grid has no more points"
             elif size > trials:
-                yield f"{trials} trials leave {size - trials} of the {size} points of {name!r}'s grid untried"
+                yield f"search.trials = {trials} leaves {size - trials} of the {size} grid points of {name!r} untried"
     yield from _stopper(variants, search["stopper"])
 
 
@@ -114,8 +112,11 @@ def _fractions(value: Any) -> Iterator[Any]:
 
 
 def _on_map(facts: Mapping[str, Any]) -> str:
-    shape = facts.get("map")
-    return f" on a {shape[0]} x {shape[1]} map" if shape else ""
+    return f" on a{_shape(facts)} map" if facts.get("map") else ""
+
+
+def _shape(facts: Mapping[str, Any]) -> str:
+    return f" {facts['map'][0]} x {facts['map'][1]}" if facts.get("map") else ""
 
 
 def _listed(names: Sequence[str]) -> str:

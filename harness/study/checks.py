@@ -12,6 +12,7 @@ from harness.contract.dataset import Dataset
 from harness.contract.errors import HarnessError, InputError, Problems
 from harness.contract.types import Task
 from harness.study.identity import canonical
+from harness.study.located import Located
 from harness.study.schema import validate
 from harness.study.slots import uses
 from harness.study.space import concretes, contradictions, searched
@@ -20,19 +21,6 @@ from harness.trial.settings import TrainSettings
 
 MANY_CELLS = 1 << 20
 """How large a map is taken to be while nobody knows: a pooling must not be refused for it."""
-
-
-class Located(Problems):
-    """Problems that remember path and message apart, so that a path can be rewritten."""
-
-    def __init__(self) -> None:
-        super().__init__("")
-        self.located: list[tuple[str, str]] = []
-
-    def add(self, path: str, message: str) -> None:
-        """Notes a mistake at the dotted `path`."""
-        self.located.append((path, message))
-        super().add(path, message)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,26 +73,42 @@ class Checker:
         self.catalog, self.root = catalog, root
         self._datasets: dict[str, DatasetFacts] = {}
 
-    def check(self, tree: Mapping[str, Any], problems: Problems, *, facts: bool) -> Checked | None:
+    def check(self, tree: Mapping[str, Any], problems: Located, *, facts: bool) -> Checked | None:
         """What is known of the tree, or None where it is wrong; every mistake goes to `problems`.
 
         Args:
             tree: a variant's, expanded.
-            problems: where mistakes go.
+            problems: where mistakes go; a range that does not fit its parameter is told once, not at both ends.
             facts: False for a variant that will not run: only its keys and values are checked.
         """
-        before = len(problems.messages)
-        sound = {section for section, table in tree.items() if _sound(section, table, problems)}
-        for train in concretes(tree["train"]) if "train" in sound else ():
+        found = Located()
+        sound = {section: table for section, table in tree.items() if _sound(section, table, found)}
+        result = self._check(sound, found, facts=facts)
+        ranges, told = set(searched(sound)), set[str]()
+        for path, message in found.located:
+            if path not in told & ranges:
+                problems.add(path, message)
+            told.add(path)
+        return result
+
+    def dataset(self, table: Mapping[str, Any]) -> DatasetFacts:
+        """Task and digest of a data set; it is built, and not one image is decoded."""
+        key = canonical(table)
+        if key not in self._datasets:
+            self._datasets[key] = self._build(table)
+        return self._datasets[key]
+
+    def _check(self, tree: Mapping[str, Any], problems: Problems, *, facts: bool) -> Checked | None:
+        for train in concretes(tree["train"]) if "train" in tree else ():
             validate(TrainSettings, train, problems, "train")
-        dataset = self._dataset(tree["dataset"], problems, build=facts) if "dataset" in sound else DatasetFacts()
-        configurations = concretes(tree["model"]) if "model" in sound else []
+        dataset = self._dataset(tree["dataset"], problems, build=facts) if "dataset" in tree else DatasetFacts()
+        configurations = concretes(tree["model"]) if "model" in tree else []
         models = [self.catalog.factory("architecture", table, problems, "model") for table in configurations]
-        if len(problems.messages) > before or not facts or dataset.task is None:
+        if problems or not facts or dataset.task is None:
             return None
         factories = [factory for factory in models if factory is not None]
         known = [self._facts(factory, dataset.task, problems) for factory in factories]
-        if len(problems.messages) > before:
+        if problems:
             return None
         parts = {(kind, component.name): component for f in factories for kind, component in uses(f, "architecture")}
         return Checked(
@@ -116,13 +120,6 @@ class Checker:
             task=dataset.task,
             digest=dataset.digest,
         )
-
-    def dataset(self, table: Mapping[str, Any]) -> DatasetFacts:
-        """Task and digest of a data set; it is built, and not one image is decoded."""
-        key = canonical(table)
-        if key not in self._datasets:
-            self._datasets[key] = self._build(table)
-        return self._datasets[key]
 
     def _dataset(self, table: Mapping[str, Any], problems: Problems, *, build: bool) -> DatasetFacts:
         for path in searched({"dataset": table}):

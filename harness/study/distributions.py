@@ -10,6 +10,8 @@ from typing import Any
 
 from harness.contract.errors import Problems, nearest
 
+Real = int | float
+"""Said in full because a run-time check knows no promotion of int to float."""
 KINDS = {
     "float": ("log", "step", "default"),
     "int": ("log", "step", "default"),
@@ -29,18 +31,18 @@ class Number:
     """
 
     integer: bool
-    low: float
-    high: float
+    low: Real
+    high: Real
     log: bool
-    step: float | None
-    default: float
+    step: Real | None
+    default: Real
 
     @property
     def finite(self) -> bool:
         """Whether the range holds finitely many values."""
         return self.step is not None or self.low == self.high
 
-    def points(self) -> list[float]:
+    def points(self) -> list[Real]:
         """Every value of a finite range, rising."""
         step = self.step or 1
         count = int(math.floor((self.high - self.low) / step + 1e-9)) + 1
@@ -146,7 +148,7 @@ def _check_range(kind: str, table: Mapping[str, Any], problems: Problems, path: 
         problems.add(f"{path}.{kind}", f"expected [low, high], two {word}, found {bounds!r}")
         return
     low, high = bounds
-    log = table.get("log", False)
+    log = table.get("log", False) if kind != "log10" else False
     if kind == "log10" and not (-300 <= low and high <= 300):
         problems.add(f"{path}.log10", f"the bounds are exponents of 10, found {bounds!r}")
     if low > high:
@@ -166,7 +168,7 @@ def _check_range(kind: str, table: Mapping[str, Any], problems: Problems, path: 
         problems.add(f"{path}.default", f"{default!r} is not on the grid of step {step!r} from {low!r}")
 
 
-def _check_step(step: Any, low: float, high: float, log: bool, fits: Any, problems: Problems, path: str) -> None:
+def _check_step(step: Any, low: Real, high: Real, log: bool, fits: Any, problems: Problems, path: str) -> None:
     if not fits(step) or step <= 0:
         problems.add(path, f"expected a number above 0, found {step!r}")
     elif log:
@@ -216,7 +218,7 @@ def _full(option: Any) -> str:
     return json.dumps(option, sort_keys=True, default=str)
 
 
-def _multiple(distance: float, step: float) -> bool:
+def _multiple(distance: Real, step: Real) -> bool:
     return abs(distance / step - round(distance / step)) < 1e-9
 
 

@@ -61,8 +61,8 @@ def states(tree: Any, path: Sequence[str]) -> bool:
             tree = tree[int(key)]
         elif isinstance(tree, Mapping) and key in tree:
             tree = tree[key]
-        else:
-            return False
+        else:  # a bare name is a table with only `use`
+            return isinstance(tree, str) and key == "use"
     return True
 
 

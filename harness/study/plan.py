@@ -14,7 +14,8 @@ from harness.contract.errors import InputError, Problems, nearest
 from harness.contract.types import Plan, Skip, VariantPlan
 from harness.study import identity
 from harness.study.advice import model_based, warnings
-from harness.study.checks import Checked, Checker, Located
+from harness.study.checks import Checked, Checker
+from harness.study.located import Located
 from harness.study.measures import check_explain, check_metrics, check_objective
 from harness.study.patch import parse_override
 from harness.study.plan_io import plan_from_json, plan_to_json

@@ -8,9 +8,12 @@ from typing import Any
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError, Problems, nearest
+from harness.study.located import Located
 from harness.study.patch import Override, merge, states
 from harness.study.slots import expand, refusal
 from harness.study.spec import SECTIONS, TREE, Study, check_run, check_values
+
+Layers = Sequence[tuple[str, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +35,11 @@ class Resolved:
     variants: Mapping[str, Mapping[str, Any]]
     run: tuple[str, ...]
     demonstration: bool
-    layers: Mapping[str, Sequence[tuple[str, Mapping[str, Any]]]]
+    layers: Mapping[str, Layers]
 
     def origin(self, variant: str, path: str) -> str:
         """Where the user wrote what stands at `path`, as a path to print; "" is no variant's."""
-        keys = path.split(".")
-        for prefix, patch in self.layers[variant]:
-            if states(patch, keys):
-                return f"{prefix}{path}"
-        return path
+        return _origin(self.layers[variant], path)
 
 
 def resolve(
@@ -55,8 +54,12 @@ def resolve(
     patch = {key: value for key, value in study.budgets.get(name, {}).items() if key in SECTIONS}
     sections = {section: merge(study.base.get(section, {}), patch.get(section, {})) for section in SECTIONS}
     base = {section: sections[section] for section in TREE}
-    trees = {variant: _expanded(base, patch, catalog, problems) for variant, patch in study.variants.items()}
-    tree = _expanded(base, {}, catalog, Problems(""))
+    layers = {variant: _layers(study, name, variant, overrides) for variant in ("", *study.variants)}
+    trees = {}
+    for variant, changes in study.variants.items():
+        merged = {section: merge(base[section], changes.get(section, {})) for section in TREE}
+        trees[variant] = _expand(merged, layers[variant], catalog, problems)
+    tree = expand(base, catalog, Problems(""))
     run, wanted = study.budgets.get(name, {}).get("run", "all"), list(overrides)
     for override in [item for item in wanted if item.path[0] == "run"]:
         run = override.value
@@ -64,15 +67,14 @@ def resolve(
     selected = [v for v in study.variants if run == "all" or (isinstance(run, list) and v in run)]
     for override in wanted:
         _apply(override, sections, tree, trees, selected, catalog, problems)
-    fresh = Problems("")
     return Resolved(
         budget=name,
         sections={section: sections[section] for section in SECTIONS if section not in TREE},
-        tree=expand(tree, catalog, fresh),
-        variants={variant: expand(found, catalog, problems) for variant, found in trees.items()},
+        tree=expand(tree, catalog, Problems("")),
+        variants={variant: _expand(found, layers[variant], catalog, problems) for variant, found in trees.items()},
         run=tuple(selected),
         demonstration=study.budgets.get(name, {}).get("demonstration", False) is True,
-        layers={variant: _layers(study, name, variant, wanted) for variant in ("", *study.variants)},
+        layers=layers,
     )
 
 
@@ -88,11 +90,17 @@ def _budget(study: Study, budget: str | None) -> str:
     raise InputError(f"{study.path}: no budget named {name!r}{nearest(name, known)} (there are: {listed})")
 
 
-def _expanded(
-    base: Mapping[str, Any], patch: Mapping[str, Any], catalog: Catalog, problems: Problems
-) -> dict[str, Any]:
-    merged = {section: merge(base[section], patch.get(section, {})) for section in TREE}
-    return expand(merged, catalog, problems)
+def _expand(tree: Mapping[str, Any], layers: Layers, catalog: Catalog, problems: Problems) -> dict[str, Any]:
+    found = Located()
+    expanded = expand(tree, catalog, found)
+    for path, message in found.located:
+        problems.add(_origin(layers, path), message)
+    return expanded
+
+
+def _origin(layers: Layers, path: str) -> str:
+    keys = path.split(".")
+    return next((f"{prefix}{path}" for prefix, patch in layers if states(patch, keys)), path)
 
 
 def _apply(
