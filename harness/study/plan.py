@@ -17,7 +17,7 @@ from harness.study.advice import model_based, warnings
 from harness.study.checks import Checked, Checker
 from harness.study.located import Located
 from harness.study.measures import check_explain, check_metrics, check_objective
-from harness.study.patch import parse_override
+from harness.study.patch import Override, parse_override
 from harness.study.plan_io import plan_from_json, plan_to_json
 from harness.study.resolve import Resolved, resolve
 from harness.study.schema import validate
@@ -54,7 +54,7 @@ def make_plan(
     """
     problems = Problems(str(study.path))
     problems.messages += study.problems
-    resolved = resolve(study, budget, [parse_override(text) for text in overrides], catalog, problems)
+    resolved = resolve(study, budget, _overrides(overrides, problems), catalog, problems)
     sections = _sections(resolved, problems)
     checker = Checker(catalog, settings.data)
     checked = _check_variants(resolved, checker, problems)
@@ -73,6 +73,16 @@ class Sections:
     confirm: ConfirmSection
     explain: ExplainSection
     wrong: frozenset[str]
+
+
+def _overrides(texts: Sequence[str], problems: Problems) -> list[Override]:
+    found = []
+    for text in texts:
+        try:
+            found.append(parse_override(text))
+        except InputError as error:
+            problems.messages.append(str(error))
+    return found
 
 
 def _sections(resolved: Resolved, problems: Problems) -> Sections:

@@ -11,7 +11,7 @@ from typing import Any
 
 import harness
 from harness.contract.errors import InputError, Problems, nearest
-from harness.study.distributions import KINDS, check, is_distribution
+from harness.study.distributions import check, is_distribution
 
 TREE = ("dataset", "train", "model")
 """The sections that make a trial; a variant patches these and no others."""
@@ -152,8 +152,6 @@ def check_run(run: Any, variants: Iterable[str], problems: Problems, path: str) 
 def check_values(value: Any, path: str, problems: Problems) -> None:
     """Notes every unsound distribution, and every value that has no place in a study, below `path`."""
     if isinstance(value, Mapping):
-        if "use" in value and any(kind in value for kind in KINDS if kind != "choice") and not is_distribution(value):
-            problems.add(path, "a component's table (`use`) cannot be a range as well")
         if is_distribution(value) and not check(value, problems, path):
             return
         for key, item in value.items():

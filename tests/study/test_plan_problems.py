@@ -212,6 +212,14 @@ def test_a_set_that_cannot_be_is_refused(planner: Any, override: str, message: s
         assert found == _lines([message])
 
 
+def test_every_unreadable_set_is_told(planner: Any) -> None:
+    assert planner.problems(planner.BASE, "train.lr", "a..b=3", "model.crps=3") == [
+        "--set train.lr: expected a.b=VALUE",
+        "--set a..b=3: 'a..b' is no dotted path",
+        *_lines([f"--set model.crps: applies to no variant: {BAG}; did you mean 'crops'?"]),
+    ]
+
+
 def test_a_set_for_a_variant_that_does_not_run_is_refused(planner: Any) -> None:
     found = planner.problems(planner.BASE, "run=['plain']", "gap.train.lr=1")
     assert found == _lines(["--set gap.train.lr: applies nowhere: the variant 'gap' does not run at this budget"])
