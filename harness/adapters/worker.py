@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError, MachineError
-from harness.contract.types import Epoch, TrialResult, TrialSpec, Workspace
+from harness.contract.types import TrialResult, TrialSpec, Workspace
 from harness.study.tuning import Events, RunTrial
 
 RUN_TRIAL = "harness.trial.trial:run_trial"
