@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +39,20 @@ def third_party_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*command, "--no-index", "--target", str(site), str(THIRD_PARTY)], check=True, capture_output=True)
     return site
+
+
+@pytest.fixture(scope="session")
+def migrated_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database, made once: its migrations take seconds."""
+    from harness.adapters.mlflow_client import connect
+
+    path = tmp_path_factory.mktemp("mlflow") / "template.db"
+    connect(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def mlflow_uri(migrated_mlflow: Path, tmp_path: Path) -> str:
+    """A fresh MLflow store at `tmp_path/mlflow.db`, where a study in `tmp_path` has it by default."""
+    shutil.copy(migrated_mlflow, tmp_path / "mlflow.db")
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"

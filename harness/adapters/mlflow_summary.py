@@ -12,7 +12,7 @@ Confirmed = Mapping[Hashable, Mapping[str, float]]
 
 def means(confirmed: Confirmed) -> dict[str, float]:
     """`test/x` and, from two seeds on, `test/x_std`, of every test metric; `confirmed` counts them."""
-    found: dict[str, float] = {"confirmed": len(confirmed)}
+    found: dict[str, float] = {"confirmed": float(len(confirmed))}
     for name in _test_names(confirmed.values()):
         found |= _spread(name, [metrics.get(name, math.nan) for metrics in confirmed.values()])
     return found

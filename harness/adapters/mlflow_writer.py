@@ -195,7 +195,7 @@ class Writer:
         metrics = {
             metric if metric.startswith("test/") else f"best/{metric}": v for metric, v in data["metrics"].items()
         }
-        metrics |= {"value": data["value"], "best_epoch": data["best_epoch"], "seconds": data["seconds"]}
+        metrics |= {name: float(data[name]) for name in ("value", "best_epoch", "epochs", "seconds")}
         ledger = data.get("ledger", {})
         tags = {"state": data["state"], "masks": json.dumps(ledger.get("masks", {})), "reason": data["reason"]}
         runs.note(name, event.time, data["epochs"], metrics=metrics, tags={k: v for k, v in tags.items() if v})
@@ -219,7 +219,9 @@ class Writer:
         self._runs.note(trial.variant, event.time, step, metrics=metrics)
 
     def _dataset(self, name: str, tree: Mapping[str, Any]) -> None:
-        table = tree["dataset"]
+        table = tree.get("dataset")
+        if table is None:
+            return
         counts = self._counts() if self._counts else {}
         rows = sum(split.get("images", 0) for split in counts.values())
         columns = [f"{split} {what}: {count}" for split, whats in counts.items() for what, count in whats.items()]

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.contract.catalog import Catalog
 from harness.contract.types import Plan
@@ -28,6 +28,7 @@ from harness.study.journal import (
 POLL_S = 0.1
 
 
+@runtime_checkable
 class Observer(Protocol):
     """What is told of a study's events, in the driver's process.
 
