@@ -26,7 +26,10 @@ def one_by_one(maps, window, crops):
     return found
 
 
-@pytest.mark.parametrize(("shape", "window", "crops"), [((16, 2, 46, 30), (4, 4), 6), ((5, 3, 16, 12), (1, 2), 9)])
+@pytest.mark.parametrize(
+    ("shape", "window", "crops"),
+    [((16, 2, 46, 30), (4, 4), 6), ((5, 3, 16, 12), (1, 2), 9), ((3, 1, 40, 30), (7, 5), 6)],
+)
 def test_the_whole_batch_at_once_equals_one_by_one(shape, window, crops):
     maps = noise(*shape)
     assert torch.equal(retrieve_roi(maps, window, crops), one_by_one(maps, window, crops))
@@ -155,3 +158,11 @@ def test_the_plan_knows_the_maps_size_without_building(size, stride, expected):
 def test_a_stride_alone_is_rounded_up_and_no_stride_tells_nothing():
     assert map_size((100, 64), {"stride": 32}) == (4, 2)
     assert map_size((100, 64), {}) is None
+
+
+def test_nothing_waits_for_the_device():
+    # Tensors of device "meta" have no values: whatever asked for one, a host synchronisation, would fail.
+    maps, images = torch.empty(2, 2, 46, 30, device="meta"), torch.empty(2, 1, 2944, 1920, device="meta")
+    corners = to_pixels(retrieve_roi(maps, WINDOW, 6), NATIVE)
+    assert take_crops(images, corners, 256).shape == (2, 6, 1, 256, 256)
+    assert random_corners(NATIVE, 2, 6, maps.device).shape == (2, 6, 2)

@@ -8,7 +8,6 @@ from random import Random
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
 
 from harness import seed_of
 from harness_systems.gmic.geometry import Geometry
@@ -29,19 +28,20 @@ def retrieve_roi(maps: Float[Tensor, "b k i j"], window: tuple[int, int], crops:
     maps = maps.detach().float()
     low, high = maps.amin((2, 3), keepdim=True), maps.amax((2, 3), keepdim=True)
     span = high - low
-    summed = ((maps - low) / span.where(span > 0, 1.0)).sum(1, keepdim=True)  # b 1 i j
-    rows = torch.arange(maps.shape[2], device=maps.device).view(1, 1, -1, 1)
-    columns = torch.arange(maps.shape[3], device=maps.device).view(1, 1, 1, -1)
-    across = maps.shape[3] - window[1] + 1
+    summed = ((maps - low) / span.where(span > 0, 1.0)).sum(1).contiguous()  # b i j
+    wide = summed.shape[2]
+    across = wide - window[1] + 1
+    inside = torch.arange(window[0], device=maps.device).unsqueeze(1) * wide
+    inside = (inside + torch.arange(window[1], device=maps.device)).flatten()  # a window's cells, from its corner
     found = []
     for _ in range(crops):
-        best = avg_pool2d(summed, window, stride=1).flatten(1).argmax(1)
-        found.append(torch.stack((best // across, best % across), 1))
-        row, column = (corner.view(-1, 1, 1, 1) for corner in found[-1].unbind(1))
-        below, beside = rows - row, columns - column
-        inside = ((below >= 0) & (below < window[0])) & ((beside >= 0) & (beside < window[1]))
-        summed = summed.masked_fill(inside, 0.0)
-    return torch.stack(found, 1)
+        scores = _run_sums(_run_sums(summed, 2, window[1]), 1, window[0])
+        best = scores.flatten(1).argmax(1)
+        corner = best + best.div(across, rounding_mode="floor") * (wide - across)  # counted in cells of the map
+        summed.flatten(1).scatter_(1, corner.unsqueeze(1) + inside, 0.0)
+        found.append(best)
+    corners = torch.stack(found, 1)
+    return torch.stack((corners // across, corners % across), 2)
 
 
 def random_corners(
@@ -91,6 +91,19 @@ def take_crops(
     real = row_real.unsqueeze(3) & column_real.unsqueeze(2)
     lowest = images.amin((1, 2, 3)).view(-1, 1, 1, 1, 1)
     return crops.where(real.unsqueeze(4), lowest).permute(0, 1, 4, 2, 3)
+
+
+def _run_sums(maps: Float[Tensor, "b i j"], axis: int, size: int) -> Tensor:
+    """Sums of `size` neighbours along an axis, by halves; in one order for all, so that equals tie exactly.
+
+    Along both axes, on a batch of small maps, several times as fast as `avg_pool2d`.
+    """
+    if size == 1:
+        return maps
+    half, count = size // 2, maps.shape[axis] - size + 1
+    halves = _run_sums(maps, axis, half)
+    total = halves.narrow(axis, 0, count) + halves.narrow(axis, half, count)
+    return total + maps.narrow(axis, size - 1, count) if size % 2 else total
 
 
 def _indices(start: Int[Tensor, "b n"], size: int, length: int) -> tuple[Tensor, Tensor]:
