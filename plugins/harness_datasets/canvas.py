@@ -27,6 +27,7 @@ class Ellipse:
         lobes: relative height of the rim's second, third, ... harmonic.
         phase: where the lobes begin, in radians.
         edge: width in pixels over which the coverage falls from 1 to 0.
+        strength: coverage inside.
     """
 
     x: float
@@ -37,6 +38,7 @@ class Ellipse:
     lobes: tuple[float, ...] = ()
     phase: float = 0.0
     edge: float = 1.0
+    strength: float = 1.0
 
     def draw(self, layer: np.ndarray) -> None:
         """Adds the shape to a coverage layer "h w", as a union."""
@@ -49,7 +51,7 @@ class Ellipse:
             turn = np.arctan2(across, along) + self.phase
             for order, height in enumerate(self.lobes, start=2):
                 rim += self.radius * height * np.cos(order * turn + order * self.phase)
-        _union(layer, box, (rim - np.hypot(along, across)) / self.edge + 0.5)
+        _union(layer, box, (rim - np.hypot(along, across)) / self.edge + 0.5, self.strength)
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Stroke:
     start: float
     end: float
     edge: float = 1.0
+    strength: float = 1.0
 
     def draw(self, layer: np.ndarray) -> None:
         """Adds the shape to a coverage layer "h w", as a union."""
@@ -75,7 +78,7 @@ class Stroke:
         share = np.clip(((px - self.x0) * ux + (py - self.y0) * uy) / length, 0, 1)
         distance = np.hypot(px - self.x0 - share * ux, py - self.y0 - share * uy)
         half = self.start + (self.end - self.start) * share
-        _union(layer, box, (half - distance) / self.edge + 0.5)
+        _union(layer, box, (half - distance) / self.edge + 0.5, self.strength)
 
 
 Shape = Ellipse | Stroke
@@ -90,10 +93,10 @@ def coverage(shapes: Sequence[Shape], image_size: tuple[int, int]) -> np.ndarray
 
 
 def power_law_texture(rng: np.random.Generator, image_size: tuple[int, int], exponent: float) -> np.ndarray:
-    """A Gaussian field of mean 0 and standard deviation 1 whose power falls as 1/f^exponent, float32 "h w".
+    """A Gaussian field of mean 0 and variance 1 whose power falls as 1/f^exponent, float32 "h w".
 
     Frequencies count cycles per image height, so that an image is as coarse at any size. Below one
-    cycle the spectrum is flat.
+    cycle the spectrum is flat. The variance is that of the ensemble; one field's own may differ.
 
     Source: Burgess, Jacobson and Judy 2001, Medical Physics 28, 419 (exponent near 3 in mammograms).
     """
@@ -102,9 +105,12 @@ def power_law_texture(rng: np.random.Generator, image_size: tuple[int, int], exp
     fx = (np.fft.rfftfreq(width, 1 / width) * height / width).astype(np.float32)[None, :]
     amplitude = np.maximum(fy * fy + fx * fx, 1) ** np.float32(-exponent / 4)
     amplitude[0, 0] = 0
+    # Every column but the first stands for two of the full spectrum, each with a real and an imaginary part.
+    amplitude /= 2 * np.sqrt((amplitude**2).sum())
+    amplitude[:, 0] *= 2
     spectrum = rng.standard_normal((height, width // 2 + 1, 2), np.float32).view(np.complex64)[..., 0]
-    field = np.fft.irfft2(spectrum * amplitude, s=image_size).astype(np.float32)
-    return field / field.std()
+    field: np.ndarray = np.fft.irfft2(spectrum * amplitude, s=image_size) * np.float32(height * width)
+    return field
 
 
 def encode(image: np.ndarray) -> np.ndarray:
@@ -116,17 +122,21 @@ def _window(
     layer: np.ndarray, x0: float, y0: float, x1: float, y1: float
 ) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
     height, width = layer.shape
-    rows = slice(max(0, int(y0)), min(height, int(y1) + 2))
-    columns = slice(max(0, int(x0)), min(width, int(x1) + 2))
+    rows, columns = _span(y0, y1, height), _span(x0, x1, width)
     # Pixel centres stand at half-integers.
-    py = np.arange(rows.start, max(rows.start, rows.stop), dtype=np.float32)[:, None] + 0.5
-    px = np.arange(columns.start, max(columns.start, columns.stop), dtype=np.float32)[None, :] + 0.5
+    py = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] + 0.5
+    px = np.arange(columns.start, columns.stop, dtype=np.float32)[None, :] + 0.5
     return (rows, columns), px, py
+
+
+def _span(low: float, high: float, size: int) -> slice:
+    start = min(max(0, int(low)), size)
+    return slice(start, max(start, min(size, int(high) + 2)))
 
 
 def _rotated(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
     return x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
 
 
-def _union(layer: np.ndarray, box: tuple[slice, slice], values: np.ndarray) -> None:
-    layer[box] = np.maximum(layer[box], np.clip(values, 0, 1))
+def _union(layer: np.ndarray, box: tuple[slice, slice], values: np.ndarray, strength: float = 1.0) -> None:
+    layer[box] = np.maximum(layer[box], strength * np.clip(values, 0, 1))

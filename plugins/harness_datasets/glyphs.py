@@ -56,9 +56,7 @@ def load_glyphs(root: Path, source: str, side_px: int) -> Glyphs:
 
     raw, digits = _mnist(root) if source == "mnist" else _sklearn()
     ink = np.clip(zoom(raw, (1, side_px / raw.shape[1], side_px / raw.shape[2]), order=1), 0, 1)
-    members = {
-        split: {digit: _share(digits, digit, *share) for digit in range(10)} for split, share in SHARES.items()
-    }
+    members = {split: {digit: _share(digits, digit, *share) for digit in range(10)} for split, share in SHARES.items()}
     features = _features(ink)
     alike = {}
     for by_digit in members.values():

@@ -12,13 +12,16 @@ from typing import Any
 import numpy as np
 
 from harness import Sample
-from harness_datasets.canvas import coverage, power_law_texture
-from harness_datasets.lesions import REACH, Kind, Thing
+from harness_datasets.canvas import Shape, coverage, power_law_texture
+from harness_datasets.lesions import REACH, Form, Thing, band, thin
 from harness_datasets.patients import CLASSES, SyntheticBreasts
 
 VERSION = 1
 EXPONENT = 3.0
-STAND_INS: Mapping[str, Kind] = {"benign": "duct", "malignant": "strands"}
+RADII = 0.035, 0.065  # of lesions, over the image height
+JITTER = 0.7, 1.4  # of anything's contrast
+PAIRS: Mapping[str, tuple[Form, Form]] = {"benign": ("oval", "duct"), "malignant": ("star", "strands")}
+DISTRACTORS: tuple[tuple[Form, Form], ...] = (("duct", "duct"), ("strands", "strands"))
 
 
 class PhantomMammograms(SyntheticBreasts):
@@ -34,7 +37,8 @@ class PhantomMammograms(SyntheticBreasts):
         image, inside = self._tissue(sample, rng)
         for thing in self._things(sample):
             image += thing.contrast * coverage(thing.shapes(), size) * inside
-        image += rng.standard_normal(size, np.float32) * np.float32(0.012)
+        image += self._fibres(sample) * inside
+        image += rng.standard_normal(size, np.float32) * np.float32(0.02)
         image *= rng.uniform(0.9, 1.1)
         return np.ascontiguousarray(image[:, ::-1]) if sample.source["side"] == "R" else image
 
@@ -42,8 +46,8 @@ class PhantomMammograms(SyntheticBreasts):
         """Where a lesion covers at least half of a pixel."""
         masks = np.zeros((len(CLASSES), *self.task.image_size), bool)
         for thing in self._things(sample):
-            if thing.kind in CLASSES:
-                masks[CLASSES.index(thing.kind)] |= coverage(thing.shapes(), self.task.image_size) >= 0.5
+            if thing.finding:
+                masks[CLASSES.index(thing.finding)] |= coverage(thing.shapes(), self.task.image_size) >= 0.5
         return masks[:, :, ::-1] if sample.source["side"] == "R" else masks
 
     def _tissue(self, sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -56,11 +60,26 @@ class PhantomMammograms(SyntheticBreasts):
         inside = np.clip((1 - radius) / 0.12, 0, 1) ** np.float32(0.6)
         density = self.rng("patient", sample.group).uniform(0, 1)
         texture = power_law_texture(rng, (height, width), EXPONENT + rng.uniform(-0.2, 0.2))
-        tissue = 0.34 + 0.08 * density + (0.05 + 0.02 * density) * texture
+        tissue = 0.42 + 0.08 * density + (0.05 + 0.02 * density) * texture
         image = tissue * inside + np.float32(0.02)
         if sample.source["view"] == "MLO":
             image += 0.12 * np.clip((rng.uniform(0.28, 0.4) - x / 0.75 - 0.7 * y) / 0.02, 0, 1) * inside
         return image.astype(np.float32), inside
+
+    def _fibres(self, sample: Sample) -> np.ndarray:
+        """Thin fibres all over, bright and dark, whose amount varies far more than a lesion's share does."""
+        (height, width), rng = self.task.image_size, self.rng("fibres", sample.id)
+        amount = self.rng("fibres", sample.unit).uniform(np.log(4), np.log(28)) + rng.uniform(-0.2, 0.2)
+        layers: dict[bool, list[Shape]] = {True: [], False: []}
+        for bright in rng.integers(0, 2, int(np.exp(amount))):
+            x, y = rng.uniform(0, 1, 2) * np.array([width, height])
+            radius, length = rng.uniform(*RADII) * height, rng.uniform(0.06, 0.2) * height
+            layers[bool(bright)] += band(x, y, length, thin(radius), rng, self._contrast * rng.uniform(*JITTER))
+        return coverage(layers[True], (height, width)) - coverage(layers[False], (height, width))
+
+    @property
+    def _contrast(self) -> float:
+        return float(0.36 - 0.2 * self.params["difficulty"])
 
     def _outline(self, sample: Sample) -> tuple[float, float]:
         """Depth and half height of the breast over the image height; alike in all views of a patient."""
@@ -70,39 +89,49 @@ class PhantomMammograms(SyntheticBreasts):
         return width / height * scale * view.uniform(0.88, 0.95), scale * view.uniform(0.46, 0.49)
 
     def _things(self, sample: Sample) -> list[Thing]:
-        """A lesion or its stand-in for each class, and further stand-ins; the same things in both views."""
-        source, difficulty = sample.source, self.params["difficulty"]
-        rng = self.rng("breast", sample.unit)
-        height = self.task.image_size[0]
-        slots: list[Kind] = [
-            kind if label else STAND_INS[kind] for kind, label in zip(CLASSES, sample.labels, strict=True)
-        ]
-        slots += [STAND_INS[CLASSES[int(number)]] for number in rng.integers(0, 2, round(1 + 3 * difficulty))]
-        radii = rng.uniform(0.03, 0.065, len(slots)) * height
-        contrasts = (0.30 - 0.22 * difficulty) * rng.uniform(0.8, 1.25, len(slots))
-        depths = rng.uniform(0.15, 0.75, len(slots))
-        seeds = rng.integers(0, 2**31, len(slots))
-        places = self._places(sample, depths, radii, self.rng("places", sample.unit, source["view"]))
+        """A pair for each class, bright and compact where there is a finding, and further ones; both views alike."""
+        rng, difficulty = self.rng("breast", sample.unit), self.params["difficulty"]
+        pairs = [(PAIRS[name], name if label else "", 1 if label else -1) for name, label in _labelled(sample)]
+        pairs += [(DISTRACTORS[n], "", int(rng.choice([-1, 1]))) for n in rng.integers(0, 2, round(4 * difficulty))]
+        radii = rng.uniform(*RADII, len(pairs)) * self.task.image_size[0]
+        contrasts = self._contrast * rng.uniform(*JITTER, len(pairs))
+        depths, seeds = rng.uniform(0.14, 0.66, (2, len(pairs))), rng.integers(0, 2**31, (2, len(pairs)))
+        places = self._places(sample, depths, radii)
         return [
-            Thing(kind, x, y, float(radius), float(contrast), int(seed))
-            for kind, (x, y), radius, contrast, seed in zip(slots, places, radii, contrasts, seeds, strict=True)
+            Thing(
+                forms[n],
+                *places[n][i],
+                float(radii[i]),
+                float(contrasts[i] * sign * (1, -1)[n]),
+                int(seeds[n, i]),
+                (finding, "")[n],
+            )
+            for i, (forms, finding, sign) in enumerate(pairs)
+            for n in (0, 1)
         ]
 
-    def _places(
-        self, sample: Sample, depths: np.ndarray, radii: np.ndarray, rng: np.random.Generator
-    ) -> list[tuple[float, float]]:
-        """A place for each thing: its depth is the breast's, the other coordinate the view's; apart if they can be."""
-        height, _ = self.task.image_size
+    def _places(self, sample: Sample, depths: np.ndarray, radii: np.ndarray) -> list[list[tuple[float, float]]]:
+        """A place for each thing: its depth is the breast's, the other coordinate the view's; apart if they can be.
+
+        Args:
+            sample: which view.
+            depths: from the chest wall over the breast's depth, "n i": member of the pair, pair.
+            radii: in pixels, "i".
+        """
+        rng, height = self.rng("places", sample.id), self.task.image_size[0]
         depth, reach = self._outline(sample)
         found: list[tuple[float, float, float]] = []
-        for share, radius in zip(depths, radii, strict=True):
-            x = float(share * depth * height)
-            room = reach * np.sqrt(1 - share**2) * 0.85
+        for share, radius in zip(depths.ravel(), np.tile(radii, 2), strict=True):
+            x, room = float(share * depth * height), reach * np.sqrt(1 - share**2) * 0.8
             candidates = (0.5 + room * rng.uniform(-1, 1, 24)) * height
             gaps = [
-                min((np.hypot(x - u, y - v) - REACH * 0.7 * (radius + r) for u, v, r in found), default=0.0)
+                min((np.hypot(x - u, y - v) - REACH * (radius + r) for u, v, r in found), default=0.0)
                 for y in candidates
             ]
-            best = int(np.argmax(np.minimum(gaps, 0)))
-            found.append((x, float(candidates[best]), float(radius)))
-        return [(x, y) for x, y, _ in found]
+            found.append((x, float(candidates[int(np.argmax(np.minimum(gaps, 0)))]), float(radius)))
+        places = [(x, y) for x, y, _ in found]
+        return [places[: len(radii)], places[len(radii) :]]
+
+
+def _labelled(sample: Sample) -> list[tuple[str, float]]:
+    return list(zip(CLASSES, sample.labels, strict=True))
