@@ -1,0 +1,113 @@
+"""Every study that comes with the harness can be planned at every budget, and trains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+
+from harness import Epoch, Plan, TrialSpec
+from harness.contract.catalog import Catalog
+from harness.contract.types import Workspace
+from harness.study.plan import make_plan
+from harness.study.settings import Settings
+from harness.study.space import Default, sample
+from harness.study.spec import load_study
+from harness.trial.trial import run_trial
+
+FOLDER = Path(__file__).parents[2] / "studies"
+STUDIES = {path.stem: load_study(path) for path in sorted(FOLDER.glob("*.toml"))}
+BUDGETS = [(name, budget) for name, study in STUDIES.items() for budget in study.budgets]
+SMALL = [pair for pair in BUDGETS if pair[1] not in ("paper", "real")]
+FEW = ("train.epochs=1", "dataset.images=[16, 8, 8]")
+
+
+def _plan(name: str, budget: str, data: Path, catalog: Catalog, *overrides: str) -> Plan:
+    settings = Settings(data=data, results=data / "results", cache=data / "cache")
+    return make_plan(STUDIES[name], catalog, settings, budget=budget, overrides=overrides)
+
+
+def _steps(plan: Plan, variants: Collection[str], catalog: Catalog, data: Path, cache: Path) -> None:
+    """One epoch, of one step where the data are few, of these variants."""
+    for variant in [item for item in plan.variants if item.name in variants]:
+        tree, params = sample(variant.tree, Default(variant.tree))
+        spec = TrialSpec(
+            study=plan.study,
+            study_id=plan.study_id,
+            budget=plan.budget,
+            variant=variant.name,
+            variant_id=variant.id,
+            stage="search",
+            number=0,
+            seed=0,
+            tree=tree,
+            params=params,
+            digest=plan.dataset_digest,
+            plugins=plan.plugins,
+        )
+        epoch = next(run_trial(spec, catalog, Workspace(data=data, cache=cache, device="cpu")))
+        assert isinstance(epoch, Epoch), (variant.name, epoch)
+        assert math.isfinite(epoch.metrics["train/loss"]), variant.name
+
+
+def _new(name: str, budget: str) -> set[str]:
+    """The baseline, and the variants that no earlier budget of the study runs."""
+    study = STUDIES[name]
+    order = list(study.budgets)
+    runs = [study.budgets[item].get("run", "all") for item in order[: order.index(budget)]]
+    seen = {variant for run in runs for variant in (study.variants if run == "all" else run)}
+    return (set(study.variants) - seen) | {study.base["study"]["baseline"]}
+
+
+def test_there_are_studies_to_test() -> None:
+    assert ("gmic_ablation", "quick") in SMALL
+
+
+@pytest.mark.parametrize(("name", "budget"), [pair for pair in BUDGETS if pair[1] != "real"])
+def test_every_study_is_planned_without_a_warning(name: str, budget: str, catalog: Catalog, tmp_path: Path) -> None:
+    plan = _plan(name, budget, tmp_path, catalog)
+    assert (plan.skipped, plan.warnings) == ((), ())
+    assert all(variant.searched for variant in plan.variants)
+    assert plan.demonstration == (budget == "quick")
+
+
+@pytest.mark.parametrize(("name", "budget"), SMALL)
+def test_every_variant_takes_a_training_step(name: str, budget: str, catalog: Catalog, tmp_path: Path) -> None:
+    plan = _plan(name, budget, tmp_path, catalog, *FEW)
+    _steps(plan, _new(name, budget), catalog, tmp_path, tmp_path / "cache")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "budget"), [pair for pair in BUDGETS if pair[1] == "paper"])
+def test_the_published_size_takes_a_training_step(name: str, budget: str, catalog: Catalog, tmp_path: Path) -> None:
+    plan = _plan(name, budget, tmp_path, catalog, "train.epochs=1", "train.batch_size=1", "dataset.images=[4, 4, 4]")
+    _steps(plan, {plan.baseline}, catalog, tmp_path, tmp_path / "cache")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "budget"), [pair for pair in BUDGETS if pair[1] == "real"])
+def test_real_data_are_planned_and_trained_on(
+    name: str, budget: str, catalog: Catalog, data_root: Path, tmp_path: Path
+) -> None:
+    plan = _plan(name, budget, data_root, catalog, "train.epochs=1")
+    assert (plan.skipped, plan.warnings) == ((), ())
+    _steps(plan, {plan.baseline}, catalog, data_root, tmp_path)
+
+
+def test_the_standard_map_has_enough_cells(catalog: Catalog, tmp_path: Path) -> None:
+    plan = _plan("gmic_ablation", "standard", tmp_path, catalog)
+    assert all(variant.facts["cells"] >= 150 for variant in plan.variants)
+    assert len(plan.variants) == len(STUDIES["gmic_ablation"].variants)
+    assert (plan.trials, len(plan.confirm["seeds"]), plan.tree["dataset"]["images"][0]) == (8, 3, 400)
+
+
+def test_the_paper_budget_is_the_papers(catalog: Catalog, tmp_path: Path) -> None:
+    plan = _plan("gmic_ablation", "paper", tmp_path, catalog)
+    gmic = plan.variants[0]
+    assert gmic.facts["map"] == [46, 30]
+    assert gmic.facts["crop_px"] == 256
+    assert gmic.tree["train"]["lr"] == {"log10": [-5.5, -4]}
+    assert gmic.tree["model"]["map_l1"] == {"log10": [-5.5, -3.5]}
+    assert (plan.trials, plan.search["sampler"]["use"]) == (30, "random")
