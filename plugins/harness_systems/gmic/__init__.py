@@ -100,7 +100,7 @@ def gmic_facts(
     Where only the built backbone knows the map's size (timm), just the checks that need no map.
     """
     local_backbone.facts()
-    canonical = {"local_pooling": _check_local_pooling(local_pooling, crops)}
+    canonical: dict[str, Any] = {"local_pooling": _check_local_pooling(local_pooling, crops)}
     place = _check(task, backbone, crops, crop_px, map_l1)
     if place is None:
         pooling.facts(1)
