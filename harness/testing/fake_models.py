@@ -16,10 +16,11 @@ class TinyCnn(Model):
 
     Args:
         width: features of the hidden layer.
+        dropout: share of them left out in training.
         fault: what goes wrong: "nan" and "raise" from the `from_step`-th training step on, "build" at once.
     """
 
-    def __init__(self, task: Task, width: int, fault: str, from_step: int) -> None:
+    def __init__(self, task: Task, width: int, dropout: float, fault: str, from_step: int) -> None:
         super().__init__()
         if fault == "build":
             raise ValueError("`fault` is 'build'.")
@@ -28,13 +29,14 @@ class TinyCnn(Model):
         self.features = nn.Sequential(
             nn.Conv2d(task.channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(2)
         )
+        self.dropout = nn.Dropout(dropout)
         self.saliency = nn.Conv2d(width, len(task.classes), 3, padding=1)
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
     def forward(self, batch: Batch) -> Output:
         """Maps and their maximum."""
         assert batch.images is not None
-        maps = self.saliency(self.features(batch.images)).float()
+        maps = self.saliency(self.dropout(self.features(batch.images))).float()
         logits = maps.amax((2, 3))
         mean = maps.mean((2, 3))
         probs = logits.softmax(1) if self._multiclass else logits.sigmoid()

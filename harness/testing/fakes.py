@@ -156,12 +156,18 @@ def build_squares(
 
 
 def build_tiny_cnn(
-    task: Task, /, *, width: int = 8, fault: Literal["none", "nan", "raise", "build"] = "none", from_step: int = 1
+    task: Task,
+    /,
+    *,
+    width: int = 8,
+    dropout: float = 0.0,
+    fault: Literal["none", "nan", "raise", "build"] = "none",
+    from_step: int = 1,
 ) -> Model:
     """See `fake_models.TinyCnn`."""
     from harness.testing.fake_models import TinyCnn
 
-    return TinyCnn(task, width, fault, from_step)
+    return TinyCnn(task, width, dropout, fault, from_step)
 
 
 def build_empty(task: Task, /, *, quality: float = 0.5) -> Model:

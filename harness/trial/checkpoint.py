@@ -10,7 +10,6 @@ import hashlib
 import io
 import logging
 import os
-import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -85,10 +84,11 @@ class Checkpoint:
         """The last snapshot of the same spec, on the CPU; None where there is none that can be used."""
         if self._path is None or not self._path.exists():
             return None
+        data = self._path.read_bytes()
         try:
-            values = torch.load(self._path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-            _log.warning("%s is damaged, the trial starts anew: %s", self._path, error)
+            values = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file makes the unpickler raise whatever it likes
+            _log.warning("%s is damaged, the trial starts anew: %r", self._path, error)
             return None
         if values.pop("format", None) != FORMAT or values.pop("digest", None) != self._digest:
             _log.warning("%s belongs to another version of the trial, which starts anew", self._path)

@@ -1,0 +1,249 @@
+"""A trial as those see it who drive it: what it yields, how it ends, what it leaves alone."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from harness.contract.catalog import Catalog, Provider
+from harness.contract.components import Component
+from harness.contract.errors import InputError
+from harness.contract.hookspecs import hookimpl
+from harness.contract.nn import Batch, Model, Output
+from harness.contract.tables import MAPS, OVERLAYS, OWN_HEAD, PREDICTIONS, from_bytes
+from harness.contract.types import Epoch, Task, TrialResult, TrialSpec, Workspace
+from harness.testing.fakes import CLASSES, build_squares, tiny_spec
+from harness.trial.trial import run_trial
+
+
+def _end(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> TrialResult:
+    *epochs, result = run_trial(spec, catalog, workspace)
+    assert all(isinstance(epoch, Epoch) for epoch in epochs)
+    assert isinstance(result, TrialResult)
+    return result
+
+
+def _rerun(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> tuple[Any, ...]:
+    return tuple((item.value, item.metrics) for item in run_trial(spec, catalog, replace(workspace, checkpoints=None)))
+
+
+class Peeking:
+    """A plugin with one architecture, which opens a file while it is trained and hides that it failed to."""
+
+    @staticmethod
+    def build(task: Task, /, *, path: str) -> Model:
+        return _Peeker(len(task.classes), path)
+
+    @hookimpl
+    def harness_architectures(self) -> list[Component[Model]]:
+        return [Component(name="peeker", build=Peeking.build, summary="looks where it must not")]
+
+
+class _Peeker(Model):
+    def __init__(self, classes: int, path: str) -> None:
+        super().__init__()
+        self.bias, self.path = torch.nn.Parameter(torch.zeros(classes)), path
+
+    def forward(self, batch: Batch) -> Output:
+        try:
+            np.load(self.path)
+        except Exception:
+            pass
+        return Output(probs=self.bias.sigmoid().expand(len(batch.labels), -1))
+
+    def losses(self, out: Output, batch: Batch) -> dict[str, torch.Tensor]:
+        return {"none": self.bias.square().sum()}
+
+
+def test_a_trial_yields_its_epochs_and_then_one_result(tiny: Catalog, workspace: Workspace):
+    *epochs, result = run_trial(tiny_spec(train={"epochs": 4}), tiny, workspace)
+    assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
+    assert result.state == "complete" and result.epochs == 4
+    best = max(epochs, key=lambda epoch: epoch.smoothed)
+    assert (result.best_epoch, result.value, result.metrics) == (best.number, best.smoothed, best.metrics)
+    assert not result.files
+
+
+def test_a_tiny_network_learns_its_squares(tiny: Catalog, workspace: Workspace):
+    spec = tiny_spec(train={"epochs": 15, "lr": 0.03, "schedule": {"use": "one_cycle"}}, dataset={"images": 48})
+    assert _end(spec, tiny, workspace).value > 0.9
+
+
+def test_search_knows_nothing_of_the_test_split(tiny: Catalog, workspace: Workspace):
+    result = _end(tiny_spec(), tiny, workspace)
+    assert not [key for key in result.metrics if not key.startswith(("train/", "val/"))]
+    assert result.ledger == {"opened": ["train", "val"], "masks": {"fit": [], "test": []}}
+
+
+def test_metrics_are_named_by_split_head_and_class(tiny: Catalog, workspace: Workspace):
+    found = set(_end(tiny_spec(stage="confirm"), tiny, workspace).metrics)
+    for split in ("val", "test"):
+        for head in ("", "peak/", "mean/"):
+            assert {f"{split}/{head}auroc", f"{split}/{head}auroc/bright", f"{split}/{head}auroc/dark"} <= found
+
+
+def test_a_spec_gives_the_same_numbers_whatever_ran_before(tiny: Catalog, workspace: Workspace):
+    spec = tiny_spec(train={"augment": ["flip", "rotate", "noise"]}, model={"dropout": 0.5})
+    first = _rerun(spec, tiny, workspace)
+    torch.manual_seed(99)
+    torch.rand(1000)
+    assert _rerun(spec, tiny, workspace) == first
+    assert _rerun(replace(spec, seed=1), tiny, workspace) != first
+
+
+def test_the_callers_randomness_threads_and_precision_are_left_alone(tiny: Catalog, workspace: Workspace):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    running = run_trial(tiny_spec(stage="confirm", model={"dropout": 0.5}), tiny, replace(workspace, threads=2))
+    threads = torch.get_num_threads()
+    for item in running:
+        assert torch.get_num_threads() == threads
+        assert torch.is_grad_enabled()
+        del item
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ({"fault": "nan", "from_step": 8}, r"the loss \(bce\) is not finite in epoch 2, step 2 of 6"),
+        ({"fault": "raise"}, "RuntimeError: this model was asked to fail"),
+        ({"fault": "build"}, "architecture 'tiny_cnn': `fault` is 'build'"),
+    ],
+)
+def test_a_trials_own_fault_is_a_failed_result_that_says_why(
+    tiny: Catalog, workspace: Workspace, model: dict, reason: str
+):
+    result = _end(tiny_spec(model=model), tiny, workspace)
+    assert result.state == "failed" and math.isnan(result.value)
+    assert re.search(reason, result.reason)
+    assert b"Traceback" in result.files["traceback.txt"]
+    assert workspace.checkpoints is not None and not list(workspace.checkpoints.glob("*"))
+
+
+def test_data_that_changed_since_the_plan_are_a_failure(tiny: Catalog, workspace: Workspace):
+    result = _end(tiny_spec(digest="f" * 64), tiny, workspace)
+    assert result.state == "failed" and "data set has changed" in result.reason
+    digest = build_squares(Path()).digest
+    assert _end(tiny_spec(digest=digest), tiny, workspace).state == "complete"
+
+
+def test_a_worker_with_other_plugins_is_a_failure(tiny: Catalog, workspace: Workspace):
+    tiny.providers["other"] = Provider("other", "their-plugin", "1.0")
+    assert _end(tiny_spec(plugins={"their-plugin": "1.0"}), tiny, workspace).state == "complete"
+    result = _end(tiny_spec(plugins={"their-plugin": "2.0", "gone": "1"}), tiny, workspace)
+    assert result.reason == "planned with their-plugin 2.0, but this worker has 1.0"
+
+
+def test_a_device_that_is_not_there_is_told_to_the_user(tiny: Catalog, workspace: Workspace):
+    with pytest.raises(InputError, match=r"compute\.device: 'gpu' is no device"):
+        next(run_trial(tiny_spec(), tiny, replace(workspace, device="gpu")))
+
+
+def test_a_model_that_looks_at_masks_fails_even_if_it_hides_it(tiny: Catalog, workspace: Workspace):
+    tiny.register(Peeking())
+    dataset = build_squares(workspace.data, stored=True)
+    dataset.prepare()
+    path = sorted(dataset.mask_files())[0]
+    for stage in ("search", "confirm"):
+        spec = tiny_spec(stage=stage, model={"use": "peeker", "path": str(path)}, dataset={"stored": True})
+        result = _end(spec, tiny, workspace)
+        assert result.state == "failed" and str(path) in result.reason and "sealed" in result.reason
+        assert "test" not in result.ledger["opened"]
+
+
+@pytest.mark.parametrize("name", ["test/images.npy", "val/masks.npy", "test/masks.npy", "train/masks.npy"])
+def test_a_model_that_looks_into_the_cache_fails(tiny: Catalog, workspace: Workspace, name: str):
+    tiny.register(Peeking())
+    path = workspace.cache / build_squares(workspace.data).digest[:16] / name
+    result = _end(tiny_spec(model={"use": "peeker", "path": str(path)}), tiny, workspace)
+    assert result.state == "failed" and name in result.reason
+
+
+def test_training_images_may_be_looked_at(tiny: Catalog, workspace: Workspace):
+    tiny.register(Peeking())
+    path = workspace.cache / build_squares(workspace.data).digest[:16] / "train" / "images.npy"
+    assert _end(tiny_spec(model={"use": "peeker", "path": str(path)}), tiny, workspace).state == "complete"
+
+
+def test_between_epochs_the_caller_is_under_no_seal(tiny: Catalog, workspace: Workspace):
+    running = run_trial(tiny_spec(), tiny, workspace)
+    next(running)
+    np.load(workspace.cache / build_squares(workspace.data).digest[:16] / "test" / "masks.npy")
+    assert [item.state for item in running if isinstance(item, TrialResult)] == ["complete"]
+
+
+@pytest.mark.parametrize("kind", ["multilabel", "multiclass"])
+def test_confirm_leaves_tables_pictures_and_weights(tiny: Catalog, workspace: Workspace, kind: str):
+    spec = tiny_spec(stage="confirm", dataset={"kind": kind}, explain={"images": 5})
+    result = _end(spec, tiny, workspace)
+    assert set(result.files) == {"predictions.parquet", "maps.parquet", "overlays.npz", "weights.safetensors"}
+    assert result.ledger == {"opened": ["train", "val", "test"], "masks": {"fit": [], "test": ["val", "test"]}}
+
+    predictions, maps = (from_bytes(result.files[f"{name}.parquet"]) for name in ("predictions", "maps"))
+    assert tuple(predictions.columns) == PREDICTIONS and tuple(maps.columns) == MAPS
+    assert predictions.groupby(["split", "head", "class"]).size().unique().tolist() == [24]
+    assert set(predictions["split"]) == {"val", "test"} and set(maps["split"]) == {"tune_loc", "test"}
+    assert set(predictions["head"]) == {OWN_HEAD, "peak", "mean"} and set(maps["map"]) == {"native"}
+    assert maps["mask_known"].all()
+    assert predictions["score"].between(0, 1).all()
+
+    pictures = np.load(io.BytesIO(result.files["overlays.npz"]))
+    assert set(pictures) == set(OVERLAYS)
+    assert pictures["images"].shape == (5, 16, 16) and pictures["maps"].shape == (5, 2, 8, 8)
+    assert pictures["masks"].any((2, 3)).any(1).all()  # the ones with something to show come first
+    assert list(pictures["classes"]) == list(CLASSES)
+
+    weights = safetensors.torch.load(result.files["weights.safetensors"])
+    assert weights.keys() == tiny.build("architecture", "tiny_cnn", build_squares(Path()).task).state_dict().keys()
+
+
+def test_the_tables_say_what_the_metrics_say(tiny: Catalog, workspace: Workspace):
+    from harness.evidence import functional
+
+    result = _end(tiny_spec(stage="confirm"), tiny, workspace)
+    table = from_bytes(result.files["predictions.parquet"])
+    for split in ("val", "test"):
+        rows = table[(table["split"] == split) & (table["head"] == "mean")]
+        found = functional.auroc(*functional.to_arrays(rows, CLASSES), CLASSES)
+        assert result.metrics[f"{split}/mean/auroc/dark"] == pytest.approx(found["dark"])
+
+
+def test_localisation_is_measured_on_the_test_split_only(catalog: Catalog, tiny: Catalog, workspace: Workspace):
+    for name in ("dice", "pointing"):
+        tiny._components["metric"][name] = catalog._components["metric"][name]
+    spec = tiny_spec(metrics=("auroc", "dice", "pointing"))
+    assert not [key for key in _end(spec, tiny, workspace).metrics if "dice" in key or "pointing" in key]
+    found = _end(replace(spec, stage="confirm"), tiny, workspace).metrics
+    assert {"test/dice", "test/dice/bright", "tune_loc/pointing"} <= found.keys()
+    assert "test/mean/dice" not in found and "tune_loc/auroc" not in found and "val/dice" not in found
+
+
+def test_label_weights_change_training_and_are_refused_where_they_would_be_ignored(tiny: Catalog, workspace: Workspace):
+    plain, weighted = (
+        _end(tiny_spec(train={"balance": balance}), tiny, workspace).metrics["train/loss"]
+        for balance in ("none", "weights")
+    )
+    assert plain != weighted
+    refused = _end(tiny_spec(train={"balance": "weights"}, model={"use": "empty"}), tiny, workspace)
+    assert refused.state == "failed" and 'balance = "sampler"' in refused.reason
+
+
+def test_a_model_without_evidence_or_heads_is_confirmed_all_the_same(tiny: Catalog, workspace: Workspace):
+    result = _end(tiny_spec(stage="confirm", model={"use": "empty"}), tiny, workspace)
+    assert set(result.files) == {"predictions.parquet", "weights.safetensors"}
+
+
+def test_a_trial_without_checkpoints_keeps_nothing(tiny: Catalog, workspace: Workspace):
+    _end(tiny_spec(), tiny, replace(workspace, checkpoints=None))
+    assert [path.name for path in workspace.cache.parent.iterdir()] == ["cache"]
