@@ -10,18 +10,23 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from harness.adapters.mlflow_client import address, connect
-from harness.adapters.mlflow_writer import Counts, Writer
+from harness.adapters.mlflow_client import address, connect, runs
+from harness.adapters.mlflow_runs import KEY, MARK
+from harness.adapters.mlflow_writer import STATUS, Counts, Writer
 from harness.contract.errors import MachineError
 from harness.study.journal import Event, Journal
 from harness.study.writing import write_file
 
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+STAGES = ("search", "confirm")
 CHUNK = 200
 FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 60.0
 STATE = "tracking.json"
@@ -91,9 +96,10 @@ class Sender:
         except Timeout as error:
             raise MachineError(f"{self._folder}: another process is sending to the tracking store") from error
         self._mark = mark_of(events[0])
-        state = _load(self._folder / STATE).get(address(self._uri), {})
-        if state.get("mark") == self._mark:
-            self.offset, self._report = state["offset"], state["report"]
+        self.offset = _sent(self._uri, self._folder, events)
+        self._report = (
+            _load(self._folder / STATE).get(address(self._uri), {}).get("report", 0.0) if self.offset else 0.0
+        )
         writer = Writer(connect(self._uri), self._folder, self._mark, self._artifacts, self._counts, self._weights)
         writer.recall(event for event in events if event.offset <= self.offset)
         return writer
@@ -168,9 +174,53 @@ class MlflowObserver:
         self._sender.close()
 
 
+def states(uri: str, folder: Path) -> dict[str, str]:
+    """What the store says of each trial of the study in `folder`: complete, pruned, failed or running.
+
+    A run whose status contradicts its tag says both.
+    """
+    return {run.data.tags[KEY]: _state(run) for run in _runs(uri, folder) if run.data.tags["stage"] in STAGES}
+
+
+def unsent(uri: str, folder: Path) -> int:
+    """How many events of the study in `folder` never reached the store."""
+    journal = Journal(folder / "journal.jsonl")
+    return len(journal.read(_sent(uri, folder, journal.read())))
+
+
+def forget(uri: str, folder: Path) -> int:
+    """Deletes the store's runs of the study in `folder`, as MLflow deletes: its `gc` removes them for good."""
+    client, found = connect(uri), list(_runs(uri, folder))
+    for run in found:
+        client.delete_run(run.info.run_id)
+    return len(found)
+
+
 def mark_of(first: Event) -> str:
     """What tells a journal from the one that stood in its place before: its first event's time."""
     return f"{first.time:.6f}"
+
+
+def _runs(uri: str, folder: Path) -> list[Run]:
+    events = Journal(folder / "journal.jsonl").read()
+    if not events:
+        return []
+    client = connect(uri)
+    experiment = client.get_experiment_by_name(folder.parent.name)
+    return list(runs(client, experiment.experiment_id, {MARK: mark_of(events[0])})) if experiment else []
+
+
+def _state(run: Run) -> str:
+    tag, status = run.data.tags.get("state", "running"), run.info.status
+    if tag in STATUS:
+        return tag if status == STATUS[tag] else f"{tag}, but {status}"
+    return "running"
+
+
+def _sent(uri: str, folder: Path, events: Sequence[Event]) -> int:
+    """The offset up to which the journal was sent; 0 if that was another journal's."""
+    state = _load(folder / STATE).get(address(uri), {})
+    return int(state["offset"]) if events and state.get("mark") == mark_of(events[0]) else 0
 
 
 def _files(folder: Path) -> list[Path]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-Confirmed = Mapping[Hashable, Mapping[str, float]]
+Confirmed = Mapping[Any, Mapping[str, float]]
 """Seed (and fold) -> metrics of the confirmed model."""
 
 

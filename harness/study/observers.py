@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, runtime_checkable
 
@@ -23,7 +24,9 @@ from harness.study.journal import (
     Event,
     History,
     Journal,
+    TrialRecord,
 )
+from harness.study.results import read_results
 
 POLL_S = 0.1
 
@@ -103,23 +106,29 @@ class HookObserver:
     Args:
         catalog: whose plugins are told; one that raises is remembered there.
         plan: handed to the hooks.
+        folder: the study's results, for the hook at its end.
         since: offset of the journal at the start of this run; events up to it are old.
     """
 
-    def __init__(self, catalog: Catalog, plan: Plan, since: int = 0) -> None:
-        self._catalog, self._plan, self._since = catalog, plan, since
+    def __init__(self, catalog: Catalog, plan: Plan, folder: Path, since: int = 0) -> None:
+        self._catalog, self._plan, self._folder, self._since = catalog, plan, folder, since
         self._history = History()
 
     def event(self, event: Event) -> None:
         """Calls the hook that belongs to the event, if there is one."""
         self._history.add(event)
-        if event.offset <= self._since:
-            return
-        record = self._history.trials.get(event.data.get("trial", ""))
+        name = event.data.get("trial", "")
+        if event.offset > self._since:
+            self._tell(event, self._history.trials.get(name))
+        if event.kind == TRIAL_FINISHED:
+            self._history.trials.pop(name, None)  # a thousand ended trials need not stay in memory
+
+    def _tell(self, event: Event, record: TrialRecord | None) -> None:
         if event.kind == STUDY_STARTED:
             self._catalog.notify("harness_study_started", plan=self._plan)
         elif event.kind == STUDY_FINISHED:
-            self._catalog.notify("harness_study_finished", plan=self._plan, results=None)
+            results = read_results(self._folder, self._catalog)
+            self._catalog.notify("harness_study_finished", plan=self._plan, results=results)
         elif record is None:
             return
         elif event.kind == TRIAL_STARTED:
@@ -127,7 +136,8 @@ class HookObserver:
         elif event.kind == EPOCH:
             self._catalog.notify("harness_epoch_finished", trial=record.spec, epoch=record.epochs[-1])
         elif event.kind == TRIAL_FINISHED and record.result:
-            self._catalog.notify("harness_trial_finished", trial=record.spec, result=replace(record.result, files={}))
+            result = replace(record.result, files={})  # their bytes stayed on the disk
+            self._catalog.notify("harness_trial_finished", trial=record.spec, result=result)
 
     def close(self, timeout_s: float) -> int:
         """Nothing is left undone."""

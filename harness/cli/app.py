@@ -1,0 +1,107 @@
+"""What every command shares: the two consoles, the settings and the catalog, each made when first asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.panel import Panel
+from rich.text import Text
+
+from harness.contract.catalog import Catalog
+from harness.contract.errors import HarnessError, InputError
+
+if TYPE_CHECKING:
+    from harness.study.settings import Settings
+
+_TITLES = {1: "failed", 2: "the input is wrong", 3: "the machine failed", 130: "interrupted"}
+
+
+@dataclass
+class App:
+    """One invocation of `harness`.
+
+    Args:
+        folder: where `harness.toml` is looked up.
+    """
+
+    folder: Path = field(default_factory=Path.cwd)
+
+    @property
+    def out(self) -> Console:
+        """Standard output; made anew so that a redirected stream is seen."""
+        return Console(file=sys.stdout, highlight=False)
+
+    @property
+    def err(self) -> Console:
+        """Standard error: messages that are no result."""
+        return Console(file=sys.stderr, highlight=False, stderr=True)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Where things are, from harness.toml.
+
+        Raises:
+            InputError: the file is wrong.
+        """
+        from harness.study.settings import load_settings
+
+        return load_settings(self.folder)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """What is installed, without what the settings disable; wrong settings disable nothing."""
+        try:
+            disabled = self.settings.disabled
+        except InputError:  # told by the first command that needs the settings; `--help` needs none
+            disabled = ()
+        catalog = Catalog.discover(disabled)
+        if os.environ.get("HARNESS_TRACE") == "1":
+            trace(catalog, self.err)
+        return catalog
+
+
+pass_app = click.make_pass_decorator(App)
+
+
+def trace(catalog: Catalog, console: Console) -> None:
+    """Prints each plugin with its origin, and from now on every hook call and what came of it."""
+    for provider in catalog.providers.values():
+        seconds = catalog.slow.get(provider.plugin)
+        console.print(Text(f"trace: loaded {provider}" + (f", slow: {seconds:.2f} s" if seconds else ""), "dim"))
+    for item in catalog.broken:
+        console.print(Text(f"trace: broken {item.provider}: {item.reason}\n{item.details}", "dim"))
+
+    def before(hook: str, implementations: Any, kwargs: Any) -> None:
+        names = ", ".join(item.plugin_name for item in implementations) or "nobody"
+        console.print(Text(f"trace: {hook}({', '.join(kwargs)}) -> {names}", "dim"))
+
+    def after(outcome: Any, hook: str, implementations: Any, kwargs: Any) -> None:
+        if outcome.exception:
+            console.print(Text(f"trace: {hook} raised {outcome.exception!r}", "dim"))
+
+    catalog.manager.add_hookcall_monitoring(before, after)
+
+
+def show_error(console: Console, error: HarnessError) -> None:
+    """One red panel with the message as it is."""
+    title = _TITLES.get(error.exit_code, "failed")
+    console.print(Panel(Text(str(error)), title=f"harness: {title}", title_align="left", border_style="red"))
+
+
+def show_broken(console: Console, catalog: Catalog) -> None:
+    """One yellow line that names the plugins which cannot be used; nothing where all can."""
+    if catalog.broken:
+        names = "; ".join(f"{item.provider}: {item.reason}" for item in catalog.broken)
+        console.print(Text(f"left out: {names}", "yellow"), soft_wrap=True)
+
+
+def examples(*lines: str) -> str:
+    """An epilog of a command's help: example calls, not re-wrapped."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

@@ -1,0 +1,73 @@
+"""The command `harness`. Light: torch, ray, optuna, mlflow and pandas are imported inside commands only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from harness.cli.app import App, show_broken, show_error
+from harness.cli.data import data
+from harness.cli.doctor import doctor
+from harness.cli.plugin import plugin
+from harness.cli.study import study
+from harness.cli.ui import ui
+from harness.contract.errors import HarnessError
+
+COMMANDS = (study, plugin, data, doctor, ui)
+
+
+class Harness(click.Group):
+    """The top group: turns our own errors into one panel and an exit code, and leaves all others alone."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command.
+
+        A HarnessError is explained to the user; anything else is a bug and keeps its traceback.
+        """
+        app = ctx.ensure_object(App)
+        try:
+            return super().invoke(ctx)
+        except HarnessError as error:
+            show_error(app.err, error)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            app.err.print("interrupted")
+            ctx.exit(130)
+
+
+def build_cli(app: App) -> click.Group:
+    """The whole command line, with what plugins add to it."""
+    cli = Harness(
+        "harness",
+        help=__doc_help__,
+        context_settings={"obj": app, "help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    for command in COMMANDS:
+        cli.add_command(command)
+    click.version_option(package_name="mil-harness", prog_name="harness")(cli)
+    app.catalog.notify("harness_commands", cli=cli)
+    return cli
+
+
+def main() -> None:
+    """Entry point of the command `harness`."""
+    app = App()
+    cli = build_cli(app)
+    show_broken(app.err, app.catalog)
+    cli(prog_name="harness")
+
+
+__doc_help__ = """Fair, resumable benchmarks of weakly supervised medical image classifiers.
+
+\b
+  harness study plan gmic_ablation   what would run, and what it costs
+  harness study run gmic_ablation    search, confirm, one table
+  harness study show gmic_ablation   the table again
+  harness ui                         every trial, in MLflow's UI
+
+Exit codes: 0 done, 1 some variant failed, 2 the input is wrong, 3 the machine failed, 130 interrupted.
+"""
+
+if __name__ == "__main__":
+    main()

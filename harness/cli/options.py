@@ -1,0 +1,68 @@
+"""Arguments and options that several study commands take, and the plan that they name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from harness.cli.app import App
+from harness.contract.types import Plan
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
+    """`90s`, `15m`, `2h`, `1h30m`; gives seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds, or a usage error."""
+        if isinstance(value, float):
+            return value
+        if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", value):
+            self.fail(f"{value!r} is no duration; write 90s, 15m, 2h or 1h30m.", param, ctx)
+        return sum(float(number) * _UNITS[unit] for number, _, unit in re.findall(r"(\d+(\.\d+)?)([smhd])", value))
+
+
+def study_argument(command: Command) -> Command:
+    """The study: a name or a path."""
+    return click.argument("study", metavar="STUDY")(command)
+
+
+def budget_option(command: Command) -> Command:
+    """Which budget of the study."""
+    text = "A budget of the study file, such as quick or standard; without it, the file's own choice."
+    return click.option("--budget", metavar="NAME", help=text)(command)
+
+
+def set_option(command: Command) -> Command:
+    """Values that replace those of the file."""
+    text = "Replaces a value of the file; several may be given. `gap.train.lr=0.001` addresses one variant."
+    return click.option("--set", "sets", metavar="PATH=VALUE", multiple=True, help=text)(command)
+
+
+def json_option(command: Command) -> Command:
+    """Output for programs."""
+    return click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")(command)
+
+
+def heads_option(command: Command) -> Command:
+    """Heads as rows."""
+    return click.option("--heads", is_flag=True, help="A row for each head of a variant, beneath its own.")(command)
+
+
+def plan_of(app: App, study: str, budget: str | None, sets: tuple[str, ...]) -> Plan:
+    """The plan that the command line names.
+
+    Raises:
+        InputError: every mistake in the study file and the options, at once.
+    """
+    from harness.study.plan import make_plan
+    from harness.study.spec import find_study, load_study
+
+    return make_plan(load_study(find_study(study)), app.catalog, app.settings, budget=budget, overrides=sets)

@@ -1,0 +1,54 @@
+"""`harness plugin`: what is installed, and what could not be loaded."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from harness.cli.app import App, examples, pass_app
+from harness.cli.tables import broken_table, plugin_table
+from harness.contract.components import KINDS
+
+
+@click.group()
+def plugin() -> None:
+    """Components and the distributions they come from.
+
+    A plugin is any installed distribution with an entry point in the group `harness`; the built-ins
+    arrive the same way. `disabled = ["systems"]` in harness.toml leaves one out.
+    """
+
+
+@plugin.command("list", epilog=examples("harness plugin list", "harness plugin list pooling --json"))
+@click.argument("kind", required=False, type=click.Choice(KINDS))
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable: one object a component.")
+@pass_app
+def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
+    """Lists every component with its parameters, and names what is broken.
+
+    HARNESS_TRACE=1 shows the tracebacks of what is broken, and every hook call.
+    """
+    items = [item for item in app.catalog.items() if kind in (None, item[0])]
+    if as_json:
+        click.echo(json.dumps({"components": [_row(*item) for item in items], "broken": _broken(app)}, indent=2))
+        return
+    app.out.print(plugin_table(items))
+    if app.catalog.broken:
+        app.out.print(broken_table(app.catalog.broken))
+
+
+def _row(kind: str, component: object, provider: object) -> dict[str, object]:
+    names = ("name", "summary", "source")
+    row: dict[str, object] = {"kind": kind, **{name: getattr(component, name) for name in names}}
+    row |= {name: sorted(getattr(component, name)) for name in ("needs", "provides")}
+    row |= {name: dict(getattr(component, name)) for name in ("assumed", "xfail")}
+    return row | {name: getattr(provider, name) for name in ("plugin", "distribution", "version")}
+
+
+def _broken(app: App) -> list[dict[str, str]]:
+    return [
+        {"plugin": item.provider.plugin, "distribution": item.provider.distribution, "version": item.provider.version}
+        | {"reason": item.reason}
+        for item in app.catalog.broken
+    ]

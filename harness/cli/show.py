@@ -1,0 +1,75 @@
+"""Shows what a study came to: the table, as rich text or JSON, and where everything is."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import click
+from rich.text import Text
+
+from harness.cli.app import App
+from harness.cli.tables import results_view
+from harness.study.results import Results
+
+
+def rows_of(results: Results, heads: bool) -> list[dict[str, Any]]:
+    """The rows of the study's table; none while nothing is confirmed."""
+    table = results.heads if heads else results.variants
+    return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
+
+
+def show_table(app: App, results: Results, heads: bool) -> None:
+    """Prints the table, and what is missing in it."""
+    missing = {name: reason.strip().splitlines()[-1] for name, reason in results.failures().items()}
+    rows, console = rows_of(results, heads), app.out
+    console.print(results_view(results.plan, rows, results.task.classes, missing, console.width))
+    if not results.finished:
+        console.print(Text(f"not finished: {progress_of(results)}", "yellow"))
+
+
+def progress_of(results: Results) -> str:
+    """`12 of at most 30 trials have ended`."""
+    from harness.cli.tables import trials_of
+
+    most = sum(sum(trials_of(results.plan, variant)) for variant in results.plan.variants)
+    return f"{sum(record.result is not None for record in results.records())} of {most} trials have ended"
+
+
+def as_json(results: Results, heads: bool, **more: Any) -> str:
+    """The table and its surroundings as one JSON object; what is undefined is null."""
+    plan = results.plan
+    value = {
+        "study": plan.study,
+        "budget": plan.budget,
+        "study_id": plan.study_id,
+        "demonstration": plan.demonstration,
+        "baseline": plan.baseline,
+        "finished": results.finished,
+        "folder": str(results.folder),
+        "classes": list(results.task.classes),
+        "rows": rows_of(results, heads),
+        "failed": results.failures(),
+        "skipped": {skip.variant: skip.reason for skip in plan.skipped},
+        **more,
+    }
+    return json.dumps(_defined(value), indent=2)
+
+
+def show_places(app: App, results: Results) -> None:
+    """Where the results are, and how to look at them."""
+    report = results.folder / "report" / "report.md"
+    lines = [f"results: {results.folder}"] + ([f"report:  {report}"] if report.exists() else [])
+    lines += ["look:    harness ui (every trial, in MLflow's UI)"]
+    lines += [f'         harness.results("{results.plan.study}") (data frames, in Python)']
+    for line in lines:
+        click.echo(line)
+
+
+def _defined(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _defined(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_defined(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

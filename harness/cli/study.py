@@ -1,0 +1,129 @@
+"""`harness study`: plan a study, look at what it came to, write its report, remove it. Running is in `run`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+
+import click
+
+from harness.cli.app import App, examples, pass_app
+from harness.cli.options import budget_option, heads_option, json_option, plan_of, set_option, study_argument
+from harness.cli.run import resume, run
+from harness.cli.tables import plain_table, plan_view
+
+
+@click.group()
+def study() -> None:
+    """Studies: what would run, run it, what came of it.
+
+    STUDY is a name (looked up in ./studies, then among those that come with harness) or the path of a TOML
+    file. What was begun is never begun twice: the same command goes on where it stopped.
+    """
+
+
+study.add_command(run)
+study.add_command(resume)
+
+
+@study.command("list", epilog=examples("harness study list", "harness study list --json"))
+@json_option
+@pass_app
+def list_studies(app: App, as_json: bool) -> None:
+    """Lists the studies that can be named, and what was run of each."""
+    from harness.study.results import runs_of
+    from harness.study.spec import load_study, study_names
+
+    found = {name: load_study(path) for name, path in study_names().items()}
+    runs = {name: [folder.name for folder in runs_of(app.settings.results, name)] for name in found}
+    if as_json:
+        rows = [
+            {"name": name, "path": str(item.path), "question": item.question, "budgets": list(item.budgets)}
+            | {"variants": list(item.variants), "runs": runs[name]}
+            for name, item in found.items()
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    table = plain_table("study", "asks", "budgets", "run so far")
+    for name, item in found.items():
+        table.add_row(name, item.question, ", ".join(item.budgets), "\n".join(runs[name]) or "nothing")
+    app.out.print(table)
+
+
+@study.command(
+    epilog=examples(
+        "harness study plan gmic_ablation",
+        "harness study plan gmic_ablation --budget standard",
+        "harness study plan my/study.toml --set train.epochs=2 --set gap.train.lr=0.001",
+    )
+)
+@study_argument
+@budget_option
+@set_option
+@json_option
+@pass_app
+def plan(app: App, study: str, budget: str | None, sets: tuple[str, ...], as_json: bool) -> None:
+    """Shows what would run, what is skipped and why; trains and decodes nothing."""
+    found = plan_of(app, study, budget, sets)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2, default=str))
+        return
+    app.out.print(plan_view(found))
+
+
+@study.command(epilog=examples("harness study show gmic_ablation", "harness study show gmic_ablation --heads"))
+@study_argument
+@budget_option
+@heads_option
+@json_option
+@pass_app
+def show(app: App, study: str, budget: str | None, heads: bool, as_json: bool) -> None:
+    """Shows the table of the run that went on last, finished or not."""
+    from harness.cli import show as view
+    from harness.study.results import find_run, read_results
+
+    results = read_results(find_run(app.settings.results, study, budget), app.catalog)
+    if as_json:
+        click.echo(view.as_json(results, heads))
+        return
+    view.show_table(app, results, heads)
+    view.show_places(app, results)
+
+
+@study.command(epilog=examples("harness study report gmic_ablation --budget standard"))
+@study_argument
+@budget_option
+@pass_app
+def report(app: App, study: str, budget: str | None) -> None:
+    """Writes the report anew: Markdown, CSV tables, overlays."""
+    from harness.cli.report import make_report
+    from harness.study.results import find_run, read_results
+
+    results = read_results(find_run(app.settings.results, study, budget), app.catalog)
+    for path in make_report(app, results):
+        click.echo(path)
+
+
+@study.command(epilog=examples("harness study rm gmic_ablation --budget quick", "harness study rm gmic_ablation --yes"))
+@study_argument
+@budget_option
+@click.option("--yes", is_flag=True, help="Does not ask.")
+@pass_app
+def rm(app: App, study: str, budget: str | None, yes: bool) -> None:
+    """Removes what the latest run left: its folder and its runs in MLflow.
+
+    The ledger of test openings stays: what was seen was seen.
+    """
+    from harness.adapters.mlflow_store import forget
+    from harness.study.lock import StudyLock
+    from harness.study.results import find_run
+    from harness.study.tracking import tracking_uri
+
+    folder = find_run(app.settings.results, study, budget)
+    if not yes:
+        click.confirm(f"Remove {folder} and its runs in MLflow?", abort=True)
+    with StudyLock(folder):
+        forget(tracking_uri(app.settings), folder)
+        shutil.rmtree(folder)
+    click.echo(f"removed {folder}")

@@ -1,0 +1,165 @@
+"""The tables a user sees, as rich renderables; readable at 100 and at 60 columns. Nothing here reads a file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from harness.contract.catalog import Broken, Provider
+from harness.contract.components import Component, parameters
+from harness.contract.tables import OWN_HEAD
+from harness.contract.types import Plan, VariantPlan
+from harness.study.trees import changes
+
+
+def plain_table(*columns: str, title: str = "", right: Iterable[str] = ()) -> Table:
+    """An empty table in the house's look; columns in `right` are aligned to the right."""
+    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, padding=(0, 1))
+    table.collapse_padding = True
+    numbers = set(right)
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    return table
+
+
+def plan_view(plan: Plan) -> RenderableType:
+    """What would run: variants with what they change, trials, epochs; what is skipped; what to beware of."""
+    table = plain_table("variant", "differs by", "searched")
+    common = set.intersection(*(set(variant.searched) for variant in plan.variants))
+    for variant in plan.variants:
+        mark = ", the baseline" if variant.name == plan.baseline else ""
+        mark += ", fully supervised" if "train_masks" in variant.needs else ""
+        own = [path for path in variant.searched if path not in common]
+        table.add_row(variant.name + mark, "\n".join(changes(plan.tree, variant.tree)), "\n".join(own))
+    parts: list[RenderableType] = [Text(f"{plan.study}, budget {plan.budget}", "bold")]
+    parts += [Text(line) for line in (plan.question,) if line]
+    if common:
+        parts.append(Text("searched in every variant: " + ", ".join(sorted(common))))
+    parts += [table, Text(_cost(plan))]
+    parts += [Text(f"skipped: {skip.variant}: {skip.reason}", "yellow") for skip in plan.skipped]
+    parts += [Text(f"warning: {warning}", "yellow") for warning in plan.warnings]
+    return Group(*parts)
+
+
+def trials_of(plan: Plan, variant: VariantPlan) -> tuple[int, int]:
+    """How many trials are searched, and how many confirmed; nothing to search is one trial."""
+    repeats = len(plan.confirm["seeds"]) * int(plan.confirm.get("folds") or 1)
+    return (plan.trials if variant.searched else 1), repeats
+
+
+def epochs_of(variant: VariantPlan) -> int:
+    """Epochs of one trial at full length; the most where they are searched."""
+    epochs = variant.tree["train"]["epochs"]
+    if isinstance(epochs, Mapping):
+        options = next(epochs[key] for key in ("int", "choice") if key in epochs)
+        return int(max(options))
+    return int(epochs)
+
+
+def plugin_table(items: Sequence[tuple[str, Component[Any], Provider]]) -> Table:
+    """Every component: kind, name, parameters, where it is from."""
+    table = plain_table("kind", "name", "what it is", "parameters", "from")
+    last = ""
+    for kind, component, provider in items:
+        names = ", ".join(parameters(component.build))
+        about = component.summary + "".join(f"; assumed {key}: {why}" for key, why in component.assumed.items())
+        table.add_row(kind if kind != last else "", component.name, about, names, f"{provider.plugin}")
+        last = kind
+    return table
+
+
+def broken_table(broken: Sequence[Broken]) -> Table:
+    """What could not be loaded, and why."""
+    table = plain_table("left out", "distribution", "reason")
+    for item in broken:
+        origin = f"{item.provider.distribution} {item.provider.version}"
+        table.add_row(Text(item.provider.plugin, "yellow"), origin, Text(item.reason))
+    return table
+
+
+def _cost(plan: Plan) -> str:
+    counts = [(*trials_of(plan, variant), epochs_of(variant)) for variant in plan.variants]
+    searched, confirmed = sum(count[0] for count in counts), sum(count[1] for count in counts)
+    epochs = sum((search + confirm) * epochs for search, confirm, epochs in counts)
+    seeds = ", ".join(str(seed) for seed in plan.confirm["seeds"])
+    return (
+        f"{len(plan.variants)} variants: {searched} trials to search, then {confirmed} to confirm (seeds {seeds}); "
+        f"at most {epochs} epochs.\nresults: {plan.directory}"
+    )
+
+
+def results_view(
+    plan: Plan,
+    rows: Sequence[Mapping[str, Any]],
+    classes: Sequence[str],
+    missing: Mapping[str, str],
+    width: int,
+) -> RenderableType:
+    """The table of a study: a row a variant and, where `rows` hold them, its heads beneath.
+
+    Args:
+        plan: names variants, baseline and seeds.
+        rows: of `variant_table`; in study order.
+        classes: the classes' names.
+        missing: variant -> why it has no row, or why its row stands on fewer runs.
+        width: of the terminal; below 80 an interval stands under its figure.
+    """
+    dice = any(known(row.get("dice")) for row in rows)
+    labels = [] if len(classes) == 1 else list(classes)
+    numbers = ["AUC", *labels, *(["Dice"] if dice else []), f"against {plan.baseline}"]
+    table = plain_table("variant", *numbers, right=numbers)
+    gap = " " if width >= 80 else "\n"
+    own_rows = {row["variant"] for row in rows}
+    for row in rows:
+        own = row["head"] in ("", None) or row["head"] == OWN_HEAD
+        name = row["variant"] if own else f"  {row['head']}"
+        cells = [figure(row["auroc"]) + (f"{gap}±{short(row['auroc_std'])}" if known(row["auroc_std"]) else "")]
+        cells += [figure(row[f"auroc/{label}"]) for label in labels]
+        cells += [figure(row["dice"])] if dice else []
+        cells.append(_difference(row, own and row["variant"] == plan.baseline, gap))
+        table.add_row(name, *cells, style="" if own else "dim")
+    for variant in plan.variants:
+        if variant.name not in own_rows:
+            table.add_row(variant.name, *["-" for _ in numbers])
+    seeds = len(plan.confirm["seeds"])
+    head = "A demonstration: small images, few trials; not a result.\n" if plan.demonstration else ""
+    notes = f"Test AUC: mean over {seeds} seeds ± their standard deviation; "
+    notes += "Dice: of the model's own evidence with the outlines; " if dice else ""
+    notes += f"against {plan.baseline}: difference of AUC at the same seeds, with its 95 % interval over patients."
+    parts: list[RenderableType] = [Text(f"{head}{plan.study}, budget {plan.budget}", "bold"), table, Text(notes, "dim")]
+    parts += [Text(f"{variant}: {reason}", "yellow") for variant, reason in missing.items()]
+    parts += [Text(f"skipped: {skip.variant}: {skip.reason}", "yellow") for skip in plan.skipped]
+    return Group(*parts)
+
+
+def known(value: Any) -> bool:
+    """Whether there is such a figure."""
+    return value is not None and not math.isnan(value)
+
+
+def figure(value: Any) -> str:
+    """A figure between 0 and 1 with three digits; a dash where there is none."""
+    return f"{value:.3f}" if known(value) else "-"
+
+
+def short(value: float) -> str:
+    """A spread, without the leading zero."""
+    return f"{value:.3f}".removeprefix("0")
+
+
+def _difference(row: Mapping[str, Any], is_baseline: bool, gap: str) -> str:
+    if is_baseline or not known(row.get("auroc_difference")):
+        return "" if is_baseline else "-"
+    low, high = row["auroc_difference_low"], row["auroc_difference_high"]
+    interval = f"{gap}[{_signed(low)}, {_signed(high)}]" if known(low) and known(high) else ""
+    return _signed(row["auroc_difference"]) + interval
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("0.", ".", 1)

@@ -1,0 +1,219 @@
+"""The results of a study as data frames, read from its folder: for notebooks, the tables and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.contract import tables
+from harness.contract.catalog import Catalog
+from harness.contract.errors import InputError, Problems
+from harness.contract.types import Plan, Task
+from harness.study.journal import History, Journal, TrialRecord
+from harness.study.plan_io import plan_from_json
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRIALS = ("variant", "stage", "number", "seed", "fold", "state", "value", "best_epoch", "epochs", "seconds", "reason")
+"""Columns of the table of trials; searched parameters and `ledger` follow."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a study left, finished or not. Each table is read when it is first asked for.
+
+    Args:
+        plan: of its latest run.
+        folder: where its files are.
+        history: its journal.
+        task: what was learned.
+    """
+
+    plan: Plan
+    folder: Path
+    history: History
+    task: Task
+
+    @property
+    def finished(self) -> bool:
+        """Whether every trial of the plan has ended."""
+        return self.history.finished
+
+    @cached_property
+    def variants(self) -> pd.DataFrame:
+        """A row a variant: test AUC and Dice, with intervals and the paired difference to the baseline."""
+        return self.table()
+
+    @cached_property
+    def heads(self) -> pd.DataFrame:
+        """As `variants`, with a row for each head of a variant's models beneath its own output."""
+        return self.table(heads=True)
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """A row a trial, with a column for each parameter that was searched."""
+        import pandas as pd
+
+        frame = pd.DataFrame([_trial_row(record) for record in self.records()])
+        return frame if len(frame) else pd.DataFrame(columns=[*TRIALS])
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """A row an epoch of each trial: its metrics, the objective and its smoothed value."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {"variant": record.spec.variant, "stage": record.spec.stage, "trial": record.spec.number}
+                | {"seed": record.spec.seed, "epoch": epoch.number, "value": epoch.value, "smoothed": epoch.smoothed}
+                | {"seconds": epoch.seconds, "waited": epoch.waited, **epoch.metrics}
+                for record in self.records()
+                for epoch in record.epochs
+            ]
+        )
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """A row an image, class and head, of every confirmed model."""
+        return self._gather("predictions.parquet", tables.PREDICTIONS)
+
+    @cached_property
+    def maps(self) -> pd.DataFrame:
+        """A row an image, class and map, of every confirmed model; see `harness.contract.tables.MAPS`."""
+        return self._gather("maps.parquet", tables.MAPS)
+
+    def table(self, heads: bool = False) -> pd.DataFrame:
+        """See `variants` and `heads`; empty while nothing is confirmed."""
+        import pandas as pd
+
+        from harness.evidence.summary import variant_table
+
+        if self.predictions.empty:
+            return pd.DataFrame(columns=["variant", "head"])
+        return variant_table(
+            self.predictions,
+            self.maps if len(self.maps) else None,
+            baseline=self.plan.baseline,
+            order=[variant.name for variant in self.plan.variants],
+            classes=self.task.classes,
+            dice=self.task.mask_kind == "outline",
+            heads=heads,
+        )
+
+    def records(self) -> list[TrialRecord]:
+        """The trials of the plan's variants: by variant, searched ones first."""
+        stages = ("search", "confirm")
+        return [r for v in self.plan.variants for stage in stages for r in self.history.of_variant(v.id, stage)]
+
+    def failures(self) -> dict[str, str]:
+        """Variants of which no confirmed model is whole, or some failed, with the reason of the first failure."""
+        found: dict[str, str] = {}
+        for variant in self.plan.variants:
+            confirmed = self.history.of_variant(variant.id, "confirm")
+            searched = self.history.of_variant(variant.id, "search")
+            lost = [record.result for record in confirmed if record.state == "failed"]
+            if not lost and not any(record.state == "complete" for record in searched):
+                lost = [record.result for record in searched if record.state == "failed"]
+            if lost and lost[0]:
+                found[variant.name] = lost[0].reason
+        return found
+
+    def _gather(self, file: str, columns: Sequence[str]) -> pd.DataFrame:
+        import pandas as pd
+
+        confirmed = [r for r in self.records() if r.spec.stage == "confirm" and r.state == "complete"]
+        paths = [self.folder / "trials" / record.spec.id / file for record in confirmed]
+        frames = [tables.from_bytes(path.read_bytes()) for path in paths if path.exists()]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(columns))
+
+
+def results(study: str, budget: str | None = None) -> Results:
+    """The results of a study's latest run, as data frames.
+
+    Args:
+        study: a name, or the path of a study file.
+        budget: one of the study's; None for the one that ran last.
+
+    Raises:
+        InputError: it was never run, or its data set is no longer installed.
+
+    Example:
+        >>> harness.results("gmic_ablation").variants  # doctest: +SKIP
+    """
+    from harness.study.settings import load_settings
+
+    settings = load_settings()
+    return read_results(find_run(settings.results, study, budget), Catalog.discover(settings.disabled))
+
+
+def read_results(folder: Path, catalog: Catalog) -> Results:
+    """The results in a folder.
+
+    Raises:
+        InputError: there are none, or their data set is not installed.
+    """
+    plan = read_plan(folder)
+    return Results(plan, folder, History.of(Journal(folder / "journal.jsonl").read()), task_of(plan, catalog))
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of the latest run in a folder."""
+    return plan_from_json((folder / "plan.json").read_text())
+
+
+def task_of(plan: Plan, catalog: Catalog) -> Task:
+    """What the plan's data set is about.
+
+    Raises:
+        InputError: it is not installed, or takes other parameters now.
+    """
+    problems = Problems(str(plan.path))
+    factory = catalog.factory("dataset", plan.variants[0].tree["dataset"], problems, "dataset")
+    problems.raise_if_any()
+    assert factory is not None and factory.component.task is not None
+    task: Task = factory.component.task(**factory.params)
+    return task
+
+
+def find_run(root: Path, study: str, budget: str | None = None) -> Path:
+    """The folder of the run that went on last.
+
+    Args:
+        root: the results folder.
+        study: a name, or the path of a study file.
+        budget: None for any.
+
+    Raises:
+        InputError: there is none.
+    """
+    name = Path(study).stem if study.endswith(".toml") else study
+    found = runs_of(root, name, budget)
+    if not found:
+        which = f" at budget {budget!r}" if budget else ""
+        raise InputError(f"{root / name}: {name!r} was never run{which}; `harness study run {study}` runs it")
+    return found[0]
+
+
+def runs_of(root: Path, name: str, budget: str | None = None) -> list[Path]:
+    """The folders of a study's runs, the latest first; those that `--fresh` set aside are left out."""
+    folders = [path.parent for path in (root / name).glob("*/plan.json") if "." not in path.parent.name]
+    if budget is not None:
+        folders = [folder for folder in folders if folder.name.rpartition("-")[0] == budget]
+    return sorted(folders, key=_last_used, reverse=True)
+
+
+def _last_used(folder: Path) -> float:
+    journal = folder / "journal.jsonl"
+    return (journal if journal.exists() else folder / "plan.json").stat().st_mtime
+
+
+def _trial_row(record: TrialRecord) -> Mapping[str, Any]:
+    spec, result = record.spec, record.result
+    row = {"variant": spec.variant, "stage": spec.stage, "number": spec.number, "seed": spec.seed, "fold": spec.fold}
+    ended = ("value", "best_epoch", "epochs", "seconds", "reason")
+    row |= {"state": record.state, **{name: getattr(result, name, None) for name in ended}}
+    return row | {"ledger": dict(result.ledger) if result else None} | dict(spec.params)
