@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 TRIALS = ("variant", "stage", "number", "seed", "state", "value", "epochs", "seconds", "reason")
 """Columns of the table of trials that `search_table` and the report are handed, one row a trial."""
 
+STAGES = ("search", "confirm")
+
 
 def search_table(trials: pd.DataFrame, *, order: Sequence[str], objective: Objective) -> pd.DataFrame:
     """What finding each variant's best cost, and how much better it looked than it was.
@@ -61,3 +63,44 @@ def data_card(splits: Mapping[str, Sequence[Sample]], classes: Sequence[str]) ->
         rows.append(row)
     table = pd.DataFrame(rows)
     return table.drop(columns=[f"{label} unknown" for label in classes if not table[f"{label} unknown"].any()])
+
+
+def unknown_masks(maps: pd.DataFrame) -> tuple[int, int]:
+    """Positive (image, class) pairs of the test split whose mask is not known, and all positive ones."""
+    tested = maps[(maps["split"] == "test") & (maps["label"] == 1)].drop_duplicates(["id", "class"])
+    return int((~tested["mask_known"].astype(bool)).sum()), len(tested)
+
+
+def failures(trials: pd.DataFrame) -> list[str]:
+    """A line for each trial that failed, and why."""
+    failed = trials[trials["state"] == "failed"]
+    return [
+        f"`{row['variant']}`, {row['stage']} {row['number']} (seed {row['seed']}) failed: {row['reason']}"
+        for row in failed.to_dict("records")
+    ]
+
+
+def ledger_lines(trials: pd.DataFrame, test_openings: int | None = None) -> list[str]:
+    """What was read, as sentences: masks while fitting, masks and the test split after.
+
+    Args:
+        trials: may have a column `ledger` of `TrialResult.ledger`: `opened` splits, and `masks` read
+            to "fit" and to "test".
+        test_openings: of this data set's test split, over all studies; None where not counted.
+    """
+    if "ledger" not in trials:
+        return ["The trials kept no ledger."]
+    entries = [(row["stage"], row["ledger"] or {}) for row in trials.to_dict("records")]
+    fitted = sorted({split for _, entry in entries for split in entry.get("masks", {}).get("fit", ())})
+    tested = sorted({split for _, entry in entries for split in entry.get("masks", {}).get("test", ())})
+    opened = {
+        stage: sum("test" in entry.get("opened", ()) for kind, entry in entries if kind == stage) for stage in STAGES
+    }
+    lines = [
+        f"Masks read while fitting: {', '.join(fitted) or 'none'}.",
+        f"Masks read after the weights were frozen: {', '.join(tested) or 'none'}.",
+        f"Openings of the test split by this study: {opened['search']} in search, {opened['confirm']} in confirm.",
+    ]
+    if test_openings is not None:
+        lines.append(f"Openings of this data set's test split by all studies so far: {test_openings}.")
+    return lines

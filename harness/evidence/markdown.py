@@ -1,0 +1,100 @@
+"""How the tables are written for a reader: rounded, with their intervals, in Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_Row: TypeAlias = dict[str, Any]
+_NOTHING = "–"
+_NAMES = {"auroc": "AUC", "dice": "Dice"}
+
+
+def main_columns(
+    table: pd.DataFrame, classes: Sequence[str], baseline: str, supervised: Collection[str] = ()
+) -> pd.DataFrame:
+    """The main table as text: a row a variant, its own output.
+
+    Args:
+        table: what `variant_table` gives, own outputs only.
+        classes: the classes' names.
+        baseline: is marked as such.
+        supervised: variants trained with masks; they are marked "fully supervised".
+    """
+
+    def name(row: _Row) -> str:
+        marks = ["baseline"] * (row["variant"] == baseline) + ["fully supervised"] * (row["variant"] in supervised)
+        return str(row["variant"]) + (f" ({', '.join(marks)})" if marks else "")
+
+    return _columns(table, {"variant": name, "models": lambda row: str(row["runs"])}, classes)
+
+
+def head_columns(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """The table with heads as text: a variant's name stands once, at its own output; AUC only."""
+    scores = table[[column for column in table if not str(column).startswith("dice")]]
+    text = _columns(scores, {"variant": lambda row: str(row["variant"]), "head": lambda row: str(row["head"])}, classes)
+    text["variant"] = text["variant"].where(text["variant"].ne(text["variant"].shift()), "")
+    return text
+
+
+def search_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """The accounts of the search as text."""
+    figures = ["searched", "confirmed", "optimism"]
+    text = table.astype(str)
+    for column in figures:
+        text[column] = table[column].map(number)
+    return text.rename(columns={"epochs_search": "epochs, search", "epochs_confirm": "epochs, confirm"})
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """A pipe table, the first column to the left and the others to the right; `|` in a cell is escaped."""
+    header = [str(column) for column in table.columns]
+    lines = [header, [":--", *["--:"] * (len(header) - 1)], *table.values.tolist()]
+    return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def number(value: float, *, signed: bool = False) -> str:
+    """Three decimals without the leading zero: .871, -.020; a dash where there is none."""
+    if math.isnan(value):
+        return _NOTHING
+    text = f"{value:+.3f}" if signed else f"{value:.3f}"
+    return text.replace("0.", ".", 1) if abs(round(value, 3)) < 1 else text
+
+
+def _columns(table: pd.DataFrame, leading: dict[str, Callable[[_Row], str]], classes: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = dict(leading)
+    metrics = [name for name in _NAMES if name in table]
+    for metric in metrics:
+        columns[_NAMES[metric]] = partial(_with_spread, metric=metric)
+        if metric == "auroc":
+            columns["95 %"] = partial(_bounds, key=metric)
+        columns |= {f"{_NAMES[metric]} {label}": partial(_figure, key=f"{metric}/{label}") for label in classes}
+    columns |= {f"{_NAMES[metric]} − baseline": partial(_difference, key=f"{metric}_difference") for metric in metrics}
+    rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    return pd.DataFrame({name: [of(row) for row in rows] for name, of in columns.items()})
+
+
+def _figure(row: _Row, key: str) -> str:
+    return number(row[key])
+
+
+def _with_spread(row: _Row, metric: str) -> str:
+    spread = row[f"{metric}_std"]
+    return number(row[metric]) + ("" if math.isnan(spread) else f" ± {number(spread)}")
+
+
+def _bounds(row: _Row, key: str, signed: bool = False) -> str:
+    low, high = (number(row[f"{key}_{end}"], signed=signed) for end in ("low", "high"))
+    return _NOTHING if low == _NOTHING else f"[{low}, {high}]"
+
+
+def _difference(row: _Row, key: str) -> str:
+    value, bounds = number(row[key], signed=True), _bounds(row, key, signed=True)
+    return value if bounds == _NOTHING else f"{value} {bounds}"
