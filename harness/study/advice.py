@@ -66,7 +66,7 @@ def _nothing_searched(variants: Sequence[VariantPlan], search: Mapping[str, Any]
     names = [variant.name for variant in variants if not variant.searched]
     if names and search["trials"] > 1:
         verb = "searches" if len(names) == 1 else "search"
-        yield f"{_listed(names)} {verb} nothing: all {search['trials']} trials are one configuration"
+        yield f"{_listed(names)} {verb} nothing: one trial stands for {search['trials']}"
 
 
 def _search(variants: Sequence[VariantPlan], search: Mapping[str, Any]) -> Iterator[str]:

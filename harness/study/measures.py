@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems, nearest
@@ -57,7 +58,17 @@ def check_metrics(
     return kept, dropped
 
 
-def check_explain(section: ExplainSection, catalog: Catalog, problems: Problems) -> None:
-    """Notes explainers that are not installed or set wrongly."""
+def check_explain(
+    section: ExplainSection, catalog: Catalog, checked: Collection[Checked], problems: Problems
+) -> tuple[ExplainSection, list[str]]:
+    """The explainers that some variant can feed, and why others are left out; mistakes go to `problems`."""
+    kept: list[str | dict[str, Any]] = []
+    dropped = []
     for index, entry in enumerate(section.use):
-        catalog.factory("explainer", entry, problems, f"explain.use.{index}")
+        factory = catalog.factory("explainer", entry, problems, f"explain.use.{index}")
+        lacking = [sorted(factory.component.needs - item.provides) for item in checked] if factory else []
+        if factory and lacking and all(lacking):
+            dropped.append(f"the explainer {factory.name!r} is left out: it needs {', '.join(lacking[0])}")
+        else:
+            kept.append(entry)
+    return section.model_copy(update={"use": kept}), dropped

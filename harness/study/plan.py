@@ -59,9 +59,9 @@ def make_plan(
     checker = Checker(catalog, settings.data)
     checked = _check_variants(resolved, checker, problems)
     _check_search(resolved, sections, problems)
-    metrics, dropped = _check_measures(study, sections, catalog, list(checked.values()), problems)
+    measures = _check_measures(study, sections, catalog, list(checked.values()), problems)
     problems.raise_if_any()
-    return _plan(study, resolved, sections, checked, checker, metrics, dropped)
+    return _plan(study, resolved, sections, checked, checker, measures)
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,15 @@ class Sections:
     confirm: ConfirmSection
     explain: ExplainSection
     wrong: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is computed and drawn, and why some of what was asked for is not."""
+
+    metrics: tuple[str, ...]
+    explain: ExplainSection
+    dropped: tuple[str, ...]
 
 
 def _overrides(texts: Sequence[str], problems: Problems) -> list[Override]:
@@ -146,17 +155,18 @@ def _check_search(resolved: Resolved, sections: Sections, problems: Problems) ->
 
 def _check_measures(
     study: Study, sections: Sections, catalog: Catalog, checked: list[Checked], problems: Problems
-) -> tuple[list[str], list[str]]:
-    """The metrics to compute, and why others are left out."""
+) -> Measures:
+    explain, dropped = sections.explain, list[str]()
     if "explain" not in sections.wrong:
-        check_explain(sections.explain, catalog, problems)
+        explain, dropped = check_explain(explain, catalog, checked, problems)
     if "study" in sections.wrong:
-        return [], []
+        return Measures((), explain, ())
     baseline = sections.study.baseline
     if baseline and baseline not in study.variants:
         problems.add("study.baseline", f"no variant named {baseline!r}{nearest(baseline, study.variants)}")
     check_objective(sections.study.objective.metric, catalog, checked, problems)
-    return check_metrics(sections.study, catalog, checked, problems)
+    metrics, unmeasured = check_metrics(sections.study, catalog, checked, problems)
+    return Measures(tuple(metrics), explain, (*unmeasured, *dropped))
 
 
 def _plan(
@@ -165,10 +175,9 @@ def _plan(
     sections: Sections,
     checked: Mapping[str, Checked],
     checker: Checker,
-    metrics: Sequence[str],
-    dropped: Sequence[str],
+    measures: Measures,
 ) -> Plan:
-    section, search, confirm, explain = sections.study, sections.search, sections.confirm, sections.explain
+    section, search, confirm = sections.study, sections.search, sections.confirm
     base = _base(resolved, checker)
     study_id = identity.study_id(
         resolved.tree,
@@ -189,7 +198,7 @@ def _plan(
         reasons = "; ".join(f"{skip.variant}: {skip.reason}" for skip in skipped)
         raise InputError(f"{study.path}: nothing is left to run ({reasons})")
     baseline = section.baseline or resolved.run[0]
-    measured = {*(("metric", name) for name in metrics), *_explainers(explain)}
+    measured = {*(("metric", name) for name in measures.metrics), *_explainers(measures.explain)}
     return Plan(
         study=study.name,
         study_id=study_id,
@@ -198,14 +207,14 @@ def _plan(
         question=section.question,
         baseline=baseline,
         objective=section.as_objective(),
-        metrics=tuple(metrics),
+        metrics=measures.metrics,
         variants=variants,
         skipped=skipped,
-        warnings=(*dropped, *warnings(variants, checked, search.model_dump(), baseline)),
+        warnings=(*measures.dropped, *warnings(variants, checked, search.model_dump(), baseline)),
         tree=_plain(resolved.tree),
         search=search.model_dump(),
         confirm=confirm.model_dump(),
-        explain=explain.model_dump(),
+        explain=measures.explain.model_dump(),
         dataset_digest=base["digest"] or checked[runnable[0]].digest,
         plugins=checker.catalog.versions(measured.union(*(checked[name].used for name in runnable))),
         demonstration=resolved.demonstration,

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError, Problems, nearest
+from harness.study.distributions import is_distribution
 from harness.study.located import Located
 from harness.study.patch import Override, merge, states
 from harness.study.slots import expand, refusal
@@ -53,11 +54,11 @@ def resolve(
     name = _budget(study, budget)
     patch = {key: value for key, value in study.budgets.get(name, {}).items() if key in SECTIONS}
     sections = {section: merge(study.base.get(section, {}), patch.get(section, {})) for section in SECTIONS}
-    base = {section: sections[section] for section in TREE}
+    base = {section: _table(sections[section]) for section in TREE}
     layers = {variant: _layers(study, name, variant, overrides) for variant in ("", *study.variants)}
     trees = {}
     for variant, changes in study.variants.items():
-        merged = {section: merge(base[section], changes.get(section, {})) for section in TREE}
+        merged = {section: _table(merge(base[section], changes.get(section, {}))) for section in TREE}
         trees[variant] = _expand(merged, layers[variant], catalog, problems)
     tree = expand(base, catalog, Problems(""))
     run, wanted = study.budgets.get(name, {}).get("run", "all"), list(overrides)
@@ -88,6 +89,11 @@ def _budget(study: Study, budget: str | None) -> str:
     if not name:
         raise InputError(f"{study.path}: study.budget: name the budget that a bare run takes, one of {listed}")
     raise InputError(f"{study.path}: no budget named {name!r}{nearest(name, known)} (there are: {listed})")
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    """What is no table was told when the file was read; from here on it is an empty one."""
+    return value if isinstance(value, Mapping) and not is_distribution(value) else {}
 
 
 def _expand(tree: Mapping[str, Any], layers: Layers, catalog: Catalog, problems: Problems) -> dict[str, Any]:

@@ -95,6 +95,11 @@ def load_study(path: Path) -> Study:
         raise InputError(f"{path}: is not UTF-8 at byte {error.start}") from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: is no TOML: {error}") from error
+    return read_study(tables, path)
+
+
+def read_study(tables: Mapping[str, Any], path: Path) -> Study:
+    """The study that a file's tables describe; what is wrong with their structure stands in its `problems`."""
     problems = Problems(str(path))
     _check_structure(tables, problems)
     return Study(
@@ -189,5 +194,7 @@ def _check_sections(
             problems.add(f"{path}{name}", f"{hint} {', '.join(allowed)}{nearest(name, allowed)}")
         elif not isinstance(table, Mapping):
             problems.add(f"{path}{name}", f"expected a table, found {table!r}")
+        elif name in TREE and is_distribution(table):
+            problems.add(f"{path}{name}", "a section is no range; ranges stand inside it")
         elif name in TREE:
             check_values(table, f"{path}{name}", problems)

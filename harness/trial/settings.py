@@ -90,7 +90,7 @@ class TrainSettings(Strict):
         lr: the highest learning rate of the schedule.
         weight_decay: as the optimiser takes it.
         optimiser: adam, adamw or sgd.
-        schedule: how the learning rate runs over the steps of the whole trial.
+        schedule: how the learning rate runs over the steps of a phase.
         augment: random changes of training images, applied in this order.
         balance: "sampler" draws rare positives more often, "weights" raises their loss.
         amp: autocast of the forward pass; losses stay in fp32.

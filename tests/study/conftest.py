@@ -149,7 +149,7 @@ class Plugin:
 
     @hookimpl
     def harness_explainers(self) -> Iterable[Any]:
-        yield Component(name="native", build=build_native, summary="s")
+        yield Component(name="native", build=build_native, summary="s", needs=frozenset({"evidence"}))
 
 
 class Stranger:

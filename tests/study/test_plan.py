@@ -115,6 +115,15 @@ def test_dice_is_left_out_where_masks_are_no_outlines(planner: Any, masks: str) 
     assert plan.warnings == (f"the metric 'dice' is left out: it needs {needs}",)
 
 
+def test_an_explainer_that_no_variant_can_feed_is_left_out(planner: Any) -> None:
+    text = planner.replaced(("[confirm]", '[explain]\nuse = ["native"]\n[confirm]'))
+    assert planner.plan(text).explain["use"] == ["native"]
+    text = text.replace('use = "bag"', 'use = "supervised"')[: text.index("[variants.gap") + len("supervised") - 3]
+    plan = planner.plan(text)
+    assert plan.explain["use"] == []
+    assert plan.warnings == ("the explainer 'native' is left out: it needs evidence",)
+
+
 def test_the_objectives_metric_is_computed_whether_asked_for_or_not(planner: Any) -> None:
     text = planner.replaced(('metrics = ["auroc", "dice"]', 'objective.metric = "val/local/brier/malignant"'))
     assert planner.plan(text, "study.metrics=['auroc']").metrics == ("brier", "auroc")
@@ -146,7 +155,7 @@ def test_a_tpe_search_without_a_model_based_trial_is_warned_of(planner: Any) -> 
 
 def test_a_variant_that_searches_nothing_is_warned_of(planner: Any) -> None:
     plan = planner.plan(planner.BASE, "gap.train.lr=0.1")
-    assert plan.warnings == ("'gap' searches nothing: all 4 trials are one configuration",)
+    assert plan.warnings == ("'gap' searches nothing: one trial stands for 4",)
 
 
 def test_a_grid_of_another_size_than_the_trials_is_warned_of(planner: Any) -> None:
