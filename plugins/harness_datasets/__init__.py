@@ -71,6 +71,98 @@ def build_needle_digits(
     )
 
 
+def build_manifest(
+    root: Path,
+    /,
+    *,
+    path: str,
+    labels: tuple[str, ...],
+    image_size: tuple[int, int],
+    channels: Literal[1, 3] = 1,
+    mask_kind: Literal["outline", "circle", "box", "none"] = "none",
+    kind: Literal["multilabel", "multiclass"] = "multilabel",
+    where: str = "",
+    image: str = "image",
+    group: str = "patient_id",
+    id: str = "",
+    unit: str = "image",
+    split: str = "split",
+    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    folds: int = 0,
+    fold: int = 0,
+    seed: int = 0,
+    fit: Literal["stretch", "pad"] = "stretch",
+) -> Dataset:
+    """Images that a CSV or Parquet table lists: PNG, JPEG, TIFF or DICOM, 8 or 16 bits.
+
+    Args:
+        root: the user's data root; neither table nor images may lie outside.
+        path: of the table, relative to the root; paths inside it are relative to the table.
+        labels: the classes; each has a column `label_<name>` of 1, 0 or nothing (unknown).
+        image_size: height and width in pixels that images are brought to.
+        channels: 1 turns colour into luminance, 3 repeats grey.
+        mask_kind: what the columns `mask_<name>` draw; "none" leaves them shut.
+        kind: in "multiclass" exactly one label holds.
+        where: which rows to keep, as `conflict == 0 and view in ["CC", "MLO"]`.
+        image: column with the image's path.
+        group: column with the patient; no patient is in two splits.
+        id: column with a unique name; the image's path where "".
+        unit: column that says which images are diagnosed together, or "image".
+        split: column with train, val, tune_loc or test; where the table lacks it, or with "",
+            patients are dealt out by `fractions`, labels balanced.
+        fractions: of train, val and test.
+        folds: from 3 on, patients are dealt out to so many folds whatever the table says.
+        fold: the fold that is the test split, counted from 0; the next one is val.
+        seed: of that deal.
+        fit: stretch images to the size, or keep their aspect and pad with 0.
+
+    Raises:
+        InputError: with every mistake of the table, each with its row and column.
+    """
+    from harness_datasets.manifest import Manifest
+    from harness_datasets.table import Columns
+
+    columns = Columns(
+        image, group, labels, mask_kind != "none", id, "" if unit == "image" else unit, "" if folds else split
+    )
+    task = manifest_task(
+        labels=labels, image_size=image_size, channels=channels, mask_kind=mask_kind, kind=kind, unit=unit
+    )
+    return Manifest(
+        root,
+        task,
+        path=path,
+        columns=columns,
+        where=where,
+        fit=fit,
+        fractions=fractions,
+        folds=folds,
+        fold=fold,
+        seed=seed,
+    )
+
+
+def manifest_task(
+    *,
+    labels: tuple[str, ...],
+    image_size: tuple[int, int],
+    channels: int = 1,
+    mask_kind: Literal["outline", "circle", "box", "none"] = "none",
+    kind: Literal["multilabel", "multiclass"] = "multilabel",
+    unit: str = "image",
+    **_: Any,
+) -> Task:
+    """What the parameters of a manifest say of its task; the table is not opened."""
+    return Task(
+        kind=kind,
+        classes=tuple(labels),
+        unit=unit,
+        channels=channels,
+        image_size=(image_size[0], image_size[1]),
+        mask_kind=mask_kind,
+    )
+
+
 def breast_task(*, image_size: tuple[int, int] = (192, 128), **_: Any) -> Task:
     """What both generators set as the task, known without building them."""
     height, width = image_size
@@ -102,4 +194,11 @@ def harness_datasets() -> Iterable[Component[Dataset]]:
         task=canvas_task,
         provides=frozenset({"train_masks", "eval_masks", "views"}),
         tiny={"images": (16, 8, 8), "image_size": (96, 72)},
+    )
+    yield Component(
+        name="manifest",
+        build=build_manifest,
+        summary="images listed in a CSV or Parquet table: PNG, JPEG, TIFF, DICOM",
+        task=manifest_task,
+        provides=frozenset({"train_masks", "eval_masks", "views"}),
     )

@@ -7,6 +7,7 @@ independent. It serves to test methods, not to claim anything about patients.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ VERSION = 1
 EXPONENT = 3.0
 RADII = 0.035, 0.065  # of lesions, over the image height
 JITTER = 0.7, 1.4  # of anything's contrast
+FIBRES = 4, 28  # of a breast
 PAIRS: Mapping[str, tuple[Form, Form]] = {"benign": ("oval", "duct"), "malignant": ("star", "strands")}
 DISTRACTORS: tuple[tuple[Form, Form], ...] = (("duct", "duct"), ("strands", "strands"))
 
@@ -35,9 +37,7 @@ class PhantomMammograms(SyntheticBreasts):
         size = self.task.image_size
         rng = self.rng("view", sample.id)
         image, inside = self._tissue(sample, rng)
-        for thing in self._things(sample):
-            image += thing.contrast * coverage(thing.shapes(), size) * inside
-        image += self._fibres(sample) * inside
+        image += self._painted(sample) * inside
         image += rng.standard_normal(size, np.float32) * np.float32(0.02)
         image *= rng.uniform(0.9, 1.1)
         return np.ascontiguousarray(image[:, ::-1]) if sample.source["side"] == "R" else image
@@ -66,16 +66,24 @@ class PhantomMammograms(SyntheticBreasts):
             image += 0.12 * np.clip((rng.uniform(0.28, 0.4) - x / 0.75 - 0.7 * y) / 0.02, 0, 1) * inside
         return image.astype(np.float32), inside
 
-    def _fibres(self, sample: Sample) -> np.ndarray:
+    def _painted(self, sample: Sample) -> np.ndarray:
+        """What things and fibres add; where two of one sign overlap the stronger counts."""
+        bright, dark = self._fibres(sample)
+        for thing in self._things(sample):
+            shapes = [replace(shape, strength=abs(thing.contrast)) for shape in thing.shapes()]
+            (bright if thing.contrast > 0 else dark).extend(shapes)
+        return coverage(bright, self.task.image_size) - coverage(dark, self.task.image_size)
+
+    def _fibres(self, sample: Sample) -> tuple[list[Shape], list[Shape]]:
         """Thin fibres all over, bright and dark, whose amount varies far more than a lesion's share does."""
         (height, width), rng = self.task.image_size, self.rng("fibres", sample.id)
-        amount = self.rng("fibres", sample.unit).uniform(np.log(4), np.log(28)) + rng.uniform(-0.2, 0.2)
-        layers: dict[bool, list[Shape]] = {True: [], False: []}
-        for bright in rng.integers(0, 2, int(np.exp(amount))):
+        amount = self.rng("fibres", sample.unit).uniform(*np.log(FIBRES)) + rng.uniform(-0.2, 0.2)
+        signs: tuple[list[Shape], list[Shape]] = ([], [])
+        for sign in rng.integers(0, 2, int(np.exp(amount))):
             x, y = rng.uniform(0, 1, 2) * np.array([width, height])
             radius, length = rng.uniform(*RADII) * height, rng.uniform(0.06, 0.2) * height
-            layers[bool(bright)] += band(x, y, length, thin(radius), rng, self._contrast * rng.uniform(*JITTER))
-        return coverage(layers[True], (height, width)) - coverage(layers[False], (height, width))
+            signs[sign].extend(band(x, y, length, thin(radius), rng, self._contrast * rng.uniform(*JITTER)))
+        return signs
 
     @property
     def _contrast(self) -> float:
@@ -95,7 +103,7 @@ class PhantomMammograms(SyntheticBreasts):
         pairs += [(DISTRACTORS[n], "", int(rng.choice([-1, 1]))) for n in rng.integers(0, 2, round(4 * difficulty))]
         radii = rng.uniform(*RADII, len(pairs)) * self.task.image_size[0]
         contrasts = self._contrast * rng.uniform(*JITTER, len(pairs))
-        depths, seeds = rng.uniform(0.14, 0.66, (2, len(pairs))), rng.integers(0, 2**31, (2, len(pairs)))
+        depths, seeds = rng.uniform(0.16, 0.62, (2, len(pairs))), rng.integers(0, 2**31, (2, len(pairs)))
         places = self._places(sample, depths, radii)
         return [
             Thing(
@@ -122,7 +130,7 @@ class PhantomMammograms(SyntheticBreasts):
         depth, reach = self._outline(sample)
         found: list[tuple[float, float, float]] = []
         for share, radius in zip(depths.ravel(), np.tile(radii, 2), strict=True):
-            x, room = float(share * depth * height), reach * np.sqrt(1 - share**2) * 0.8
+            x, room = float(share * depth * height), reach * np.sqrt(1 - share**2) * 0.75
             candidates = (0.5 + room * rng.uniform(-1, 1, 24)) * height
             gaps = [
                 min((np.hypot(x - u, y - v) - REACH * (radius + r) for u, v, r in found), default=0.0)

@@ -1,0 +1,177 @@
+"""`manifest`: any set of images that a CSV or Parquet table lists."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from harness import Dataset, InputError, Sample, Task
+from harness_datasets.assign import SPLITS, assign, check_splits
+from harness_datasets.files import FileFacts, describe_files, memory_for
+from harness_datasets.images import Fit, bring_mask_to, bring_to, decode
+from harness_datasets.table import Columns, Entry, Mistakes, inside, read_entries
+
+VERSION = 1
+
+
+class Manifest(Dataset):
+    """See `harness_datasets.build_manifest` for the parameters.
+
+    The table is read and checked at once. Files are hashed and their headers read when the digest
+    or a split is asked for, and decoded by `read` and by `prepare`, which finds all that are damaged.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        task: Task,
+        *,
+        path: str,
+        columns: Columns,
+        where: str,
+        fit: Fit,
+        fractions: tuple[float, float, float],
+        folds: int,
+        fold: int,
+        seed: int,
+    ) -> None:
+        self.task, self._root, self._fit = task, root, fit
+        found = inside(root, root, path)
+        if found is None:
+            raise InputError(f"dataset manifest: path: {path!r} climbs out of the data root {root}")
+        self.path = found
+        mistakes = Mistakes(self.path)
+        entries = read_entries(self.path, root, columns, where, mistakes)
+        if task.kind == "multiclass":
+            _check_multiclass(entries, mistakes)
+        mistakes.raise_if_any()
+        self._entries = assign(entries, columns.split, fractions, folds, fold, seed, mistakes)
+        check_splits(self._entries, task.classes, columns, mistakes)
+        for entry in self._entries:
+            self._check_exists(entry, mistakes)
+        mistakes.raise_if_any()
+        self._by_id = {entry.id: entry for entry in self._entries}
+
+    @cached_property
+    def digest(self) -> str:
+        """Of task, rows, splits and the content of every file; quick where no file changed since."""
+        rows = [
+            [entry.id, entry.group, entry.unit, [None if math.isnan(x) else x for x in entry.labels], entry.split]
+            + [self._facts[path].digest if path else "" for path in (entry.image, *entry.masks)]
+            for entry in self._entries
+        ]
+        head = [VERSION, self.task.kind, self.task.classes, self.task.channels, self.task.image_size]
+        text = json.dumps([head, self.task.mask_kind, self._fit, rows])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def split(self, name: str) -> Sequence[Sample]:
+        """The rows of one split, in the order of the table."""
+        return tuple(
+            Sample(
+                id=entry.id,
+                group=entry.group,
+                unit=entry.unit,
+                labels=entry.labels,
+                source={"row": entry.row, "size": [self._facts[entry.image].height, self._facts[entry.image].width]},
+            )
+            for entry in self._entries
+            if entry.split == name
+        )
+
+    def read(self, sample: Sample) -> np.ndarray:
+        """The image at the task's size; 16 bits where any image of the set has them."""
+        entry = self._by_id[sample.id]
+        image = self._decode(entry, entry.image)
+        if self._bits == 16 and image.dtype == np.uint8:
+            image = image.astype(np.uint16) * np.uint16(257)
+        return bring_to(image, self.task.image_size, self.task.channels, self._fit)
+
+    def read_mask(self, sample: Sample) -> np.ndarray | None:
+        """The outlines; empty where the table names no file, None where the set has no masks."""
+        if self.task.mask_kind == "none":
+            return None
+        entry = self._by_id[sample.id]
+        masks = np.zeros((len(self.task.classes), *self.task.image_size), np.uint8)
+        for number, path in enumerate(entry.masks):
+            if path is not None:
+                masks[number] = bring_mask_to(self._decode(entry, path), self.task.image_size, self._fit)
+        return masks
+
+    def mask_files(self) -> Iterable[Path]:
+        """Every mask that the table names."""
+        return tuple(path for entry in self._entries for path in entry.masks if path is not None)
+
+    def prepare(self) -> None:
+        """Decodes every file once and keeps nothing: all that are damaged are told in one error."""
+        pairs = [(entry, path) for entry in self._entries for path in (entry.image, *entry.masks) if path is not None]
+
+        def attempt(pair: tuple[Entry, Path]) -> str:
+            try:
+                self._decode(*pair)
+            except InputError as error:
+                return str(error)
+            return ""
+
+        assert self._facts is not None  # headers first: they name more mistakes for less
+        with ThreadPoolExecutor(4) as pool:
+            mistakes = Mistakes(self.path, [message for message in pool.map(attempt, pairs) if message])
+        mistakes.raise_if_any()
+
+    @cached_property
+    def _facts(self) -> Mapping[Path, FileFacts]:
+        """Digest, size and depth of each file.
+
+        Raises:
+            InputError: a header cannot be read, or a mask is not of its image's size.
+        """
+        paths = [path for entry in self._entries for path in (entry.image, *entry.masks) if path is not None]
+        facts, mistakes = describe_files(paths, memory_for(self.path)), Mistakes(self.path)
+        for entry in self._entries:
+            image = facts.get(entry.image)
+            for path in (entry.image, *filter(None, entry.masks)):
+                fact = facts.get(path)
+                if fact is None or fact.error:
+                    mistakes.add(self._unreadable(path, fact.error if fact else "it is gone"), entry.row)
+                elif image and not image.error and (fact.height, fact.width) != (image.height, image.width):
+                    sizes = f"{fact.height} x {fact.width}, its image {image.height} x {image.width}"
+                    mistakes.add(f"mask {self._name(path)} is {sizes}", entry.row)
+        mistakes.raise_if_any()
+        return facts
+
+    @cached_property
+    def _bits(self) -> int:
+        return max(self._facts[entry.image].bits for entry in self._entries)
+
+    def _decode(self, entry: Entry, path: Path) -> np.ndarray:
+        try:
+            return decode(path.read_bytes(), path.suffix)
+        except Exception as error:  # decoders raise whatever they like on a damaged file
+            reason = str(error) or type(error).__name__
+            raise InputError(f"{self.path}: row {entry.row}: {self._unreadable(path, reason)}") from error
+
+    def _check_exists(self, entry: Entry, mistakes: Mistakes) -> None:
+        for path in (entry.image, *entry.masks):
+            if path is not None and not path.is_file():
+                mistakes.add(f"no such file: {self._name(path)}", entry.row)
+
+    def _unreadable(self, path: Path, reason: str) -> str:
+        return f"{self._name(path)} cannot be read: {reason}"
+
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self._root))
+
+
+def _check_multiclass(entries: Sequence[Entry], mistakes: Mistakes) -> None:
+    for entry in entries:
+        if sum(label == 1 for label in entry.labels) != 1 or any(map(math.isnan, entry.labels)):
+            mistakes.add('kind = "multiclass" expects exactly one label of 1, and no unknown one', entry.row)
+
+
+__all__ = ["SPLITS", "Manifest"]
