@@ -141,9 +141,10 @@ class Phase:
     """A stretch of training with its own trainable parameters.
 
     Args:
-        trainable: prefixes of the parameter names that learn; ("",) is every parameter.
-        eval_mode: prefixes of the modules kept in eval (batch-norm included).
-        epochs: None takes the study's number.
+        name: its own among the model's phases.
+        trainable: whole dotted parts that the names of learning parameters begin with; ("",) is every parameter.
+        eval_mode: the same for the modules kept in eval (batch-norm included).
+        epochs: None shares what phases of a stated length leave of the study's number.
         select_by: metric whose best epoch is kept when the phase ends; None is the objective.
     """
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from harness.contract import seeds
 from harness.contract.catalog import Catalog
-from harness.contract.nn import Batch, Model, Output
+from harness.contract.nn import Batch, Explainer, Model, Output
+from harness.contract.tables import OWN_MAP
 from harness.contract.types import TrialSpec
 from harness.trial.cache import Cache
 from harness.trial.evaluate import MASKS, Scorer, by_unit, predict, score
@@ -41,17 +45,18 @@ def confirm(
     Files: predictions of val and test, map terms of tune_loc and test (where the data have masks and
     the model has evidence), overlays of a few test images, the weights.
     """
-    model.requires_grad_(False)
     data, record = ConfirmData.of(cache, ledger), Record(spec, cache.dataset.task)
     overlays = Overlays(data.test, data.task, int(spec.explain.get("images", OVERLAYS)))
-
+    explainers = {name: catalog.build("explainer", name) for name in _names(spec.explain) if name != OWN_MAP}
     scores: list[tuple[Batch, Output]] = []
 
     def recorded(images: Images) -> Iterator[tuple[Batch, Output]]:
         for batch, out in predict(model, Loader(images, data.task, settings, device), settings, device):
-            record.add_maps(images, batch, out)
-            if images.name != "tune_loc":
-                record.add_scores(images, batch, out)
+            if batch.targets is not None:
+                for name, maps in _maps(model, batch, out, explainers):
+                    record.add_maps(images, batch, name, maps)
+            if images.split.name != "tune_loc":
+                record.add_scores(replace(images, name=images.split.name), batch, out)
             if images.name == "test":
                 overlays.add(batch, out)
                 scores.append((Batch(labels=batch.labels, ids=batch.ids), Output(probs=out.probs)))
@@ -59,15 +64,31 @@ def confirm(
 
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seeds.of("test", spec.seed))
-        for _ in recorded(Images("val", cache.split("val"))):
-            pass
         masks = data.test.outlines is not None
         metrics = score(recorded(data.test), Scorer(catalog, spec.metrics, data.task, "test", masks=masks))
         if data.tune_loc is not None:
             scorer = Scorer(catalog, spec.metrics, data.task, "tune_loc", masks=True, only_masks=True)
             metrics |= score(recorded(data.tune_loc), scorer)
+        if data.tune_loc is None or data.tune_loc.split.name != "val":  # else it has just been recorded
+            for _ in recorded(Images("val", cache.split("val"))):
+                pass
         units = by_unit(scores, data.test)
         if units is not None:
             names = [name for name in spec.metrics if MASKS not in catalog.get("metric", name).needs]
             metrics |= score([units], Scorer(catalog, names, data.task, f"test/{data.task.unit}", masks=False))
     return Tested(metrics, {**record.files(), **overlays.files(), **weights_file(model, spec)})
+
+
+def _maps(
+    model: Model, batch: Batch, out: Output, explainers: Mapping[str, Explainer]
+) -> Iterator[tuple[str, Float[Tensor, "b k i j"]]]:
+    """The model's own evidence, and what each explainer makes of every class."""
+    if out.evidence is not None:
+        yield OWN_MAP, out.evidence
+    count, classes = out.probs.shape
+    for name, explainer in explainers.items():
+        yield name, torch.stack([explainer.explain(model, batch, [k] * count) for k in range(classes)], 1)
+
+
+def _names(explain: Mapping[str, Any]) -> list[str]:
+    return [str(item["use"] if isinstance(item, Mapping) else item) for item in explain.get("use", ())]

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import safetensors.torch
+from jaxtyping import Float
+from torch import Tensor
 
 from harness.contract.nn import Batch, Model, Output
-from harness.contract.tables import MAPS, OWN_HEAD, OWN_MAP, PREDICTIONS, to_bytes
+from harness.contract.tables import MAPS, OWN_HEAD, PREDICTIONS, to_bytes
 from harness.contract.types import Task, TrialSpec
 from harness.evidence.functional import map_terms
 from harness.trial.stage import Images, Outlines
@@ -40,16 +42,15 @@ class Record:
                 for k, row in enumerate(self._classes(keys, batch, place)):
                     self._predictions.append({**row, "head": head, "score": float(values[place, k])})
 
-    def add_maps(self, data: Images, batch: Batch, out: Output) -> None:
-        """Rows of one batch for the maps table; nothing where there is no evidence or no mask."""
-        if out.evidence is None or batch.targets is None:
-            return
-        evidence = out.evidence.cpu().numpy()
+    def add_maps(self, data: Images, batch: Batch, name: str, maps: Float[Tensor, "b k i j"]) -> None:
+        """Rows of one batch with masks for the maps table; `name` says whose maps they are."""
+        assert batch.targets is not None
+        saliency = maps.detach().cpu().numpy()
         masks, known = batch.targets.masks.cpu().numpy() > 0, batch.targets.known.cpu().numpy()
         for place, keys in enumerate(self._images(data, batch)):
             for k, row in enumerate(self._classes(keys, batch, place)):
-                terms = map_terms(evidence[place, k], masks[place, k] if known[place, k] else None)
-                self._maps.append({**row, "map": OWN_MAP, **terms})
+                terms = map_terms(saliency[place, k], masks[place, k] if known[place, k] else None)
+                self._maps.append({**row, "map": name, **terms})
 
     def files(self) -> dict[str, bytes]:
         """The tables that have rows."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,16 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from jaxtyping import Float
 
 from harness.contract.catalog import Catalog, Provider
 from harness.contract.components import Component
-from harness.contract.errors import InputError
+from harness.contract.errors import InputError, MachineError
 from harness.contract.hookspecs import hookimpl
-from harness.contract.nn import Batch, Model, Output
+from harness.contract.nn import Batch, Explainer, Model, Output
 from harness.contract.tables import MAPS, OVERLAYS, OWN_HEAD, PREDICTIONS, from_bytes
 from harness.contract.types import Epoch, Task, TrialResult, TrialSpec, Workspace
+from harness.testing.fake_models import TinyCnn
 from harness.testing.fakes import CLASSES, build_squares, tiny_spec
 from harness.trial.trial import run_trial
 
@@ -62,6 +66,62 @@ class _Peeker(Model):
 
     def losses(self, out: Output, batch: Batch) -> dict[str, torch.Tensor]:
         return {"none": self.bias.square().sum()}
+
+
+class Extras:
+    """A plugin of oddities: a model that trains on masks, one that meets a bad disk, and an explainer."""
+
+    @hookimpl
+    def harness_architectures(self) -> list[Component[Model]]:
+        return [
+            Component(name="taught", build=build_taught, summary="sees masks", needs=frozenset({"train_masks"})),
+            Component(name="unlucky", build=build_unlucky, summary="the disk fails under it"),
+        ]
+
+    @hookimpl
+    def harness_explainers(self) -> list[Component[Explainer]]:
+        return [Component(name="gradient", build=build_gradient, summary="size of the gradient")]
+
+
+def build_taught(task: Task, /) -> Model:
+    return _Taught(task, 4, 0.0, "none", 1)
+
+
+def build_unlucky(task: Task, /, *, number: int) -> Model:
+    return _Unlucky(len(task.classes), number)
+
+
+def build_gradient() -> Explainer:
+    return _Gradient()
+
+
+class _Taught(TinyCnn):
+    def losses(self, out: Output, batch: Batch) -> dict[str, torch.Tensor]:
+        assert self.training and batch.targets is not None and batch.targets.known.all()
+        return super().losses(out, batch)
+
+    def forward(self, batch: Batch) -> Output:
+        assert self.training or batch.targets is None
+        return super().forward(batch)
+
+
+class _Unlucky(_Peeker):
+    def __init__(self, classes: int, number: int) -> None:
+        super().__init__(classes, "")
+        self.number = number
+
+    def forward(self, batch: Batch) -> Output:
+        raise OSError(self.number, "as the test wants it", "/somewhere")
+
+
+class _Gradient(Explainer):
+    def explain(self, model: Model, batch: Batch, classes: Sequence[int]) -> Float[torch.Tensor, "b h w"]:
+        assert batch.images is not None
+        images = batch.images.clone().requires_grad_()
+        chosen = model(replace(batch, images=images)).probs[range(len(images)), list(classes)]
+        (found,) = torch.autograd.grad(chosen.sum(), images)
+        found = found.abs().sum(1)
+        return found / found.amax((1, 2), keepdim=True).clamp_min(1e-9)
 
 
 def test_a_trial_yields_its_epochs_and_then_one_result(tiny: Catalog, workspace: Workspace):
@@ -247,3 +307,38 @@ def test_a_model_without_evidence_or_heads_is_confirmed_all_the_same(tiny: Catal
 def test_a_trial_without_checkpoints_keeps_nothing(tiny: Catalog, workspace: Workspace):
     _end(tiny_spec(), tiny, replace(workspace, checkpoints=None))
     assert [path.name for path in workspace.cache.parent.iterdir()] == ["cache"]
+
+
+def test_a_model_that_declares_it_trains_on_masks_and_the_ledger_says_so(tiny: Catalog, workspace: Workspace):
+    tiny.register(Extras())
+    result = _end(tiny_spec(model={"use": "taught"}), tiny, workspace)
+    assert (result.state, result.reason) == ("complete", "")
+    assert result.ledger == {"opened": ["train", "val"], "masks": {"fit": ["train"], "test": []}}
+
+
+def test_explainers_add_their_maps_to_the_tables(tiny: Catalog, workspace: Workspace):
+    tiny.register(Extras())
+    result = _end(tiny_spec(stage="confirm", explain={"use": ["native", "gradient"], "images": 2}), tiny, workspace)
+    assert (result.state, result.reason) == ("complete", "")
+    maps = from_bytes(result.files["maps.parquet"])
+    assert maps.groupby(["map", "split"]).size().to_dict() == {
+        (name, split): 48 for name in ("native", "gradient") for split in ("tune_loc", "test")
+    }
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_the_machines_fault(tiny: Catalog, workspace: Workspace, number: int):
+    tiny.register(Extras())
+    with pytest.raises(MachineError, match="/somewhere: as the test wants it"):
+        list(run_trial(tiny_spec(model={"use": "unlucky", "number": number}), tiny, workspace))
+
+
+def test_a_missing_file_is_the_trials_own_fault(tiny: Catalog, workspace: Workspace):
+    tiny.register(Extras())
+    result = _end(tiny_spec(model={"use": "unlucky", "number": errno.ENOENT}), tiny, workspace)
+    assert result.state == "failed" and "as the test wants it" in result.reason
+
+
+def test_data_that_cannot_be_used_stop_the_study(tiny: Catalog, workspace: Workspace):
+    with pytest.raises(InputError, match="imagess"):
+        list(run_trial(tiny_spec(dataset={"imagess": 3}), tiny, workspace))
