@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,10 +40,10 @@ def search_table(trials: pd.DataFrame, *, order: Sequence[str], objective: Objec
         own = trials[trials["variant"] == variant]
         search, confirm = own[own["stage"] == "search"], own[own["stage"] == "confirm"]
         states = {state: int((search["state"] == state).sum()) for state in ("complete", "pruned", "failed")}
-        values = search.loc[search["state"] == "complete", "value"].dropna()
+        values = search.loc[search["state"] == "complete", "value"].astype(float).dropna()
         best = math.nan if values.empty else float(values.max() if sign > 0 else values.min())
         later = mean_defined(confirm.loc[confirm["state"] == "complete", "value"].to_numpy())
-        spent = {"epochs_search": int(search["epochs"].sum()), "epochs_confirm": int(confirm["epochs"].sum())}
+        spent = {f"epochs_{stage}": _total(own.loc[own["stage"] == stage, "epochs"]) for stage in STAGES}
         gap = {"searched": best, "confirmed": later, "optimism": sign * (best - later)}
         rows.append({"variant": variant, "trials": len(search), **states, **spent, **gap})
     return pd.DataFrame(rows)
@@ -90,7 +90,7 @@ def ledger_lines(trials: pd.DataFrame, test_openings: int | None = None) -> list
     """
     if "ledger" not in trials:
         return ["The trials kept no ledger."]
-    entries = [(row["stage"], row["ledger"] or {}) for row in trials.to_dict("records")]
+    entries = [(row["stage"], row["ledger"]) for row in trials.to_dict("records") if row["ledger"]]
     fitted = sorted({split for _, entry in entries for split in entry.get("masks", {}).get("fit", ())})
     tested = sorted({split for _, entry in entries for split in entry.get("masks", {}).get("test", ())})
     opened = {
@@ -104,3 +104,7 @@ def ledger_lines(trials: pd.DataFrame, test_openings: int | None = None) -> list
     if test_openings is not None:
         lines.append(f"Openings of this data set's test split by all studies so far: {test_openings}.")
     return lines
+
+
+def _total(epochs: pd.Series[Any]) -> int:
+    return int(epochs.dropna().sum())  # a trial that has not ended yet has none

@@ -140,7 +140,8 @@ def _render(
 def _notes(own: pd.DataFrame, plan: Plan, supervised: set[str], resamples: int, unknown: tuple[int, int]) -> list[str]:
     notes = [
         "Figures are of the test split, means over confirmed models; ± is the standard deviation over seeds.",
-        f"[low, high] is a 95 % interval from {resamples} resamples of patients, with the trained models as they are.",
+        f"[low, high] is a 95 % interval from {resamples} resamples of the test patients, with the trained models as "
+        "they are: it does not tell what other seeds would give; ± does.",
         f"Differences are paired: to `{plan.baseline}` at the same seeds, on the same resampled patients.",
         "Intervals are not adjusted for the number of variants.",
     ]

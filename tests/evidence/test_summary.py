@@ -121,6 +121,12 @@ def test_optimism_of_a_loss_is_positive_too(trials: pd.DataFrame) -> None:
     assert table["optimism"].tolist() == pytest.approx([0.05] * 3)
 
 
+def test_a_trial_that_has_not_ended_costs_nothing_yet(trials: pd.DataFrame) -> None:
+    running = pd.DataFrame([{**trials.iloc[0], "number": 3, "state": "running", "value": None, "epochs": None}])
+    only = search_table(running, order=["gmic"], objective=Objective()).iloc[0]
+    assert only["trials"] == 1 and only["epochs_search"] == 0 and np.isnan(only["searched"])
+
+
 def test_a_variant_without_trials_has_no_best(trials: pd.DataFrame) -> None:
     row = search_table(trials, order=["new"], objective=Objective()).iloc[0]
     assert row["trials"] == 0 and np.isnan(row["optimism"])
