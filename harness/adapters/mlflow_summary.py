@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 Confirmed = Mapping[Any, Mapping[str, float]]
 """Seed (and fold) -> metrics of the confirmed model."""
 
 
-def means(confirmed: Confirmed) -> dict[str, float]:
-    """`test/x` and, from two seeds on, `test/x_std`, of every test metric; `confirmed` counts them."""
+def means(confirmed: Confirmed, metrics: Collection[str]) -> dict[str, float]:
+    """`test/…` of every test metric and, from two seeds on, `test/…_std` of those that are no single class's.
+
+    `metrics` are the names of the study's metrics; `confirmed` in the result counts the models.
+    """
     found: dict[str, float] = {"confirmed": float(len(confirmed))}
     for name in _test_names(confirmed.values()):
-        found |= _spread(name, [metrics.get(name, math.nan) for metrics in confirmed.values()])
+        spread = _spread(name, [values.get(name, math.nan) for values in confirmed.values()])
+        found |= spread if name.rpartition("/")[2] in metrics else {name: spread[name]} if spread else {}
     return found
 
 
-def paired(variant: Confirmed, baseline: Confirmed) -> dict[str, float]:
-    """`difference/test/x` to the baseline at the same seeds, with its spread over them."""
+def paired(variant: Confirmed, baseline: Confirmed, metrics: Collection[str]) -> dict[str, float]:
+    """`difference/test/x` of the models' own output to the baseline's at the same seeds, with its spread."""
     seeds = [repeat for repeat in variant if repeat in baseline]
     found: dict[str, float] = {}
-    for name in _test_names(variant[seed] for seed in seeds):
+    for name in (f"test/{metric}" for metric in metrics):
         gaps = [variant[seed].get(name, math.nan) - baseline[seed].get(name, math.nan) for seed in seeds]
         found |= _spread(f"difference/{name}", gaps)
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +148,7 @@ class Writer:
         for variant in plan.variants:
             seen = self._seen.variants.get(variant.id, Variant())
             if variant.id != baseline:
-                gaps = paired(seen.confirmed, against)
+                gaps = paired(seen.confirmed, against, plan.metrics)
                 self._runs.note(variant.id, event.time, self._seen.attempts, metrics=gaps)
             status = "FINISHED" if seen.confirmed else "FAILED"
             self._runs.end(variant.id, status if finished else "KILLED", event.time)
@@ -192,9 +192,7 @@ class Writer:
 
     def _trial_finished(self, event: Event, trial: Trial) -> None:
         name, data, runs = event.data["trial"], event.data, self._runs
-        metrics = {
-            metric if metric.startswith("test/") else f"best/{metric}": v for metric, v in data["metrics"].items()
-        }
+        metrics = _best_metrics(data["metrics"], self._plan.metrics)
         metrics |= {name: float(data[name]) for name in ("value", "best_epoch", "epochs", "seconds")}
         ledger = data.get("ledger", {})
         tags = {"state": data["state"], "masks": json.dumps(ledger.get("masks", {})), "reason": data["reason"]}
@@ -214,7 +212,7 @@ class Writer:
             best = max(seen.values) if self._plan.objective.mode == "max" else min(seen.values)
             metrics["search/best"] = best
         if seen.confirmed:
-            metrics |= means(seen.confirmed)
+            metrics |= means(seen.confirmed, self._plan.metrics)
         step = sum(seen.states.values())
         self._runs.note(trial.variant, event.time, step, metrics=metrics)
 
@@ -232,13 +230,26 @@ class Writer:
         self._runs.dataset(name, table["use"], digest, source, json.dumps(schema), json.dumps(profile))
 
 
+def _best_metrics(metrics: Mapping[str, float], names: Collection[str]) -> dict[str, float]:
+    """Of the best epoch, the model's own output on validation; all that was measured after training as it is."""
+    found = {}
+    for name, value in metrics.items():
+        split, _, rest = name.partition("/")
+        if split not in ("train", "val"):
+            found[name] = value
+        elif split == "val" and rest.partition("/")[0] in names:
+            found[f"best/{name}"] = value
+    return found
+
+
 def _epoch_metrics(data: Mapping[str, Any]) -> dict[str, float]:
     times = {"time/epoch_s": data.get("seconds", 0.0), "time/waiting_s": data.get("waited", 0.0)}
     return {**data["metrics"], "smoothed": data["smoothed"], **times}
 
 
 def _params(tree: Mapping[str, Any]) -> dict[str, str]:
-    return {path: brief(value) for path, value in flatten(tree).items()}
+    leaves = flatten(tree).items()
+    return {path: str(value) if isinstance(value, float) else brief(value) for path, value in leaves}
 
 
 def _note(plan: Plan) -> str:

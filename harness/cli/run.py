@@ -29,6 +29,7 @@ from harness.contract.types import Plan
 if TYPE_CHECKING:
     from harness.adapters.mlflow_store import MlflowObserver
     from harness.study.observers import Observer
+    from harness.study.results import Results
     from harness.study.run import Outcome
     from harness.study.settings import Settings
 
@@ -48,7 +49,13 @@ def manner_options(command: Any) -> Any:
     """The options that `run` and `resume` share."""
     for option in reversed(
         [
-            click.option("--time-limit", type=Duration(), metavar="2h", help="Ends in good order after that time."),
+            click.option(
+                "--time-limit",
+                "time_limit_s",
+                type=Duration(),
+                metavar="2h",
+                help="Ends in good order after that time.",
+            ),
             click.option(
                 "--tuner",
                 type=click.Choice(["ray", "inline"]),
@@ -128,17 +135,20 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
 
     manner = Manner(**options)
     settings = replace(app.settings, concurrent=concurrent) if concurrent else app.settings
+    folder, earlier = settings.results / plan.directory, _earlier(app, plan)
     if not (manner.quiet or manner.as_json):
         app.out.print(plan_view(plan))
-        for line in _what_is_there(app, plan):
+        for line in _what_is_there(app, plan, earlier):
             app.out.print(Text(line, "cyan"))
-    outcome, unsent = _execute(app, plan, settings, manner)
-    folder = settings.results / plan.directory
+    if earlier and earlier.finished:
+        outcome, unsent = _ended(earlier), _late(app, folder)
+    else:
+        outcome, unsent = _execute(app, plan, settings, manner)
     if not (folder / "plan.json").exists():  # stopped before anything was written
         _say(app, outcome)
         click.get_current_context().exit(outcome.exit_code)
     results = read_results(folder, app.catalog)
-    if results.finished:
+    if results.finished and not (earlier and earlier.finished):
         unsent = unsent or _report(app, results)
     if manner.as_json:
         click.echo(show.as_json(results, manner.heads, exit_code=outcome.exit_code, unsent=outcome.unsent))
@@ -149,6 +159,36 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
     if unsent:
         app.err.print(Text(unsent, "yellow"))
     click.get_current_context().exit(outcome.exit_code)
+
+
+def _earlier(app: App, plan: Plan) -> Results | None:
+    """What an earlier run of exactly this study left; unfinished where the plan has variants it had not."""
+    from harness.study.results import read_results
+
+    folder = app.settings.results / plan.directory
+    if not (folder / "journal.jsonl").exists():
+        return None
+    results = replace(read_results(folder, app.catalog), plan=plan)
+    known = all(results.history.of_variant(variant.id, "search") for variant in plan.variants)
+    results.history.finished = results.history.finished and known
+    return results
+
+
+def _ended(results: Results) -> Outcome:
+    """How a study ended that is not run again."""
+    from harness.study.run import Outcome
+
+    failed = results.failures()
+    lines = [f"{name} failed: {reason.strip().splitlines()[-1]}" for name, reason in failed.items()]
+    return Outcome(1 if failed else 0, tuple(failed), "\n".join(lines), reasons=failed)
+
+
+def _late(app: App, folder: Path) -> str:
+    from harness.adapters.mlflow_store import unsent
+    from harness.study.tracking import tracking_uri
+
+    late = unsent(tracking_uri(app.settings), folder)
+    return f"tracking: {late} events are not sent yet; `harness doctor --send` sends them" if late else ""
 
 
 def _execute(app: App, plan: Plan, settings: Settings, manner: Manner) -> tuple[Outcome, str]:
@@ -216,7 +256,7 @@ def _counts(app: App, plan: Plan) -> Any:
     return counts
 
 
-def _report(app: App, results: Any) -> str:
+def _report(app: App, results: Results) -> str:
     """Writes the report and leaves it in the tracking store; says so where that cannot be done now."""
     from harness.adapters.mlflow_store import Sender
     from harness.cli.report import make_report
@@ -233,18 +273,16 @@ def _report(app: App, results: Any) -> str:
     return ""
 
 
-def _what_is_there(app: App, plan: Plan) -> Sequence[str]:
+def _what_is_there(app: App, plan: Plan, earlier: Results | None) -> Sequence[str]:
     """Whether this resumes, is finished, or differs from the run before."""
     from harness.cli.show import progress_of
-    from harness.study.results import read_plan, read_results, runs_of
+    from harness.study.results import read_plan, runs_of
     from harness.study.trees import differences
 
-    folder = app.settings.results / plan.directory
-    if (folder / "journal.jsonl").exists():
-        results = replace(read_results(folder, app.catalog), plan=plan)
-        if results.finished and all(results.history.of_variant(variant.id, "search") for variant in plan.variants):
+    if earlier is not None:
+        if earlier.finished:
             return ["finished before: this is its table (--fresh runs it anew)"]
-        return [f"resuming: {progress_of(results)}"]
+        return [f"resuming: {progress_of(earlier)}"]
     others = runs_of(app.settings.results, plan.study, plan.budget)
     if not others:
         return []

@@ -30,13 +30,12 @@ def plain_table(*columns: str, title: str = "", right: Iterable[str] = ()) -> Ta
 
 def plan_view(plan: Plan) -> RenderableType:
     """What would run: variants with what they change, trials, epochs; what is skipped; what to beware of."""
-    table = plain_table("variant", "differs by", "searched")
+    table = plain_table("variant", "differs by")
     common = set.intersection(*(set(variant.searched) for variant in plan.variants))
     for variant in plan.variants:
         mark = ", the baseline" if variant.name == plan.baseline else ""
         mark += ", fully supervised" if "train_masks" in variant.needs else ""
-        own = [path for path in variant.searched if path not in common]
-        table.add_row(variant.name + mark, "\n".join(changes(plan.tree, variant.tree)), "\n".join(own))
+        table.add_row(variant.name + mark, "\n".join(changes(plan.tree, variant.tree)))
     parts: list[RenderableType] = [Text(f"{plan.study}, budget {plan.budget}", "bold")]
     parts += [Text(line) for line in (plan.question,) if line]
     if common:
@@ -157,7 +156,8 @@ def _difference(row: Mapping[str, Any], is_baseline: bool, gap: str) -> str:
     if is_baseline or not known(row.get("auroc_difference")):
         return "" if is_baseline else "-"
     low, high = row["auroc_difference_low"], row["auroc_difference_high"]
-    interval = f"{gap}[{_signed(low)}, {_signed(high)}]" if known(low) and known(high) else ""
+    between = "[{}, {}]" if gap == " " else "{}..{}"
+    interval = gap + between.format(_signed(low), _signed(high)) if known(low) and known(high) else ""
     return _signed(row["auroc_difference"]) + interval
 
 

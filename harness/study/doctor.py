@@ -132,7 +132,7 @@ def _counts(journal: States, running: bool) -> str:
 
 
 def _compute(settings: Settings) -> str:
-    return f"{settings.concurrent} trials at a time, {settings.threads} threads each, device {settings.device}"
+    return f"trials at a time: {settings.concurrent}, threads of each: {settings.threads}, device: {settings.device}"
 
 
 def _space(name: str, folder: Path) -> Finding:

@@ -309,11 +309,13 @@ def wait_until(true: Any, timeout_s: float = 60.0) -> None:
 
 def test_means_leave_out_what_is_undefined() -> None:
     nan = float("nan")
-    found = means({0: {"test/auroc": 0.5, "val/auroc": 1.0}, 1: {"test/auroc": nan, "test/dice": nan}})
+    found = means(
+        {0: {"test/auroc": 0.5, "val/auroc": 1.0}, 1: {"test/auroc": nan, "test/dice": nan}}, ("auroc", "dice")
+    )
     assert found == {"confirmed": 2, "test/auroc": 0.5}
 
 
 def test_differences_are_taken_at_equal_seeds_only() -> None:
     variant = {0: {"test/auroc": 0.8}, 1: {"test/auroc": 0.6}, 2: {"test/auroc": 0.1}}
     baseline = {0: {"test/auroc": 0.7}, 1: {"test/auroc": 0.6}}
-    assert paired(variant, baseline)["difference/test/auroc"] == pytest.approx(0.05)
+    assert paired(variant, baseline, ("auroc",))["difference/test/auroc"] == pytest.approx(0.05)
