@@ -125,7 +125,7 @@ class Progress:
 
 
 class LiveDisplay:
-    """Draws the state of the study in place, four times a second.
+    """Draws the state of the study in place, four times a second, from its first event on.
 
     Args:
         plan: what is to be run.
@@ -136,12 +136,13 @@ class LiveDisplay:
     def __init__(self, plan: Plan, console: Console, tracking: Callable[[], str]) -> None:
         self._progress, self._tracking, self._mutex = Progress(plan), tracking, threading.Lock()
         self._live = Live(get_renderable=self.draw, console=console, refresh_per_second=4, transient=True)
-        self._live.start()
 
     def event(self, event: Event) -> None:
         """Takes one event."""
         with self._mutex:
             self._progress.add(event)
+        if not self._live.is_started:
+            self._live.start()
 
     def close(self, timeout_s: float) -> int:
         """Takes the display away."""

@@ -1,0 +1,80 @@
+"""What an earlier run of the same study left: finished, to be resumed, or different, and in what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.app import App
+from harness.contract.errors import InputError
+from harness.contract.types import Plan
+
+if TYPE_CHECKING:
+    from harness.study.results import Results
+    from harness.study.run import Outcome
+
+
+def earlier_results(app: App, plan: Plan) -> Results | None:
+    """What an earlier run of exactly this study left; unfinished where the plan has variants it had not."""
+    from harness.study.results import read_results
+
+    folder = app.settings.results / plan.directory
+    if not (folder / "journal.jsonl").exists():
+        return None
+    results = replace(read_results(folder, app.catalog), plan=plan)
+    known = all(results.history.of_variant(variant.id, "search") for variant in plan.variants)
+    results.history.finished = results.history.finished and known
+    return results
+
+
+def ended(results: Results) -> Outcome:
+    """How a study ended that is not run again."""
+    from harness.study.run import Outcome
+
+    failed = results.failures()
+    lines = [f"{name} failed: {reason.strip().splitlines()[-1]}" for name, reason in failed.items()]
+    return Outcome(1 if failed else 0, tuple(failed), "\n".join(lines), reasons=failed)
+
+
+def what_is_there(app: App, plan: Plan, earlier: Results | None) -> Sequence[str]:
+    """Whether this resumes, is finished, or differs from the run before."""
+    from harness.cli.show import progress_of
+    from harness.study.results import read_plan, runs_of
+    from harness.study.trees import differences
+
+    if earlier is not None:
+        if earlier.finished:
+            return ["finished before: this is its table (--fresh runs it anew)"]
+        return [f"resuming: {progress_of(earlier)}"]
+    others = runs_of(app.settings.results, plan.study, plan.budget)
+    if not others:
+        return []
+    before = read_plan(others[0])
+    changed = differences(_identity(before), _identity(plan)) or ["the harness's own way of naming studies"]
+    return [f"starting anew; since {others[0].name} has changed:", *(f"  {line}" for line in changed)]
+
+
+def _identity(plan: Plan) -> dict[str, Any]:
+    parts = {
+        "search": plan.search,
+        "confirm": plan.confirm,
+        "plugins": plan.plugins,
+        "data digest": plan.dataset_digest,
+    }
+    return {**plan.tree, **parts, "objective": {"metric": plan.objective.metric, "mode": plan.objective.mode}}
+
+
+def check_versions(plan: Plan) -> None:
+    """Refuses to go on with other plugins than the trials so far had."""
+    changed = []
+    for name, planned in plan.plugins.items():
+        try:
+            here = version(name)
+        except PackageNotFoundError:
+            here = "not installed"
+        if here != planned:
+            changed.append(f"{name} was {planned}, is {here}")
+    if changed:
+        raise InputError(f"{plan.directory} was begun with other plugins: {'; '.join(changed)}. `run` starts anew.")

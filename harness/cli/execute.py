@@ -1,0 +1,121 @@
+"""Puts the parts of a run together: tuner, proposer, observers, tracking store. Decides nothing of a study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.app import App
+from harness.contract.types import Plan
+
+if TYPE_CHECKING:
+    from harness.adapters.mlflow_store import MlflowObserver
+    from harness.study.observers import Observer
+    from harness.study.results import Results
+    from harness.study.run import Outcome
+    from harness.study.settings import Settings
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a study is run and shown; no part of its identity."""
+
+    tuner: str
+    time_limit_s: float | None
+    heads: bool
+    as_json: bool
+    quiet: bool
+
+
+def execute(app: App, plan: Plan, settings: Settings, manner: Manner) -> tuple[Outcome, str]:
+    """Runs the study; how it ended, and what of it the tracking store has not got."""
+    from harness.adapters.mlflow_store import MlflowObserver
+    from harness.adapters.optuna_search import OptunaProposer
+    from harness.study.observers import HookObserver
+    from harness.study.run import run_study
+    from harness.study.tracking import artifact_root, tracking_uri
+
+    folder = settings.results / plan.directory
+    folder.mkdir(parents=True, exist_ok=True)
+    journal = folder / "journal.jsonl"
+    since = journal.stat().st_size if journal.exists() else 0
+    counts = _counts(app, plan)
+    store = MlflowObserver(tracking_uri(settings), folder, artifact_root(settings), counts)
+    observers: list[Observer] = [store, HookObserver(app.catalog, plan, folder, since)]
+    if not (manner.quiet or manner.as_json):
+        observers.append(_display(app, plan, store, since))
+    proposer = OptunaProposer(settings.optuna_url or f"sqlite:///{folder / 'optuna.db'}")
+    tuner = _tuner(manner.tuner, settings)
+    outcome = run_study(plan, settings, app.catalog, tuner, proposer, observers, manner.time_limit_s)
+    return outcome, _unsent(outcome.unsent, store.problem) if outcome.unsent else ""
+
+
+def _tuner(name: str, settings: Settings) -> Any:
+    if name == "inline":
+        from harness.adapters.inline import InlineTuner
+
+        return InlineTuner()
+    from harness.adapters.ray_tune import RayTuner
+
+    return RayTuner(disabled=settings.disabled)
+
+
+def _display(app: App, plan: Plan, store: MlflowObserver, since: int) -> Observer:
+    from harness.cli.live import LiveDisplay, PlainDisplay
+
+    def tracking() -> str:
+        return f"tracking: {store.behind} events behind" if store.behind > 20 or store.problem else ""
+
+    console = app.out
+    if console.is_terminal:
+        return LiveDisplay(plan, console, tracking)
+    return PlainDisplay(plan, console, tracking, since)
+
+
+def _counts(app: App, plan: Plan) -> Any:
+    """A function that counts the splits: for MLflow's dataset."""
+
+    def counts() -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        dataset = app.catalog.build("dataset", plan.variants[0].tree["dataset"], app.settings.data)
+        for name in ("train", "val", "tune_loc", "test"):
+            samples = dataset.split(name)
+            positives = {
+                label: sum(sample.labels[k] == 1 for sample in samples) for k, label in enumerate(dataset.task.classes)
+            }
+            found[name] = {"images": len(samples), "groups": len({item.group for item in samples}), **positives}
+        return found
+
+    return counts
+
+
+def send_report(app: App, results: Results) -> str:
+    """Writes the report and leaves it in the tracking store; says so where that cannot be done now."""
+    from harness.adapters.mlflow_store import Sender
+    from harness.cli.report import make_report
+    from harness.study.tracking import artifact_root, tracking_uri
+
+    make_report(app, results)
+    sender = Sender(tracking_uri(app.settings), results.folder, artifact_root(app.settings))
+    try:
+        sender.send()
+    except Exception as error:  # whatever the store, or the way to it, raises: the report itself is written
+        return f"tracking: the report is not sent yet ({type(error).__name__}); `harness doctor --send` sends it"
+    finally:
+        sender.close()
+    return ""
+
+
+def late(app: App, folder: Path) -> str:
+    """What of a finished study the tracking store has not got; "" where it has all."""
+    from harness.adapters.mlflow_store import unsent
+    from harness.study.tracking import tracking_uri
+
+    count = unsent(tracking_uri(app.settings), folder)
+    return _unsent(count) if count else ""
+
+
+def _unsent(count: int, why: str = "") -> str:
+    reason = f" ({why})" if why else ""
+    return f"tracking: {count} events are not sent yet{reason}; `harness doctor --send` sends them"
