@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 
 from pydantic import BaseModel
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError, Problems, nearest
-from harness.contract.types import Plan, Skip, VariantPlan
-from harness.study import identity
-from harness.study.advice import model_based, warnings
+from harness.contract.types import Plan
+from harness.study.advice import model_based
+from harness.study.assemble import Measures, Sections, assemble
 from harness.study.checks import Checked, Checker
 from harness.study.located import Located
 from harness.study.measures import check_explain, check_metrics, check_objective
@@ -23,8 +21,7 @@ from harness.study.resolve import Resolved, resolve
 from harness.study.schema import validate
 from harness.study.sections import ConfirmSection, ExplainSection, SearchSection, StudySection
 from harness.study.settings import Settings
-from harness.study.slots import uses
-from harness.study.space import concretes, grid, searched
+from harness.study.space import grid, searched
 from harness.study.spec import Study
 
 M = TypeVar("M", bound=BaseModel)
@@ -61,27 +58,7 @@ def make_plan(
     _check_search(resolved, sections, problems)
     measures = _check_measures(study, sections, catalog, list(checked.values()), problems)
     problems.raise_if_any()
-    return _plan(study, resolved, sections, checked, checker, measures)
-
-
-@dataclass(frozen=True)
-class Sections:
-    """The sections that are no components; what stands here in place of a wrong one is never used."""
-
-    study: StudySection
-    search: SearchSection
-    confirm: ConfirmSection
-    explain: ExplainSection
-    wrong: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Measures:
-    """What is computed and drawn, and why some of what was asked for is not."""
-
-    metrics: tuple[str, ...]
-    explain: ExplainSection
-    dropped: tuple[str, ...]
+    return assemble(study, resolved, sections, checked, checker, measures)
 
 
 def _overrides(texts: Sequence[str], problems: Problems) -> list[Override]:
@@ -167,101 +144,3 @@ def _check_measures(
     check_objective(sections.study.objective.metric, catalog, checked, problems)
     metrics, unmeasured = check_metrics(sections.study, catalog, checked, problems)
     return Measures(tuple(metrics), explain, (*unmeasured, *dropped))
-
-
-def _plan(
-    study: Study,
-    resolved: Resolved,
-    sections: Sections,
-    checked: Mapping[str, Checked],
-    checker: Checker,
-    measures: Measures,
-) -> Plan:
-    section, search, confirm = sections.study, sections.search, sections.confirm
-    base = _base(resolved, checker)
-    study_id = identity.study_id(
-        resolved.tree,
-        objective=section.objective.model_dump(),
-        search=search.model_dump(),
-        confirm=confirm.model_dump(),
-        digest=base["digest"],
-        plugins=base["plugins"],
-    )
-    runnable = [name for name in resolved.run if not checked[name].missing]
-    variants = tuple(_variant(name, resolved, checked[name], checker, study_id, base) for name in runnable)
-    skipped = tuple(
-        Skip(variant=name, reason=_reason(resolved.variants[name], checked[name]))
-        for name in resolved.run
-        if name not in runnable
-    )
-    if not variants:
-        reasons = "; ".join(f"{skip.variant}: {skip.reason}" for skip in skipped)
-        raise InputError(f"{study.path}: nothing is left to run ({reasons})")
-    baseline = section.baseline or resolved.run[0]
-    measured = {*(("metric", name) for name in measures.metrics), *_explainers(measures.explain)}
-    return Plan(
-        study=study.name,
-        study_id=study_id,
-        budget=resolved.budget,
-        path=study.path,
-        question=section.question,
-        baseline=baseline,
-        objective=section.as_objective(),
-        metrics=measures.metrics,
-        variants=variants,
-        skipped=skipped,
-        warnings=(*measures.dropped, *warnings(variants, checked, search.model_dump(), baseline)),
-        tree=_plain(resolved.tree),
-        search=search.model_dump(),
-        confirm=confirm.model_dump(),
-        explain=measures.explain.model_dump(),
-        dataset_digest=base["digest"] or checked[runnable[0]].digest,
-        plugins=checker.catalog.versions(measured.union(*(checked[name].used for name in runnable))),
-        demonstration=resolved.demonstration,
-    )
-
-
-def _base(resolved: Resolved, checker: Checker) -> dict[str, Any]:
-    """Digest and plugin versions of what the base itself names; a variant may name all of it instead."""
-    used = set()
-    for section, kind in (("dataset", "dataset"), ("model", "architecture")):
-        for table in concretes(resolved.tree[section]):
-            factory = checker.catalog.factory(kind, table, Problems(""), section)
-            used |= {(kind, part.name) for kind, part in uses(factory, kind)} if factory else set()
-    digest = checker.dataset(resolved.tree["dataset"]).digest if not searched(resolved.tree["dataset"]) else ""
-    return {"digest": digest, "plugins": checker.catalog.versions(used)}
-
-
-def _variant(
-    name: str, resolved: Resolved, checked: Checked, checker: Checker, study_id: str, base: Mapping[str, Any]
-) -> VariantPlan:
-    tree = resolved.variants[name]
-    plugins = checker.catalog.versions(checked.used)
-    own: dict[str, Any] = {}
-    if checked.digest != base["digest"]:
-        own["digest"] = checked.digest
-    if others := {key: version for key, version in plugins.items() if key not in base["plugins"]}:
-        own["plugins"] = others
-    return VariantPlan(
-        name=name,
-        id=identity.variant_id(study_id, name, tree, own),
-        tree=_plain(tree),
-        searched=searched(tree),
-        needs=tuple(sorted(checked.needs)),
-        facts=_plain({**checked.facts, "digest": checked.digest}),
-    )
-
-
-def _reason(tree: Mapping[str, Any], checked: Checked) -> str:
-    model, dataset = tree["model"]["use"], tree["dataset"]["use"]
-    return f"{model!r} needs {', '.join(checked.missing)}, which {dataset!r} does not provide"
-
-
-def _explainers(explain: ExplainSection) -> set[tuple[str, str]]:
-    return {("explainer", entry if isinstance(entry, str) else str(entry.get("use"))) for entry in explain.use}
-
-
-def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """As JSON has it, so that a plan that was read back equals the one that was made."""
-    plain: dict[str, Any] = json.loads(identity.canonical(value))
-    return plain

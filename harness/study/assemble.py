@@ -1,0 +1,142 @@
+"""Puts a plan together from what was resolved and checked. Finds no mistake but that nothing is left to run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.contract.errors import InputError, Problems
+from harness.contract.types import Plan, Skip, VariantPlan
+from harness.study import identity
+from harness.study.advice import warnings
+from harness.study.checks import Checked, Checker
+from harness.study.resolve import Resolved
+from harness.study.sections import ConfirmSection, ExplainSection, SearchSection, StudySection
+from harness.study.slots import uses
+from harness.study.space import concretes, searched
+from harness.study.spec import Study
+
+
+@dataclass(frozen=True)
+class Sections:
+    """The sections that are no components; what stands here in place of a wrong one is never used."""
+
+    study: StudySection
+    search: SearchSection
+    confirm: ConfirmSection
+    explain: ExplainSection
+    wrong: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is computed and drawn, and why some of what was asked for is not."""
+
+    metrics: tuple[str, ...]
+    explain: ExplainSection
+    dropped: tuple[str, ...]
+
+
+def assemble(
+    study: Study,
+    resolved: Resolved,
+    sections: Sections,
+    checked: Mapping[str, Checked],
+    checker: Checker,
+    measures: Measures,
+) -> Plan:
+    """The plan of a study in which no mistake was found.
+
+    Raises:
+        InputError: every variant is skipped.
+    """
+    section, search, confirm = sections.study, sections.search, sections.confirm
+    base = _base(resolved, checker)
+    study_id = identity.study_id(
+        resolved.tree,
+        objective=section.objective.model_dump(),
+        search=search.model_dump(),
+        confirm=confirm.model_dump(),
+        digest=base["digest"],
+        plugins=base["plugins"],
+    )
+    runnable = [name for name in resolved.run if not checked[name].missing]
+    variants = tuple(_variant(name, resolved, checked[name], checker, study_id, base) for name in runnable)
+    skipped = tuple(
+        Skip(variant=name, reason=_reason(resolved.variants[name], checked[name]))
+        for name in resolved.run
+        if name not in runnable
+    )
+    if not variants:
+        reasons = "; ".join(f"{skip.variant}: {skip.reason}" for skip in skipped)
+        raise InputError(f"{study.path}: nothing is left to run ({reasons})")
+    baseline = section.baseline or resolved.run[0]
+    measured = {*(("metric", name) for name in measures.metrics), *_explainers(measures.explain)}
+    return Plan(
+        study=study.name,
+        study_id=study_id,
+        budget=resolved.budget,
+        path=study.path,
+        question=section.question,
+        baseline=baseline,
+        objective=section.as_objective(),
+        metrics=measures.metrics,
+        variants=variants,
+        skipped=skipped,
+        warnings=(*measures.dropped, *warnings(variants, checked, search.model_dump(), baseline)),
+        tree=_plain(resolved.tree),
+        search=search.model_dump(),
+        confirm=confirm.model_dump(),
+        explain=measures.explain.model_dump(),
+        dataset_digest=base["digest"] or checked[runnable[0]].digest,
+        plugins=checker.catalog.versions(measured.union(*(checked[name].used for name in runnable))),
+        demonstration=resolved.demonstration,
+    )
+
+
+def _base(resolved: Resolved, checker: Checker) -> dict[str, Any]:
+    """Digest and plugin versions of what the base itself names; a variant may name all of it instead."""
+    used = set()
+    for section, kind in (("dataset", "dataset"), ("model", "architecture")):
+        for table in concretes(resolved.tree[section]):
+            factory = checker.catalog.factory(kind, table, Problems(""), section)
+            used |= {(kind, part.name) for kind, part in uses(factory, kind)} if factory else set()
+    digest = checker.dataset(resolved.tree["dataset"]).digest if not searched(resolved.tree["dataset"]) else ""
+    return {"digest": digest, "plugins": checker.catalog.versions(used)}
+
+
+def _variant(
+    name: str, resolved: Resolved, checked: Checked, checker: Checker, study_id: str, base: Mapping[str, Any]
+) -> VariantPlan:
+    tree = resolved.variants[name]
+    plugins = checker.catalog.versions(checked.used)
+    own: dict[str, Any] = {}
+    if checked.digest != base["digest"]:
+        own["digest"] = checked.digest
+    if others := {key: version for key, version in plugins.items() if key not in base["plugins"]}:
+        own["plugins"] = others
+    return VariantPlan(
+        name=name,
+        id=identity.variant_id(study_id, name, tree, own),
+        tree=_plain(tree),
+        searched=searched(tree),
+        needs=tuple(sorted(checked.needs)),
+        facts=_plain({**checked.facts, "digest": checked.digest}),
+    )
+
+
+def _reason(tree: Mapping[str, Any], checked: Checked) -> str:
+    model, dataset = tree["model"]["use"], tree["dataset"]["use"]
+    return f"{model!r} needs {', '.join(checked.missing)}, which {dataset!r} does not provide"
+
+
+def _explainers(explain: ExplainSection) -> set[tuple[str, str]]:
+    return {("explainer", entry if isinstance(entry, str) else str(entry.get("use"))) for entry in explain.use}
+
+
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """As JSON has it, so that a plan that was read back equals the one that was made."""
+    plain: dict[str, Any] = json.loads(identity.canonical(value))
+    return plain
