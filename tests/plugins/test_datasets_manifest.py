@@ -1,0 +1,231 @@
+"""`manifest`: what a right table gives, and what it says of a wrong one."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.contract.errors import InputError
+
+_SPEC = importlib.util.spec_from_file_location("datasets_tables", Path(__file__).parent / "datasets_tables.py")
+tables = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(tables)
+COLUMNS, build, draw, rows, write = tables.COLUMNS, tables.build, tables.draw, tables.rows, tables.write
+
+
+@pytest.fixture(autouse=True)
+def _own_memory(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+def mistakes(root, **changed):
+    with pytest.raises(InputError) as caught:
+        assert build(root, **changed).digest
+    return str(caught.value).splitlines()
+
+
+def test_a_table_becomes_samples_in_its_order(tmp_path):
+    table = rows()
+    table[0]["label_b"] = ""
+    table[1]["label_b"], table[2]["label_b"] = "1.0", "0.0"
+    write(tmp_path, table)
+    train = build(tmp_path).split("train")
+    assert [sample.id for sample in train] == [f"images/{n}.png" for n in range(4)]
+    assert [sample.group for sample in train] == ["p0", "p0", "p1", "p1"]
+    assert math.isnan(train[0].labels[1]) and train[1].labels == (0.0, 1.0)
+    assert train[0].source == {"row": 2, "size": [30, 20]} and train[0].unit == train[0].id
+    assert build(tmp_path).split("tune_loc") == ()
+
+
+def test_id_and_unit_may_have_columns_of_their_own(tmp_path):
+    table = [{**row, "name": f"n{i}", "breast": row["patient_id"] + "L"} for i, row in enumerate(rows())]
+    write(tmp_path, table, columns=[*COLUMNS, "name", "breast"])
+    dataset = build(tmp_path, id="name", unit="breast")
+    assert dataset.split("train")[1].id == "n1" and dataset.split("train")[1].unit == "p0L"
+    assert dataset.task.unit == "breast"
+
+
+def test_a_parquet_table_is_the_same_data_set(tmp_path):
+    import pandas as pd
+
+    path = write(tmp_path, rows())
+    frame = pd.read_csv(path)
+    frame.to_parquet(tmp_path / "set" / "table.parquet")
+    one, other = build(tmp_path), build(tmp_path, path="set/table.parquet")
+    assert one.digest == other.digest
+
+
+def test_every_mistake_is_told_at_once_with_its_row_and_column(tmp_path):
+    table = rows()
+    table[0]["image"] = "../../etc/passwd"
+    table[1]["label_a"] = "2"
+    table[2]["image"] = "images/3.png"
+    table[4]["patient_id"] = "p0"
+    table[5]["split"] = "valid"
+    table[6]["patient_id"] = ""
+    write(tmp_path, table)
+    told = "\n".join(mistakes(tmp_path))
+    where = f"{tmp_path}/set/table.csv: row"
+    assert f"{where} 2: image: '../../etc/passwd' climbs out of the data root" in told
+    assert f"{where} 3: label_a: 0, 1 or nothing expected, but got '2'" in told
+    assert f"{where} 5: image: 'images/3.png' stands in row 4 already" in told
+    assert f"{where} 8: patient_id: is empty" in told
+
+
+def test_a_patient_in_two_splits_is_named_with_both_rows(tmp_path):
+    table = rows()
+    table[4]["patient_id"] = "p0"
+    write(tmp_path, table)
+    assert mistakes(tmp_path) == [f"{tmp_path}/set/table.csv: row 6: patient_id: 'p0' is in val, and in train by row 2"]
+
+
+def test_an_unknown_split_suggests_the_nearest(tmp_path):
+    table = rows()
+    table[5]["split"] = "tests"
+    write(tmp_path, table)
+    assert (
+        "row 7: split: one of train, val, tune_loc, test expected, but got 'tests'; did you mean 'test'?"
+        in "\n".join(mistakes(tmp_path))
+    )
+
+
+def test_a_class_absent_from_a_split_is_named(tmp_path):
+    table = rows()
+    for row in table[8:]:
+        row["label_a"] = "0"
+        row["mask_a"] = ""
+    write(tmp_path, table)
+    assert mistakes(tmp_path) == [f"{tmp_path}/set/table.csv: split 'test' has no row where label_a is 1"]
+
+
+def test_missing_images_are_all_named(tmp_path):
+    path = write(tmp_path, rows())
+    (path.parent / "images/3.png").unlink()
+    (path.parent / "masks/6.png").unlink()
+    assert mistakes(tmp_path) == [
+        f"{path}: row 5: no such file: set/images/3.png",
+        f"{path}: row 8: no such file: set/masks/6.png",
+    ]
+
+
+def test_a_mask_of_another_size_than_its_image_is_named(tmp_path):
+    path = write(tmp_path, rows())
+    (path.parent / "masks/3.png").unlink()
+    draw(path.parent, "masks/3.png", "mask", (20, 30))
+    assert mistakes(tmp_path) == [f"{path}: row 5: mask set/masks/3.png is 20 x 30, its image 30 x 20"]
+
+
+def test_a_file_that_is_no_image_is_named_before_anything_is_decoded(tmp_path):
+    path = write(tmp_path, rows())
+    (path.parent / "images/5.png").write_bytes(b"not an image")
+    (told,) = mistakes(tmp_path)
+    assert told.startswith(f"{path}: row 7: set/images/5.png cannot be read: ")
+
+
+def test_truncated_images_are_named_by_prepare_all_and_by_read_one(tmp_path):
+    path = write(tmp_path, rows())
+    for number in (1, 4):
+        image = path.parent / f"images/{number}.png"
+        image.write_bytes(image.read_bytes()[:300])
+    dataset = build(tmp_path)
+    with pytest.raises(InputError) as caught:
+        dataset.prepare()
+    assert [line.split(" cannot")[0] for line in str(caught.value).splitlines()] == [
+        f"{path}: row 3: set/images/1.png",
+        f"{path}: row 6: set/images/4.png",
+    ]
+    with pytest.raises(InputError, match=r"row 3: set/images/1.png cannot be read: .*truncated"):
+        dataset.read(dataset.split("train")[1])
+
+
+@pytest.mark.parametrize("path", ["../table.csv", "/etc/passwd", "set/../../table.csv", ""])
+def test_a_table_outside_the_data_root_is_refused(tmp_path, path):
+    with pytest.raises(InputError, match="climbs out of the data root"):
+        build(tmp_path, path=path)
+
+
+def test_a_missing_table_or_column_suggests_the_nearest(tmp_path):
+    write(tmp_path, rows())
+    with pytest.raises(InputError, match=r"no such file; did you mean 'table.csv'\?"):
+        build(tmp_path, path="set/tabel.csv")
+    told = "\n".join(mistakes(tmp_path, labels=("a", "bb"), group="patient"))
+    assert "no column named 'patient'; did you mean 'patient_id'?" in told
+    assert "no column named 'label_bb'; did you mean 'label_b'?" in told
+
+
+def test_a_ragged_or_empty_table_is_refused(tmp_path):
+    path = write(tmp_path, rows())
+    path.write_text(path.read_text() + "only,three,cells\n")
+    with pytest.raises(InputError, match="row 14 has 3 cells, the header 7"):
+        build(tmp_path)
+    path.write_text("image,patient_id\n")
+    with pytest.raises(InputError, match="has no rows"):
+        build(tmp_path)
+
+
+def test_rows_that_where_leaves_out_are_not_looked_at(tmp_path):
+    table = rows(24)
+    table[3].update(image="nowhere.png", label_a="7", view="bad")
+    path = write(tmp_path, table)
+    (path.parent / "nowhere.png").unlink()
+    dataset = build(tmp_path, where='view != "bad"')
+    assert sum(len(dataset.split(name)) for name in ("train", "val", "test")) == 23
+    assert dataset.digest != build(tmp_path, where='view != "bad" and image != "images/5.png"').digest
+
+
+def test_more_than_one_label_of_a_multiclass_row_is_refused(tmp_path):
+    table = rows()
+    table[3].update(label_a="1", label_b="1")
+    write(
+        tmp_path, [{**row, "label_b": str(1 - int(row["label_a"]))} if n != 3 else row for n, row in enumerate(table)]
+    )
+    told = mistakes(tmp_path, kind="multiclass", mask_kind="none")
+    assert len(told) == 1 and "row 5" in told[0] and "exactly one label" in told[0]
+
+
+def test_the_digest_follows_content_and_parameters_and_nothing_else(tmp_path):
+    path = write(tmp_path, rows())
+    first = build(tmp_path).digest
+    os.utime(path.parent / "images/0.png", (1, 1))
+    (path.parent / "unrelated.txt").write_text("x")
+    assert build(tmp_path).digest == first
+    assert len({first, build(tmp_path, image_size=(20, 20)).digest, build(tmp_path, fit="pad").digest}) == 3
+    Image.new("L", (20, 30), 7).save(path.parent / "images/0.png")
+    second = build(tmp_path).digest
+    Image.new("1", (20, 30), 1).save(path.parent / "masks/2.png")
+    assert len({first, second, build(tmp_path).digest}) == 3
+
+
+def test_files_that_did_not_change_are_not_read_again(tmp_path):
+    path = write(tmp_path, rows())
+    first = build(tmp_path).digest
+    image = path.parent / "images/0.png"
+    state = image.stat()
+    image.write_bytes(b"x" * state.st_size)
+    os.utime(image, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert build(tmp_path).digest == first
+
+
+def test_training_samples_know_no_mask_and_mask_files_names_them_all(tmp_path):
+    write(tmp_path, rows())
+    dataset = build(tmp_path)
+    assert {path.name for path in dataset.mask_files()} == {f"{n}.png" for n in range(12) if n // 2 % 2}
+    assert set(dataset.split("train")[2].source) == {"row", "size"}
+    assert build(tmp_path, mask_kind="none").mask_files() == ()
+    assert build(tmp_path, mask_kind="none").read_mask(dataset.split("train")[2]) is None
+
+
+def test_eight_bit_images_of_a_sixteen_bit_set_are_brought_to_its_range(tmp_path):
+    path = write(tmp_path, rows())
+    Image.fromarray(np.full((30, 20), 1000, np.uint16)).save(path.parent / "images/0.png")
+    Image.fromarray(np.full((30, 20), 255, np.uint8)).save(path.parent / "images/1.png")
+    dataset = build(tmp_path)
+    first, second = (dataset.read(sample) for sample in dataset.split("train")[:2])
+    assert first.dtype == second.dtype == np.uint16
+    assert (first == 1000).all() and (second == 65535).all()
