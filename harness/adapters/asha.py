@@ -47,7 +47,7 @@ class Stoppers:
         A trial that has come to its last epoch is never stopped: it has cost all it can.
         """
         scheduler = self._schedulers.get(spec.variant_id)
-        if scheduler is None or not self._conductor.stoppable(spec) or epoch.number >= longest(spec.tree):
+        if scheduler is None or not self._conductor.progress.stoppable(spec) or epoch.number >= longest(spec.tree):
             return False
         if math.isnan(epoch.smoothed):  # the trial fails by itself; a rung with NaN in it would judge nobody
             return False

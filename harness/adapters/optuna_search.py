@@ -6,14 +6,12 @@ misses is told on resume; a database that contradicts the journal is filled anew
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
@@ -22,6 +20,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from harness.adapters.optuna_records import STATES, agree, attributes, steps, template
 from harness.contract import seeds
 from harness.contract.errors import InputError, MachineError
 from harness.contract.types import Plan, VariantPlan
@@ -29,8 +28,7 @@ from harness.study import space
 from harness.study.journal import History, TrialRecord
 from harness.study.tuning import Proposal
 
-_STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
-_NAMES = {state: name for name, state in _STATES.items()}
+_NAMES = {state: name for name, state in STATES.items()}
 
 
 class OptunaProposer:
@@ -52,11 +50,11 @@ class OptunaProposer:
         for variant in plan.variants:
             records = history.of_variant(variant.id, "search")
             with self._reaching():
-                if not _agree(self._trials(variant.id), records):
+                if not agree(self._trials(variant.id), records):
                     optuna.delete_study(study_name=variant.id, storage=self._storage)
                     self._studies.pop(variant.id)
                 for record in records[len(self._trials(variant.id)) :]:
-                    self._storage.create_new_trial(self._study_id(variant.id), _template(variant, record))
+                    self._storage.create_new_trial(self._study_id(variant.id), template(variant, record))
             for record in records:
                 if record.result:
                     self.tell(record)
@@ -95,13 +93,13 @@ class OptunaProposer:
             known = self._storage.get_trial(trial_id)
             if known.state.is_finished():
                 return
-            for step, value in _steps(record).items():
+            for step, value in steps(record).items():
                 if step not in known.intermediate_values:
                     self._storage.set_trial_intermediate_value(trial_id, step, value)
-            for name, value in _attributes(record).items():
+            for name, value in attributes(record).items():
                 self._storage.set_trial_user_attr(trial_id, name, value)
             values = [result.value] if result.state == "complete" else None
-            self._study(spec.variant_id).tell(spec.number, values, _STATES[result.state])
+            self._study(spec.variant_id).tell(spec.number, values, STATES[result.state])
 
     def states(self, variant_id: str) -> dict[int, str]:
         """See `Proposer`."""
@@ -171,28 +169,6 @@ class OptunaProposer:
             raise MachineError(f"the Optuna database {self} cannot be used: {reason}") from error
 
 
-class _Replay:
-    """A trial that takes given parameters, and notes from which distributions they are."""
-
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self._params = params
-        self.distributions: dict[str, BaseDistribution] = {}
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        self.distributions[name] = FloatDistribution(low, high, log=log, step=step)
-        return float(self._params[name])
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        self.distributions[name] = IntDistribution(low, high, log=log, step=step)
-        return int(self._params[name])
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        self.distributions[name] = CategoricalDistribution(choices)
-        return self._params[name]
-
-
 def _relax(engine: Engine) -> None:
     """Lets SQLite commit without waiting for the disk: the journal has waited, and nothing can be corrupted."""
     if engine.dialect.name != "sqlite":
@@ -204,31 +180,3 @@ def _relax(engine: Engine) -> None:
 
     event.listen(engine, "connect", connected)
     engine.dispose()  # connections made before this one
-
-
-def _template(variant: VariantPlan, record: TrialRecord) -> FrozenTrial:
-    """A running trial with the record's parameters; how it ended is told afterwards."""
-    replay = _Replay(record.spec.params)
-    space.sample(variant.tree, replay)
-    return optuna.trial.create_trial(
-        state=TrialState.RUNNING, params=dict(record.spec.params), distributions=replay.distributions
-    )
-
-
-def _agree(trials: list[FrozenTrial], records: list[TrialRecord]) -> bool:
-    """Whether the database only lacks what the journal has: nothing in it is another trial or another end."""
-    for trial, record in zip(trials, records, strict=False):
-        ended = _STATES[record.state] if record.result else None
-        if trial.params != dict(record.spec.params) or (trial.state.is_finished() and trial.state != ended):
-            return False
-    return not any(trial.state.is_finished() for trial in trials[len(records) :])
-
-
-def _steps(record: TrialRecord) -> dict[int, float]:
-    return {epoch.number: epoch.smoothed for epoch in record.epochs if not math.isnan(epoch.smoothed)}
-
-
-def _attributes(record: TrialRecord) -> dict[str, Any]:
-    assert record.result is not None
-    reason = {"reason": record.result.reason} if record.result.reason else {}
-    return {"trial": record.spec.id, "epochs": record.result.epochs, **reason}

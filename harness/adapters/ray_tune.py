@@ -18,18 +18,16 @@ from typing import Any
 import psutil
 import ray
 from ray import tune
-from ray.exceptions import RayActorError
-from ray.tune import Callback, CheckpointConfig, FailureConfig, RunConfig, TuneConfig
-from ray.tune.experiment import Trial
-from ray.tune.schedulers import FIFOScheduler
-from ray.tune.search import Searcher
+from ray.exceptions import RayError
+from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig
 
 from harness.adapters.asha import Stoppers
-from harness.adapters.ray_trainable import HarnessTrainable, Parcel, Started
+from harness.adapters.ray_bridge import Bridge, BridgeScheduler, BridgeSearcher, End, Ender
+from harness.adapters.ray_trainable import HarnessTrainable
 from harness.adapters.worker import CATALOG, RUN_TRIAL
 from harness.contract.catalog import Catalog
-from harness.contract.errors import HarnessError, MachineError
-from harness.contract.types import TrialResult, TrialSpec, Workspace
+from harness.contract.errors import MachineError
+from harness.contract.types import Workspace
 from harness.study.conductor import Conductor
 
 _ENVIRONMENT = {
@@ -74,9 +72,10 @@ class RayTuner:
 
     def run(self, conductor: Conductor, catalog: Catalog, workspace: Workspace, concurrent: int) -> None:
         """See `Tuner`."""
-        folder = tempfile.mkdtemp(prefix="harness-")
+        # Ray's sockets stand in it: their whole path may have 104 characters, which TMPDIR alone can take up.
+        folder = tempfile.mkdtemp(prefix="harness-", dir="/tmp" if os.path.isdir("/tmp") else None)
         conductor.remember(temporary=folder)
-        bridge = _Bridge(conductor, Stoppers(conductor), concurrent, {**self._job, "workspace": _plain(workspace)})
+        bridge = Bridge(conductor, Stoppers(conductor), concurrent, {**self._job, "workspace": _plain(workspace)})
         try:
             with _ray(self._address, workspace, concurrent, folder, conductor):
                 _fit(bridge, folder, self._resources(workspace, concurrent))
@@ -89,137 +88,16 @@ class RayTuner:
         there = ray.cluster_resources().get("GPU", 0.0)
         wanted = workspace.device == "auto" or workspace.device.startswith("cuda")
         if not there or not wanted:
-            return {"cpu": 1}
-        return {"cpu": 1, "gpu": self._gpus_per_trial or min(1.0, there / concurrent)}
+            return {"cpu": 1.0}
+        return {"cpu": 1.0, "gpu": self._gpus_per_trial or min(1.0, there / concurrent)}
 
 
-class _Bridge:
-    """Between Ray's callbacks and the conductor. Nothing it is called for raises: an error ends the run instead."""
-
-    def __init__(self, conductor: Conductor, stoppers: Stoppers, concurrent: int, job: Mapping[str, Any]) -> None:
-        self.conductor = conductor
-        self._stoppers, self._concurrent, self._job = stoppers, concurrent, job
-        self._running: dict[str, TrialSpec] = {}
-        self.error: BaseException | None = None
-
-    def __reduce__(self) -> Any:
-        # Ray writes down whatever it is given; what is never read back need not be written.
-        return object, ()
-
-    @property
-    def ending(self) -> bool:
-        """Whether all that runs is to be killed."""
-        return self.error is not None or self.conductor.stopping
-
-    def suggest(self, ray_trial: str) -> Any:
-        """What Ray is to run; None while as many trials run as may, so that each proposal knows all results."""
-        if self.ending:
-            return Searcher.FINISHED
-        if len(self._running) >= self._concurrent:
-            return None
-        with self._errors():
-            spec = self.conductor.next()
-            if isinstance(spec, TrialSpec):
-                self._running[ray_trial] = spec
-                return {"spec": spec.to_json(), "job": self._job}
-            return None if self._running else Searcher.FINISHED
-        return Searcher.FINISHED
-
-    def received(self, ray_trial: str, parcel: Parcel) -> bool:
-        """Takes what a worker sent; says whether its trial is over."""
-        with self._errors():
-            spec, item = self._running[ray_trial], parcel.open()
-            if isinstance(item, HarnessError):
-                raise item
-            if isinstance(item, Started):
-                self.conductor.started(spec.id, item.pid, item.host)
-                return False
-            if isinstance(item, TrialResult):
-                self.conductor.finished(spec.id, item)
-            else:
-                self.conductor.epoch(spec.id, item)
-                if not self._stoppers.stops(spec, item):
-                    return False
-                self.conductor.stopped(spec.id)
-            del self._running[ray_trial]
-        return True
-
-    def lost(self, ray_trial: str, reason: str) -> None:
-        """A worker has died, or Ray could not start one."""
-        with self._errors():
-            self.conductor.interrupted(self._running.pop(ray_trial).id, reason, died=True)
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            self.error = self.error or error
-
-
-class _Searcher(Searcher):  # type: ignore[misc]
-    """Ray's view of the conductor. It has no state of its own to save: the journal has it."""
-
-    def __init__(self, bridge: _Bridge) -> None:
-        super().__init__()
-        self._bridge = bridge
-
-    def suggest(self, trial_id: str) -> Any:
-        return self._bridge.suggest(trial_id)
-
-    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """The scheduler has said it already."""
-
-    def save(self, checkpoint_path: str) -> None:
-        """Nothing is saved: a Ray experiment is never restored."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Nothing is restored."""
-
-
-class _Scheduler(FIFOScheduler):  # type: ignore[misc]
-    """First come, first served; every report goes to the bridge, which knows when a trial is over."""
-
-    def __init__(self, bridge: _Bridge) -> None:
-        super().__init__()
-        self._bridge = bridge
-
-    def on_trial_result(self, tune_controller: Any, trial: Trial, result: Mapping[str, Any]) -> str:
-        over = self._bridge.received(trial.trial_id, result["parcel"])
-        return str(self.STOP if over else self.CONTINUE)
-
-    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        error = trial.get_pickled_error()
-        reason = "its process ended" if isinstance(error, RayActorError) else str(error or trial.get_error())
-        self._bridge.lost(trial.trial_id, reason)
-
-
-class _End(Exception):
-    """Breaks off a Ray experiment."""
-
-
-class _Ender(Callback):  # type: ignore[misc]
-    """Kills what runs as soon as the run is to end: an epoch may take minutes, and its checkpoint is safe."""
-
-    def __init__(self, bridge: _Bridge) -> None:
-        self._bridge = bridge
-
-    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        if not self._bridge.ending:
-            return
-        for trial in trials:
-            actor = trial.temporary_state.ray_actor
-            if actor is not None:
-                ray.kill(actor)
-        raise _End
-
-
-def _fit(bridge: _Bridge, folder: str, resources: Mapping[str, float]) -> None:
+def _fit(bridge: Bridge, folder: str, resources: Mapping[str, float]) -> None:
     tuner = tune.Tuner(
         tune.with_resources(HarnessTrainable, dict(resources)),
         tune_config=TuneConfig(
-            search_alg=_Searcher(bridge),
-            scheduler=_Scheduler(bridge),
+            search_alg=BridgeSearcher(bridge),
+            scheduler=BridgeScheduler(bridge),
             num_samples=-1,
             reuse_actors=True,
             trial_name_creator=lambda trial: trial.trial_id,
@@ -228,7 +106,7 @@ def _fit(bridge: _Bridge, folder: str, resources: Mapping[str, float]) -> None:
         run_config=RunConfig(
             name="study",
             storage_path=f"{folder}/tune",
-            callbacks=[_Ender(bridge)],
+            callbacks=[Ender(bridge)],
             checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
             failure_config=FailureConfig(max_failures=0),
             verbose=0,
@@ -236,8 +114,10 @@ def _fit(bridge: _Bridge, folder: str, resources: Mapping[str, float]) -> None:
     )
     try:
         tuner.fit()
-    except _End:
+    except End:
         return
+    except RayError as error:
+        raise MachineError(f"Ray has failed: {error}") from error
 
 
 @contextmanager
@@ -248,10 +128,8 @@ def _ray(address: str, workspace: Workspace, concurrent: int, folder: str, condu
         environment["RAY_AUTH_MODE"] = os.environ["RAY_AUTH_MODE"]  # a cluster's own choice
     own: dict[str, Any] = {"num_cpus": concurrent, "include_dashboard": False, "_temp_dir": f"{folder}/ray"}
     cluster: dict[str, Any] = {"address": address, "runtime_env": {"env_vars": environment}}
-    before, handlers = dict(os.environ), _handlers()
-    os.environ.update(
-        {**environment, **({"RAY_AUTH_MODE": before["RAY_AUTH_MODE"]} if "RAY_AUTH_MODE" in before else {})}
-    )
+    before, handlers = {name: os.environ.get(name) for name in environment}, _handlers()
+    os.environ.update(environment)
     children = {child.pid for child in psutil.Process().children()}
     try:
         try:
@@ -265,8 +143,11 @@ def _ray(address: str, workspace: Workspace, concurrent: int, folder: str, condu
     finally:
         ray.shutdown()
         _restore(handlers)
-        os.environ.clear()
-        os.environ.update(before)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _handlers() -> dict[int, Any]:

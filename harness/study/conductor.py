@@ -12,7 +12,7 @@ import os
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from harness.study.journal import (
     Journal,
     TrialRecord,
 )
+from harness.study.progress import Progress
 from harness.study.tuning import Pause, Proposal, Proposer
 from harness.study.writing import Ledger, remove_file, write_files
 
@@ -66,16 +67,14 @@ class Conductor:
         self.plan, self.folder = plan, folder
         self.journal = Journal(folder / "journal.jsonl")
         self.history = History()
+        self.progress = Progress(plan)
         self.reason = ""
         self.break_off: Callable[[], None] = lambda: None  # set by a tuner that would not see `stopping` soon
         self.remember = remember
         self._proposer, self._ledger = proposer, Ledger(ledger)
-        self._variants = {variant.id: variant for variant in plan.variants}
-        self._records: dict[tuple[str, str], list[TrialRecord]] = {}
         self._again: deque[TrialSpec] = deque()
         self._out: dict[str, TrialSpec] = {}
         self._deaths: Counter[str] = Counter()
-        self._exhausted: set[str] = set()
         self._events: list[Event] = []
 
     # Opening and closing
@@ -85,11 +84,8 @@ class Conductor:
         self.journal.mend()
         self._events = self.journal.read()
         self.history = History.of(self._events)
-        for record in self.history.trials.values():
-            self._records.setdefault((record.spec.variant_id, record.spec.stage), []).append(record)
-        # A search that was followed by retraining was over, with however few trials.
-        self._exhausted = {variant for variant, stage in self._records if stage == "confirm"}
-        self._again.extend(record.spec for record in self.history.trials.values() if self._unfinished(record))
+        self.progress = Progress(self.plan, self.history.trials.values())
+        self._again.extend(record.spec for record in self.history.trials.values() if self._due(record))
 
     def open(self, plan_json: Any = None) -> None:
         """Brings the proposer up to the journal, and writes that a run begins; `load` comes first.
@@ -132,7 +128,7 @@ class Conductor:
     @property
     def complete(self) -> bool:
         """Whether every trial of the plan has ended; asks the proposer for nothing."""
-        return not self._out and not self._again and all(map(self._over, self.plan.variants))
+        return not self._out and not self._again and all(map(self.progress.over, self.plan.variants))
 
     # Handing out
 
@@ -145,28 +141,6 @@ class Conductor:
             return Pause.WAIT if self._out else Pause.DONE
         self._out[spec.id] = spec
         return spec
-
-    def stoppable(self, spec: TrialSpec) -> bool:
-        """Whether a stopper may end the trial early."""
-        if spec.stage != "search":
-            return False
-        earlier = self._of(spec.variant_id, "search")[: spec.number]
-        return not any(record.state == "pruned" and record.spec.params == spec.params for record in earlier)
-
-    def winner(self, variant_id: str) -> TrialRecord | None:
-        """The best complete search trial so far; of equals, the first."""
-        return self._best(variant_id, "complete")
-
-    def failures(self) -> dict[str, str]:
-        """The variants that have failed, each with the reason of its first failed trial."""
-        found: dict[str, str] = {}
-        for variant in self.plan.variants:
-            confirm = [record.result for record in self._of(variant.id, "confirm") if record.state == "failed"]
-            search = [record.result for record in self._of(variant.id, "search") if record.state == "failed"]
-            if confirm or (self._searched(variant) and self.winner(variant.id) is None):
-                result = next(iter([*confirm, *search]), None)
-                found[variant.name] = result.reason if result else "no trial was completed"
-        return found
 
     # Reports of the tuner
 
@@ -226,37 +200,35 @@ class Conductor:
     # Decisions
 
     def _search(self) -> TrialSpec | None:
-        """The next search trial of the variant that had fewest; those that finish a pruned one come last."""
-        for variant in sorted(self.plan.variants, key=lambda variant: len(self._of(variant.id, "search"))):
-            if self._asked_all(variant):
+        """The next search trial of the variant that had fewest; those that finish a stopped one come last."""
+        progress = self.progress
+        for variant in sorted(self.plan.variants, key=lambda variant: len(progress.of(variant, "search"))):
+            number = len(progress.of(variant, "search"))
+            if progress.asked_all(variant):
                 continue
-            number = len(self._of(variant.id, "search"))
             proposal = self._proposer.ask(variant, number)
             if proposal is not None:
                 return self._ask(variant, "search", number, proposal)
-            self._exhausted.add(variant.id)
+            progress.exhaust(variant)
         for variant in self.plan.variants:
-            pruned = self._to_finish(variant)
-            if pruned is not None:
-                number = len(self._of(variant.id, "search"))
-                proposal = self._proposer.ask(variant, number, pruned.spec.params)
+            stopped = progress.to_finish(variant)
+            if stopped is not None:
+                number = len(progress.of(variant, "search"))
+                proposal = self._proposer.ask(variant, number, stopped.spec.params)
                 assert proposal is not None
                 return self._ask(variant, "search", number, proposal)
         return None
 
     def _confirm(self) -> TrialSpec | None:
         """The next retraining of the variant that had fewest, among those whose search is over."""
-        repeats = _repeats(self.plan)
-        ready = [variant for variant in self.plan.variants if self._searched(variant) and self.winner(variant.id)]
-        ready = [variant for variant in ready if len(self._of(variant.id, "confirm")) < len(repeats)]
-        if not ready:
-            return None
-        variant = min(ready, key=lambda variant: len(self._of(variant.id, "confirm")))
-        winner, number = self.winner(variant.id), len(self._of(variant.id, "confirm"))
-        assert winner is not None
-        seed, fold = repeats[number]
-        proposal = Proposal(winner.spec.tree, winner.spec.params)
-        return self._ask(variant, "confirm", number, proposal, seed, fold)
+        progress = self.progress
+        for variant in sorted(self.plan.variants, key=lambda variant: len(progress.of(variant, "confirm"))):
+            number = len(progress.of(variant, "confirm"))
+            winner = progress.winner(variant) if progress.searched(variant) else None
+            if winner is not None and number < len(progress.repeats):
+                proposal = Proposal(winner.spec.tree, winner.spec.params)
+                return self._ask(variant, "confirm", number, proposal, *progress.repeats[number])
+        return None
 
     def _ask(
         self,
@@ -287,48 +259,12 @@ class Conductor:
             plugins=plan.plugins,
         )
         self._write(TRIAL_ASKED, trial=spec.id, spec=json.loads(spec.to_json()))
-        self._records.setdefault((variant.id, stage), []).append(self.history.trials[spec.id])
+        self.progress.add(self.history.trials[spec.id])
         return spec
 
-    # What the records say
-
-    def _of(self, variant_id: str, stage: Stage) -> list[TrialRecord]:
-        return self._records.get((variant_id, stage), [])
-
-    def _asked_all(self, variant: VariantPlan) -> bool:
-        # Without anything to search every trial would be the same: one is enough.
-        budget = self.plan.trials if variant.searched else 1
-        return variant.id in self._exhausted or len(self._of(variant.id, "search")) >= budget
-
-    def _searched(self, variant: VariantPlan) -> bool:
-        """Whether the variant's search is over: all trials ended, and none is to be finished."""
-        ended = all(record.result for record in self._of(variant.id, "search"))
-        return ended and self._asked_all(variant) and self._to_finish(variant) is None
-
-    def _unfinished(self, record: TrialRecord) -> bool:
-        return record.result is None and record.spec.variant_id in self._variants
-
-    def _over(self, variant: VariantPlan) -> bool:
-        confirm = self._of(variant.id, "confirm")
-        confirmed = len(confirm) == len(_repeats(self.plan)) and all(record.result for record in confirm)
-        return self._searched(variant) and (confirmed or self.winner(variant.id) is None)
-
-    def _to_finish(self, variant: VariantPlan) -> TrialRecord | None:
-        """The pruned trial to run to its end, where all trials ended and none was completed."""
-        records = self._of(variant.id, "search")
-        if not self._asked_all(variant) or not all(record.result for record in records) or self.winner(variant.id):
-            return None
-        failed = [record.spec.params for record in records if record.state == "failed"]
-        return self._best(variant.id, "pruned", failed)
-
-    def _best(self, variant_id: str, state: str, but: list[Mapping[str, Any]] | None = None) -> TrialRecord | None:
-        best: TrialRecord | None = None
-        for record in self._of(variant_id, "search"):
-            if record.result is None or record.state != state or record.spec.params in (but or []):
-                continue
-            if best is None or self.plan.objective.better(record.result.value, _value(best)):
-                best = record
-        return best
+    def _due(self, record: TrialRecord) -> bool:
+        ids = [variant.id for variant in self.plan.variants]  # a variant may have been edited or taken out since
+        return record.result is None and record.spec.variant_id in ids
 
     def _write(self, kind: str, **data: Any) -> None:
         self.journal.append(kind, **data)
@@ -336,16 +272,6 @@ class Conductor:
 
 
 _RESULT_FIELDS = ("state", "value", "best_epoch", "epochs", "metrics", "reason", "seconds", "ledger")
-
-
-def _value(record: TrialRecord) -> float:
-    return record.result.value if record.result else math.nan
-
-
-def _repeats(plan: Plan) -> list[tuple[int, int | None]]:
-    """Seed and fold of each retraining, in the order they are run."""
-    folds: list[int | None] = [*range(int(plan.confirm.get("folds") or 0))] or [None]
-    return [(int(seed), fold) for seed in plan.confirm["seeds"] for fold in folds]
 
 
 def _left_running(events: list[Event]) -> set[str]:

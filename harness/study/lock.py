@@ -131,6 +131,7 @@ class StudyLock:
 def _end(holder: Holder) -> None:
     """Ends what a dead holder left running, and removes what it left lying about."""
     roots = [process for child in holder.children if (process := child.find())]
+    roots += _mentioning(holder.temporary) if holder.temporary else []
     processes = {process.pid: process for root in roots for process in [*_descendants(root), root]}
     for process in processes.values():
         try:
@@ -144,6 +145,16 @@ def _end(holder: Holder) -> None:
         time.sleep(0.05)
     if holder.temporary:
         shutil.rmtree(holder.temporary, ignore_errors=True)
+
+
+def _mentioning(folder: str) -> list[psutil.Process]:
+    """Processes that were started on the folder: a holder may be killed before it could note their ids."""
+    own = os.getpid()
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if process.pid != own and any(folder in argument for argument in process.info["cmdline"] or ())
+    ]
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import json
 import signal
 import threading
@@ -118,7 +117,7 @@ def _attempt(conductor: Conductor, run: Callable[[], None]) -> HarnessError | No
 
 
 def _outcome(conductor: Conductor, error: HarnessError | None, feed: Feed) -> Outcome:
-    reasons = conductor.failures() if conductor.complete else {}
+    reasons = conductor.progress.failures() if conductor.complete else {}
     lines = list(feed.failures)
     if error is not None:
         code = error.exit_code
@@ -165,8 +164,8 @@ def _time_limit(conductor: Conductor, seconds: float | None) -> Iterator[None]:
 
     def end() -> None:
         conductor.stop(f"the time limit of {seconds:g} s is over")
-        if threading.current_thread() is not threading.main_thread() and handled:
-            _thread.interrupt_main()  # the handler above breaks off what runs in the main thread
+        if handled:  # the handler above breaks off what runs in the main thread
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     handled = threading.current_thread() is threading.main_thread()
     timer = threading.Timer(seconds, end)

@@ -85,7 +85,7 @@ def test_variants_take_turns_and_the_best_trial_is_retrained_once_a_seed(tmp_pat
     ]
     assert [(spec.variant, spec.seed) for spec in handed[6:]] == [("a", 4), ("b", 4), ("a", 9), ("b", 9)]
     assert all(spec.tree["model"]["quality"] == 0.7 and spec.stage == "confirm" for spec in handed[6:])
-    assert conductor.complete and not conductor.failures()
+    assert conductor.complete and not conductor.progress.failures()
     assert conductor.journal.read()[-1].kind == "study_finished"
 
 
@@ -117,7 +117,7 @@ def test_only_complete_trials_win_however_good_a_stopped_one_looked(tmp_path: Pa
 def test_the_best_stopped_trial_is_run_to_its_end_where_none_was_complete(tmp_path: Path) -> None:
     proposer = Listed()
     conductor = opened(scripted_plan({"a": SEARCHED}, trials=3), tmp_path, proposer)
-    handed = drive(conductor, lambda spec: "stop" if conductor.stoppable(spec) else outcome_of(spec))
+    handed = drive(conductor, lambda spec: "stop" if conductor.progress.stoppable(spec) else outcome_of(spec))
     extra = [spec for spec in handed if spec.stage == "search"][3:]
     assert [(spec.number, spec.params) for spec in extra] == [(3, {"model.quality": 0.7})]
     assert [spec.tree["model"]["quality"] for spec in handed if spec.stage == "confirm"] == [0.7, 0.7]
@@ -134,7 +134,7 @@ def test_a_variant_whose_trials_all_failed_has_failed_with_the_first_reason(tmp_
         return failed if spec.variant == "bad" else outcome_of(spec)
 
     handed = drive(conductor, end)
-    assert conductor.complete and conductor.failures() == {"bad": "no memory for 0"}
+    assert conductor.complete and conductor.progress.failures() == {"bad": "no memory for 0"}
     assert {spec.variant for spec in handed if spec.stage == "confirm"} == {"good"}
 
 
@@ -143,7 +143,7 @@ def test_a_nan_objective_is_a_failure_whatever_the_trial_says(tmp_path: Path) ->
     conductor = opened(scripted_plan({"a": SEARCHED}, trials=1), tmp_path, proposer)
     drive(conductor, lambda spec: TrialResult(state="complete", value=math.nan))
     assert proposer.states(conductor.plan.variants[0].id) == {0: "failed"}
-    assert conductor.failures() == {"a": "the objective is NaN"}
+    assert conductor.progress.failures() == {"a": "the objective is NaN"}
 
 
 def test_an_interrupted_trial_is_handed_out_again_with_its_number(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_trial_that_kills_its_workers_fails_the_third_time_and_other_interrupt
         assert isinstance(spec, TrialSpec) and spec.number == 0
         conductor.interrupted(spec.id, "its process ended", died=True)
     assert conductor.history.trials[spec.id].state == "failed"
-    assert "died 3 times" in conductor.failures()["a"]
+    assert "died 3 times" in conductor.progress.failures()["a"]
 
 
 def test_a_journal_cut_at_any_byte_leads_to_the_same_end(tmp_path: Path) -> None:

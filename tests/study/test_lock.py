@@ -63,6 +63,23 @@ def test_a_killed_runs_lock_is_taken_over_and_what_it_left_is_ended(
     assert not (tmp_path / "lock.json").exists()
 
 
+def test_processes_started_on_a_killed_runs_temporary_folder_are_ended_though_it_never_noted_them(
+    tmp_path: Path,
+) -> None:
+    dead = {"pid": 2**22 - 1, "started": 0.0}
+    lock = {"host": socket.gethostname(), "process": dead, "children": [], "temporary": str(tmp_path / "ray-x7")}
+    (tmp_path / "lock.json").write_text(json.dumps(lock))
+    left = subprocess.Popen([*SLEEP, f"--dir={tmp_path}/ray-x7/session"])
+    other = subprocess.Popen([*SLEEP, f"--dir={tmp_path}/ray-y8/session"])
+    try:
+        with StudyLock(tmp_path):
+            assert left.wait(5) == -9 and other.poll() is None
+    finally:
+        for process in (left, other):
+            process.kill()
+            process.wait()
+
+
 def test_a_process_that_was_given_an_old_number_is_left_alone(tmp_path: Path) -> None:
     stranger = subprocess.Popen(SLEEP)
     try:

@@ -1,0 +1,102 @@
+"""What the records of a study say: whose search is over, who won, what is still due. Writes nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.contract.types import Plan, Stage, TrialSpec, VariantPlan
+from harness.study.journal import TrialRecord
+
+
+class Progress:
+    """The trials of a plan's variants so far, by variant and stage.
+
+    Args:
+        plan: what is to be run.
+        records: the trials there are, in the order they were asked.
+    """
+
+    def __init__(self, plan: Plan, records: Iterable[TrialRecord] = ()) -> None:
+        self.plan = plan
+        folds: list[int | None] = [*range(int(plan.confirm.get("folds") or 0))] or [None]
+        self.repeats = [(int(seed), fold) for seed in plan.confirm["seeds"] for fold in folds]
+        self._records: dict[tuple[str, str], list[TrialRecord]] = {}
+        self._exhausted: set[str] = set()
+        for record in records:
+            self.add(record)
+
+    def add(self, record: TrialRecord) -> None:
+        """Takes a trial in; what becomes of it is read from the record later."""
+        spec = record.spec
+        self._records.setdefault((spec.variant_id, spec.stage), []).append(record)
+        if spec.stage == "confirm":  # a search that was followed by this was over, with however few trials
+            self._exhausted.add(spec.variant_id)
+
+    def exhaust(self, variant: VariantPlan) -> None:
+        """The variant's space has no other configuration."""
+        self._exhausted.add(variant.id)
+
+    def of(self, variant: VariantPlan, stage: Stage) -> list[TrialRecord]:
+        """The variant's trials of one stage, by number."""
+        return self._records.get((variant.id, stage), [])
+
+    def asked_all(self, variant: VariantPlan) -> bool:
+        """Whether the variant's search has had its budget."""
+        # Without anything to search every trial would be the same: one is enough.
+        budget = self.plan.trials if variant.searched else 1
+        return variant.id in self._exhausted or len(self.of(variant, "search")) >= budget
+
+    def searched(self, variant: VariantPlan) -> bool:
+        """Whether the variant's search is over: all its trials have ended, and none is to be finished."""
+        ended = all(record.result for record in self.of(variant, "search"))
+        return ended and self.asked_all(variant) and self.to_finish(variant) is None
+
+    def over(self, variant: VariantPlan) -> bool:
+        """Whether nothing is left to do for the variant."""
+        confirm = self.of(variant, "confirm")
+        confirmed = len(confirm) == len(self.repeats) and all(record.result for record in confirm)
+        return self.searched(variant) and (confirmed or self.winner(variant) is None)
+
+    def winner(self, variant: VariantPlan) -> TrialRecord | None:
+        """The best complete search trial so far; of equals, the first."""
+        return self._best(variant, "complete")
+
+    def to_finish(self, variant: VariantPlan) -> TrialRecord | None:
+        """The stopped trial that is to be run to its end: the best, where all ended and none was complete."""
+        records = self.of(variant, "search")
+        if not self.asked_all(variant) or not all(record.result for record in records) or self.winner(variant):
+            return None
+        failed = [record.spec.params for record in records if record.state == "failed"]
+        return self._best(variant, "pruned", failed)
+
+    def stoppable(self, spec: TrialSpec) -> bool:
+        """Whether a stopper may end the trial early: not where it finishes one that was stopped."""
+        earlier = self._records.get((spec.variant_id, "search"), [])[: spec.number]
+        finishes = any(record.state == "pruned" and record.spec.params == spec.params for record in earlier)
+        return spec.stage == "search" and not finishes
+
+    def failures(self) -> dict[str, str]:
+        """The variants that have failed, each with the reason of its first failed trial."""
+        found: dict[str, str] = {}
+        for variant in self.plan.variants:
+            confirm = [record.result for record in self.of(variant, "confirm") if record.state == "failed"]
+            search = [record.result for record in self.of(variant, "search") if record.state == "failed"]
+            if confirm or (self.searched(variant) and self.winner(variant) is None):
+                result = next(iter([*confirm, *search]), None)
+                found[variant.name] = result.reason if result else "no trial was completed"
+        return found
+
+    def _best(self, variant: VariantPlan, state: str, without: Iterable[Mapping[str, Any]] = ()) -> TrialRecord | None:
+        best: TrialRecord | None = None
+        for record in self.of(variant, "search"):
+            if record.result is None or record.state != state or record.spec.params in without:
+                continue
+            if best is None or self.plan.objective.better(record.result.value, _value(best)):
+                best = record
+        return best
+
+
+def _value(record: TrialRecord) -> float:
+    return record.result.value if record.result else math.nan

@@ -1,0 +1,196 @@
+"""Kills real runs at random moments, then gives the same command again: nothing is lost, nothing counted twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import optuna
+import psutil
+import pytest
+
+from harness.contract.types import Plan
+from harness.study.journal import Event, History, Journal
+from harness.testing.scripted import scripted_plan
+
+SCRIPT = Path(__file__).with_name("scripted_run.py")
+STUDY: dict[str, Any] = {
+    "models": {
+        "a": {"quality": {"float": [0.1, 0.9]}, "epoch_s": 0.05},
+        "b": {"quality": {"float": [0.1, 0.9]}, "epoch_s": 0.05, "bytes": 1000},
+        "nan": {"quality": {"float": [0.1, 0.9]}, "fault": "nan"},
+    },
+    "trials": 4,
+    "epochs": 4,
+    "stopper": {"use": "asha", "grace": 1, "reduction": 2},
+}
+
+
+class Command:
+    """The same command, given again and again to one folder."""
+
+    def __init__(self, folder: Path, kind: str, concurrent: int = 1, study: dict[str, Any] = STUDY) -> None:
+        self.folder, self.plan = folder, scripted_plan(**study)
+        self.journal = Journal(folder / "results" / self.plan.directory / "journal.jsonl")
+        self._command = [sys.executable, str(SCRIPT), str(folder), kind, str(concurrent), json.dumps(study)]
+
+    def start(self) -> subprocess.Popen[str]:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(self._command, env=environment, **pipes)
+
+    def finish(self) -> dict[str, Any]:
+        """Runs it to its end, and gives what it said."""
+        process = self.start()
+        out, err = process.communicate(timeout=180)
+        assert out, err[-3000:]
+        return dict(json.loads(out.splitlines()[-1]))
+
+    def wait(self, process: subprocess.Popen[str], seen: Callable[[list[Event]], bool]) -> None:
+        """Waits until the journal shows it."""
+        deadline = time.monotonic() + 90
+        while process.poll() is None and not seen(self.journal.read()):
+            assert time.monotonic() < deadline, "the run makes no progress"
+            time.sleep(0.01)
+
+    def check(self) -> None:
+        """The study is whole, and both stores say the same of it."""
+        events = self.journal.read()
+        assert events[-1].kind == "study_finished"
+        ends = Counter(event.data["trial"] for event in events if event.kind == "trial_finished")
+        asked = Counter(event.data["trial"] for event in events if event.kind == "trial_asked")
+        assert set(ends.values()) == set(asked.values()) == {1}, "nothing is counted twice"
+        assert set(ends) == set(asked), "every trial has ended"
+        history = History.of(events)
+        for variant in self.plan.variants:
+            records = history.of_variant(variant.id, "search")
+            assert [record.spec.number for record in records][:4] == [0, 1, 2, 3]
+            assert {record.spec.number: record.state for record in records} == _in_optuna(self, self.plan, variant.id)
+            for record in records:
+                assert [epoch.number for epoch in record.epochs] == list(range(1, len(record.epochs) + 1))
+        for name in ("a", "b"):
+            assert sum(spec.variant == name and spec.stage == "confirm" for spec in _specs(history)) == 2
+        weights = [path for path in (self.journal.path.parent / "trials").glob("*/weights.bin")]
+        assert weights and all(path.stat().st_size == 1000 for path in weights)
+
+
+def _specs(history: History) -> list[Any]:
+    return [record.spec for record in history.trials.values() if record.state == "complete"]
+
+
+def _in_optuna(command: Command, plan: Plan, variant_id: str) -> dict[int, str]:
+    names = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running"}
+    url = f"sqlite:///{command.journal.path.parent / 'optuna.db'}"
+    trials = optuna.load_study(study_name=variant_id, storage=url).trials
+    return {trial.number: names[trial.state.name] for trial in trials}
+
+
+def _kept(events: list[Event]) -> dict[str, Any]:
+    return {event.data["trial"]: event.data for event in events if event.kind == "trial_finished"}
+
+
+def _beyond(events: list[Event], more: int) -> Callable[[list[Event]], bool]:
+    return lambda now: len(now) >= len(events) + more
+
+
+def _kill_drivers(command: Command, kills: int, chance: random.Random, most: int) -> None:
+    for _ in range(kills):
+        before = command.journal.read()
+        process = command.start()
+        command.wait(process, _beyond(before, chance.randint(1, most)))
+        time.sleep(chance.random() * 0.05)
+        process.kill()
+        process.communicate()
+        kept = _kept(before)
+        assert {trial: data for trial, data in _kept(command.journal.read()).items() if trial in kept} == kept
+
+
+def test_a_driver_killed_at_random_moments_goes_on_inline(tmp_path: Path) -> None:
+    command = Command(tmp_path, "inline")
+    _kill_drivers(command, 4, random.Random(1), most=25)
+    assert command.finish()["exit_code"] == 1, "the variant that only gives NaN has failed"
+    command.check()
+
+
+def test_drivers_and_workers_killed_at_random_moments_go_on_with_ray(tmp_path: Path) -> None:
+    _kill_ray(tmp_path, drivers=2, workers=1)
+
+
+@pytest.mark.slow
+def test_drivers_and_workers_killed_many_times_go_on_with_ray(tmp_path: Path) -> None:
+    _kill_ray(tmp_path, drivers=6, workers=4)
+
+
+def _kill_ray(folder: Path, drivers: int, workers: int) -> None:
+    command, chance = Command(folder, "ray", concurrent=2), random.Random(2)
+    left: set[int] = set()
+    for _ in range(drivers):
+        before = command.journal.read()
+        process = command.start()
+        command.wait(process, _beyond(before, chance.randint(3, 20)))
+        left |= {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
+        process.kill()
+        process.communicate()
+    process = command.start()
+    for _ in range(workers):
+        before = command.journal.read()
+        command.wait(process, lambda now, start=before: any(e.kind == "trial_started" for e in now[len(start) :]))
+        started = [event for event in command.journal.read() if event.kind == "trial_started"]
+        os.kill(started[-1].data["pid"], signal.SIGKILL)
+    out, err = process.communicate(timeout=180)
+    assert json.loads(out.splitlines()[-1])["exit_code"] == 1, err[-3000:]
+    command.check()
+    alive = [pid for pid in left if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+    assert not alive, "what the killed drivers left was ended"
+    assert not [path for path in (folder / "results").rglob("lock.json")]
+
+
+@pytest.mark.parametrize("kind", ["inline", "ray"])
+def test_ctrl_c_ends_a_long_epoch_at_once_and_the_same_command_goes_on(tmp_path: Path, kind: str) -> None:
+    models = {"a": {"quality": {"float": [0.1, 0.9]}, "epoch_s": 60.0}}
+    command = Command(tmp_path, kind, concurrent=2, study={"models": models, "trials": 3})
+    process = command.start()
+    command.wait(process, lambda events: any(event.kind == "trial_started" for event in events))
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    out, err = process.communicate(timeout=60)
+    assert time.monotonic() - began < 15, "not the minute that the epoch takes"
+    said = json.loads(out.splitlines()[-1])
+    assert said["exit_code"] == 130 == process.returncode, err[-2000:]
+    assert "goes on" in said["message"]
+    assert not _tracebacks(err)
+    history, events = History.of(command.journal.read()), command.journal.read()
+    assert events[-1].kind == "study_paused"
+    started = {event.data["trial"] for event in events if event.kind == "trial_started"}
+    assert started <= {trial for trial, record in history.trials.items() if record.interruptions == 1}
+
+
+def test_a_second_run_of_a_running_study_is_refused_and_disturbs_nothing(tmp_path: Path) -> None:
+    models = {"a": {"quality": {"float": [0.1, 0.9]}, "epoch_s": 60.0}}
+    command = Command(tmp_path, "inline", study={"models": models})
+    first = command.start()
+    try:
+        command.wait(first, lambda events: any(event.kind == "trial_started" for event in events))
+        before = command.journal.read()
+        said = command.finish()
+        assert said["exit_code"] == 2
+        assert f"process {first.pid} on {socket.gethostname()}" in said["message"]
+        assert command.journal.read() == before and first.poll() is None
+    finally:
+        first.kill()
+        first.communicate()
+
+
+def _tracebacks(text: str) -> bool:
+    return "Traceback" in text
