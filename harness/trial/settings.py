@@ -113,7 +113,7 @@ class TrainSettings(Strict):
     clip: Annotated[float, Field(gt=0)] | None = None
     early_stop: EarlyStop | None = None
     normalise: Literal["image", "unit", "imagenet"] = "image"
-    channels_last: bool = False
+    channels_last: bool = True
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> TrainSettings:
