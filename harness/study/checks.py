@@ -101,10 +101,11 @@ class Checker:
     def _check(self, tree: Mapping[str, Any], problems: Problems, *, facts: bool) -> Checked | None:
         for train in concretes(tree["train"]) if "train" in tree else ():
             validate(TrainSettings, train, problems, "train")
+        before = len(problems.messages)
         dataset = self._dataset(tree["dataset"], problems, build=facts) if "dataset" in tree else DatasetFacts()
         configurations = concretes(tree["model"]) if "model" in tree else []
         models = [self.catalog.factory("architecture", table, problems, "model") for table in configurations]
-        if problems or not facts or dataset.task is None:
+        if len(problems.messages) > before or not models or not facts or dataset.task is None:
             return None
         factories = [factory for factory in models if factory is not None]
         known = [self._facts(factory, dataset.task, problems) for factory in factories]

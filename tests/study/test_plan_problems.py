@@ -293,3 +293,13 @@ def test_what_a_data_set_refuses_is_told(planner: Any) -> None:
     planner.settings.data.joinpath("gone").mkdir()
     object.__setattr__(planner.settings, "data", planner.settings.data / "nowhere")
     assert planner.problems() == _lines([f"dataset: {planner.settings.data}: there is no such folder"])
+
+
+def test_a_wrong_key_of_training_hides_no_wrong_value_of_the_model(planner: Any) -> None:
+    text = planner.replaced(("epochs = 4", "epochs = 3.7"), ("fraction = 0.5", "fraction = 0.0"))
+    assert planner.problems(text) == _lines(
+        [
+            "train.epochs: expected int, found 3.7",
+            "variants.top.model.pooling: `0 < fraction <= 1` must hold, but got fraction=0.0.",
+        ]
+    )
