@@ -131,7 +131,7 @@ class StudyLock:
 def _end(holder: Holder) -> None:
     """Ends what a dead holder left running, and removes what it left lying about."""
     roots = [process for child in holder.children if (process := child.find())]
-    roots += _mentioning(holder.temporary) if holder.temporary else []
+    roots += _using(holder.temporary) if holder.temporary else []
     processes = {process.pid: process for root in roots for process in [*_descendants(root), root]}
     for process in processes.values():
         try:
@@ -147,14 +147,17 @@ def _end(holder: Holder) -> None:
         shutil.rmtree(holder.temporary, ignore_errors=True)
 
 
-def _mentioning(folder: str) -> list[psutil.Process]:
-    """Processes that were started on the folder: a holder may be killed before it could note their ids."""
-    own = os.getpid()
-    return [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if process.pid != own and any(folder in argument for argument in process.info["cmdline"] or ())
-    ]
+def _using(folder: str) -> list[psutil.Process]:
+    """Processes started on the folder, or with a file of it open: a holder may die before it has noted their ids."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            names = [*process.cmdline(), *(file.path for file in process.open_files())]
+        except psutil.Error:  # it has ended, or is another user's
+            continue
+        if process.pid != os.getpid() and any(folder in name for name in names):
+            found.append(process)
+    return found
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:

@@ -133,12 +133,12 @@ def test_drivers_and_workers_killed_many_times_go_on_with_ray(tmp_path: Path) ->
 
 def _kill_ray(folder: Path, drivers: int, workers: int) -> None:
     command, chance = Command(folder, "ray", concurrent=2), random.Random(2)
-    left: set[int] = set()
+    left: dict[int, str] = {}
     for _ in range(drivers):
         before = command.journal.read()
         process = command.start()
         command.wait(process, _beyond(before, chance.randint(3, 20)))
-        left |= {child.pid for child in psutil.Process(process.pid).children(recursive=True)}
+        left |= {child.pid: child.name() for child in psutil.Process(process.pid).children(recursive=True)}
         process.kill()
         process.communicate()
     process = command.start()
@@ -150,7 +150,11 @@ def _kill_ray(folder: Path, drivers: int, workers: int) -> None:
     out, err = process.communicate(timeout=180)
     assert json.loads(out.splitlines()[-1])["exit_code"] == 1, err[-3000:]
     command.check()
-    alive = [pid for pid in left if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+    alive = [
+        (pid, name)
+        for pid, name in left.items()
+        if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    ]
     assert not alive, "what the killed drivers left was ended"
     assert not [path for path in (folder / "results").rglob("lock.json")]
 

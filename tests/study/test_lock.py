@@ -63,19 +63,21 @@ def test_a_killed_runs_lock_is_taken_over_and_what_it_left_is_ended(
     assert not (tmp_path / "lock.json").exists()
 
 
-def test_processes_started_on_a_killed_runs_temporary_folder_are_ended_though_it_never_noted_them(
-    tmp_path: Path,
-) -> None:
+def test_processes_on_a_killed_runs_temporary_folder_are_ended_though_it_never_noted_them(tmp_path: Path) -> None:
+    (tmp_path / "ray-x7").mkdir()
     dead = {"pid": 2**22 - 1, "started": 0.0}
     lock = {"host": socket.gethostname(), "process": dead, "children": [], "temporary": str(tmp_path / "ray-x7")}
     (tmp_path / "lock.json").write_text(json.dumps(lock))
-    left = subprocess.Popen([*SLEEP, f"--dir={tmp_path}/ray-x7/session"])
+    with (tmp_path / "ray-x7" / "worker.out").open("w") as file:
+        writer = subprocess.Popen(SLEEP, stdout=file)
+    server = subprocess.Popen([*SLEEP, f"--dir={tmp_path}/ray-x7/session"])
     other = subprocess.Popen([*SLEEP, f"--dir={tmp_path}/ray-y8/session"])
     try:
         with StudyLock(tmp_path):
-            assert left.wait(5) == -9 and other.poll() is None
+            assert writer.wait(5) == server.wait(5) == -9
+            assert other.poll() is None
     finally:
-        for process in (left, other):
+        for process in (writer, server, other):
             process.kill()
             process.wait()
 
