@@ -99,8 +99,10 @@ def _run(plan: Plan, settings: Settings, observers: Sequence[Observer]) -> None:
 
 def _mlflow(plan: Plan, settings: Settings) -> list[Observer]:
     from harness.adapters.mlflow_store import MlflowObserver
+    from harness.study.tracking import artifact_root, tracking_uri
 
-    return [MlflowObserver(plan, settings)]
+    folder = settings.results / plan.directory
+    return [MlflowObserver(tracking_uri(settings), folder, artifact_root(settings))]
 
 
 def _settings(folder: Path) -> Settings:

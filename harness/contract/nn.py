@@ -225,14 +225,12 @@ def masked_bce(
     labels: Float[Tensor, "b k"],
     *,
     link: Literal["probs", "logits"] = "probs",
-    weight: Float[Tensor, " k"] | None = None,
     weights: Float[Tensor, "b k"] | None = None,
     eps: float = 1e-6,
 ) -> Float[Tensor, ""]:
     """Binary cross-entropy, summed over classes, averaged over images; unknown labels do not count.
 
-    Probabilities are clamped to [eps, 1 - eps]. `weight` multiplies the positive term of a class,
-    `weights` (those of the batch) both terms of a label.
+    Probabilities are clamped to [eps, 1 - eps]; `weights` are those of the batch, one a label.
     """
     known = ~labels.isnan()
     target = labels.nan_to_num(0.0)
@@ -242,8 +240,6 @@ def masked_bce(
     else:
         clamped = values.clamp(eps, 1 - eps)
         positive, negative = clamped.log(), (1 - clamped).log()
-    if weight is not None:
-        positive = positive * weight
     loss = -(target * positive + (1 - target) * negative)
     if weights is not None:
         loss = loss * weights

@@ -83,6 +83,6 @@ class Ledger:
 
 def opened_test(spec: TrialSpec, result: TrialResult) -> bool:
     """Whether the trial read the test split: what its own ledger says, or else what its stage does."""
-    if "splits" in result.ledger:
-        return "test" in result.ledger["splits"]
+    if "opened" in result.ledger:
+        return "test" in result.ledger["opened"]
     return spec.stage == "confirm" and result.state == "complete"

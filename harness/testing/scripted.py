@@ -50,7 +50,7 @@ def run_scripted(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Eve
     best = max(range(len(means)), key=means.__getitem__)
     metrics = {"val/auroc": values[best]} | ({"test/auroc": values[best]} if spec.stage == "confirm" else {})
     files = {"weights.bin": bytes(model["bytes"])} if "bytes" in model else {}
-    ledger = {"splits": ["train", "val"] + (["test"] if spec.stage == "confirm" else [])}
+    ledger = {"opened": ["train", "val"] + (["test"] if spec.stage == "confirm" else [])}
     yield TrialResult(
         state="complete",
         value=means[best],

@@ -99,7 +99,7 @@ class Overlays:
         ids = [split.samples[row].id for row in self._rows]
         images = split.images[self._rows]
         if images.dtype == np.uint16:
-            images = (images >> 8).astype(np.uint8)
+            images = _eight_bit(images)
         shape = (len(ids), len(self._task.classes), *images.shape[1:3])
         arrays: dict[str, Any] = {
             "images": images[..., 0] if images.shape[3] == 1 else images,
@@ -119,6 +119,14 @@ def weights_file(model: Model, spec: TrialSpec) -> dict[str, bytes]:
     """`weights.safetensors`, with the trial's spec in its metadata."""
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
     return {"weights.safetensors": safetensors.torch.save(weights, {"spec": spec.to_json()})}
+
+
+def _eight_bit(images: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    """Each picture from its darkest to its brightest pixel: 12-bit images would be nearly black else."""
+    axes = tuple(range(1, images.ndim))
+    low, high = images.min(axes, keepdims=True).astype(float), images.max(axes, keepdims=True).astype(float)
+    scaled: npt.NDArray[np.uint8] = ((images - low) * (255 / np.maximum(high - low, 1))).astype(np.uint8)
+    return scaled
 
 
 def _known(outlines: Outlines, rows: list[int]) -> npt.NDArray[np.uint8]:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -271,3 +272,13 @@ def test_facts_leave_the_map_out_where_only_the_built_backbone_knows_it(catalog)
 def test_another_kind_of_batch_is_refused(catalog):
     with pytest.raises(TypeError, match="gmic reads images"):
         build(catalog)(Batch(features=torch.zeros(2, 3, 4), labels=torch.zeros(2, 2)))
+
+
+@pytest.mark.parametrize("kind", ["multilabel", "multiclass"])
+def test_label_weights_scale_every_cross_entropy(catalog, kind):
+    task = Task(kind=kind, classes=("benign", "malignant"), image_size=(64, 48))
+    model, plain = build(catalog, task, map_l1=0.0).eval(), batch()
+    weighted = replace(plain, weights=torch.full((4, 2), 2.0))
+    once, twice = (model.losses(model(images), images) for images in (plain, weighted))
+    for name in ("global", "local", "fusion"):
+        torch.testing.assert_close(twice[name], 2 * once[name])

@@ -109,9 +109,9 @@ class GMIC(Model):
         loss = _cross_entropy if self.exclusive else _binary
         total = out.evidence.float().abs().sum((1, 2, 3)).mean()
         return {
-            "global": masked_bce(out.parts["global_scores"], batch.labels, eps=EPS),
-            "local": loss(out.parts["local_logits"], batch.labels),
-            "fusion": loss(out.logits, batch.labels),
+            "global": masked_bce(out.parts["global_scores"], batch.labels, weights=batch.weights, eps=EPS),
+            "local": loss(out.parts["local_logits"], batch),
+            "fusion": loss(out.logits, batch),
             "map_l1": self.map_l1 * PUBLISHED_CELLS / out.evidence[0, 0].numel() * total,
         }
 
@@ -158,12 +158,14 @@ def _cells(maps: Float[Tensor, "b d i j"]) -> Float[Tensor, "b n d"]:
     return maps.flatten(2).transpose(1, 2)
 
 
-def _binary(logits: Float[Tensor, "b k"], labels: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
-    return masked_bce(logits, labels, link="logits")
+def _binary(logits: Float[Tensor, "b k"], batch: Batch) -> Float[Tensor, ""]:
+    return masked_bce(logits, batch.labels, link="logits", weights=batch.weights)
 
 
-def _cross_entropy(logits: Float[Tensor, "b k"], labels: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
+def _cross_entropy(logits: Float[Tensor, "b k"], batch: Batch) -> Float[Tensor, ""]:
     """Over one-hot labels; an image with an unknown label does not count."""
-    known = ~labels.isnan().any(1)
-    loss = -(labels.nan_to_num(0.0) * logits.float().log_softmax(1)).sum(1)
-    return (loss * known).sum() / max(1, len(labels))
+    known = ~batch.labels.isnan().any(1)
+    loss = -batch.labels.nan_to_num(0.0) * logits.float().log_softmax(1)
+    if batch.weights is not None:
+        loss = loss * batch.weights
+    return (loss.sum(1) * known).sum() / max(1, len(loss))

@@ -1,0 +1,99 @@
+"""What predicting in bf16 costs a network that was trained at budget quick: the loss of test AUC."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.contract.catalog import Catalog
+from harness.contract.types import TrialResult, TrialSpec, Workspace
+
+
+def auc_lost(folder: Path | None = None) -> float:
+    """Test AUC (mean over classes) in fp32 minus that in bf16, of the baseline at its default, seed 0.
+
+    Args:
+        folder: keeps the decoded images; a temporary one where None.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        workspace = Workspace(data=Path(temporary), cache=folder or Path(temporary), threads=1)
+        catalog = Catalog.discover()
+        spec = _spec(catalog)
+        weights = _train(spec, catalog, workspace)
+        aucs = {amp: _test(spec, catalog, workspace, weights, amp) for amp in ("off", "bf16")}
+    return aucs["off"] - aucs["bf16"]
+
+
+def _spec(catalog: Catalog) -> TrialSpec:
+    from harness.study.plan import make_plan
+    from harness.study.settings import load_settings
+    from harness.study.space import default_params, sample
+    from harness.study.spec import find_study, load_study
+
+    plan = make_plan(load_study(find_study("gmic_ablation")), catalog, load_settings(), budget="quick")
+    variant = next(variant for variant in plan.variants if variant.name == plan.baseline)
+    tree, params = sample(variant.tree, _Default(default_params(variant.tree)))
+    return TrialSpec(
+        study=plan.study,
+        study_id=plan.study_id,
+        budget=plan.budget,
+        variant=variant.name,
+        variant_id=variant.id,
+        stage="confirm",
+        number=0,
+        seed=0,
+        tree=tree,
+        params=params,
+        metrics=("auroc",),
+    )
+
+
+class _Default:
+    """A trial that takes every parameter's default."""
+
+    def __init__(self, params: Any) -> None:
+        self._params = params
+
+    def suggest_float(self, name: str, low: float, high: float, **_: Any) -> float:
+        return float(self._params[name])
+
+    def suggest_int(self, name: str, low: int, high: int, **_: Any) -> int:
+        return int(self._params[name])
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        return self._params[name]
+
+
+def _train(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> bytes:
+    from harness.trial.trial import run_trial
+
+    result = list(run_trial(spec, catalog, workspace))[-1]
+    assert isinstance(result, TrialResult) and result.state == "complete", result
+    return result.files["weights.safetensors"]
+
+
+def _test(spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: bytes, amp: str) -> float:
+    import torch
+    from safetensors.torch import load
+
+    from harness.trial.cache import Cache
+    from harness.trial.evaluate import Scorer, predict, score
+    from harness.trial.loader import Loader
+    from harness.trial.settings import TrainSettings
+    from harness.trial.stage import ConfirmData, Ledger
+
+    dataset = catalog.build("dataset", spec.tree["dataset"], workspace.data)
+    data = ConfirmData.of(Cache.ensure(dataset, workspace.cache), Ledger())
+    model = catalog.build("architecture", spec.tree["model"], dataset.task)
+    model.load_state_dict(load(weights))
+    settings = replace_amp(TrainSettings.of(spec.tree["train"]), amp)
+    device = torch.device("cpu")
+    predictions = predict(model, Loader(data.test, dataset.task, settings, device), settings, device)
+    return score(predictions, Scorer(catalog, ["auroc"], dataset.task, "test", masks=False))["test/auroc"]
+
+
+def replace_amp(settings: Any, amp: str) -> Any:
+    """The same settings in another precision."""
+    return settings.model_copy(update={"amp": amp}) if hasattr(settings, "model_copy") else replace(settings, amp=amp)
