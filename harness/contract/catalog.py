@@ -235,7 +235,8 @@ def _manager() -> pluggy.PluginManager:
     return manager
 
 
-def _entry_points() -> list[tuple[importlib.metadata.EntryPoint, Provider]]:
+def _entry_points() -> list[tuple[Any, Provider]]:
+    # Any: once the backport importlib_metadata is imported (by MLflow), it provides entry points of its own class.
     found = []
     for entry in importlib.metadata.entry_points(group=GROUP):
         name = entry.dist.name if entry.dist else "unknown"
