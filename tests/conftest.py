@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -47,7 +48,9 @@ def migrated_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from harness.adapters.mlflow_client import connect
 
     path = tmp_path_factory.mktemp("mlflow") / "template.db"
-    connect(f"sqlite:///{path}")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The ``noload`` loader strategy", DeprecationWarning)  # MLflow's own
+        connect(f"sqlite:///{path}")
     return path
 
 

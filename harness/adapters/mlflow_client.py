@@ -39,8 +39,8 @@ def connect(uri: str) -> MlflowClient:
         os.environ.setdefault(name, value)
     from mlflow.tracking import MlflowClient
 
-    for name in ("mlflow.store.db.utils", "alembic"):  # their chatter would tear the live display
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("mlflow.store.db.utils", "alembic", "urllib3.connectionpool"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # their chatter would tear the live display
     if not uri.startswith(_SQLITE):
         return MlflowClient(tracking_uri=uri)
     path = Path(uri.removeprefix(_SQLITE))
@@ -102,6 +102,17 @@ def cut(kind: str, value: Any) -> str:
     """A value as text, no longer than MLflow takes; an end that is missing is marked."""
     text, most = str(value), _VALUE_CHARACTERS[kind]
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def in_brief(error: BaseException) -> str:
+    """Why the store could not be written, in one short line: MLflow wraps a refused connection in four others."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    line = f"{type(error).__name__}: {error}".splitlines()[0]
+    return line if len(line) <= 120 else line[:119] + "…"
 
 
 def address(uri: str) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from harness.adapters.mlflow_client import address, connect, runs
+from harness.adapters.mlflow_client import address, connect, in_brief, runs
 from harness.adapters.mlflow_runs import KEY, MARK
 from harness.adapters.mlflow_writer import STATUS, Counts, Writer
 from harness.contract.errors import MachineError
@@ -160,7 +160,7 @@ class MlflowObserver:
             try:
                 self._sender.send()
             except Exception as error:  # whatever a server, a proxy or a database raises: shown, and tried again
-                self.problem = f"{type(error).__name__}: {error}".splitlines()[0]
+                self.problem = in_brief(error)
             else:
                 self.problem = ""
             if last:

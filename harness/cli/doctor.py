@@ -27,6 +27,7 @@ def doctor(app: App, send: bool, as_json: bool) -> None:
     For each study the set of (trial, state) is compared in its journal, in Optuna and in MLflow, and what
     differs is named; the journal is right. Exit code 1 if anything is wrong.
     """
+    from harness.adapters.mlflow_client import in_brief
     from harness.adapters.mlflow_store import Sender, states, unsent
     from harness.adapters.optuna_search import OptunaProposer
     from harness.study.doctor import Finding, check_machine, check_study, trial_states
@@ -48,7 +49,7 @@ def doctor(app: App, send: bool, as_json: bool) -> None:
             try:
                 sender.send()
             except Exception as error:  # whatever the store, or the way to it, raises: the other studies are sent
-                reason = f"cannot be sent to MLflow: {type(error).__name__}: {error}".splitlines()[0]
+                reason = f"cannot be sent to MLflow: {in_brief(error)}"
                 findings.append(Finding("wrong", f"{folder.parent.name}/{folder.name}", reason))
             finally:
                 sender.close()

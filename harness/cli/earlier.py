@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.app import App
@@ -61,20 +60,22 @@ def _identity(plan: Plan) -> dict[str, Any]:
         "search": plan.search,
         "confirm": plan.confirm,
         "plugins": plan.plugins,
-        "data digest": plan.dataset_digest,
+        "data digest": plan.dataset_digest[:12],
     }
     return {**plan.tree, **parts, "objective": {"metric": plan.objective.metric, "mode": plan.objective.mode}}
 
 
-def check_versions(plan: Plan) -> None:
-    """Refuses to go on with other plugins than the trials so far had."""
-    changed = []
-    for name, planned in plan.plugins.items():
-        try:
-            here = version(name)
-        except PackageNotFoundError:
-            here = "not installed"
-        if here != planned:
-            changed.append(f"{name} was {planned}, is {here}")
+def check_versions(app: App, plan: Plan) -> None:
+    """Refuses to go on with other plugins than the trials so far had.
+
+    Raises:
+        InputError: names each that is another one now.
+    """
+    here = {provider.distribution: provider.version for provider in app.catalog.providers.values()}
+    changed = [
+        f"{name} was {planned}, is {here.get(name, 'not installed')}"
+        for name, planned in plan.plugins.items()
+        if here.get(name) != planned
+    ]
     if changed:
         raise InputError(f"{plan.directory} was begun with other plugins: {'; '.join(changed)}. `run` starts anew.")

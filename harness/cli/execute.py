@@ -92,6 +92,7 @@ def _counts(app: App, plan: Plan) -> Any:
 
 def send_report(app: App, results: Results) -> str:
     """Writes the report and leaves it in the tracking store; says so where that cannot be done now."""
+    from harness.adapters.mlflow_client import in_brief
     from harness.adapters.mlflow_store import Sender
     from harness.cli.report import make_report
     from harness.study.tracking import artifact_root, tracking_uri
@@ -101,7 +102,7 @@ def send_report(app: App, results: Results) -> str:
     try:
         sender.send()
     except Exception as error:  # whatever the store, or the way to it, raises: the report itself is written
-        return f"tracking: the report is not sent yet ({type(error).__name__}); `harness doctor --send` sends it"
+        return f"tracking: the report is not sent yet ({in_brief(error)}); `harness doctor --send` sends it"
     finally:
         sender.close()
     return ""

@@ -174,7 +174,7 @@ def draw(progress: Progress, now: float, tracking: str) -> RenderableType:
 def summary(progress: Progress, now: float, tracking: str) -> str:
     """`31 %, about 12 min left, 2 failed, tracking: 312 events behind`."""
     left = progress.left_s(now)
-    parts = [f"{100 * progress.share:.0f} %", f"about {duration(left)} left" if left is not None else ""]
+    parts = [f"{100 * progress.share:.0f} %", f"about {duration(left)} left" if left else ""]
     parts += [f"{progress.failed} failed" if progress.failed else "", tracking]
     return ", ".join(part for part in parts if part)
 

@@ -93,7 +93,7 @@ def resume(app: App, /, study: str, budget: str | None, **manner: Any) -> None:
     from harness.study.results import find_run, read_plan
 
     plan = read_plan(find_run(app.settings.results, study, budget))
-    check_versions(plan)
+    check_versions(app, plan)
     _run(app, plan, **manner)
 
 

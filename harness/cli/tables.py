@@ -114,21 +114,22 @@ def results_view(
     numbers = ["AUC", *labels, *(["Dice"] if dice else []), f"against {plan.baseline}"]
     table = plain_table("variant", *numbers, right=numbers)
     gap = " " if width >= 80 else "\n"
-    own_rows = {row["variant"] for row in rows}
-    for row in rows:
-        own = row["head"] in ("", None) or row["head"] == OWN_HEAD
-        name = row["variant"] if own else f"  {row['head']}"
-        cells = [figure(row["auroc"]) + (f"{gap}±{short(row['auroc_std'])}" if known(row["auroc_std"]) else "")]
-        cells += [figure(row[f"auroc/{label}"]) for label in labels]
-        cells += [figure(row["dice"])] if dice else []
-        cells.append(_difference(row, own and row["variant"] == plan.baseline, gap))
-        table.add_row(name, *cells, style="" if own else "dim")
     for variant in plan.variants:
-        if variant.name not in own_rows:
+        own_rows = [row for row in rows if row["variant"] == variant.name]
+        for row in own_rows:
+            own = row["head"] == OWN_HEAD
+            cells = [figure(row["auroc"]) + (f"{gap}±{short(row['auroc_std'])}" if known(row["auroc_std"]) else "")]
+            cells += [figure(row[f"auroc/{label}"]) for label in labels]
+            cells += [figure(row["dice"])] if dice else []
+            cells.append(_difference(row, own and variant.name == plan.baseline, gap))
+            table.add_row(variant.name if own else f"  {row['head']}", *cells, style="" if own else "dim")
+        if not own_rows:
             table.add_row(variant.name, *["-" for _ in numbers])
     seeds = len(plan.confirm["seeds"])
     head = "A demonstration: small images, few trials; not a result.\n" if plan.demonstration else ""
-    notes = f"Test AUC: mean over {seeds} seeds ± their standard deviation; "
+    notes = (
+        "Test AUC: of one seed; " if seeds == 1 else f"Test AUC: mean over {seeds} seeds ± their standard deviation; "
+    )
     notes += "Dice: of the model's own evidence with the outlines; " if dice else ""
     notes += f"against {plan.baseline}: difference of AUC at the same seeds, with its 95 % interval over patients."
     parts: list[RenderableType] = [Text(f"{head}{plan.study}, budget {plan.budget}", "bold"), table, Text(notes, "dim")]

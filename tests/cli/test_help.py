@@ -1,0 +1,167 @@
+"""What stands before any study: help, plans, lists. They must be light, and a broken plugin must not stop them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from harness.cli.app import App
+from harness.cli.main import build_cli
+from harness.contract.catalog import Broken, Catalog, Provider
+from harness.contract.hookspecs import hookimpl
+
+Harness = Callable[..., Result]
+HEAVY = ("torch", "timm", "ray", "mlflow", "optuna", "pandas", "sklearn", "matplotlib")
+PROBE = f"""
+import sys
+from harness.cli.main import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code, end.code
+print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--help", "study --help", "study plan gmic_ablation", "study list", "plugin list", "data list", "ui --help"],
+)
+def test_nothing_heavy_is_imported(arguments: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, *arguments.split()], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "[]"
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        yield (*path, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+def test_every_command_has_help_that_teaches(harness: Harness, folder: Path) -> None:
+    for path in commands(build_cli(App(folder))):
+        for width in (60, 100):
+            shown = harness(*path, "--help", width=width)
+            assert shown.exit_code == 0 and len(shown.stdout) > 150, path
+        if path not in {("study",), ("plugin",), ("data",)}:
+            assert f"harness {' '.join(path)}" in shown.stdout[shown.stdout.index("Examples:") :], path
+
+
+def test_a_usage_error_exits_with_2(harness: Harness) -> None:
+    assert harness("study", "bogus").exit_code == 2
+    wrong = harness("study", "run", "tiny.toml", "--time-limit", "soon")
+    assert wrong.exit_code == 2 and "2h" in wrong.stderr
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("15m", 900), ("1h30m", 5400), ("0.5d", 43200)])
+def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> None:
+    from harness.cli.options import Duration
+
+    assert Duration().convert(text, None, None) == seconds
+
+
+def test_mistakes_are_told_in_one_panel_with_exit_code_2(harness: Harness) -> None:
+    wrong = harness("study", "plan", "tiny.toml", "--set", "train.epochs=3.7", "--set", "model.wdth=3")
+    assert wrong.exit_code == 2
+    assert "train.epochs" in wrong.stderr and "wdth" in wrong.stderr
+    assert wrong.stderr.count("╭") == 1
+
+
+def test_a_plan_shows_variants_cost_and_what_is_searched(harness: Harness) -> None:
+    shown = harness("study", "plan", "tiny.toml", "--budget", "quick", width=60)
+    assert shown.exit_code == 0
+    assert "narrow, the baseline" in shown.stdout and "model.width = 8" in shown.stdout
+    assert "searched in every variant: train.lr" in shown.stdout
+    assert "4 trials to search, then 4 to confirm" in shown.stdout and "at most 16" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 60
+
+
+def test_a_plan_as_json_can_be_read_back(harness: Harness) -> None:
+    from harness.study.plan_io import plan_from_json
+
+    plan = plan_from_json(harness("study", "plan", "tiny.toml", "--json").stdout)
+    assert [variant.name for variant in plan.variants] == ["narrow", "wide"]
+
+
+def test_plugins_are_listed_with_their_parameters(harness: Harness) -> None:
+    shown = harness("plugin", "list").stdout
+    assert "tiny_cnn" in shown and "from_step" in shown
+    listed = json.loads(harness("plugin", "list", "dataset", "--json").stdout)
+    assert [item["name"] for item in listed["components"]] == ["squares"] and listed["broken"] == []
+
+
+def test_a_broken_plugin_is_named_in_one_line_and_stops_nothing(third_party_site: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "harness.cli.main", "plugin", "list"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(third_party_site), "PATH": "", "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    lines = [line for line in done.stderr.splitlines() if line.startswith("left out: ")]
+    assert len(lines) == 1 and "broken" in lines[0]
+
+
+def test_a_plugin_may_add_commands(folder: Path) -> None:
+    class Plugin:
+        @hookimpl
+        def harness_commands(self, cli: click.Group) -> None:
+            cli.add_command(click.Command("greet", callback=lambda: click.echo("hello")))
+
+    app = App(folder)
+    app.catalog = Catalog()
+    app.catalog.register(Plugin())
+    assert CliRunner().invoke(build_cli(app), ["greet"]).stdout == "hello\n"
+
+
+def test_tracing_shows_hook_calls_and_tracebacks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from harness.cli.app import trace
+
+    catalog = Catalog()
+    catalog.broken.append(Broken(Provider("bad", "bad-package", "1"), "it broke", "Traceback: line 1"))
+    app = App(folder)
+    trace(catalog, app.err)
+    catalog.manager.hook.harness_study_finished(plan=None, results=None)
+    told = capsys.readouterr().err
+    assert "bad-package 1" in told and "Traceback: line 1" in told
+    assert "harness_study_finished(" in told and "-> nobody" in told
+
+
+def test_wrong_settings_are_told_by_the_command_that_needs_them(folder: Path) -> None:
+    (folder / "harness.toml").write_text("[compute]\nthread = 2\n")
+    runner = CliRunner()
+    assert runner.invoke(build_cli(App(folder)), ["--help"]).exit_code == 0
+    wrong = runner.invoke(build_cli(App(folder)), ["study", "list"])
+    assert wrong.exit_code == 2 and "threads" in wrong.stderr
+
+
+def test_a_bug_of_ours_keeps_its_traceback(folder: Path) -> None:
+    app = App(folder)
+    cli = build_cli(app)
+
+    @cli.command("boom")
+    def boom() -> None:
+        raise ZeroDivisionError("ours")
+
+    assert isinstance(CliRunner().invoke(cli, ["boom"]).exception, ZeroDivisionError)
+
+
+def test_data_are_prepared_and_checked_by_name_or_by_study(harness: Harness, folder: Path) -> None:
+    ready = harness("data", "prepare", "squares", "--set", "images=20")
+    assert ready.exit_code == 0, ready.output
+    assert (folder / "cache").is_dir() and "ready:" in ready.stdout
+    checked = harness("data", "check", "tiny.toml", "--set", "images=20")
+    assert checked.exit_code in (0, 1) and "bright" in checked.stdout and "AUC" in checked.stdout
+    unknown = harness("data", "check", "sqares")
+    assert unknown.exit_code == 2 and "squares" in unknown.stderr

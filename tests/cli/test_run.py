@@ -1,0 +1,193 @@
+"""`harness study run` from a study file to a table, and everything around it, on a study of seconds."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+import harness as package
+
+Harness = Callable[..., Result]
+
+# MLflow's own queries use an option that SQLAlchemy 2.1 deprecates.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
+
+RUN = ("study", "run", "tiny.toml", "--tuner", "inline", "--budget", "quick")
+
+
+def words(text: str) -> str:
+    """What was said, without frames and line breaks."""
+    return " ".join(re.sub("[│╭╮╰╯─]", " ", text).split())
+
+
+def test_a_run_ends_with_one_table_and_says_where_everything_is(finished: Any) -> None:
+    assert finished.run.exit_code == 0, finished.run.output
+    table = finished.run.stdout[finished.run.stdout.index("A demonstration") :]
+    rows = [line.split()[0] for line in table.splitlines() if line.startswith((" narrow", " wide"))]
+    assert rows == ["narrow", "wide"]
+    assert "against narrow" in table and "mean over 2 seeds" in table
+    assert "harness ui" in table and "report.md" in table
+
+
+def test_progress_is_told_in_plain_lines_where_there_is_no_terminal(finished: Any) -> None:
+    lines = [line for line in finished.run.stdout.splitlines() if " | " in line]
+    assert sum("complete" in line for line in lines) == 2 * (2 + 2)
+    assert "narrow search 1/2: " in lines[0]
+    assert "| 100 %" in lines[-1]
+
+
+def test_a_finished_study_shows_its_table_and_trains_nothing(finished: Any) -> None:
+    journal = next(finished.folder.glob("results/tiny/*/journal.jsonl"))
+    before = journal.read_bytes()
+    again = finished.harness(*RUN)
+    assert "finished before" in again.stdout and "against narrow" in again.stdout
+    assert journal.read_bytes() == before
+
+
+def test_json_is_one_object_and_nothing_else(finished: Any) -> None:
+    value = json.loads(finished.harness(*RUN, "--json").stdout)
+    assert value["finished"] and value["exit_code"] == 0 and value["demonstration"]
+    assert [row["variant"] for row in value["rows"]] == ["narrow", "wide"]
+    assert value["rows"][0]["auroc_difference"] is None
+    assert json.loads(finished.harness("study", "show", "tiny", "--json").stdout)["rows"] == value["rows"]
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_heads_are_rows_beneath_their_variant(finished: Any, width: int) -> None:
+    table = finished.harness("study", "show", "tiny", "--heads", width=width).stdout
+    first = [line.split()[0] for line in table.splitlines() if line.strip()]
+    assert [name for name in first if name in ("narrow", "wide", "peak", "mean")] == [
+        *("narrow", "peak", "mean"),
+        *("wide", "peak", "mean"),
+    ]
+    assert max(map(len, table.splitlines())) <= width or width == 60  # paths are never broken
+
+
+def test_the_three_records_agree(finished: Any) -> None:
+    diagnosis = finished.harness("doctor")
+    assert diagnosis.exit_code == 0, diagnosis.output
+    assert "8 complete" in diagnosis.stdout
+
+
+def test_doctor_names_a_trial_that_a_store_has_not(finished: Any, tmp_path: Path) -> None:
+    from harness.study.journal import TRIAL_ASKED, TRIAL_FINISHED, Journal
+
+    copy = shutil.copytree(finished.folder, tmp_path / "copy")
+    journal = Journal(next(copy.glob("results/tiny/*/journal.jsonl")))
+    spec = next(event.data["spec"] for event in journal.read() if event.kind == TRIAL_ASKED) | {"number": 9}
+    trial = f"{spec['variant_id'][:12]}-search-9"
+    ended = {"state": "complete", "value": 0.5, "metrics": {}, "best_epoch": 1, "epochs": 1, "seconds": 1.0}
+    journal.append(TRIAL_ASKED, trial=trial, spec=spec)
+    journal.append(TRIAL_FINISHED, trial=trial, **ended, reason="", files=[], ledger={})
+    diagnosis = finished.harness.func(copy, "doctor")
+    assert diagnosis.exit_code == 1
+    assert f"{trial}: complete, Optuna has not" in words(diagnosis.stdout)
+    assert "2 events are not sent to MLflow" in words(diagnosis.stdout)
+    sent = words(finished.harness.func(copy, "doctor", "--send").stdout)
+    assert "not sent" not in sent and "MLflow has not" not in sent and "Optuna has not" in sent
+
+
+def test_the_report_can_be_written_again(finished: Any) -> None:
+    written = finished.harness("study", "report", "tiny")
+    assert written.exit_code == 0
+    paths = [Path(line) for line in written.stdout.splitlines()]
+    assert paths[0].name == "report.md" and all(path.exists() for path in paths)
+
+
+def test_results_are_data_frames_in_a_notebook(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.study import results
+    from harness.testing.fakes import tiny_catalog
+
+    monkeypatch.setattr(results.Catalog, "discover", lambda disabled: tiny_catalog())
+    monkeypatch.chdir(finished.folder)
+    found = package.results("tiny")
+    assert list(found.variants["variant"]) == ["narrow", "wide"]
+    assert len(found.trials) == 8 and "train.lr" in found.trials and set(found.trials["state"]) == {"complete"}
+    assert len(found.epochs) == 16 and {"val/auroc", "train/loss"} <= set(found.epochs)
+    assert set(found.predictions["head"]) == {"output", "peak", "mean"}
+    assert len(found.maps) > 0
+
+
+def test_what_changed_is_said_when_a_study_starts_anew(harness: Harness) -> None:
+    harness(*RUN, "--quiet")
+    changed = harness(*RUN, "--set", "train.epochs=1").stdout
+    assert "starting anew" in changed and "train.epochs: 2 -> 1" in changed
+
+
+def test_fresh_sets_the_old_results_aside(harness: Harness, folder: Path) -> None:
+    harness(*RUN, "--quiet")
+    assert harness(*RUN, "--quiet", "--fresh").exit_code == 0
+    names = sorted(path.name for path in (folder / "results" / "tiny").iterdir())
+    assert len(names) == 2 and names[1] == f"{names[0]}.1"
+    assert harness("doctor").exit_code == 0, harness("doctor").output
+
+
+def test_a_variant_that_fails_is_named_and_the_others_are_shown(harness: Harness) -> None:
+    done = harness("study", "run", "tiny.toml", "--tuner", "inline", "--budget", "faulty")
+    assert done.exit_code == 1
+    assert "broken failed" in words(done.stderr) and "some variant failed" in done.stderr
+    assert " narrow" in done.stdout[done.stdout.index("Test AUC") - 400 :]
+    assert harness("study", "run", "tiny.toml", "--budget", "faulty", "--quiet").exit_code == 1
+    assert harness("doctor").exit_code == 0
+
+
+def test_a_time_limit_ends_in_good_order_and_resume_goes_on(harness: Harness, folder: Path) -> None:
+    stopped = harness(*RUN, "--time-limit", "0.01s")
+    assert stopped.exit_code == 130 and "time limit" in words(stopped.stderr)
+    resumed = harness("study", "resume", "tiny", "--tuner", "inline")
+    assert resumed.exit_code == 0 and "resuming" in resumed.stdout
+    assert harness("doctor").exit_code == 0
+
+
+def test_resuming_takes_the_options_of_the_first_run(harness: Harness, folder: Path) -> None:
+    harness(*RUN, "--set", "train.epochs=1", "--time-limit", "0.01s")
+    resumed = json.loads(harness("study", "resume", "tiny", "--tuner", "inline", "--json").stdout)
+    assert resumed["finished"] and len(list((folder / "results" / "tiny").iterdir())) == 1
+
+
+def test_a_server_that_is_down_costs_no_result_and_is_named_last(harness: Harness, folder: Path) -> None:
+    (folder / "harness.toml").write_text('[tracking]\nuri = "http://127.0.0.1:9"\n')
+    done = harness(*RUN, "--quiet")
+    assert done.exit_code == 0 and "against narrow" in done.stdout
+    assert words(done.stderr).endswith(
+        "events are not sent yet (Connection refused); `harness doctor --send` sends them"
+    )
+    (folder / "harness.toml").unlink()
+    assert harness("doctor", "--send").exit_code == 0
+
+
+def test_optuna_that_cannot_be_reached_is_the_machines_fault(harness: Harness, folder: Path) -> None:
+    (folder / "harness.toml").write_text(f'[search]\noptuna_url = "sqlite:///{folder}/tiny.toml/x.db"\n')
+    assert harness(*RUN).exit_code == 3
+
+
+def test_one_database_for_both_is_refused(harness: Harness, folder: Path) -> None:
+    (folder / "harness.toml").write_text('[search]\noptuna_url = "sqlite:///results/mlflow.db"\n')
+    refused = harness(*RUN)
+    assert refused.exit_code == 2 and "give them two" in words(refused.stderr)
+
+
+def test_a_second_run_of_a_running_study_is_refused(harness: Harness, folder: Path) -> None:
+    from harness.study.lock import StudyLock
+
+    harness(*RUN, "--time-limit", "0.01s")
+    with StudyLock(next(folder.glob("results/tiny/quick-*"))):
+        refused = harness(*RUN)
+    assert refused.exit_code == 2 and "is being run by process" in words(refused.stderr)
+
+
+def test_removing_a_study_removes_its_runs_too(harness: Harness, folder: Path) -> None:
+    harness(*RUN, "--quiet")
+    assert harness("study", "rm", "tiny", stdin="n\n").exit_code == 1
+    assert harness("study", "rm", "tiny", "--yes").exit_code == 0
+    assert not list((folder / "results" / "tiny").iterdir())
+    assert (folder / "results" / "ledger.jsonl").exists()
+    missing = harness("study", "show", "tiny")
+    assert missing.exit_code == 2 and "was never run" in words(missing.stderr)

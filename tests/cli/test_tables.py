@@ -1,0 +1,171 @@
+"""Tables and the display, as text of a given width."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+
+from harness.cli.live import PlainDisplay, Progress, draw, duration
+from harness.cli.tables import plan_view, results_view
+from harness.contract.tables import OWN_HEAD
+from harness.contract.types import Plan, Skip
+from harness.study import journal as kinds
+from harness.study.journal import Event
+from harness.study.trees import changes, differences
+from harness.testing.scripted import scripted_plan
+
+SEARCHED = {"quality": {"float": [0.0, 1.0]}}
+
+
+def plan(**changes: Any) -> Plan:
+    return scripted_plan({"gmic": SEARCHED, "random_crops": SEARCHED, "k1": SEARCHED}, trials=2, epochs=4, **changes)
+
+
+def text(shown: RenderableType, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(shown)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def row(variant: str, head: str = OWN_HEAD, auroc: float = 0.873, gap: float = 0.0123) -> dict[str, Any]:
+    first = variant == "gmic" and head == OWN_HEAD
+    difference = {"": gap, "_low": gap - 0.1, "_high": gap + 0.1}
+    return {
+        "variant": variant,
+        "head": head,
+        "auroc": auroc,
+        "auroc/benign": auroc - 0.02,
+        "auroc/malignant": auroc + 0.02,
+        "auroc_std": 0.021,
+        "dice": 0.31 if head == OWN_HEAD else math.nan,
+        **{f"auroc_difference{key}": math.nan if first else value for key, value in difference.items()},
+    }
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_the_table_fits_and_keeps_every_figure(width: int) -> None:
+    rows = [row("gmic"), row("gmic", "global"), row("random_crops")]
+    shown = text(
+        results_view(plan(demonstration=True), rows, ("benign", "malignant"), {"k1": "NaN loss"}, width), width
+    )
+    assert max(map(len, shown.splitlines())) <= width
+    for figure in ("0.873", "±.021", "0.853", "0.893", "0.310", "+.012", "-.088", "+.112"):
+        assert figure in shown, figure
+    assert "A demonstration" in shown and "k1: NaN loss" in shown
+    assert "\n   global" in shown and "…" not in shown
+    assert ("[-.088, +.112]" in shown) == (width == 100)
+
+
+def test_a_variant_without_figures_keeps_its_row_and_the_order_of_the_study() -> None:
+    shown = text(results_view(plan(), [row("gmic"), row("k1")], ("benign", "malignant"), {}, 100), 100)
+    names = [line.split()[0] for line in shown.splitlines() if line.startswith((" gmic", " random", " k1"))]
+    assert names == ["gmic", "random_crops", "k1"]
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_a_plan_fits_and_names_skips_and_warnings(width: int) -> None:
+    shown = text(plan_view(plan(skipped=(Skip(variant="seg", reason="needs masks"),), warnings=("few cells",))), width)
+    assert max(map(len, shown.splitlines())) <= width
+    assert "skipped: seg: needs masks" in shown and "warning: few cells" in shown
+    assert "6 trials to search, then 6 to confirm" in " ".join(shown.split())
+
+
+def test_changes_and_differences_name_paths_and_values() -> None:
+    base = {"train": {"lr": 0.1, "augment": ["flip"]}, "model": {"use": "a"}}
+    other = {"train": {"lr": {"log10": [-3, -1]}, "augment": ["flip"]}, "model": {"use": "a", "crops": 2}}
+    assert changes(base, other) == ["train.lr = log10 [-3, -1]", "model.crops = 2"]
+    assert differences(base, other) == ["train.lr: 0.1 -> log10 [-3, -1]", "model.crops: (none) -> 2"]
+
+
+def event(kind: str, time: float = 0.0, **data: Any) -> Event:
+    return Event(kind, time, data, offset=int(time) + 1)
+
+
+def asked(trial: str, variant: str, number: int, time: float = 0.0, stage: str = "search") -> Event:
+    key = f"{variant:x<16}"
+    spec = {"variant": variant, "variant_id": key, "stage": stage, "number": number, "seed": 0}
+    return event(kinds.TRIAL_ASKED, time, trial=trial, spec=spec)
+
+
+def epoch(trial: str, number: int, value: float, time: float) -> Event:
+    return event(kinds.EPOCH, time, trial=trial, number=number, value=value, smoothed=value)
+
+
+def running() -> Progress:
+    """One trial of two epochs out of four, by second 20; the study has 3 x 4 trials of 4 epochs."""
+    progress = Progress(plan())
+    for item in (
+        event(kinds.STUDY_STARTED),
+        asked("t", "gmic", 0),
+        event(kinds.TRIAL_STARTED, 0.0, trial="t"),
+        epoch("t", 1, 0.6, 10.0),
+        epoch("t", 2, 0.7, 20.0),
+    ):
+        progress.add(item)
+    return progress
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_the_display_shows_trial_epoch_value_best_and_time_left(width: int) -> None:
+    shown = text(draw(running(), 20.0, "tracking: 312 events behind"), width)
+    assert max(map(len, shown.splitlines())) <= width
+    for word in ("gmic", "search 1/2", "2/4", "0.700", "val/auroc", "tracking: 312 events behind"):
+        assert word in " ".join(shown.split()), word
+    assert "8 min left" in " ".join(shown.split())  # 46 epochs of 10 s
+
+
+def test_a_stopped_trial_counts_as_done_and_its_time_is_not_extrapolated() -> None:
+    progress = running()
+    progress.add(event(kinds.TRIAL_FINISHED, 20.0, trial="t", state="pruned", value=0.7, reason="", epochs=2))
+    assert progress.share == pytest.approx(4 / 48) and not progress.trials
+
+
+def test_a_resumed_study_measures_its_pace_anew() -> None:
+    progress = running()
+    progress.add(event(kinds.STUDY_STARTED, 9000.0))
+    assert progress.left_s(9000.0) is None
+    progress.add(event(kinds.TRIAL_STARTED, 9000.0, trial="t"))
+    progress.add(epoch("t", 3, 0.7, 9001.0))
+    progress.add(epoch("t", 4, 0.7, 9002.0))
+    assert progress.left_s(9002.0) == pytest.approx(44)
+
+
+def test_trials_of_a_variant_that_was_taken_out_do_not_disturb() -> None:
+    progress = running()
+    progress.add(asked("u", "gone", 0))
+    progress.add(epoch("u", 1, 0.5, 21.0))
+    assert progress.share == pytest.approx(2 / 48)
+
+
+def test_plain_lines_tell_ends_and_reasons_but_not_what_was_before() -> None:
+    console = Console(file=io.StringIO(), width=40)
+    display = PlainDisplay(plan(), console, lambda: "", since=21)
+    ended = {"state": "failed", "value": math.nan, "reason": "NaN loss", "epochs": 2}
+    for item in (
+        event(kinds.STUDY_STARTED),
+        asked("t", "gmic", 0),
+        epoch("t", 1, 0.6, 20.0),
+        event(kinds.TRIAL_FINISHED, 30.0, trial="t", **ended),
+    ):
+        display.event(item)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) == 1 and "gmic search 1/2: failed: NaN loss, - after 2 epochs" in lines[0]
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(40.0, "40 s"), (720.0, "12 min"), (12000.0, "3 h 20 min")])
+def test_durations_are_said_as_people_say_them(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_what_is_undefined_is_null_in_json(tmp_path: Path) -> None:
+    from harness.cli.show import _defined
+
+    assert json.dumps(_defined({"a": math.nan, "b": [math.inf, 1.0]})) == '{"a": null, "b": [null, 1.0]}'
