@@ -1,0 +1,108 @@
+"""`make bench`: the table of docs/benchmarks.md, measured on this machine; run it on a quiet one.
+
+`python -m benchmarks start waiting models precision driver` measures only the parts that are named.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+# One driver and its workers share the cores: what a thread pool would take is decided here, before any import.
+os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Args:
+        what: what was measured.
+        measured: with its unit, and the two sides of a ratio.
+        wanted: the target.
+        met: whether it was reached.
+    """
+
+    what: str
+    measured: str
+    wanted: str
+    met: bool
+
+
+def start() -> Iterator[Row]:
+    """What a user waits for before the first line."""
+    from benchmarks.bench_start import seconds
+
+    for arguments, limit in ((("--help",), 0.5), (("study", "plan", "gmic_ablation"), 2.0)):
+        found = seconds(*arguments)
+        yield Row(f"harness {' '.join(arguments)}", f"{found:.2f} s", f"at most {limit:g} s", found <= limit)
+
+
+def waiting() -> Iterator[Row]:
+    """How long training waits for data."""
+    from benchmarks.bench_loader import WANTED
+    from benchmarks.bench_loader import waiting as measure
+
+    found = measure()
+    share = f"{found.share:.2%} of {found.epoch_s:.1f} s"
+    yield Row(
+        "share of an epoch spent waiting for data, cache warm", share, f"at most {WANTED:.0%}", found.share <= WANTED
+    )
+
+
+def models() -> Iterator[Row]:
+    """GMIC at its published size, and the choice of its crops."""
+    from benchmarks.bench_models import gmic_native, retrieve_roi_ratio
+
+    for ratio in (retrieve_roi_ratio(), *gmic_native()):
+        measured = f"{ratio.ratio:.1f}x ({ratio.plain:.4f} s to {ratio.ours:.4f} s)"
+        yield Row(ratio.name, measured, f"at least {ratio.wanted:g}x", ratio.ratio >= ratio.wanted)
+
+
+def precision() -> Iterator[Row]:
+    """What predicting in bf16 costs."""
+    from benchmarks.bench_bf16 import auc_lost
+
+    lost = auc_lost()
+    yield Row("test AUC lost by predicting in bf16, trained at quick", f"{lost:+.4f}", "at most .005", lost <= 0.005)
+
+
+def driver() -> Iterator[Row]:
+    """What recording costs."""
+    from benchmarks.bench_driver import driver_memory, trial_overhead
+
+    found = trial_overhead()
+    seconds = f"{found.median_s:.3f} s median, {found.mean_s:.3f} s mean of {found.trials}"
+    what = "overhead per trial after the first: Ray, Optuna and MLflow on SQLite"
+    yield Row(what, seconds, "at most 0.2 s", found.mean_s <= 0.2)
+    grown = driver_memory()
+    yield Row("driver memory, from 100 to 1,000 trials", f"{grown:+.1f} MB", "below +50 MB", grown < 50)
+
+
+PARTS: tuple[Callable[[], Iterator[Row]], ...] = (start, waiting, models, precision, driver)
+
+
+def main(words: list[str]) -> int:
+    """Measures and prints; 1 where a target was missed."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from benchmarks.bench_models import bf16_support
+
+    rows = [row for part in PARTS if not words or part.__name__ in words for row in part()]
+    load = f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    title = f"{os.cpu_count()} cores, {platform.machine()}, bf16 support: {bf16_support()}; {load} at the end"
+    table = Table(title=title)
+    for column in ("what", "measured", "wanted", "reached"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(row.what, row.measured, row.wanted, "yes" if row.met else "no")
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    return 0 if all(row.met for row in rows) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
