@@ -15,7 +15,8 @@ from harness.study import space
 from harness.study.journal import TrialRecord
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
-"""The journal's words, and Optuna's."""
+NAMES = {state: name for name, state in STATES.items()}
+"""The journal's words for Optuna's, and back; what has not ended is "running"."""
 
 
 class _Replay:

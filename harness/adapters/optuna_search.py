@@ -20,15 +20,13 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from harness.adapters.optuna_records import STATES, agree, attributes, steps, template
+from harness.adapters.optuna_records import NAMES, STATES, agree, attributes, steps, template
 from harness.contract import seeds
 from harness.contract.errors import InputError, MachineError
 from harness.contract.types import Plan, VariantPlan
 from harness.study import space
 from harness.study.journal import History, TrialRecord
 from harness.study.tuning import Proposal
-
-_NAMES = {state: name for name, state in STATES.items()}
 
 
 class OptunaProposer:
@@ -102,9 +100,14 @@ class OptunaProposer:
             self._study(spec.variant_id).tell(spec.number, values, STATES[result.state])
 
     def states(self, variant_id: str) -> dict[int, str]:
-        """See `Proposer`."""
+        """See `Proposer`; makes no study where there is none."""
         with self._reaching():
-            return {trial.number: _NAMES.get(trial.state, "running") for trial in self._trials(variant_id)}
+            try:
+                study_id = self._storage.get_study_id_from_name(variant_id)
+            except KeyError:
+                return {}
+            trials = self._storage.get_all_trials(study_id, deepcopy=False)
+            return {trial.number: NAMES.get(trial.state, "running") for trial in trials}
 
     def __str__(self) -> str:
         try:

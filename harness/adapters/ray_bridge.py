@@ -72,9 +72,9 @@ class Bridge:
         return True
 
     def lost(self, ray_trial: str, reason: str) -> None:
-        """A worker has died, or Ray could not start one."""
+        """A worker has died, or Ray could not start one; Ctrl-C in a terminal may reach workers too."""
         with self._errors():
-            self.conductor.interrupted(self._running.pop(ray_trial).id, reason, died=True)
+            self.conductor.interrupted(self._running.pop(ray_trial).id, reason, died=not self.ending)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -1,4 +1,7 @@
-"""Runs a scripted study in a process of its own: `python scripted_run.py FOLDER inline|ray CONCURRENT PLAN_JSON`."""
+"""Runs a scripted study in a process of its own: `python scripted_run.py FOLDER inline|ray CONCURRENT PLAN_JSON`.
+
+It is tracked where `FOLDER/results/mlflow.db` exists.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from harness.adapters.optuna_search import OptunaProposer
 from harness.contract.errors import HarnessError
 from harness.study.run import run_study
 from harness.study.settings import Settings
+from harness.study.tracking import artifact_root, tracking_uri
 from harness.testing.fakes import tiny_catalog
 from harness.testing.scripted import CATALOG, RUN, scripted_plan
 
@@ -29,8 +33,14 @@ def main(folder: Path, kind: str, concurrent: int, arguments: str, time_limit_s:
 
         tuner = InlineTuner(RUN)
     proposer = OptunaProposer(f"sqlite:///{settings.results / plan.directory / 'optuna.db'}")
+    observers = []
+    if (settings.results / "mlflow.db").exists():
+        from harness.adapters.mlflow_store import MlflowObserver
+
+        study = settings.results / plan.directory
+        observers.append(MlflowObserver(tracking_uri(settings), study, artifact_root(settings)))
     try:
-        outcome = run_study(plan, settings, tiny_catalog(), tuner, proposer, (), time_limit_s)
+        outcome = run_study(plan, settings, tiny_catalog(), tuner, proposer, observers, time_limit_s)
     except HarnessError as error:
         print(json.dumps({"exit_code": error.exit_code, "message": str(error)}))
         return error.exit_code

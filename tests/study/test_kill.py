@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,9 +20,13 @@ import optuna
 import psutil
 import pytest
 
+from harness.adapters.optuna_search import OptunaProposer
 from harness.contract.types import Plan
+from harness.study.doctor import check_study, trial_states
 from harness.study.journal import Event, History, Journal
 from harness.testing.scripted import scripted_plan
+
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning")
 
 SCRIPT = Path(__file__).with_name("scripted_run.py")
 STUDY: dict[str, Any] = {
@@ -47,7 +52,7 @@ class Command:
     def start(self) -> subprocess.Popen[str]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(self._command, env=environment, **pipes)
+        return subprocess.Popen(self._command, env=environment, start_new_session=True, **pipes)
 
     def finish(self) -> dict[str, Any]:
         """Runs it to its end, and gives what it said."""
@@ -122,16 +127,18 @@ def test_a_driver_killed_at_random_moments_goes_on_inline(tmp_path: Path) -> Non
     command.check()
 
 
-def test_drivers_and_workers_killed_at_random_moments_go_on_with_ray(tmp_path: Path) -> None:
-    _kill_ray(tmp_path, drivers=2, workers=1)
+def test_drivers_and_workers_killed_at_random_moments_go_on_with_ray(tmp_path: Path, migrated_mlflow: Path) -> None:
+    _kill_ray(tmp_path, migrated_mlflow, drivers=2, workers=1)
 
 
 @pytest.mark.slow
-def test_drivers_and_workers_killed_many_times_go_on_with_ray(tmp_path: Path) -> None:
-    _kill_ray(tmp_path, drivers=6, workers=4)
+def test_drivers_and_workers_killed_many_times_go_on_with_ray(tmp_path: Path, migrated_mlflow: Path) -> None:
+    _kill_ray(tmp_path, migrated_mlflow, drivers=6, workers=4)
 
 
-def _kill_ray(folder: Path, drivers: int, workers: int) -> None:
+def _kill_ray(folder: Path, mlflow: Path, drivers: int, workers: int) -> None:
+    (folder / "results").mkdir()
+    shutil.copy(mlflow, folder / "results" / "mlflow.db")
     command, chance = Command(folder, "ray", concurrent=2), random.Random(2)
     left: dict[int, str] = {}
     for _ in range(drivers):
@@ -150,11 +157,8 @@ def _kill_ray(folder: Path, drivers: int, workers: int) -> None:
     out, err = process.communicate(timeout=180)
     assert json.loads(out.splitlines()[-1])["exit_code"] == 1, err[-3000:]
     command.check()
-    alive = [
-        (pid, name)
-        for pid, name in left.items()
-        if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    ]
+    _same_in_all_stores(folder, command.journal.path.parent)
+    alive = [name for pid, name in left.items() if _lives(pid)]
     assert not alive, "what the killed drivers left was ended"
     assert not [path for path in (folder / "results").rglob("lock.json")]
 
@@ -166,7 +170,7 @@ def test_ctrl_c_ends_a_long_epoch_at_once_and_the_same_command_goes_on(tmp_path:
     process = command.start()
     command.wait(process, lambda events: any(event.kind == "trial_started" for event in events))
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process of the group gets it
     began = time.monotonic()
     out, err = process.communicate(timeout=60)
     assert time.monotonic() - began < 15, "not the minute that the epoch takes"
@@ -194,6 +198,21 @@ def test_a_second_run_of_a_running_study_is_refused_and_disturbs_nothing(tmp_pat
     finally:
         first.kill()
         first.communicate()
+
+
+def _same_in_all_stores(folder: Path, study: Path) -> None:
+    """What `harness doctor` looks at: the set of (trial, state) in the journal, in Optuna and in MLflow."""
+    from harness.adapters.mlflow_store import states, unsent
+
+    uri, proposer = f"sqlite:///{folder / 'results' / 'mlflow.db'}", OptunaProposer(f"sqlite:///{study / 'optuna.db'}")
+    findings = check_study(
+        study, lambda at: trial_states(at, proposer.states), lambda at: states(uri, at), lambda at: unsent(uri, at)
+    )
+    assert {finding.level for finding in findings} == {"ok"}, findings
+
+
+def _lives(pid: int) -> bool:
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
 
 def _tracebacks(text: str) -> bool:
