@@ -42,11 +42,11 @@ def build_needle_digits(
     root: Path,
     /,
     *,
-    images: tuple[int, int, int] = (400, 120, 240),
-    image_size: tuple[int, int] = (128, 96),
-    objects: int = 5,
+    images: tuple[int, int, int] = (960, 120, 240),
+    image_size: tuple[int, int] = (96, 72),
+    objects: int = 3,
     glyph_px: int = 24,
-    contrast: float = 0.4,
+    contrast: float = 0.6,
     digits: Literal["sklearn", "mnist"] = "sklearn",
     prevalence: float = 0.35,
     seed: int = 0,
@@ -169,7 +169,7 @@ def breast_task(*, image_size: tuple[int, int] = (192, 128), **_: Any) -> Task:
     return Task(classes=("benign", "malignant"), unit="breast", image_size=(height, width), mask_kind="outline")
 
 
-def canvas_task(*, image_size: tuple[int, int] = (128, 96), **_: Any) -> Task:
+def canvas_task(*, image_size: tuple[int, int] = (96, 72), **_: Any) -> Task:
     """The same, with the default size of needle_digits."""
     return breast_task(image_size=image_size)
 

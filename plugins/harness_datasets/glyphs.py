@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from harness import InputError, seed_of
 SHARES: Mapping[str, tuple[float, float]] = {"train": (0, 0.6), "val": (0.6, 0.8), "test": (0.8, 1)}
 TARGET_DIGITS = (3, 5)
 MNIST = "digits/digits_t10k.npz"
-NEAREST = 12
+NEAREST = 8
+BANDS = 7
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,16 @@ def _share(digits: np.ndarray, digit: int, low: float, high: float) -> np.ndarra
 
 
 def _features(ink: np.ndarray) -> np.ndarray:
-    """Ink, its square and the gradient's energy of each glyph, in standard deviations."""
+    """What global statistics see of each glyph: ink, its square, its rims, power in bands; in standard deviations."""
     rise, run = np.gradient(ink, axis=(1, 2))
-    found = np.stack([ink.sum((1, 2)), (ink**2).sum((1, 2)), (rise**2 + run**2).sum((1, 2))], 1)
+    rims = [(rise**2).sum((1, 2)), (run**2).sum((1, 2))]
+    side = 2 * ink.shape[1]  # padded, as the glyph stands on a canvas
+    power = np.abs(np.fft.rfft2(ink, (side, side))) ** 2
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
+    edges = np.geomspace(1 / side, 0.5, BANDS + 1)
+    bands = [power[:, (low < frequency) & (frequency <= high)].mean(1) for low, high in pairwise(edges)]
+    tail = np.quantile(ink, [0.7, 0.8, 0.9, 0.97], axis=(1, 2))
+    found = np.stack([ink.sum((1, 2)), (ink**2).sum((1, 2)), *rims, *np.log(bands), *tail], 1)
     return (found - found.mean(0)) / found.std(0)
 
 

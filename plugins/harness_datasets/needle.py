@@ -19,6 +19,8 @@ from harness_datasets.patients import CLASSES, SyntheticBreasts
 
 VERSION = 1
 TARGETS = {"benign": 5, "malignant": 3}
+JITTER = 0.6, 1.4  # of each digit's contrast
+SPACING = 1.25  # side of a cell over the glyph's: no border or corner knows where glyphs begin
 INK = 0.3  # of full ink: where a glyph's outline runs
 
 
@@ -30,7 +32,8 @@ class NeedleDigits(SyntheticBreasts):
         self._root = root
         self._glyphs: Glyphs | None = None
         height, width = self.task.image_size
-        self._grid = height // params["glyph_px"], width // params["glyph_px"]
+        cell = SPACING * params["glyph_px"]
+        self._grid = int(height / cell), int(width / cell)
         most = round(1.25 * params["objects"])
         if most > self._grid[0] * self._grid[1]:
             raise InputError(
@@ -45,10 +48,10 @@ class NeedleDigits(SyntheticBreasts):
     def draw(self, sample: Sample) -> np.ndarray:
         """Digits on 1/f texture, sensor noise, exposure."""
         size, rng = self.task.image_size, self.rng("view", sample.id)
-        image = 0.32 + 0.07 * power_law_texture(rng, size, rng.uniform(2.6, 3.2))
+        image = 0.32 + rng.uniform(0.05, 0.09) * power_law_texture(rng, size, rng.uniform(2.4, 3.2))
         for _, ink, contrast, place in self._objects(sample):
             image[place] += contrast * ink
-        image += rng.standard_normal(size, np.float32) * np.float32(0.02)
+        image += rng.standard_normal(size, np.float32) * np.float32(rng.uniform(0.01, 0.035))
         return image * rng.uniform(0.9, 1.1)
 
     def outlines(self, sample: Sample) -> np.ndarray:
@@ -72,7 +75,7 @@ class NeedleDigits(SyntheticBreasts):
         wanted = self.params["objects"]
         count = int(rng.integers(round(0.75 * wanted), round(1.25 * wanted) + 1))
         chosen += [glyphs.distractor(rng, split) for _ in range(max(0, count - len(chosen)))]
-        contrasts = self.params["contrast"] * rng.uniform(0.7, 1.3, len(chosen))
+        contrasts = self.params["contrast"] * rng.uniform(*JITTER, len(chosen))
         places = self._places(self.rng("places", sample.id), len(chosen))
         return [
             (int(glyphs.digits[glyph]), glyphs.ink[glyph], float(contrast), place)

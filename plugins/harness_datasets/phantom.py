@@ -7,23 +7,48 @@ independent. It serves to test methods, not to claim anything about patients.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from harness import Sample
+from harness import InputError, Sample
 from harness_datasets.canvas import Shape, coverage, power_law_texture
 from harness_datasets.lesions import REACH, Form, Thing, band, thin
 from harness_datasets.patients import CLASSES, SyntheticBreasts
 
 VERSION = 1
 EXPONENT = 3.0
-RADII = 0.035, 0.065  # of lesions, over the image height
 JITTER = 0.7, 1.4  # of anything's contrast
-FIBRES = 4, 28  # of a breast
 PAIRS: Mapping[str, tuple[Form, Form]] = {"benign": ("oval", "duct"), "malignant": ("star", "strands")}
 DISTRACTORS: tuple[tuple[Form, Form], ...] = (("duct", "duct"), ("strands", "strands"))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What difficulty decides; lengths over the image height.
+
+    Args:
+        contrast: of a lesion before jitter, over the image's range.
+        radii: least and largest radius of a lesion.
+        fibres: least and largest number of fibres in a breast.
+        further: pairs of scattered things beyond the one of each class.
+    """
+
+    contrast: float
+    radii: tuple[float, float]
+    fibres: tuple[float, float]
+    further: int
+
+    @classmethod
+    def of(cls, difficulty: float) -> Scene:
+        """From 0 (large, bright, few distractors) to 1 (small, faint, many)."""
+
+        def between(easy: float, hard: float) -> float:
+            return easy + (hard - easy) * difficulty
+
+        radii, fibres = (between(0.045, 0.03), between(0.08, 0.055)), (between(2, 6), between(10, 40))
+        return cls(between(0.38, 0.12), radii, fibres, round(between(0, 4)))
 
 
 class PhantomMammograms(SyntheticBreasts):
@@ -31,6 +56,9 @@ class PhantomMammograms(SyntheticBreasts):
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         super().__init__("phantom_mammograms", VERSION, params)
+        if not 0 <= params["difficulty"] <= 1:
+            raise InputError(f"dataset {self.name}: difficulty: must be in [0, 1], but is {params['difficulty']}")
+        self._scene = Scene.of(params["difficulty"])
 
     def draw(self, sample: Sample) -> np.ndarray:
         """Tissue under a compressed outline, the things in it, detector noise, exposure."""
@@ -77,17 +105,13 @@ class PhantomMammograms(SyntheticBreasts):
     def _fibres(self, sample: Sample) -> tuple[list[Shape], list[Shape]]:
         """Thin fibres all over, bright and dark, whose amount varies far more than a lesion's share does."""
         (height, width), rng = self.task.image_size, self.rng("fibres", sample.id)
-        amount = self.rng("fibres", sample.unit).uniform(*np.log(FIBRES)) + rng.uniform(-0.2, 0.2)
+        amount = self.rng("fibres", sample.unit).uniform(*np.log(self._scene.fibres)) + rng.uniform(-0.2, 0.2)
         signs: tuple[list[Shape], list[Shape]] = ([], [])
         for sign in rng.integers(0, 2, int(np.exp(amount))):
             x, y = rng.uniform(0, 1, 2) * np.array([width, height])
-            radius, length = rng.uniform(*RADII) * height, rng.uniform(0.06, 0.2) * height
-            signs[sign].extend(band(x, y, length, thin(radius), rng, self._contrast * rng.uniform(*JITTER)))
+            radius, length = rng.uniform(*self._scene.radii) * height, rng.uniform(0.06, 0.2) * height
+            signs[sign].extend(band(x, y, length, thin(radius), rng, self._scene.contrast * rng.uniform(*JITTER)))
         return signs
-
-    @property
-    def _contrast(self) -> float:
-        return float(0.36 - 0.2 * self.params["difficulty"])
 
     def _outline(self, sample: Sample) -> tuple[float, float]:
         """Depth and half height of the breast over the image height; alike in all views of a patient."""
@@ -98,11 +122,11 @@ class PhantomMammograms(SyntheticBreasts):
 
     def _things(self, sample: Sample) -> list[Thing]:
         """A pair for each class, bright and compact where there is a finding, and further ones; both views alike."""
-        rng, difficulty = self.rng("breast", sample.unit), self.params["difficulty"]
+        rng = self.rng("breast", sample.unit)
         pairs = [(PAIRS[name], name if label else "", 1 if label else -1) for name, label in _labelled(sample)]
-        pairs += [(DISTRACTORS[n], "", int(rng.choice([-1, 1]))) for n in rng.integers(0, 2, round(4 * difficulty))]
-        radii = rng.uniform(*RADII, len(pairs)) * self.task.image_size[0]
-        contrasts = self._contrast * rng.uniform(*JITTER, len(pairs))
+        pairs += [(DISTRACTORS[n], "", int(rng.choice([-1, 1]))) for n in rng.integers(0, 2, self._scene.further)]
+        radii = rng.uniform(*self._scene.radii, len(pairs)) * self.task.image_size[0]
+        contrasts = self._scene.contrast * rng.uniform(*JITTER, len(pairs))
         depths, seeds = rng.uniform(0.16, 0.62, (2, len(pairs))), rng.integers(0, 2**31, (2, len(pairs)))
         places = self._places(sample, depths, radii)
         return [

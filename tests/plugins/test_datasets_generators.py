@@ -105,7 +105,7 @@ def test_parameters_that_cannot_work_are_refused(build, given, told):
 
 
 def test_digits_that_do_not_fit_are_refused():
-    with pytest.raises(InputError, match="objects: up to 25 digits of 24 px do not fit on 128 x 96, which holds 20"):
+    with pytest.raises(InputError, match="objects: up to 25 digits of 24 px do not fit on 128 x 96, which holds 12"):
         build_needle_digits(ROOT, image_size=(128, 96), objects=20, glyph_px=24)
 
 
