@@ -7,7 +7,7 @@ import json
 import click
 
 from harness.cli.app import App, examples, pass_app
-from harness.cli.tables import broken_table, plugin_table
+from harness.cli.tables import broken_table, notes_view, plugin_table
 from harness.contract.components import KINDS
 
 
@@ -25,7 +25,7 @@ def plugin() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable: one object a component.")
 @pass_app
 def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
-    """Lists every component with its parameters, and names what is broken.
+    """Lists every component with its parameters, and names what is broken; of one kind, its sources too.
 
     HARNESS_TRACE=1 shows the tracebacks of what is broken, and every hook call.
     """
@@ -34,6 +34,8 @@ def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
         click.echo(json.dumps({"components": [_row(*item) for item in items], "broken": _broken(app)}, indent=2))
         return
     app.out.print(plugin_table(items))
+    if kind:
+        app.out.print(notes_view(items))
     if app.catalog.broken:
         app.out.print(broken_table(app.catalog.broken))
 

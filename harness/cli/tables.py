@@ -67,10 +67,19 @@ def plugin_table(items: Sequence[tuple[str, Component[Any], Provider]]) -> Table
     last = ""
     for kind, component, provider in items:
         names = ", ".join(parameters(component.build))
-        about = component.summary + "".join(f"; assumed {key}: {why}" for key, why in component.assumed.items())
-        table.add_row(kind if kind != last else "", component.name, about, names, f"{provider.plugin}")
+        table.add_row(kind if kind != last else "", component.name, component.summary, names, provider.plugin)
         last = kind
     return table
+
+
+def notes_view(items: Sequence[tuple[str, Component[Any], Provider]]) -> Group:
+    """Of each component its source, and what that does not say and was chosen here."""
+    lines = []
+    for _, component, _ in items:
+        if component.source:
+            lines.append(Text(f"{component.name}: {component.source}"))
+        lines += [Text(f"{component.name}, assumed: {key}: {why}") for key, why in component.assumed.items()]
+    return Group(*lines)
 
 
 def broken_table(broken: Sequence[Broken]) -> Table:
