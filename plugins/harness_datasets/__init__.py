@@ -23,7 +23,27 @@ def build_phantom_mammograms(
     seed: int = 0,
     marker: Literal["", "benign", "malignant"] = "",
 ) -> Dataset:
-    """Phantom mammograms: CC and MLO of both breasts, smooth and spiculated lesions, exact outlines."""
+    """Phantom mammograms: CC and MLO of both breasts, smooth and spiculated lesions, exact outlines.
+
+    A benign lesion is a bright smooth oval, a malignant one a bright star. Every breast also holds
+    dark ovals and stars, bright and dark fibres and scattered strands, so arranged that histogram and
+    spectrum of an image say nothing of its labels. The two classes can be told apart from
+    128 x 96 px on (a star's spicules are then as thin as they get, 2 px); at that size they are
+    learned from image labels alone more slowly than at 192 x 128. Textures of the two views are
+    independent, and nothing is simulated physically.
+
+    Args:
+        root: not used; nothing is read.
+        images: numbers for train, val and test; a patient has four, numbers are rounded to whole patients.
+        image_size: height and width in pixels, from 128 x 96 to 2944 x 1920.
+        difficulty: in [0, 1]: smaller and fainter lesions among more distractors.
+        prevalence: share of breasts with each finding, in (0, 1), kept exactly in every split.
+        seed: of everything; a test image does not depend on the number of training images.
+        marker: a class whose images get a bright square burned in: a shortcut for audits to find.
+
+    Raises:
+        InputError: a parameter is out of range.
+    """
     from harness_datasets.phantom import PhantomMammograms
 
     return PhantomMammograms(
@@ -52,7 +72,28 @@ def build_needle_digits(
     seed: int = 0,
     marker: Literal["", "benign", "malignant"] = "",
 ) -> Dataset:
-    """Handwritten digits on a textured canvas: 3 is malignant, 5 is benign, the others distract."""
+    """Handwritten digits on a textured canvas: 3 is malignant, 5 is benign, the others distract.
+
+    A canvas without a target has a digit in its place that matches it in ink, rim and spectrum. No glyph
+    is in two splits. Both views of a breast show the same glyphs in different places. From 20 px a
+    glyph the digits can be told apart; how many images it takes to learn them grows steeply with the
+    number of objects and falls with the share of the canvas that a glyph covers.
+
+    Args:
+        root: the data root, read for `digits = "mnist"` only.
+        images: numbers for train, val and test; a patient has four, numbers are rounded to whole patients.
+        image_size: height and width in pixels.
+        objects: digits on a canvas, give or take a quarter.
+        glyph_px: side of a digit in pixels.
+        contrast: brightness of full ink before jitter, over the image's range.
+        digits: "sklearn" (1,797 digits of 8 x 8, in the wheel) or "mnist" (digits/digits_t10k.npz below the root).
+        prevalence: share of breasts with each finding, in (0, 1), kept exactly in every split.
+        seed: of everything but the split of the handwriting.
+        marker: a class whose images get a bright square burned in: a shortcut for audits to find.
+
+    Raises:
+        InputError: a parameter is out of range, or so many digits do not fit.
+    """
     from harness_datasets.needle import NeedleDigits
 
     return NeedleDigits(
