@@ -17,6 +17,7 @@ from harness.study.sections import ConfirmSection, ExplainSection, SearchSection
 from harness.study.slots import uses
 from harness.study.space import concretes, searched
 from harness.study.spec import Study
+from harness.study.trees import of_fold
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def assemble(
         plugins=base["plugins"],
     )
     runnable = [name for name in resolved.run if not checked[name].missing]
-    variants = tuple(_variant(name, resolved, checked[name], checker, study_id, base) for name in runnable)
+    folds = confirm.folds
+    variants = tuple(_variant(name, resolved, checked[name], checker, study_id, base, folds) for name in runnable)
     skipped = tuple(
         Skip(variant=name, reason=_reason(resolved.variants[name], checked[name]))
         for name in resolved.run
@@ -108,7 +110,13 @@ def _base(resolved: Resolved, checker: Checker) -> dict[str, Any]:
 
 
 def _variant(
-    name: str, resolved: Resolved, checked: Checked, checker: Checker, study_id: str, base: Mapping[str, Any]
+    name: str,
+    resolved: Resolved,
+    checked: Checked,
+    checker: Checker,
+    study_id: str,
+    base: Mapping[str, Any],
+    folds: int | None,
 ) -> VariantPlan:
     tree = resolved.variants[name]
     plugins = checker.catalog.versions(checked.used)
@@ -123,8 +131,15 @@ def _variant(
         tree=_plain(tree),
         searched=searched(tree),
         needs=tuple(sorted(checked.needs)),
-        facts=_plain({**checked.facts, "digest": checked.digest}),
+        facts=_plain({**checked.facts, "digest": checked.digest, **_fold_digests(tree["dataset"], folds, checker)}),
     )
+
+
+def _fold_digests(table: Mapping[str, Any], folds: int | None, checker: Checker) -> dict[str, list[str]]:
+    """What the data's digest is when a fold is the test split: a trial of that fold expects it."""
+    if folds is None:
+        return {}
+    return {"fold_digests": [checker.dataset(of_fold(table, fold, folds)).digest for fold in range(folds)]}
 
 
 def _reason(tree: Mapping[str, Any], checked: Checked) -> str:

@@ -33,6 +33,7 @@ from harness.study.journal import (
     TrialRecord,
 )
 from harness.study.progress import Progress
+from harness.study.trees import of_fold
 from harness.study.tuning import Pause, Proposal, Proposer
 from harness.study.writing import Ledger, remove_file, write_files
 
@@ -239,7 +240,12 @@ class Conductor:
         seed: int | None = None,
         fold: int | None = None,
     ) -> TrialSpec:
-        plan = self.plan
+        plan, tree = self.plan, proposal.tree
+        digest = str(variant.facts.get("digest", plan.dataset_digest))
+        if fold is not None:
+            tree = {**tree, "dataset": of_fold(tree["dataset"], fold, int(plan.confirm["folds"]))}
+            digests = variant.facts.get("fold_digests", ())
+            digest = str(digests[fold]) if digests else ""
         spec = TrialSpec(
             study=plan.study,
             study_id=plan.study_id,
@@ -250,12 +256,12 @@ class Conductor:
             number=number,
             seed=int(plan.search.get("seed", 0)) if seed is None else seed,
             fold=fold,
-            tree=proposal.tree,
+            tree=tree,
             params=proposal.params,
             objective=plan.objective,
             metrics=plan.metrics,
             explain=plan.explain if stage == "confirm" else {},
-            digest=plan.dataset_digest,
+            digest=digest,
             plugins=plan.plugins,
         )
         self._write(TRIAL_ASKED, trial=spec.id, spec=json.loads(spec.to_json()))

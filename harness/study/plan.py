@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from harness.contract.catalog import Catalog
+from harness.contract.components import parameters
 from harness.contract.errors import InputError, Problems, nearest
 from harness.contract.types import Plan
 from harness.study.advice import model_based
@@ -55,7 +56,7 @@ def make_plan(
     sections = _sections(resolved, problems)
     checker = Checker(catalog, settings.data)
     checked = _check_variants(resolved, checker, problems)
-    _check_search(resolved, sections, problems)
+    _check_search(resolved, sections, catalog, problems)
     measures = _check_measures(study, sections, catalog, list(checked.values()), problems)
     problems.raise_if_any()
     return assemble(study, resolved, sections, checked, checker, measures)
@@ -114,7 +115,7 @@ def _place(resolved: Resolved, variant: str, path: str, shared: bool) -> str:
     return path if shared else f"variants.{variant}.{path}"
 
 
-def _check_search(resolved: Resolved, sections: Sections, problems: Problems) -> None:
+def _check_search(resolved: Resolved, sections: Sections, catalog: Catalog, problems: Problems) -> None:
     if problems:  # an unsound range cannot be walked through
         return
     trees = {name: resolved.variants[name] for name in resolved.run}
@@ -123,6 +124,9 @@ def _check_search(resolved: Resolved, sections: Sections, problems: Problems) ->
             problems.add(
                 "confirm.folds", f"k folds need a fixed configuration, but {name!r} searches {', '.join(paths)}"
             )
+        dataset = str(tree["dataset"]["use"])
+        if not {"fold", "folds"} <= set(parameters(catalog.get("dataset", dataset).build)):
+            problems.add("confirm.folds", f"the data set {dataset!r} deals out no folds")
     for tree in trees.values() if sections.search.sampler.use == "grid" else ():
         try:
             grid(tree)

@@ -47,3 +47,8 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
         if a != b:
             found.append(f"{path}: {'(none)' if a is absent else brief(a)} -> {'(none)' if b is absent else brief(b)}")
     return found
+
+
+def of_fold(dataset: Mapping[str, Any], fold: int, folds: int) -> dict[str, Any]:
+    """The `dataset` table of one of `folds` folds: the fold is the test split."""
+    return {**dataset, "folds": folds, "fold": fold}

@@ -17,13 +17,15 @@ from harness.study.spec import load_study
 
 
 class Blobs(Dataset):
-    def __init__(self, image_size: tuple[int, int], masks: str, seed: int) -> None:
+    def __init__(self, image_size: tuple[int, int], masks: str, seed: int, fold: int | None) -> None:
         self.task = blobs_task(image_size=image_size, masks=masks)
         self.seed = seed
+        self.fold = fold
 
     @property
     def digest(self) -> str:
-        return f"blobs {self.task.image_size} {self.task.mask_kind} {self.seed}"
+        fold = "" if self.fold is None else f" fold {self.fold}"
+        return f"blobs {self.task.image_size} {self.task.mask_kind} {self.seed}{fold}"
 
     def split(self, name: str) -> Sequence[Any]:
         raise AssertionError("a plan looks at no sample")
@@ -43,10 +45,12 @@ def build_blobs(
     image_size: tuple[int, int] = (64, 64),
     masks: Literal["outline", "circle", "none"] = "outline",
     seed: int = 0,
+    folds: int = 0,
+    fold: int = 0,
 ) -> Any:
     if not root.is_dir():
         raise InputError(f"{root}: there is no such folder")
-    return Blobs(tuple(image_size), masks, seed)  # type: ignore[arg-type]
+    return Blobs(tuple(image_size), masks, seed, fold if folds else None)  # type: ignore[arg-type]
 
 
 def build_net(channels: int, /, *, stride: Literal[4, 8, 16] = 8) -> Any:

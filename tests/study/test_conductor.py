@@ -106,6 +106,7 @@ def test_every_fold_of_every_seed_is_retrained(tmp_path: Path) -> None:
     plan = scripted_plan({"a": SEARCHED}, trials=1, confirm={"seeds": [0, 1], "folds": 2})
     confirm = [spec for spec in drive(opened(plan, tmp_path)) if spec.stage == "confirm"]
     assert [(spec.seed, spec.fold) for spec in confirm] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert [spec.tree["dataset"]["fold"] for spec in confirm] == [0, 1, 0, 1]
 
 
 def test_only_complete_trials_win_however_good_a_stopped_one_looked(tmp_path: Path) -> None:

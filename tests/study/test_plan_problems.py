@@ -286,7 +286,10 @@ def test_folds_ask_for_a_fixed_configuration(planner: Any) -> None:
     assert planner.problems(text, "run=['plain', 'gap']", "gap.train.lr=0.1") == _lines(
         ["confirm.folds: k folds need a fixed configuration, but 'plain' searches train.lr"]
     )
-    assert planner.plan(text, "train.lr=0.1").confirm["folds"] == 5
+    plan = planner.plan(text, "train.lr=0.1")
+    digests = plan.variants[0].facts["fold_digests"]
+    assert plan.confirm["folds"] == 5
+    assert len(digests) == 5 and digests[4].endswith("fold 4")
 
 
 def test_what_a_data_set_refuses_is_told(planner: Any) -> None:
