@@ -85,7 +85,7 @@ class Sender:
 
     def close(self) -> None:
         """Lets other processes send."""
-        self._lock.release()
+        self._lock.release(force=True)  # a failed attempt may have taken it more than once
 
     def _open(self) -> Writer | None:
         events = self._journal.read()
@@ -189,10 +189,17 @@ def unsent(uri: str, folder: Path) -> int:
 
 
 def forget(uri: str, folder: Path) -> int:
-    """Deletes the store's runs of the study in `folder`, as MLflow deletes: its `gc` removes them for good."""
-    client, found = connect(uri), list(_runs(uri, folder))
-    for run in found:
-        client.delete_run(run.info.run_id)
+    """Deletes the store's runs of the study in `folder`, as MLflow deletes: its `gc` removes them for good.
+
+    Raises:
+        MachineError: the store cannot be reached.
+    """
+    try:
+        client, found = connect(uri), list(_runs(uri, folder))
+        for run in found:
+            client.delete_run(run.info.run_id)
+    except Exception as error:  # whatever the store, or the way to it, raises
+        raise MachineError(f"the tracking store cannot be reached: {in_brief(error)}") from error
     return len(found)
 
 

@@ -30,11 +30,11 @@ def doctor(app: App, send: bool, as_json: bool) -> None:
     from harness.adapters.mlflow_client import in_brief
     from harness.adapters.mlflow_store import Sender, states, unsent
     from harness.adapters.optuna_search import OptunaProposer
-    from harness.study.doctor import Finding, check_machine, check_study, trial_states
+    from harness.study.doctor import Finding, check_machine, check_study, is_running, trial_states
     from harness.study.tracking import artifact_root, tracking_uri
 
     settings, uri = app.settings, tracking_uri(app.settings)
-    folders = sorted(path.parent for path in settings.results.glob("*/*/journal.jsonl"))
+    folders = sorted(path.parent for path in settings.results.glob("*/*/journal.jsonl") if "." not in path.parent.name)
     findings = check_machine(settings, app.catalog)
 
     def optuna_states(folder: Path) -> Mapping[str, str]:
@@ -44,7 +44,7 @@ def doctor(app: App, send: bool, as_json: bool) -> None:
         return trial_states(folder, OptunaProposer(settings.optuna_url or f"sqlite:///{database}").states)
 
     for folder in folders:
-        if send:
+        if send and not is_running(folder):
             sender = Sender(uri, folder, artifact_root(settings))
             try:
                 sender.send()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import click
@@ -12,9 +13,10 @@ from harness.cli.doctor import doctor
 from harness.cli.plugin import plugin
 from harness.cli.study import study
 from harness.cli.ui import ui
-from harness.contract.errors import HarnessError
+from harness.contract.errors import HarnessError, MachineError
 
 COMMANDS = (study, plugin, data, doctor, ui)
+FAULTS_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
 
 class Harness(click.Group):
@@ -31,6 +33,11 @@ class Harness(click.Group):
         except HarnessError as error:
             show_error(app.err, error)
             ctx.exit(error.exit_code)
+        except OSError as error:
+            if error.errno not in FAULTS_OF_THE_MACHINE:
+                raise
+            show_error(app.err, MachineError(f"{error.filename or 'disk'}: {error.strerror}"))
+            ctx.exit(MachineError.exit_code)
         except KeyboardInterrupt:
             app.err.print("interrupted")
             ctx.exit(130)

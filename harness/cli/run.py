@@ -115,6 +115,7 @@ def set_aside(folder: Path) -> Path:
 
 def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
     from harness.cli import show
+    from harness.study.plan_io import plan_to_json
     from harness.study.results import read_results
 
     manner = Manner(**options)
@@ -124,7 +125,8 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
         app.out.print(plan_view(plan))
         for line in what_is_there(app, plan, earlier):
             app.out.print(Text(line, "cyan"))
-    if earlier and earlier.finished:
+    known = len(app.catalog.broken)
+    if earlier and earlier.finished and (folder / "plan.json").read_text() == plan_to_json(plan):
         outcome, unsent = ended(earlier), late(app, folder)
     else:
         outcome, unsent = execute(app, plan, settings, manner)
@@ -140,6 +142,8 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
         show.show_table(app, results, manner.heads)
         show.show_places(app, results)
     _say(app, outcome)
+    for item in app.catalog.broken[known:]:
+        app.err.print(Text(f"left out during the run: {item.provider}: {item.reason}", "yellow"), soft_wrap=True)
     if unsent:
         app.err.print(Text(unsent, "yellow"))
     click.get_current_context().exit(outcome.exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -165,3 +166,16 @@ def test_data_are_prepared_and_checked_by_name_or_by_study(harness: Harness, fol
     assert checked.exit_code in (0, 1) and "bright" in checked.stdout and "AUC" in checked.stdout
     unknown = harness("data", "check", "sqares")
     assert unknown.exit_code == 2 and "squares" in unknown.stderr
+
+
+def test_a_folder_that_cannot_be_written_is_the_machines_fault(folder: Path) -> None:
+    @click.command()
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "results")
+
+    app = App(folder)
+    app.catalog = Catalog()
+    cli = build_cli(app)
+    cli.add_command(full, "full")
+    done = CliRunner().invoke(cli, ["full"])
+    assert done.exit_code == 3 and "results: No space left on device" in done.stderr

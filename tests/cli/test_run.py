@@ -191,3 +191,11 @@ def test_removing_a_study_removes_its_runs_too(harness: Harness, folder: Path) -
     assert (folder / "results" / "ledger.jsonl").exists()
     missing = harness("study", "show", "tiny")
     assert missing.exit_code == 2 and "was never run" in words(missing.stderr)
+
+
+def test_nothing_is_removed_while_the_tracking_store_cannot_be_reached(finished: Any, tmp_path: Path) -> None:
+    copy = shutil.copytree(finished.folder, tmp_path / "copy")
+    (copy / "harness.toml").write_text('[tracking]\nuri = "http://127.0.0.1:9"\n')
+    refused = finished.harness.func(copy, "study", "rm", "tiny", "--yes")
+    assert refused.exit_code == 3 and "Connection refused" in words(refused.stderr)
+    assert list(copy.glob("results/tiny/*/journal.jsonl"))
