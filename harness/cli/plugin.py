@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import click
+from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
 from harness.cli.tables import broken_table, notes_view, plugin_table
@@ -25,19 +26,23 @@ def plugin() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable: one object a component.")
 @pass_app
 def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
-    """Lists every component with its parameters, and names what is broken; of one kind, its sources too.
+    """Lists every component with its parameters, and names what is broken or slow; of one kind, its sources too.
 
     HARNESS_TRACE=1 shows the tracebacks of what is broken, and every hook call.
     """
     items = [item for item in app.catalog.items() if kind in (None, item[0])]
     if as_json:
-        click.echo(json.dumps({"components": [_row(*item) for item in items], "broken": _broken(app)}, indent=2))
+        found = {"components": [_row(*item) for item in items], "broken": _broken(app), "slow": app.catalog.slow}
+        click.echo(json.dumps(found, indent=2))
         return
     app.out.print(plugin_table(items))
     if kind:
         app.out.print(notes_view(items))
     if app.catalog.broken:
         app.out.print(broken_table(app.catalog.broken))
+    for name, seconds in app.catalog.slow.items():
+        message = f"{name} took {seconds:.1f} s to load: its heavy imports belong into its builders"
+        app.out.print(Text(message, "yellow"))
 
 
 def _row(kind: str, component: object, provider: object) -> dict[str, object]:

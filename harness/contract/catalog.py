@@ -16,11 +16,13 @@ from typing import Any
 import pluggy
 
 from harness.contract.components import KINDS, Component, Factory, Use, mismatch, parameters
-from harness.contract.errors import InputError, Problems, nearest
+from harness.contract.errors import InputError, MachineError, Problems, nearest
 from harness.contract.hookspecs import HarnessSpecs
 
 GROUP = "harness"
 SLOW_S = 0.5
+_ANY = (Exception, SystemExit)
+"""What a stranger's code may raise: a script taken for a plugin calls `sys.exit`."""
 _HOOKS = {kind: f"harness_{kind}s" if kind != "architecture" else "harness_architectures" for kind in KINDS}
 
 
@@ -74,7 +76,7 @@ class Catalog:
             started = time.perf_counter()
             try:
                 plugin = entry.load()
-            except Exception as error:
+            except _ANY as error:
                 catalog.broken.append(Broken(provider, _line(error), traceback.format_exc()))
             else:
                 catalog.register(plugin, provider)
@@ -90,7 +92,7 @@ class Catalog:
         try:
             self.manager.register(plugin, name=provider.plugin)
             _check_hooks(self.manager, plugin)
-        except Exception as error:
+        except _ANY as error:
             if self.manager.has_plugin(provider.plugin):
                 self.manager.unregister(name=provider.plugin)
             self.broken.append(Broken(provider, _line(error), traceback.format_exc()))
@@ -179,6 +181,21 @@ class Catalog:
         found = {self.provider(kind, name) for kind, name in used}
         return {provider.distribution: provider.version for provider in sorted(found, key=str)}
 
+    def expect(self, planned: Mapping[str, str]) -> None:
+        """Compares what is installed here with the `distribution -> version` that a study was planned with.
+
+        Raises:
+            MachineError: names every distribution that is another one here.
+        """
+        here = {provider.distribution: provider.version for provider in self.providers.values()}
+        wrong = [
+            f"{name} {version} (here: {here.get(name, 'not installed')})"
+            for name, version in planned.items()
+            if here.get(name) != version
+        ]
+        if wrong:
+            raise MachineError(f"the worker has other plugins than the study was planned with: {', '.join(wrong)}")
+
     def notify(self, hook: str, **kwargs: Any) -> None:
         """Calls an observing hook of every plugin; one that raises is remembered and left out from then on."""
         caller = getattr(self.manager.hook, hook)
@@ -187,7 +204,7 @@ class Catalog:
             others = [plugin for other, plugin in self.manager.list_name_plugin() if other != name]
             try:
                 self.manager.subset_hook_caller(hook, others)(**kwargs)
-            except Exception as error:
+            except _ANY as error:
                 provider = self.providers[name]
                 self.broken.append(Broken(provider, f"{hook}: {_line(error)}", traceback.format_exc()))
                 self.manager.unregister(name=name)
@@ -198,7 +215,7 @@ class Catalog:
             return
         try:
             components = list(getattr(plugin, hook)())
-        except Exception as error:
+        except _ANY as error:
             self.broken.append(Broken(provider, f"{hook}: {_line(error)}", traceback.format_exc()))
             return
         for component in components:
@@ -211,6 +228,11 @@ class Catalog:
     def _unfit(self, kind: str, component: Any) -> str | None:
         if not isinstance(component, Component):
             return f"expected a Component, found {type(component).__name__}"
+        for key in ("name", "summary"):
+            if not isinstance(value := getattr(component, key), str):
+                return f"the {key} of a {kind} is a string, not {value!r}"
+        if not callable(component.build):
+            return f"the build of {component.name!r} cannot be called: {component.build!r}"
         if not component.name.isidentifier() or component.name != component.name.lower():
             return f"{component.name!r} is no snake_case name"
         if component.name in self._components[kind]:
@@ -218,7 +240,7 @@ class Catalog:
             return f"the {kind} {component.name!r} is already provided by {other}"
         try:
             parameters(component.build)
-        except Exception as error:
+        except _ANY as error:
             return f"the signature of {component.name!r} cannot be read: {_line(error)}"
         return None
 

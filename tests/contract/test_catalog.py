@@ -37,10 +37,12 @@ def test_a_strangers_components_stand_beside_the_built_in_ones(crowded: Catalog)
 
 def test_each_bad_plugin_is_named_with_its_distribution_and_version(crowded: Catalog) -> None:
     reasons = {broken.provider.plugin: broken for broken in crowded.broken}
-    assert set(reasons) == {"third_party_broken", "third_party_clash", "third_party_misspelt"}
+    bad = ("broken", "clash", "exits", "misspelt", "nameless")
+    assert set(reasons) == {f"third_party_{name}" for name in bad}
     assert all("third-party-plugin 1.2.3" in str(broken.provider) for broken in crowded.broken)
     assert "needs a library that is not there" in reasons["third_party_broken"].reason
     assert "did you mean 'harness_backbones'?" in reasons["third_party_misspelt"].reason
+    assert reasons["third_party_exits"].reason == "SystemExit: usage: exits.py FILE"
     clash = reasons["third_party_clash"].reason
     assert "'resnet22' is already provided by backbones (mil-harness" in clash
 
@@ -108,3 +110,39 @@ def test_an_observer_that_raises_is_left_out_and_remembered() -> None:
     catalog.notify("harness_study_started", plan=None)
     assert seen == [1, 1]
     assert [broken.reason for broken in catalog.broken] == ["harness_study_started: RuntimeError: no"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("name", None, "the name of a pooling is a string, not None"),
+        ("summary", 3, "the summary of a pooling is a string, not 3"),
+        ("build", "build_thing", "the build of 'thing' cannot be called: 'build_thing'"),
+    ],
+)
+def test_a_field_of_the_wrong_type_is_named(key: str, value: object, reason: str) -> None:
+    component: Component[object] = Component(name="thing", build=build_thing, summary="")
+    object.__setattr__(component, key, value)  # past the types that tests check and users' runs do not
+    catalog = Catalog()
+    catalog.register(Local(component))
+    assert [broken.reason for broken in catalog.broken] == [f"harness_poolings: {reason}"]
+    assert not catalog.names("pooling")
+
+
+def test_a_hook_that_ends_the_program_does_not() -> None:
+    class Leaving:
+        @hookimpl
+        def harness_poolings(self) -> list[Component[object]]:
+            raise SystemExit(3)
+
+        @hookimpl
+        def harness_study_started(self, plan: object) -> None:
+            raise SystemExit(4)
+
+    catalog = Catalog()
+    catalog.register(Leaving())
+    catalog.notify("harness_study_started", plan=None)
+    assert [broken.reason for broken in catalog.broken] == [
+        "harness_poolings: SystemExit: 3",
+        "harness_study_started: SystemExit: 4",
+    ]
