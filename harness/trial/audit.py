@@ -22,6 +22,7 @@ from harness.trial.cache import SPLITS, Cache, known_masks
 from harness.trial.features import global_features
 
 SUSPECT = 0.60
+FOLDS = 5
 AUDITED: tuple[Split, ...] = ("train", "val")
 Verdict = Literal["clear", "unsure", "shortcut"]
 Floats = npt.NDArray[np.floating[Any]]
@@ -77,12 +78,13 @@ def check_dataset(dataset: Dataset, cache: Cache | None = None) -> list[Finding]
     for name, samples in splits.items():
         findings += _count(name, samples, dataset.task.classes)
     findings += _leaks(splits)
+    findings += _unaudited([sample for name in AUDITED for sample in splits[name]], dataset.task.classes)
     if cache is not None and dataset.task.mask_kind != "none":
         findings += [_coverage(name, cache, dataset.task.classes) for name in AUDITED if splits[name]]
     return findings
 
 
-def shortcut_auc(cache: Cache, *, folds: int = 5, seed: int = 0) -> list[Shortcut]:
+def shortcut_auc(cache: Cache, *, folds: int = FOLDS, seed: int = 0) -> list[Shortcut]:
     """The AUC that global features alone reach for each class, by logistic regression and random forest.
 
     Args:
@@ -91,7 +93,7 @@ def shortcut_auc(cache: Cache, *, folds: int = 5, seed: int = 0) -> list[Shortcu
         seed: of the folds, the forest and the resampling.
 
     Returns:
-        Two rows a class. A class with fewer patients with or without it than folds has none.
+        Two rows a class. A class with fewer patients with or without it than folds has none; `check_dataset` says so.
     """
     parts = [cache.split(name) for name in AUDITED]
     samples = [sample for part in parts for sample in part.samples]
@@ -104,7 +106,7 @@ def shortcut_auc(cache: Cache, *, folds: int = 5, seed: int = 0) -> list[Shortcu
     for number, name in enumerate(cache.dataset.task.classes):
         known = ~np.isnan(labels[:, number])
         target, members = labels[known, number].astype(int), groups[known]
-        if min(len(set(members[target == value])) for value in (0, 1)) < folds:
+        if min(_patients(target, members)) < folds:
             continue
         for model in ("logistic", "forest"):
             scores = _out_of_fold(model, features[known], target, members, folds, seed)
@@ -115,6 +117,25 @@ def shortcut_auc(cache: Cache, *, folds: int = 5, seed: int = 0) -> list[Shortcu
             )
             rows.append(row)
     return rows
+
+
+def _patients(target: npt.NDArray[np.generic], groups: npt.NDArray[np.generic]) -> tuple[int, int]:
+    """How many groups have an image with the class, and one without it."""
+    return len(np.unique(groups[target == 1])), len(np.unique(groups[target == 0]))
+
+
+def _unaudited(samples: Sequence[Sample], classes: Sequence[str]) -> Iterator[Finding]:
+    """The classes of which `shortcut_auc` can say nothing, with its number of folds."""
+    labels = np.array([sample.labels for sample in samples]).reshape(len(samples), len(classes))
+    groups = np.array([sample.group for sample in samples])
+    for number, title in enumerate(classes):
+        having, lacking = _patients(labels[:, number], groups)
+        if min(having, lacking) < FOLDS:
+            message = (
+                f"{' and '.join(AUDITED)} have {having} groups with {title!r} and {lacking} without: "
+                f"{FOLDS} of each are needed to ask whether global features tell it"
+            )
+            yield Finding(level="warning", message=message)
 
 
 def _out_of_fold(

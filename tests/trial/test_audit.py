@@ -66,8 +66,14 @@ def test_a_size_that_the_data_set_states_counts_as_a_feature(tmp_path):
     assert shortcut_auc(Cache.ensure(Noise(state_sizes=True), tmp_path))[0].auc > 0.95
 
 
-def test_a_class_of_too_few_patients_has_no_figure(tmp_path):
-    assert shortcut_auc(Cache.ensure(Noise(patients=10), tmp_path)) == []
+def test_a_class_of_too_few_patients_has_no_figure_and_is_told_why(tmp_path):
+    dataset = Noise(patients=10)
+    assert shortcut_auc(Cache.ensure(dataset, tmp_path)) == []
+    assert [finding.message for finding in check_dataset(dataset) if finding.level == "warning"] == [
+        "train and val have 3 groups with 'ill' and 5 without: "
+        "5 of each are needed to ask whether global features tell it"
+    ]
+    assert not [finding for finding in check_dataset(Noise(patients=30)) if finding.level == "warning"]
 
 
 def test_features_are_finite_on_flat_images():
