@@ -14,6 +14,7 @@ from harness.study.journal import (
     TRIAL_ASKED,
     TRIAL_FINISHED,
     TRIAL_INTERRUPTED,
+    TRIAL_MEASURED,
     TRIAL_STARTED,
     Event,
 )
@@ -25,7 +26,7 @@ Repeat = tuple[int, int | None]
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial that has not ended; `epochs` is the last one it told."""
+    """A trial that has not ended, or a confirmation; `epochs` is the last one it told."""
 
     variant: str
     stage: str
@@ -76,7 +77,12 @@ class Seen:
         elif event.kind == TRIAL_INTERRUPTED:
             self.trials[name] = replace(trial, interrupted=True)
         elif event.kind == TRIAL_FINISHED:
-            self._end(self.trials.pop(name), event)
+            self._end(trial, event)
+            if trial.stage == "search":  # a confirmation may be measured again, later
+                del self.trials[name]
+        elif event.kind == TRIAL_MEASURED:
+            confirmed = self.variants[trial.variant].confirmed
+            confirmed[trial.repeat] = {**confirmed[trial.repeat], **event.data["metrics"]}
 
     def _end(self, trial: Trial, event: Event) -> None:
         variant = self.variants.setdefault(trial.variant, Variant())

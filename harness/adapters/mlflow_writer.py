@@ -25,6 +25,7 @@ from harness.study.journal import (
     TRIAL_ASKED,
     TRIAL_FINISHED,
     TRIAL_INTERRUPTED,
+    TRIAL_MEASURED,
     TRIAL_STARTED,
     Event,
 )
@@ -189,6 +190,10 @@ class Writer:
             self._runs.end(name, "KILLED", event.time)
         elif event.kind == TRIAL_FINISHED:
             self._trial_finished(event, trial)
+        elif event.kind == TRIAL_MEASURED:
+            self._runs.note(name, event.time, trial.epochs, metrics=_best_metrics(event.data["metrics"], ()))
+            self._files(name, event)
+            self._summarise(trial, event)
 
     def _trial_finished(self, event: Event, trial: Trial) -> None:
         name, data, runs = event.data["trial"], event.data, self._runs
@@ -197,12 +202,15 @@ class Writer:
         ledger = data.get("ledger", {})
         tags = {"state": data["state"], "masks": json.dumps(ledger.get("masks", {})), "reason": data["reason"]}
         runs.note(name, event.time, data["epochs"], metrics=metrics, tags={k: v for k, v in tags.items() if v})
-        for file in data.get("files", ()):
-            path = self._folder / "trials" / name / file
-            if path.exists() and (self._weights or path.suffix != ".safetensors"):
-                runs.file(name, path)
+        self._files(name, event)
         runs.end(name, STATUS[data["state"]], event.time)
         self._summarise(trial, event)
+
+    def _files(self, name: str, event: Event) -> None:
+        for file in event.data.get("files", ()):
+            path = self._folder / "trials" / name / file
+            if path.exists() and (self._weights or path.suffix != ".safetensors"):
+                self._runs.file(name, path)
 
     def _summarise(self, trial: Trial, event: Event) -> None:
         """The variant's run shows what is known of it after each of its trials."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from harness.contract.catalog import Catalog
-from harness.contract.errors import HarnessError, MachineError
+from harness.contract.errors import HarnessError
 from harness.contract.types import TrialResult, TrialSpec, Workspace
 from harness.study.tuning import Events, RunTrial
 
@@ -32,7 +32,7 @@ def events(run: RunTrial, spec: TrialSpec, catalog: Catalog, workspace: Workspac
         MachineError: the machine failed, or other versions of the plugins are installed here.
         InputError: what the user wrote is wrong.
     """
-    _check_plugins(spec, catalog)
+    catalog.expect(spec.plugins)
     try:
         for event in run(spec, catalog, workspace):
             yield event
@@ -44,14 +44,3 @@ def events(run: RunTrial, spec: TrialSpec, catalog: Catalog, workspace: Workspac
         yield TrialResult(state="failed", reason=traceback.format_exc(limit=-8).strip())
         return
     yield TrialResult(state="failed", reason="the trial ended without a result")
-
-
-def _check_plugins(spec: TrialSpec, catalog: Catalog) -> None:
-    here = {provider.distribution: provider.version for provider in catalog.providers.values()}
-    wrong = [
-        f"{name} {version} (here: {here.get(name, 'not installed')})"
-        for name, version in spec.plugins.items()
-        if here.get(name) != version
-    ]
-    if wrong:
-        raise MachineError(f"the worker has other plugins than the study was planned with: {', '.join(wrong)}")

@@ -17,6 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from harness.contract.errors import InputError
 from harness.contract.types import Epoch, Plan, Stage, TrialResult, TrialSpec, VariantPlan
 from harness.study.journal import (
     EPOCH,
@@ -26,6 +27,7 @@ from harness.study.journal import (
     TRIAL_ASKED,
     TRIAL_FINISHED,
     TRIAL_INTERRUPTED,
+    TRIAL_MEASURED,
     TRIAL_STARTED,
     Event,
     History,
@@ -156,7 +158,11 @@ class Conductor:
         self._write(EPOCH, trial=trial, **asdict(epoch))
 
     def finished(self, trial: str, result: TrialResult) -> None:
-        """The trial has ended; a value of NaN is a failure whatever the trial says of itself."""
+        """The trial has ended; a value of NaN is a failure whatever the trial says of itself.
+
+        Raises:
+            InputError: no variant's model can be built, all for one reason: other trials would fail alike.
+        """
         record = self.history.trials[trial]
         if record.result is not None:
             return
@@ -171,6 +177,26 @@ class Conductor:
         if record.spec.stage == "search":
             self._proposer.tell(record)
         record.epochs = []  # the journal has them; thousands of trials need not stay in memory
+        unbuilt = self.progress.unbuilt()
+        if unbuilt and not self.complete:
+            raise InputError(unbuilt)
+
+    def unmeasured(self) -> list[TrialSpec]:
+        """Confirmations that lack a metric or an explainer of the plan, as specs that ask for them."""
+        plan, found = self.plan, []
+        for variant in plan.variants:
+            for record in self.progress.of(variant, "confirm"):
+                lacks = set(plan.metrics) - set(record.spec.metrics) or dict(record.spec.explain) != dict(plan.explain)
+                if record.state == "complete" and lacks:
+                    found.append(replace(record.spec, metrics=plan.metrics, explain=plan.explain))
+        return found
+
+    def measured(self, spec: TrialSpec, result: TrialResult) -> None:
+        """A confirmation was tested again: its tables are replaced, its figures added to."""
+        write_files(self.folder / "trials" / spec.id, result.files)
+        self._ledger.note(spec, result)
+        wanted = {"names": list(spec.metrics), "explain": spec.explain}
+        self._write(TRIAL_MEASURED, trial=spec.id, metrics=result.metrics, files=sorted(result.files), **wanted)
 
     def stopped(self, trial: str) -> None:
         """A stopper has ended the trial: it counts with the best it had reached."""

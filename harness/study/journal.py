@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ EPOCH = "epoch"
 """data: `trial`, and the fields of Epoch."""
 TRIAL_FINISHED = "trial_finished"
 """data: `trial`, and the fields of TrialResult; `files` lists names only."""
+TRIAL_MEASURED = "trial_measured"
+"""data: `trial`, `metrics`, `files`, `names` and `explain` (what was asked for): a finished confirmation was
+tested again from its weights, for metrics or explainers that the study named later."""
 TRIAL_INTERRUPTED = "trial_interrupted"
 """data: `trial`, `reason`: it will be handed out again, at no cost to the budget."""
 STUDY_PAUSED = "study_paused"
@@ -159,6 +162,11 @@ class History:
         elif event.kind == TRIAL_FINISHED and record.result is None:
             files = {name: b"" for name in data.pop("files", ())}
             record.result, record.finished = TrialResult(**data, files=files), event.time
+        elif event.kind == TRIAL_MEASURED and record.result is not None:
+            record.spec = replace(record.spec, metrics=tuple(data["names"]), explain=data["explain"])
+            metrics = {**record.result.metrics, **data["metrics"]}
+            files = {**record.result.files, **{name: b"" for name in data["files"]}}
+            record.result = replace(record.result, metrics=metrics, files=files)
 
     def of_variant(self, variant_id: str, stage: str) -> list[TrialRecord]:
         """The trials of one variant and stage, by number."""

@@ -81,7 +81,14 @@ def run_study(
             threads=settings.threads,
         )
         with feed, _stopped_by_signals(conductor), _time_limit(conductor, time_limit_s):
-            error = _attempt(conductor, lambda: tuner.run(conductor, catalog, workspace, settings.concurrent))
+
+            def work() -> None:
+                if not conductor.complete:
+                    tuner.run(conductor, catalog, workspace, settings.concurrent)
+                if conductor.complete:
+                    _measure(conductor, catalog, workspace)
+
+            error = _attempt(conductor, work)
     return _outcome(conductor, error, feed)
 
 
@@ -90,15 +97,15 @@ def _attempt(conductor: Conductor, run: Callable[[], None]) -> HarnessError | No
     error: HarnessError | None = None
     opened = False
     conductor.load()
-    if conductor.complete and conductor.history.finished:
-        return None
+    text = plan_to_json(conductor.plan)
     try:
-        text = plan_to_json(conductor.plan)
+        # Also of a finished study: question, baseline and the variants shown are no part of its identity.
         write_file(conductor.folder / "plan.json", text.encode())
+        if conductor.complete and conductor.history.finished and not conductor.unmeasured():
+            return None
         conductor.open(json.loads(text))
         opened = True
-        if not conductor.complete:
-            run()
+        run()
     except HarnessError as caught:
         error = caught
         conductor.stop(str(caught))
@@ -114,6 +121,20 @@ def _attempt(conductor: Conductor, run: Callable[[], None]) -> HarnessError | No
             except MachineError as caught:  # the disk that stopped the run is still full: resuming copes without
                 error = error or caught
     return error
+
+
+def _measure(conductor: Conductor, catalog: Catalog, workspace: Workspace) -> None:
+    """Computes from saved weights what the study came to ask for after its confirmations were trained."""
+    for spec in conductor.unmeasured():
+        from harness.trial.trial import measure  # torch, which a finished study does without
+
+        if conductor.stopping:
+            return
+        weights = conductor.folder / "trials" / spec.id / "weights.safetensors"
+        try:
+            conductor.measured(spec, measure(spec, catalog, workspace, weights.read_bytes()))
+        except OSError as error:
+            raise MachineError(f"{weights}: cannot be read: {error.strerror}") from error
 
 
 def _outcome(conductor: Conductor, error: HarnessError | None, feed: Feed) -> Outcome:

@@ -21,6 +21,7 @@ from harness.trial.stage import Images, Outlines
 
 OVERLAYS = 6
 """Test images shown unless `[explain] images` says otherwise."""
+WEIGHTS = "weights.safetensors"
 Array = npt.NDArray[Any]
 
 
@@ -118,7 +119,7 @@ class Overlays:
 def weights_file(model: Model, spec: TrialSpec) -> dict[str, bytes]:
     """`weights.safetensors`, with the trial's spec in its metadata."""
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
-    return {"weights.safetensors": safetensors.torch.save(weights, {"spec": spec.to_json()})}
+    return {WEIGHTS: safetensors.torch.save(weights, {"spec": spec.to_json()})}
 
 
 def _eight_bit(images: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:

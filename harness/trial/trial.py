@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 
 from harness.contract import seeds
@@ -22,13 +23,14 @@ from harness.contract.catalog import Catalog
 from harness.contract.dataset import Dataset
 from harness.contract.errors import InputError, MachineError
 from harness.contract.nn import Model
-from harness.contract.types import Epoch, TrialResult, TrialSpec, Workspace
+from harness.contract.types import UNBUILT, Epoch, TrialResult, TrialSpec, Workspace
 from harness.trial.cache import Cache
 from harness.trial.checkpoint import Checkpoint
 from harness.trial.confirm import confirm
 from harness.trial.evaluate import Scorer, in_fp32, predict, score
 from harness.trial.fence import Seal, sealed
 from harness.trial.loader import Loader
+from harness.trial.record import WEIGHTS
 from harness.trial.settings import TrainSettings
 from harness.trial.stage import FitData, Ledger, seal_of
 from harness.trial.train import Diverged, Fit, fit
@@ -49,7 +51,8 @@ def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterat
     model, its training or its settings is a result of state "failed" that says why.
 
     Raises:
-        InputError: the data set or a metric cannot be used: no other trial would fare better.
+        InputError: the data set or a metric cannot be used, or the data have changed since the study was
+            planned: no other trial would fare better.
         MachineError: the disk is full, or the cache or a checkpoint cannot be written. Resumable.
     """
     ledger, started, checkpoint = Ledger(), time.perf_counter(), Checkpoint(spec, workspace)
@@ -71,10 +74,37 @@ def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterat
     checkpoint.remove()
 
 
+def measure(spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: bytes) -> TrialResult:
+    """Tests a confirmed model anew from its weights, for metrics and explainers that were named after it was trained.
+
+    Args:
+        spec: the trial's, with the metrics and explainers that are wanted now.
+        catalog: where its components come from.
+        workspace: where data and cache are.
+        weights: what its `weights.safetensors` holds.
+
+    Raises:
+        InputError: data or weights are not those that the trial was confirmed with.
+        MachineError: the plugins are not.
+    """
+    ledger, settings, device = Ledger(), TrainSettings.of(spec.tree["train"]), _device(workspace.device)
+    catalog.expect(spec.plugins)
+    try:
+        dataset = _dataset(spec, catalog, workspace.data)
+        model = _model(spec, catalog, dataset, settings, device)
+        model.load_state_dict(safetensors.torch.load(weights))
+    except (Unfit, RuntimeError) as error:
+        raise InputError(f"trial {spec.id} cannot be measured again: {error}") from error
+    cache = Cache.ensure(dataset, workspace.cache)
+    with _inside(workspace):
+        tested = confirm(spec, catalog, cache, model, settings, device, ledger)
+    files = {name: data for name, data in tested.files.items() if name != WEIGHTS}
+    return TrialResult(state="complete", metrics=tested.metrics, files=files, ledger=ledger.as_table())
+
+
 def _run(
     spec: TrialSpec, catalog: Catalog, workspace: Workspace, ledger: Ledger, checkpoint: Checkpoint
 ) -> Iterator[Epoch | TrialResult]:
-    _check_plugins(spec, catalog)
     settings, device = TrainSettings.of(spec.tree["train"]), _device(workspace.device)
     dataset = _dataset(spec, catalog, workspace.data)
     cache = Cache.ensure(dataset, workspace.cache)
@@ -136,9 +166,8 @@ def _inside(workspace: Workspace, seal: Seal | None = None) -> Iterator[None]:
 
 def _dataset(spec: TrialSpec, catalog: Catalog, root: Path) -> Dataset:
     dataset: Dataset = catalog.build("dataset", spec.tree["dataset"], root)
-    dataset.prepare()
     if spec.digest and dataset.digest != spec.digest:
-        raise Unfit(
+        raise InputError(
             f"the data set has changed since the study was planned (digest {dataset.digest[:12]}, "
             f"planned with {spec.digest[:12]}): run the study again"
         )
@@ -152,7 +181,7 @@ def _model(spec: TrialSpec, catalog: Catalog, dataset: Dataset, settings: TrainS
         try:
             model: Model = catalog.build("architecture", spec.tree["model"], dataset.task)
         except InputError as error:  # the other variants may well be sound
-            raise Unfit(str(error)) from error
+            raise Unfit(f"{UNBUILT}: {error}") from error
     layout = torch.channels_last if settings.channels_last else torch.contiguous_format
     return model.to(device=device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
 
@@ -172,14 +201,6 @@ def _refuse_ignored_weights(job: Fit) -> None:
             if weighted == plain:
                 raise Unfit('the losses of this model do not use `batch.weights`: use `balance = "sampler"`')
             return
-
-
-def _check_plugins(spec: TrialSpec, catalog: Catalog) -> None:
-    installed = {provider.distribution: provider.version for provider in catalog.providers.values()}
-    for distribution, version in spec.plugins.items():
-        found = installed.get(distribution, "nothing")
-        if found != version:
-            raise Unfit(f"planned with {distribution} {version}, but this worker has {found}")
 
 
 def _device(name: str) -> torch.device:

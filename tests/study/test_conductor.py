@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from harness.contract.errors import MachineError
-from harness.contract.types import Epoch, Plan, TrialResult, TrialSpec, VariantPlan
+from harness.contract.errors import InputError, MachineError
+from harness.contract.types import UNBUILT, Epoch, Plan, TrialResult, TrialSpec, VariantPlan
 from harness.study import space
 from harness.study.conductor import DEATHS, Conductor
 from harness.study.journal import History, Journal, TrialRecord
@@ -137,6 +137,34 @@ def test_a_variant_whose_trials_all_failed_has_failed_with_the_first_reason(tmp_
     handed = drive(conductor, end)
     assert conductor.complete and conductor.progress.failures() == {"bad": "no memory for 0"}
     assert {spec.variant for spec in handed if spec.stage == "confirm"} == {"good"}
+
+
+def test_a_study_of_which_no_model_can_be_built_ends_at_once_and_goes_on_once_it_can(tmp_path: Path) -> None:
+    plan, tried = scripted_plan({"a": SEARCHED, "b": SEARCHED}, trials=3, seeds=(0,)), []
+
+    def unbuilt(spec: TrialSpec) -> TrialResult:
+        tried.append(spec.id)
+        return TrialResult(state="failed", reason=f"{UNBUILT}: timm has no model named 'resnt'")
+
+    for expected in (2, 3):
+        conductor = opened(plan, tmp_path)
+        with pytest.raises(InputError, match="no model named 'resnt'"):
+            drive(conductor, unbuilt)
+        conductor.close()
+        assert len(tried) == expected
+    drive(opened(plan, tmp_path))
+    conductor = opened(plan, tmp_path)
+    assert conductor.complete and not conductor.progress.failures()
+
+
+@pytest.mark.parametrize("reason", ["RuntimeError: no", f"{UNBUILT}: too large for b"])
+def test_failures_of_other_kinds_or_reasons_end_no_study(tmp_path: Path, reason: str) -> None:
+    plan = scripted_plan({"a": SEARCHED, "b": SEARCHED}, trials=3)
+
+    def fails(spec: TrialSpec) -> TrialResult:
+        return TrialResult(state="failed", reason=reason if spec.variant == "b" else f"{UNBUILT}: too large for a")
+
+    assert len(drive(opened(plan, tmp_path), fails)) == 6
 
 
 def test_a_nan_objective_is_a_failure_whatever_the_trial_says(tmp_path: Path) -> None:

@@ -17,15 +17,15 @@ import safetensors.torch
 import torch
 from jaxtyping import Float
 
-from harness.contract.catalog import Catalog, Provider
+from harness.contract.catalog import Catalog
 from harness.contract.components import Component
 from harness.contract.errors import InputError, MachineError
 from harness.contract.hookspecs import hookimpl
 from harness.contract.nn import Batch, Explainer, Model, Output
 from harness.contract.tables import MAPS, OVERLAYS, OWN_HEAD, PREDICTIONS, from_bytes
-from harness.contract.types import Epoch, Task, TrialResult, TrialSpec, Workspace
+from harness.contract.types import Epoch, Sample, Task, TrialResult, TrialSpec, Workspace
 from harness.testing.fake_models import TinyCnn
-from harness.testing.fakes import CLASSES, build_squares, tiny_spec
+from harness.testing.fakes import CLASSES, Squares, build_squares, tiny_spec
 from harness.trial.trial import run_trial
 
 
@@ -91,8 +91,8 @@ def build_unlucky(task: Task, /, *, number: int) -> Model:
     return _Unlucky(len(task.classes), number)
 
 
-def build_gradient() -> Explainer:
-    return _Gradient()
+def build_gradient(*, power: float = 1.0) -> Explainer:
+    return _Gradient(power)
 
 
 class _Taught(TinyCnn):
@@ -115,13 +115,16 @@ class _Unlucky(_Peeker):
 
 
 class _Gradient(Explainer):
+    def __init__(self, power: float) -> None:
+        self.power = power
+
     def explain(self, model: Model, batch: Batch, classes: Sequence[int]) -> Float[torch.Tensor, "b h w"]:
         assert batch.images is not None
         images = batch.images.clone().requires_grad_()
         chosen = model(replace(batch, images=images)).probs[range(len(images)), list(classes)]
         (found,) = torch.autograd.grad(chosen.sum(), images)
         found = found.abs().sum(1)
-        return found / found.amax((1, 2), keepdim=True).clamp_min(1e-9)
+        return (found / found.amax((1, 2), keepdim=True).clamp_min(1e-9)) ** self.power
 
 
 def test_a_trial_yields_its_epochs_and_then_one_result(tiny: Catalog, workspace: Workspace):
@@ -178,7 +181,7 @@ def test_the_callers_randomness_threads_and_precision_are_left_alone(tiny: Catal
     [
         ({"fault": "nan", "from_step": 8}, r"the loss \(bce\) is not finite in epoch 2, step 2 of 6"),
         ({"fault": "raise"}, "RuntimeError: this model was asked to fail"),
-        ({"fault": "build"}, "architecture 'tiny_cnn': `fault` is 'build'"),
+        ({"fault": "build"}, "the model cannot be built: architecture 'tiny_cnn': `fault` is 'build'"),
     ],
 )
 def test_a_trials_own_fault_is_a_failed_result_that_says_why(
@@ -191,18 +194,38 @@ def test_a_trials_own_fault_is_a_failed_result_that_says_why(
     assert workspace.checkpoints is not None and not list(workspace.checkpoints.glob("*"))
 
 
-def test_data_that_changed_since_the_plan_are_a_failure(tiny: Catalog, workspace: Workspace):
-    result = _end(tiny_spec(digest="f" * 64), tiny, workspace)
-    assert result.state == "failed" and "data set has changed" in result.reason
+def test_data_that_changed_since_the_plan_stop_the_study(tiny: Catalog, workspace: Workspace):
+    with pytest.raises(InputError, match="data set has changed"):
+        list(run_trial(tiny_spec(digest="f" * 64), tiny, workspace))
     digest = build_squares(Path()).digest
     assert _end(tiny_spec(digest=digest), tiny, workspace).state == "complete"
 
 
-def test_a_worker_with_other_plugins_is_a_failure(tiny: Catalog, workspace: Workspace):
-    tiny.providers["other"] = Provider("other", "their-plugin", "1.0")
-    assert _end(tiny_spec(plugins={"their-plugin": "1.0"}), tiny, workspace).state == "complete"
-    result = _end(tiny_spec(plugins={"their-plugin": "2.0", "gone": "1"}), tiny, workspace)
-    assert result.reason == "planned with their-plugin 2.0, but this worker has 1.0"
+def test_a_second_trial_finds_the_data_prepared_and_decoded(tiny: Catalog, workspace: Workspace):
+    done: list[str] = []
+
+    class Counted(Squares):
+        def prepare(self) -> None:
+            done.append("prepare")
+
+        def read(self, sample: Sample) -> np.ndarray:
+            done.append("read")
+            return super().read(sample)
+
+    class Plugin:
+        @hookimpl
+        def harness_datasets(self) -> list[Component[Any]]:
+            return [Component(name="counted", build=build_counted, summary="squares that count what is done to them")]
+
+    def build_counted(root: Path, /) -> Any:
+        return Counted(root, 24, 16, 0.0, "multilabel", False)
+
+    tiny.register(Plugin())
+    spec = tiny_spec()
+    spec = replace(spec, tree={**spec.tree, "dataset": {"use": "counted"}})
+    for number in (0, 1):
+        assert _end(replace(spec, number=number), tiny, workspace).state == "complete"
+        assert done == ["prepare"] + 96 * ["read"]
 
 
 def test_a_device_that_is_not_there_is_told_to_the_user(tiny: Catalog, workspace: Workspace):
@@ -324,6 +347,17 @@ def test_explainers_add_their_maps_to_the_tables(tiny: Catalog, workspace: Works
     assert maps.groupby(["map", "split"]).size().to_dict() == {
         (name, split): 48 for name in ("native", "gradient") for split in ("tune_loc", "test")
     }
+
+
+def test_an_explainer_gets_its_parameters(tiny: Catalog, workspace: Workspace):
+    tiny.register(Extras())
+    plain, spread = (
+        from_bytes(_end(tiny_spec(stage="confirm", explain={"use": [table]}), tiny, workspace).files["maps.parquet"])
+        for table in ("gradient", {"use": "gradient", "power": 0.5})
+    )
+    chosen = plain["map"] == "gradient"
+    assert (spread["dice_sum"] > plain["dice_sum"])[chosen].all()
+    assert (spread["dice_sum"] == plain["dice_sum"])[~chosen].all()
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])

@@ -1,0 +1,101 @@
+"""A metric that a study names later is computed from the saved weights; nothing is trained again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness import Component, hookimpl
+from harness.adapters.inline import InlineTuner
+from harness.adapters.optuna_search import OptunaProposer
+from harness.contract.catalog import Catalog
+from harness.contract.types import Plan
+from harness.study.journal import TRIAL_FINISHED, TRIAL_MEASURED, Journal
+from harness.study.results import read_results
+from harness.study.run import run_study
+from harness.study.settings import Settings
+from harness.testing.fakes import tiny_catalog
+from harness.testing.scripted import scripted_plan
+
+
+def build_mean_score(task: Any, /) -> Any:
+    from harness.nn import Metric
+
+    class MeanScore(Metric):
+        def __init__(self) -> None:
+            self.reset()
+
+        def update(self, output: Any, batch: Any) -> None:
+            self.scores += output.probs.flatten().tolist()
+
+        def compute(self) -> dict[str, float]:
+            return {"": sum(self.scores) / len(self.scores)}
+
+        def reset(self) -> None:
+            self.scores: list[float] = []
+
+    return MeanScore()
+
+
+class Later:
+    @hookimpl
+    def harness_metrics(self) -> list[Component[Any]]:
+        return [Component(name="mean_score", build=build_mean_score, summary="the mean of all scores")]
+
+
+def catalog() -> Catalog:
+    found = tiny_catalog()
+    found.register(Later())
+    return found
+
+
+def run(plan: Plan, folder: Path) -> Path:
+    settings = Settings(data=folder, results=folder / "results", cache=folder / "cache", device="cpu")
+    target = settings.results / plan.directory
+    target.mkdir(parents=True, exist_ok=True)
+    proposer = OptunaProposer(f"sqlite:///{target / 'optuna.db'}")
+    outcome = run_study(plan, settings, catalog(), InlineTuner(), proposer)
+    assert outcome.exit_code == 0, outcome
+    return target
+
+
+def kinds(folder: Path) -> list[str]:
+    return [event.kind for event in Journal(folder / "journal.jsonl").read()]
+
+
+def test_a_metric_named_later_is_computed_from_the_weights_and_nothing_is_trained(tmp_path: Path) -> None:
+    plan = scripted_plan({"a": {"use": "tiny_cnn"}}, trials=1, epochs=1, seeds=(0, 1))
+    folder = run(plan, tmp_path)
+    weights = {path: path.read_bytes() for path in folder.glob("trials/*/weights.safetensors")}
+    assert kinds(folder).count(TRIAL_FINISHED) == 3 and len(weights) == 2
+
+    asked = replace(plan, metrics=("auroc", "mean_score"))
+    run(asked, tmp_path)
+    found = read_results(folder, catalog())
+    confirmed = [record for record in found.history.trials.values() if record.spec.stage == "confirm"]
+    assert all(0 < record.result.metrics["test/mean_score"] < 1 for record in confirmed if record.result)
+    assert all("test/auroc" in record.result.metrics for record in confirmed if record.result)
+    assert kinds(folder).count(TRIAL_FINISHED) == 3 and kinds(folder).count(TRIAL_MEASURED) == 2
+    assert weights == {path: path.read_bytes() for path in weights}
+
+    run(asked, tmp_path)
+    assert kinds(folder).count(TRIAL_MEASURED) == 2, "what was measured is not measured again"
+
+
+def test_measuring_again_is_another_opening_of_the_test_split(tmp_path: Path) -> None:
+    plan = scripted_plan({"a": {"use": "tiny_cnn"}}, trials=1, epochs=1, seeds=(0,))
+    run(plan, tmp_path)
+    run(replace(plan, metrics=("auroc", "mean_score")), tmp_path)
+    lines = (tmp_path / "results" / "ledger.jsonl").read_text().splitlines()
+    assert len(lines) == 2 and len({json.loads(line)["trial"] for line in lines}) == 1
+
+
+def test_a_finished_study_takes_a_new_question_without_running_anything(tmp_path: Path) -> None:
+    plan = scripted_plan({"a": {"use": "tiny_cnn"}}, trials=1, epochs=1, seeds=(0,))
+    folder = run(plan, tmp_path)
+    before = kinds(folder)
+    run(replace(plan, question="and now?"), tmp_path)
+    assert kinds(folder) == before
+    assert read_results(folder, catalog()).plan.question == "and now?"
