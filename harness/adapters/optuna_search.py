@@ -69,10 +69,10 @@ class OptunaProposer:
         with self._reaching():
             study = self._study(variant.id)
             study.sampler = self._sampler(variant, number)
-            known = self._trials(variant.id)[number:]
-            if not known and params is not None:
+            state = self._state(variant.id, number)
+            if state is None and params is not None:
                 study.enqueue_trial(dict(params))
-            if known and known[0].state == TrialState.RUNNING:
+            if state == TrialState.RUNNING:
                 # Asked before a crash: what it had sampled is kept, the rest is sampled now.
                 trial = optuna.Trial(study, self._trial_id(variant.id, number))
             else:
@@ -158,6 +158,13 @@ class OptunaProposer:
 
     def _trial_id(self, variant_id: str, number: int) -> int:
         return int(self._storage.get_trial_id_from_study_id_trial_number(self._study_id(variant_id), number))
+
+    def _state(self, variant_id: str, number: int) -> TrialState | None:
+        """The state of one trial; reading them all would cost more with each."""
+        try:
+            return self._storage.get_trial(self._trial_id(variant_id, number)).state
+        except KeyError:
+            return None
 
     def _trials(self, variant_id: str) -> list[FrozenTrial]:
         return list(self._storage.get_all_trials(self._study_id(variant_id), deepcopy=False))

@@ -134,7 +134,7 @@ def _ray(address: str, workspace: Workspace, concurrent: int, folder: str, condu
     try:
         try:
             ray.init(log_to_driver=False, logging_level=logging.ERROR, **(cluster if address else own))
-        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # a node that is slow to start is a bare Exception
             raise MachineError(f"Ray cannot be started: {error}") from error
         _restore(handlers)
         started = [child.pid for child in psutil.Process().children() if child.pid not in children]
