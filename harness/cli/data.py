@@ -106,7 +106,6 @@ def check(app: App, name: str, budget: str | None, sets: tuple[str, ...], as_jso
 
 def _dataset(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> Dataset:
     dataset: Dataset = app.catalog.build("dataset", _table(app, name, budget, sets), app.settings.data, where="--set")
-    dataset.prepare()
     return dataset
 
 

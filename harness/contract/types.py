@@ -198,6 +198,10 @@ class Epoch:
     phase: str = ""
 
 
+UNBUILT = "the model cannot be built"
+"""How the reason begins of a trial that failed because its table makes no model."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrialResult:
     """How a trial ended.

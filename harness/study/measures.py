@@ -63,9 +63,12 @@ def check_explain(
 ) -> tuple[ExplainSection, list[str]]:
     """The explainers that some variant can feed, and why others are left out; mistakes go to `problems`."""
     kept: list[str | dict[str, Any]] = []
-    dropped = []
+    dropped, names = [], set[str]()
     for index, entry in enumerate(section.use):
         factory = catalog.factory("explainer", entry, problems, f"explain.use.{index}")
+        if factory and factory.name in names:
+            problems.add(f"explain.use.{index}", f"{factory.name!r} stands here twice: its maps would bear one name")
+        names.add(factory.name if factory else "")
         lacking = [sorted(factory.component.needs - item.provides) for item in checked] if factory else []
         if factory and lacking and all(lacking):
             dropped.append(f"the explainer {factory.name!r} is left out: it needs {', '.join(lacking[0])}")

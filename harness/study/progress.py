@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.contract.types import Plan, Stage, TrialSpec, VariantPlan
+from harness.contract.types import UNBUILT, Plan, Stage, TrialSpec, VariantPlan
 from harness.study.journal import TrialRecord
 
 
@@ -87,6 +87,13 @@ class Progress:
                 result = next(iter([*confirm, *search]), None)
                 found[variant.name] = result.reason if result else "no trial was completed"
         return found
+
+    def unbuilt(self) -> str:
+        """Why no model could be built so far, where each variant was tried and all failed for one reason; else ""."""
+        ended = [[record.result for record in self.of(item, "search") if record.result] for item in self.plan.variants]
+        reasons = {result.reason for results in ended for result in results}
+        alike = all(ended) and len(reasons) == 1
+        return next((reason for reason in reasons if alike and reason.startswith(UNBUILT)), "")
 
     def _best(self, variant: VariantPlan, state: str, without: Iterable[Mapping[str, Any]] = ()) -> TrialRecord | None:
         best: TrialRecord | None = None

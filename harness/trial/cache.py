@@ -67,11 +67,11 @@ class Cache:
     def ensure(cls, dataset: Dataset, root: Path, progress: Progress | None = None) -> Cache:
         """The cache of `dataset` below `root`, decoded now where it is missing or damaged.
 
-        Safe to call from several processes at once: one decodes, the others wait. Nothing is
-        decoded, and no mask is opened, where all is well.
+        Safe to call from several processes at once: one prepares and decodes, the others wait.
+        Nothing is prepared or decoded, and no mask is opened, where all is well.
 
         Args:
-            dataset: read through `read` and `read_mask` only.
+            dataset: made ready by `prepare`, then read through `read` and `read_mask` only.
             root: folder of all caches.
             progress: called with (images decoded, images in all); not called on a warm cache.
 
@@ -112,7 +112,7 @@ class Cache:
 
     def _build(self, names: list[Split], progress: Progress | None) -> None:
         total = sum(len(self.dataset.split(name)) for name in names)
-        done = 0
+        done, prepared = 0, False
 
         def report(count: int) -> None:
             nonlocal done
@@ -126,8 +126,11 @@ class Cache:
                 with filelock.FileLock(self.folder / f"{name}.lock"):
                     if _intact(self.folder / name, deep=True):
                         report(len(self.dataset.split(name)))
-                    else:
-                        self._replace(name, report)
+                        continue
+                    if not prepared:
+                        self.dataset.prepare()
+                        prepared = True
+                    self._replace(name, report)
         except OSError as error:
             raise MachineError(f"{self.folder}: the image cache cannot be written: {error}") from error
 

@@ -47,7 +47,8 @@ def confirm(
     """
     data, record = ConfirmData.of(cache, ledger), Record(spec, cache.dataset.task)
     overlays = Overlays(data.test, data.task, int(spec.explain.get("images", OVERLAYS)))
-    explainers = {name: catalog.build("explainer", name) for name in _names(spec.explain) if name != OWN_MAP}
+    tables = {_name(table): table for table in spec.explain.get("use", ())}
+    explainers = {name: catalog.build("explainer", table) for name, table in tables.items() if name != OWN_MAP}
     scores: list[tuple[Batch, Output]] = []
 
     def recorded(images: Images) -> Iterator[tuple[Batch, Output]]:
@@ -90,5 +91,5 @@ def _maps(
         yield name, torch.stack([explainer.explain(model, batch, [k] * count) for k in range(classes)], 1)
 
 
-def _names(explain: Mapping[str, Any]) -> list[str]:
-    return [str(item["use"] if isinstance(item, Mapping) else item) for item in explain.get("use", ())]
+def _name(table: Mapping[str, Any] | str) -> str:
+    return table if isinstance(table, str) else str(table["use"])

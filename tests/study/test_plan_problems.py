@@ -173,6 +173,11 @@ def _lines(messages: list[str]) -> list[str]:
             '[explain]\nuse = [{ use = "native", image = 3 }]\n[confirm]',
             "explain.use.0.image: 'native' takes images; did you mean 'images'?",
         ),
+        (
+            "[confirm]",
+            '[explain]\nuse = ["native", { use = "native", images = 2 }]\n[confirm]',
+            "explain.use.1: 'native' stands here twice: its maps would bear one name",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_path(planner: Any, old: str, new: str, message: str) -> None:
