@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from harness.contract.components import BackboneFactory, Component, PoolingFactory, use
 from harness.contract.dataset import Dataset
 from harness.contract.errors import HarnessError, InputError, nearest
+from harness.contract.files import file_facts
 from harness.contract.hookspecs import hookimpl
 from harness.contract.seeds import of as seed_of
 from harness.contract.types import Epoch, Plan, Sample, Task, TrialResult, TrialSpec
@@ -28,6 +29,7 @@ __all__ = [
     "Task",
     "TrialResult",
     "TrialSpec",
+    "file_facts",
     "hookimpl",
     "nearest",
     "results",

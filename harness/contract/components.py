@@ -40,8 +40,9 @@ class Component(Generic[T]):
         provides: what others may ask for: "evidence", "stages", "masks", …
         space: the author's default search ranges, in the DSL of a study file.
         facts: from the same arguments as `build`, light and free of torch: stride, width, the
-            shape of the map. Raises ValueError for parameters that cannot work, so that the
-            plan can say so before anything is built.
+            shape of the map, and "files": {path: sha256} of those that parameters name (see
+            `file_facts`), which become part of a trial's identity. Raises ValueError for parameters
+            that cannot work, so that the plan can say so before anything is built.
         task: a dataset's facts, `(**params) -> Task`, known without building it.
         tiny: the smallest legal configuration, for the laws.
         assumed: what the source does not say, and what was chosen.

@@ -123,6 +123,8 @@ def _variant(
     own: dict[str, Any] = {}
     if checked.digest != base["digest"]:
         own["digest"] = checked.digest
+    if files := checked.facts.get("files"):
+        own["files"] = files
     if others := {key: version for key, version in plugins.items() if key not in base["plugins"]}:
         own["plugins"] = others
     return VariantPlan(

@@ -112,8 +112,9 @@ class Checker:
         if problems:
             return None
         parts = {(kind, component.name): component for f in factories for kind, component in uses(f, "architecture")}
+        files = {path: found for item in known for path, found in item.get("files", {}).items()}
         return Checked(
-            facts=known[0],
+            facts={**known[0], "files": files} if files else known[0],
             canonical=_agreed(known),
             needs=frozenset().union(*(component.needs for component in parts.values())),
             provides=dataset.provides.union(*(component.provides for component in parts.values())),
@@ -152,18 +153,23 @@ class Checker:
 
     def _facts(self, factory: Factory, task: Task, problems: Problems) -> Mapping[str, Any]:
         before = len(problems.messages)
-        self._slot_facts(factory, "model", problems)
+        files = self._slot_files(factory, "model", problems)
         if len(problems.messages) > before:
             return {}
-        return self._ask(factory, (task,), "architecture", "model", problems)
+        facts = self._ask(factory, (task,), "architecture", "model", problems)
+        files |= facts.get("files", {})
+        return {**facts, "files": files} if files else facts
 
-    def _slot_facts(self, factory: Factory, path: str, problems: Problems) -> None:
-        known = parameters(factory.component.build)
+    def _slot_files(self, factory: Factory, path: str, problems: Problems) -> dict[str, str]:
+        """Asks what fills the slots for its facts, and returns the files that it reads."""
+        known, files = parameters(factory.component.build), dict[str, str]()
         for key, value in factory.params.items():
             if isinstance(value, Factory):
                 kind = str(known[key].slot)
-                self._slot_facts(value, f"{path}.{key}", problems)
-                self._ask(value, (MANY_CELLS,) if kind == "pooling" else (), kind, f"{path}.{key}", problems)
+                files |= self._slot_files(value, f"{path}.{key}", problems)
+                supplied = (MANY_CELLS,) if kind == "pooling" else ()
+                files |= self._ask(value, supplied, kind, f"{path}.{key}", problems).get("files", {})
+        return files
 
     def _ask(
         self, factory: Factory, supplied: tuple[Any, ...], kind: str, path: str, problems: Problems

@@ -45,8 +45,8 @@ def variant_id(study: str, name: str, tree: Mapping[str, Any], own: Mapping[str,
         study: the study's id.
         name: the variant's.
         tree: its own, resolved.
-        own: what only this variant brings: the digest of a data set, versions of plugins that
-            the base does not use. Empty for most.
+        own: what only this variant brings: the digest of a data set, those of files that its parameters
+            name, versions of plugins that the base does not use. Empty for most.
     """
     return _sha256([study, name, tree, *([own] if own else [])])
 

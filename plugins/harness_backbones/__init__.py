@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
-from harness import Component, hookimpl
+from harness import Component, file_facts, hookimpl
 
 _STAGE_STRIDES = {64: (1, 2, 2, 2, 2), 16: (1, 2, 2, 1, 1), 8: (1, 2, 1, 1, 1)}
 
@@ -61,12 +61,16 @@ def timm_facts(
     weights: str | None = None,
     out_index: int | None = None,
 ) -> Mapping[str, Any]:
-    """Nothing but the checks: timm's strides are known only once it is imported."""
+    """The checks, and what is in the file of weights; timm's strides are known only once it is imported.
+
+    Raises:
+        ValueError: the parameters exclude each other, or there is no such file.
+    """
     if pretrained and weights:
         raise ValueError("`pretrained` and `weights` exclude each other.")
     if isinstance(pretrained, str) and model != pretrained:
         raise ValueError(f"pretrained = {pretrained!r} needs model = {pretrained!r}, but got {model=}.")
-    return {}
+    return file_facts("weights", weights)
 
 
 def _check_width(width: int) -> None:

@@ -224,7 +224,6 @@ def harness_datasets() -> Iterable[Component[Dataset]]:
         summary="phantom mammograms with smooth and spiculated lesions and exact outlines",
         source="texture: Burgess, Jacobson and Judy 2001, Medical Physics 28, 419",
         task=breast_task,
-        provides=frozenset({"train_masks", "eval_masks", "views"}),
         tiny={"images": (16, 8, 8), "image_size": (128, 96)},
     )
     yield Component(
@@ -233,7 +232,6 @@ def harness_datasets() -> Iterable[Component[Dataset]]:
         summary="handwritten digits on a textured canvas: find the 3 (malignant) and the 5 (benign)",
         source="after Pawlowski et al. 2019, Needles in Haystacks; handwriting: UCI digits by scikit-learn, or MNIST",
         task=canvas_task,
-        provides=frozenset({"train_masks", "eval_masks", "views"}),
         tiny={"images": (16, 8, 8), "image_size": (96, 72)},
     )
     yield Component(
@@ -241,5 +239,4 @@ def harness_datasets() -> Iterable[Component[Dataset]]:
         build=build_manifest,
         summary="images listed in a CSV or Parquet table: PNG, JPEG, TIFF, DICOM",
         task=manifest_task,
-        provides=frozenset({"train_masks", "eval_masks", "views"}),
     )

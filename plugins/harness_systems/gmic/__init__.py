@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from harness import BackboneFactory, Component, PoolingFactory, Task, use
+from harness import BackboneFactory, Component, PoolingFactory, Task, file_facts, use
 from harness_systems.gmic.geometry import Geometry, map_size
 
 PUBLISHED_CLASSES = ("benign", "malignant")
@@ -95,16 +95,17 @@ def gmic_facts(
     replicate_grey: bool = True,
     weights: str | None = None,
 ) -> Mapping[str, Any]:
-    """Map, cells, window, crop side, how many crops fit, and what the poolings come to.
+    """Map, cells, window, crop side, how many crops fit, what the poolings come to, and what is in `weights`.
 
     Where only the built backbone knows the map's size (timm), just the checks that need no map.
     """
     local_backbone.facts()
+    files = file_facts("weights", weights)
     canonical: dict[str, Any] = {"local_pooling": _check_local_pooling(local_pooling, crops)}
     place = _check(task, backbone, crops, crop_px, map_l1)
     if place is None:
         pooling.facts(1)
-        return {"canonical": {key: value for key, value in canonical.items() if value}}
+        return {"canonical": {key: value for key, value in canonical.items() if value}, **files}
     canonical["pooling"] = pooling.facts(place.cells).get("canonical")
     canonical["crop_px"] = place.crop_px
     return {
@@ -114,6 +115,7 @@ def gmic_facts(
         "crop_px": place.crop_px,
         "most_crops": place.most_crops,
         "canonical": {key: value for key, value in canonical.items() if value},
+        **files,
     }
 
 
