@@ -56,12 +56,13 @@ class Seen:
 
     plan: Plan | None = None
     attempts: int = 0
+    ended: float = 0.0
     trials: dict[str, Trial] = field(default_factory=dict)
     variants: dict[str, Variant] = field(default_factory=dict)
 
     def add(self, event: Event) -> None:
         """Takes one more event in."""
-        name = event.data.get("trial", "")
+        name, self.ended = event.data.get("trial", ""), event.time
         trial = self.trials.get(name)
         if event.kind == STUDY_STARTED:
             self.plan, self.attempts = plan_from_json(event.data["plan"]), self.attempts + 1

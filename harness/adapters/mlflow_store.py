@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +82,15 @@ class Sender:
             self._writer.report(report)
             self._report = _stamp(report)
             self._save()
+
+    def figures(self, by_variant: Mapping[str, Mapping[str, float]]) -> None:
+        """Leaves figures with the variants' runs: intervals, which need every variant's tables; after `send`.
+
+        Args:
+            by_variant: variant's id -> metric -> value; what is not finite is left out.
+        """
+        if self._writer:
+            self._writer.figures(by_variant)
 
     def close(self) -> None:
         """Lets other processes send."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,7 @@ class Writer:
         self._client, self._folder, self._mark, self._artifacts = client, folder, mark, artifacts
         self._counts, self._weights = counts, weights
         self._seen = Seen()
+        self._counted: Counts | None = None
         self._made: Runs | None = None
         self._common: dict[str, Any] = {}
 
@@ -87,6 +89,13 @@ class Writer:
         for path in paths:
             self._runs.file(STUDY, path, str(Path("report") / path.relative_to(self._folder / "report").parent))
 
+    def figures(self, by_variant: Mapping[str, Mapping[str, float]]) -> None:
+        """Leaves figures with the variants' runs."""
+        for variant, figures in by_variant.items():
+            finite = {name: value for name, value in figures.items() if math.isfinite(value)}
+            self._runs.note(variant, self._seen.ended, self._seen.attempts, metrics=finite)
+        self._runs.flush()
+
     @property
     def _plan(self) -> Plan:
         assert self._seen.plan is not None, "a journal begins with study_started"
@@ -104,7 +113,7 @@ class Writer:
                 "dataset_digest": plan.dataset_digest,
                 "plugins": ", ".join(f"{name} {version}" for name, version in plan.plugins.items()),
                 "mlflow.source.name": str(plan.path),
-                "mlflow.user": getpass.getuser(),
+                "mlflow.user": _user(),
             }
             if commit := commit_of(plan.path.parent):
                 self._common["mlflow.source.git.commit"] = commit
@@ -228,7 +237,9 @@ class Writer:
         table = tree.get("dataset")
         if table is None:
             return
-        counts = self._counts() if self._counts else {}
+        if self._counted is None:
+            self._counted = self._counts() if self._counts else {}
+        counts = self._counted
         rows = sum(split.get("images", 0) for split in counts.values())
         columns = [f"{split} {what}: {count}" for split, whats in counts.items() for what, count in whats.items()]
         schema = {"mlflow_colspec": [{"type": "long", "name": column, "required": True} for column in columns]}
@@ -258,6 +269,13 @@ def _epoch_metrics(data: Mapping[str, Any]) -> dict[str, float]:
 def _params(tree: Mapping[str, Any]) -> dict[str, str]:
     leaves = flatten(tree).items()
     return {path: str(value) if isinstance(value, float) else brief(value) for path, value in leaves}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in a container whose user has no name
+        return "unknown"
 
 
 def _note(plan: Plan) -> str:

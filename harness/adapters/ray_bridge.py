@@ -128,14 +128,20 @@ class End(Exception):
     """Breaks off a Ray experiment."""
 
 
-class Ender(Callback):  # type: ignore[misc]
-    """Kills what runs as soon as the run is to end: an epoch may take minutes, and its checkpoint is safe."""
+class Housekeeper(Callback):  # type: ignore[misc]
+    """Kills what runs as soon as the run is to end, and keeps Ray's memory small."""
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
 
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Empties the report, which the scheduler has dealt with: Ray keeps statistics of every number in it."""
+        result.clear()
+
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Looked at several times a second, also while nothing is reported."""
+        """Called several times a second; an epoch may take minutes, and the last one's checkpoint is safe."""
         if not self._bridge.ending:
             return
         for trial in trials:

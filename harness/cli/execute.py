@@ -58,7 +58,7 @@ def _tuner(name: str, settings: Settings) -> Any:
         return InlineTuner()
     from harness.adapters.ray_tune import RayTuner
 
-    return RayTuner(disabled=settings.disabled)
+    return RayTuner(disabled=settings.disabled, address=settings.ray_address, gpus_per_trial=settings.gpus_per_trial)
 
 
 def _display(app: App, plan: Plan, store: MlflowObserver, since: int) -> Observer:
@@ -101,11 +101,23 @@ def send_report(app: App, results: Results) -> str:
     sender = Sender(tracking_uri(app.settings), results.folder, artifact_root(app.settings))
     try:
         sender.send()
+        sender.figures(_intervals(results))
     except Exception as error:  # whatever the store, or the way to it, raises: the report itself is written
         return f"tracking: the report is not sent yet ({in_brief(error)}); `harness doctor --send` sends it"
     finally:
         sender.close()
     return ""
+
+
+def _intervals(results: Results) -> dict[str, dict[str, float]]:
+    """Each variant's intervals over patients, and its difference to the baseline, under MLflow's names."""
+    ids = {variant.name: variant.id for variant in results.plan.variants}
+    rows = results.variants.set_index("variant")
+    wanted = [name for name in rows.columns if name.endswith(("_low", "_high", "_difference"))]
+    found = {}
+    for row in rows.reset_index().to_dict("records"):
+        found[ids[str(row["variant"])]] = {f"interval/{column}": float(row[column]) for column in wanted}
+    return found
 
 
 def late(app: App, folder: Path) -> str:

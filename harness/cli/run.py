@@ -126,7 +126,8 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
         for line in what_is_there(app, plan, earlier):
             app.out.print(Text(line, "cyan"))
     known = len(app.catalog.broken)
-    if earlier and earlier.finished and (folder / "plan.json").read_text() == plan_to_json(plan):
+    ran = not (earlier and earlier.finished and (folder / "plan.json").read_text() == plan_to_json(plan))
+    if earlier and not ran:
         outcome, unsent = ended(earlier), late(app, folder)
     else:
         outcome, unsent = execute(app, plan, settings, manner)
@@ -134,12 +135,14 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
         _say(app, outcome)
         click.get_current_context().exit(outcome.exit_code)
     results = read_results(folder, app.catalog)
-    if results.finished and not (earlier and earlier.finished):
-        unsent = unsent or send_report(app, results)
     if manner.as_json:
         click.echo(show.as_json(results, manner.heads, exit_code=outcome.exit_code, unsent=outcome.unsent))
     elif results.history.trials:
         show.show_table(app, results, manner.heads)
+    # After the table: hours of training are on the screen, whatever becomes of the report.
+    if results.finished and (ran or not (folder / "report" / "report.md").exists()):
+        unsent = unsent or send_report(app, results)
+    if results.history.trials and not manner.as_json:
         show.show_places(app, results)
     _say(app, outcome)
     for item in app.catalog.broken[known:]:

@@ -7,11 +7,13 @@ import shutil
 from dataclasses import asdict
 
 import click
+from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
 from harness.cli.options import budget_option, heads_option, json_option, plan_of, set_option, study_argument
 from harness.cli.run import resume, run
 from harness.cli.tables import plain_table, plan_view
+from harness.contract.errors import InputError
 
 
 @click.group()
@@ -33,9 +35,14 @@ study.add_command(resume)
 def list_studies(app: App, as_json: bool) -> None:
     """Lists the studies that can be named, and what was run of each."""
     from harness.study.results import runs_of
-    from harness.study.spec import load_study, study_names
+    from harness.study.spec import Study, load_study, study_names
 
-    found = {name: load_study(path) for name, path in study_names().items()}
+    found: dict[str, Study] = {}
+    for name, path in study_names().items():
+        try:
+            found[name] = load_study(path)
+        except InputError as error:  # one file that cannot be read hides no other
+            app.err.print(Text(str(error), "yellow"), soft_wrap=True)
     runs = {name: [folder.name for folder in runs_of(app.settings.results, name)] for name in found}
     if as_json:
         rows = [

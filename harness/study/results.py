@@ -14,6 +14,7 @@ from harness.contract.errors import InputError, Problems
 from harness.contract.types import Plan, Task
 from harness.study.journal import History, Journal, TrialRecord
 from harness.study.plan_io import plan_from_json
+from harness.study.spec import NAME
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,9 +189,11 @@ def find_run(root: Path, study: str, budget: str | None = None) -> Path:
         budget: None for any.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or the name holds a path: results are read and removed by it.
     """
     name = Path(study).stem if study.endswith(".toml") else study
+    if not NAME.fullmatch(name):
+        raise InputError(f"{study!r} is no study's name: letters, digits, - and _ only, or a path ending in .toml")
     found = runs_of(root, name, budget)
     if not found:
         which = f" at budget {budget!r}" if budget else ""

@@ -35,6 +35,9 @@ class Settings:
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         threads: torch threads of one trial.
         concurrent: trials at a time.
+        ray_address: of a running Ray cluster; empty starts Ray on this machine. Its workers must reach
+            `data`, `cache` and `results` under the same paths.
+        gpus_per_trial: what a trial asks Ray for; None asks for one where the machine has any.
         disabled: plugins that are not loaded, by the name of their entry point.
     """
 
@@ -46,6 +49,8 @@ class Settings:
     device: str = "auto"
     threads: int = 1
     concurrent: int = 1
+    ray_address: str = ""
+    gpus_per_trial: float | None = None
     disabled: tuple[str, ...] = ()
 
 
@@ -53,6 +58,8 @@ class _Compute(Strict):
     device: str = "auto"
     threads: Annotated[int, Field(ge=1)] = 1
     concurrent: Annotated[int, Field(ge=1)] = 1
+    ray_address: str = ""
+    gpus_per_trial: Annotated[float, Field(ge=0)] | None = None
 
     @field_validator("device")
     @classmethod
@@ -128,6 +135,8 @@ def _settings(file: _File, folder: Path) -> Settings:
         device=file.compute.device,
         threads=file.compute.threads,
         concurrent=file.compute.concurrent,
+        ray_address=file.compute.ray_address,
+        gpus_per_trial=file.compute.gpus_per_trial,
         disabled=tuple(file.plugins.disabled),
     )
 
@@ -160,4 +169,8 @@ def _database(url: str) -> tuple[object, ...]:
     if scheme == "sqlite":
         return scheme, os.path.realpath(url.split(":///", 1)[-1])
     schema = parse_qs(parts.query).get("options")
-    return scheme, parts.hostname, parts.port or _PORTS.get(scheme), parts.path.strip("/"), str(schema)
+    try:
+        port = parts.port or _PORTS.get(scheme)
+    except ValueError as error:
+        raise InputError(f"{FILE}: {url!r} is no database's URL: {error}") from error
+    return scheme, parts.hostname, port, parts.path.strip("/"), str(schema)

@@ -60,7 +60,8 @@ def test_all_unknown_keys_of_both_files_are_told_at_once(tmp_path: Path) -> None
         "harness.toml: results: expected string, found 3",
         "harness.toml: compute.device: 'gpu' is not one of auto, cpu, mps, cuda, cuda:0, cuda:1, …",
         "harness.toml: compute.concurrent: must be greater than or equal to 1, found 0",
-        "harness.toml: compute.thread: unknown key; allowed are concurrent, device, threads; did you mean 'threads'?",
+        "harness.toml: compute.thread: unknown key; allowed are concurrent, device, gpus_per_trial, ray_address, "
+        "threads; did you mean 'threads'?",
         "harness.toml: dta: unknown key; allowed are cache, compute, data, plugins, results, search, tracking; "
         "did you mean 'data'?",
         "harness.local.toml: trackin: unknown key; allowed are cache, compute, data, plugins, results, search, "
@@ -102,3 +103,8 @@ def test_one_database_for_optuna_and_mlflow_is_refused(tmp_path: Path, tracking:
 def test_two_databases_are_fine(tmp_path: Path, tracking: str, optuna: str) -> None:
     (tmp_path / "harness.toml").write_text(f'[search]\noptuna_url = "{optuna}"\n[tracking]\nuri = "{tracking}"\n')
     assert load_settings(tmp_path).optuna_url is not None
+
+
+def test_a_port_that_is_no_number_is_told(tmp_path: Path) -> None:
+    refusal = _refusal(tmp_path, '[search]\noptuna_url = "postgresql://u@host:abc/db"\n')
+    assert "'postgresql://u@host:abc/db' is no database's URL" in refusal
