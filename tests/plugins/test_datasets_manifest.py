@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from harness.contract.errors import InputError
+from harness.trial.cache import Cache
 
 _SPEC = importlib.util.spec_from_file_location("datasets_tables", Path(__file__).parent / "datasets_tables.py")
 tables = importlib.util.module_from_spec(_SPEC)
@@ -128,14 +129,14 @@ def test_a_file_that_is_no_image_is_named_before_anything_is_decoded(tmp_path):
     assert told.startswith(f"{path}: row 7: set/images/5.png cannot be read: ")
 
 
-def test_truncated_images_are_named_by_prepare_all_and_by_read_one(tmp_path):
+def test_truncated_images_are_named_by_the_cache_all_and_by_read_one(tmp_path):
     path = write(tmp_path, rows())
     for number in (1, 4):
         image = path.parent / f"images/{number}.png"
         image.write_bytes(image.read_bytes()[:300])
     dataset = build(tmp_path)
     with pytest.raises(InputError) as caught:
-        dataset.prepare()
+        Cache.ensure(dataset, tmp_path / "cache")
     assert [line.split(" cannot")[0] for line in str(caught.value).splitlines()] == [
         f"{path}: row 3: set/images/1.png",
         f"{path}: row 6: set/images/4.png",
