@@ -115,6 +115,12 @@ def in_brief(error: BaseException) -> str:
     return line if len(line) <= 120 else line[:119] + "…"
 
 
-def address(uri: str) -> str:
-    """A short name for a URI that gives no password away."""
+def address(uri: str, folder: Path) -> str:
+    """A short name for a URI that gives no password away.
+
+    An SQLite file is named by its place relative to `folder`: results that are moved or copied together
+    with their database have been sent, wherever they stand.
+    """
+    if uri.startswith("sqlite:///"):
+        uri = os.path.relpath(uri.removeprefix("sqlite:///"), folder)
     return hashlib.sha256(uri.encode()).hexdigest()[:16]

@@ -107,7 +107,9 @@ class Sender:
         self._mark = mark_of(events[0])
         self.offset = _sent(self._uri, self._folder, events)
         self._report = (
-            _load(self._folder / STATE).get(address(self._uri), {}).get("report", 0.0) if self.offset else 0.0
+            _load(self._folder / STATE).get(address(self._uri, self._folder), {}).get("report", 0.0)
+            if self.offset
+            else 0.0
         )
         writer = Writer(connect(self._uri), self._folder, self._mark, self._artifacts, self._counts, self._weights)
         writer.recall(event for event in events if event.offset <= self.offset)
@@ -116,7 +118,7 @@ class Sender:
     def _save(self) -> None:
         path = self._folder / STATE
         state = _load(path)
-        state[address(self._uri)] = {"mark": self._mark, "offset": self.offset, "report": self._report}
+        state[address(self._uri, self._folder)] = {"mark": self._mark, "offset": self.offset, "report": self._report}
         write_file(path, json.dumps(state).encode())
 
 
@@ -235,7 +237,7 @@ def _state(run: Run) -> str:
 
 def _sent(uri: str, folder: Path, events: Sequence[Event]) -> int:
     """The offset up to which the journal was sent; 0 if that was another journal's."""
-    state = _load(folder / STATE).get(address(uri), {})
+    state = _load(folder / STATE).get(address(uri, folder), {})
     return int(state["offset"]) if events and state.get("mark") == mark_of(events[0]) else 0
 
 
