@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 Confirmed = Mapping[Any, Mapping[str, float]]
 """Seed (and fold) -> metrics of the confirmed model."""
 
 
-def means(confirmed: Confirmed, metrics: Collection[str]) -> dict[str, float]:
+def means(confirmed: Confirmed, metrics: Sequence[str]) -> dict[str, float]:
     """`test/…` of every test metric and, from two seeds on, `test/…_std` of those that are no single class's.
 
-    `metrics` are the names of the study's metrics; `confirmed` in the result counts the models.
+    `metrics` are the names of the study's metrics; those of the models' own output come first, for that is
+    where MLflow's comparison begins. `confirmed` in the result counts the models.
     """
-    found: dict[str, float] = {"confirmed": float(len(confirmed))}
-    for name in _test_names(confirmed.values()):
+    found: dict[str, float] = {}
+    own = [f"test/{metric}" for metric in metrics]
+    names = _test_names(confirmed.values())
+    for name in [name for name in own if name in names] + [name for name in names if name not in own]:
         spread = _spread(name, [values.get(name, math.nan) for values in confirmed.values()])
         found |= spread if name.rpartition("/")[2] in metrics else {name: spread[name]} if spread else {}
-    return found
+    return {**found, "confirmed": float(len(confirmed))}
 
 
 def paired(variant: Confirmed, baseline: Confirmed, metrics: Collection[str]) -> dict[str, float]:

@@ -224,14 +224,18 @@ class Writer:
     def _summarise(self, trial: Trial, event: Event) -> None:
         """The variant's run shows what is known of it after each of its trials."""
         seen = self._seen.variants[trial.variant]
-        metrics = {f"trials/{stage}/{state}": float(count) for (stage, state), count in seen.states.items()}
+        tags = {
+            f"trials.{stage}": ", ".join(f"{n} {state}" for (of, state), n in seen.states.items() if of == stage)
+            for stage, _ in seen.states
+        }
+        # While nothing is confirmed there are tags only: a comparison begins with the metric that came first.
+        metrics = means(seen.confirmed, self._plan.metrics) if seen.confirmed else {}
         if seen.values:
             best = max(seen.values) if self._plan.objective.mode == "max" else min(seen.values)
-            metrics["search/best"] = best
-        if seen.confirmed:
-            metrics |= means(seen.confirmed, self._plan.metrics)
+            tags["search.best"] = f"{best:.4f}"
+            metrics |= {"search/best": best} if metrics else {}
         step = sum(seen.states.values())
-        self._runs.note(trial.variant, event.time, step, metrics=metrics)
+        self._runs.note(trial.variant, event.time, step, metrics=metrics, tags=tags)
 
     def _dataset(self, name: str, tree: Mapping[str, Any]) -> None:
         table = tree.get("dataset")

@@ -135,7 +135,9 @@ def test_a_variant_shows_its_test_means_and_the_paired_difference(tmp_path: Path
     assert metrics["test/auroc_std"] == pytest.approx(0.02 / 2**0.5)
     assert metrics["difference/test/auroc"] == pytest.approx(0.1)
     assert metrics["search/best"] == pytest.approx(0.7)
-    assert metrics["trials/search/failed"] == 1 and metrics["confirmed"] == 2
+    assert metrics["confirmed"] == 2 and next(iter(metrics)) == "test/auroc"
+    tags = stored(mlflow_uri)[plan.variants[1].id].data.tags
+    assert tags["trials.search"] == "1 complete, 1 failed" and tags["trials.confirm"] == "2 complete"
 
 
 def test_two_variants_can_be_told_apart_by_their_parameters(tmp_path: Path, mlflow_uri: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -179,3 +180,16 @@ def test_a_folder_that_cannot_be_written_is_the_machines_fault(folder: Path) -> 
     cli.add_command(full, "full")
     done = CliRunner().invoke(cli, ["full"])
     assert done.exit_code == 3 and "results: No space left on device" in done.stderr
+
+
+def test_the_ui_says_what_is_in_its_way(harness: Harness, folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        refused = harness("ui", "--port", str(taken.getsockname()[1]))
+    assert refused.exit_code == 2 and "is taken; try --port" in refused.stderr
+    (folder / "results" / "mlflow.db").unlink()
+    empty = harness("ui")
+    assert empty.exit_code == 2 and "tracked yet" in empty.stderr
+    (folder / "harness.toml").write_text('[tracking]\nuri = "http://tracking.example:5000"\n')
+    assert "http://tracking.example:5000" in harness("ui").stdout

@@ -89,7 +89,7 @@ def test_doctor_names_a_trial_that_a_store_has_not(finished: Any, tmp_path: Path
     diagnosis = finished.harness.func(copy, "doctor")
     assert diagnosis.exit_code == 1
     assert f"{trial}: complete, Optuna has not" in words(diagnosis.stdout)
-    assert "2 events are not sent to MLflow" in words(diagnosis.stdout)
+    assert "events are not sent to MLflow" in words(diagnosis.stdout)
     sent = words(finished.harness.func(copy, "doctor", "--send").stdout)
     assert "not sent" not in sent and "MLflow has not" not in sent and "Optuna has not" in sent
 
