@@ -56,7 +56,7 @@ def trial_overhead(trials: int = 60, tracked: bool = True) -> Overhead:
 def driver_memory(first: int = 100, last: int = 1000) -> float:
     """MB by which the driver's memory grows between its `first` and its `last` recorded trial.
 
-    Each trial brings a file of 200 kB; a process of its own, so that nothing else is measured.
+    Each trial brings a file of 200 kB; in a process of its own, so that nothing else is measured.
     """
     command = [sys.executable, __file__, "--memory", str(first), str(last)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)

@@ -138,7 +138,10 @@ class Housekeeper(Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         """Empties the report, which the scheduler has dealt with: Ray keeps statistics of every number in it."""
+        done = result.get("done")
         result.clear()
+        if done:  # or Ray prints that the trial was completed
+            result["done"] = True
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Called several times a second; an epoch may take minutes, and the last one's checkpoint is safe."""

@@ -156,6 +156,7 @@ def _kill_ray(folder: Path, mlflow: Path, drivers: int, workers: int) -> None:
         os.kill(started[-1].data["pid"], signal.SIGKILL)
     out, err = process.communicate(timeout=180)
     assert json.loads(out.splitlines()[-1])["exit_code"] == 1, err[-3000:]
+    assert len(out.splitlines()) == 1, "Ray is silent"
     command.check()
     _same_in_all_stores(folder, command.journal.path.parent)
     alive = [name for pid, name in left.items() if _lives(pid)]
