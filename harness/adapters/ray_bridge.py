@@ -10,6 +10,7 @@ import ray
 from ray.exceptions import RayActorError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
+from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
@@ -126,6 +127,19 @@ class BridgeScheduler(FIFOScheduler):  # type: ignore[misc]
 
 class End(Exception):
     """Breaks off a Ray experiment."""
+
+
+class Silence(TrialProgressCallback):  # type: ignore[misc]
+    """In place of the one that Ray adds, which prints a line a trial at every verbosity and keeps every trial."""
+
+    def on_trial_result(self, *_: Any, **__: Any) -> None:
+        """Says nothing: the display is an observer's."""
+
+    def on_trial_error(self, *_: Any, **__: Any) -> None:
+        """Says nothing."""
+
+    def on_trial_complete(self, *_: Any, **__: Any) -> None:
+        """Says nothing."""
 
 
 class Housekeeper(Callback):  # type: ignore[misc]

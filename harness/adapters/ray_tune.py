@@ -22,7 +22,7 @@ from ray.exceptions import RayError
 from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig
 
 from harness.adapters.asha import Stoppers
-from harness.adapters.ray_bridge import Bridge, BridgeScheduler, BridgeSearcher, End, Housekeeper
+from harness.adapters.ray_bridge import Bridge, BridgeScheduler, BridgeSearcher, End, Housekeeper, Silence
 from harness.adapters.ray_trainable import HarnessTrainable
 from harness.adapters.worker import CATALOG, RUN_TRIAL
 from harness.contract.catalog import Catalog
@@ -106,7 +106,7 @@ def _fit(bridge: Bridge, folder: str, resources: Mapping[str, float]) -> None:
         run_config=RunConfig(
             name="study",
             storage_path=f"{folder}/tune",
-            callbacks=[Housekeeper(bridge)],
+            callbacks=[Housekeeper(bridge), Silence()],
             checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
             failure_config=FailureConfig(max_failures=0),
             verbose=0,
