@@ -121,8 +121,9 @@ class BridgeScheduler(FIFOScheduler):  # type: ignore[misc]
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """A worker is lost."""
         error = trial.get_pickled_error()
-        reason = "its process ended" if isinstance(error, RayActorError) else str(error or trial.get_error())
-        self._bridge.lost(trial.trial_id, reason)
+        said = str(error or trial.get_error()).strip().splitlines()[-1:]
+        died = "its process ended: " if isinstance(error, RayActorError) else ""
+        self._bridge.lost(trial.trial_id, died + "".join(said))
 
 
 class End(Exception):
@@ -152,10 +153,7 @@ class Housekeeper(Callback):  # type: ignore[misc]
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         """Empties the report, which the scheduler has dealt with: Ray keeps statistics of every number in it."""
-        done = result.get("done")
         result.clear()
-        if done:  # or Ray prints that the trial was completed
-            result["done"] = True
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Called several times a second; an epoch may take minutes, and the last one's checkpoint is safe."""

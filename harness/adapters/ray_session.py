@@ -1,0 +1,108 @@
+"""One Ray experiment, from starting Ray to ending it. Imported once the environment is set."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+import ray
+from ray import tune
+from ray.exceptions import RayError
+from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig
+
+from harness.adapters.asha import Stoppers
+from harness.adapters.ray_bridge import Bridge, BridgeScheduler, BridgeSearcher, End, Housekeeper, Silence
+from harness.adapters.ray_trainable import HarnessTrainable
+from harness.contract.errors import MachineError
+from harness.study.conductor import Conductor
+
+
+def run_in_ray(
+    conductor: Conductor,
+    job: Mapping[str, Any],
+    concurrent: int,
+    folder: str,
+    start: Mapping[str, Any],
+    gpus_per_trial: float | None,
+) -> None:
+    """Starts Ray, runs what the conductor hands out, and ends Ray.
+
+    Args:
+        conductor: hands out trials.
+        job: what each worker is told beside its trial.
+        concurrent: trials at a time.
+        folder: where Ray may leave its records.
+        start: how `ray.init` is called.
+        gpus_per_trial: share of a GPU, or None for an equal share of what there is.
+
+    Raises:
+        MachineError: Ray cannot be started, or fails.
+    """
+    bridge = Bridge(conductor, Stoppers(conductor), concurrent, job)
+    with _ray(start, conductor):
+        _fit(bridge, folder, _resources(concurrent, gpus_per_trial))
+    if bridge.error is not None:
+        raise bridge.error
+
+
+def _resources(concurrent: int, gpus_per_trial: float | None) -> dict[str, float]:
+    there = float(ray.cluster_resources().get("GPU", 0.0))
+    share = min(1.0, there / concurrent) if gpus_per_trial is None else gpus_per_trial
+    return {"cpu": 1.0, **({"gpu": share} if there and share else {})}
+
+
+def _fit(bridge: Bridge, folder: str, resources: Mapping[str, float]) -> None:
+    tuner = tune.Tuner(
+        tune.with_resources(HarnessTrainable, dict(resources)),
+        tune_config=TuneConfig(
+            search_alg=BridgeSearcher(bridge),
+            scheduler=BridgeScheduler(bridge),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: trial.trial_id,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=RunConfig(
+            name="study",
+            storage_path=f"{folder}/tune",
+            callbacks=[Housekeeper(bridge), Silence()],
+            checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
+            failure_config=FailureConfig(max_failures=0),
+            verbose=0,
+        ),
+    )
+    try:
+        tuner.fit()
+    except End:
+        return
+    except RayError as error:
+        raise MachineError(f"Ray has failed: {error}") from error
+
+
+@contextmanager
+def _ray(start: Mapping[str, Any], conductor: Conductor) -> Iterator[None]:
+    """Ray for the time of the run; the conductor is told of its processes, so that none outlives a kill for long."""
+    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    children = {child.pid for child in psutil.Process().children()}
+    try:
+        try:
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, **start)
+        except Exception as error:  # a node that is slow to start is a bare Exception
+            raise MachineError(f"Ray cannot be started: {error}") from error
+        _restore(handlers)
+        conductor.remember(*(child.pid for child in psutil.Process().children() if child.pid not in children))
+        yield
+    finally:
+        ray.shutdown()
+        _restore(handlers)
+
+
+def _restore(handlers: Mapping[int, Any]) -> None:
+    """Ray puts handlers of its own in place of those that end a run in good order."""
+    for number, handler in handlers.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
