@@ -48,7 +48,7 @@ class NeedleDigits(SyntheticBreasts):
     def draw(self, sample: Sample) -> np.ndarray:
         """Digits on 1/f texture, sensor noise, exposure."""
         size, rng = self.task.image_size, self.rng("view", sample.id)
-        image = 0.32 + rng.uniform(0.05, 0.09) * power_law_texture(rng, size, rng.uniform(2.4, 3.2))
+        image = 0.26 + rng.uniform(0.05, 0.09) * power_law_texture(rng, size, rng.uniform(2.4, 3.2))
         for _, ink, contrast, place in self._objects(sample):
             image[place] += contrast * ink
         image += rng.standard_normal(size, np.float32) * np.float32(rng.uniform(0.01, 0.035))
