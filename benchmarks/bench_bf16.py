@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from harness.contract.catalog import Catalog
 from harness.contract.types import TrialResult, TrialSpec, Workspace
@@ -29,12 +27,12 @@ def auc_lost(folder: Path | None = None) -> float:
 def _spec(catalog: Catalog) -> TrialSpec:
     from harness.study.plan import make_plan
     from harness.study.settings import load_settings
-    from harness.study.space import default_params, sample
+    from harness.study.space import Default, sample
     from harness.study.spec import find_study, load_study
 
     plan = make_plan(load_study(find_study("gmic_ablation")), catalog, load_settings(), budget="quick")
     variant = next(variant for variant in plan.variants if variant.name == plan.baseline)
-    tree, params = sample(variant.tree, _Default(default_params(variant.tree)))
+    tree, params = sample(variant.tree, Default(variant.tree))
     return TrialSpec(
         study=plan.study,
         study_id=plan.study_id,
@@ -48,22 +46,6 @@ def _spec(catalog: Catalog) -> TrialSpec:
         params=params,
         metrics=("auroc",),
     )
-
-
-class _Default:
-    """A trial that takes every parameter's default."""
-
-    def __init__(self, params: Any) -> None:
-        self._params = params
-
-    def suggest_float(self, name: str, low: float, high: float, **_: Any) -> float:
-        return float(self._params[name])
-
-    def suggest_int(self, name: str, low: int, high: int, **_: Any) -> int:
-        return int(self._params[name])
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        return self._params[name]
 
 
 def _train(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> bytes:
@@ -88,12 +70,7 @@ def _test(spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: byte
     data = ConfirmData.of(Cache.ensure(dataset, workspace.cache), Ledger())
     model = catalog.build("architecture", spec.tree["model"], dataset.task)
     model.load_state_dict(load(weights))
-    settings = replace_amp(TrainSettings.of(spec.tree["train"]), amp)
+    settings = TrainSettings.of({**spec.tree["train"], "amp": amp})
     device = torch.device("cpu")
     predictions = predict(model, Loader(data.test, dataset.task, settings, device), settings, device)
     return score(predictions, Scorer(catalog, ["auroc"], dataset.task, "test", masks=False))["test/auroc"]
-
-
-def replace_amp(settings: Any, amp: str) -> Any:
-    """The same settings in another precision."""
-    return settings.model_copy(update={"amp": amp}) if hasattr(settings, "model_copy") else replace(settings, amp=amp)
