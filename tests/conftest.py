@@ -59,3 +59,9 @@ def mlflow_uri(migrated_mlflow: Path, tmp_path: Path) -> str:
     """A fresh MLflow store at `tmp_path/mlflow.db`, where a study in `tmp_path` has it by default."""
     shutil.copy(migrated_mlflow, tmp_path / "mlflow.db")
     return f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says how many tests were skipped, none included: a run without the real data must not look like one with them."""
+    skipped = len(terminalreporter.stats.get("skipped", []))
+    terminalreporter.write_line(f"tests skipped: {skipped}")
