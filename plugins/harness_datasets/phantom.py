@@ -17,9 +17,12 @@ from harness_datasets.canvas import Shape, coverage, power_law_texture
 from harness_datasets.lesions import REACH, Form, Thing, band, thin
 from harness_datasets.patients import CLASSES, SyntheticBreasts
 
-VERSION = 1
+VERSION = 2
 EXPONENT = 3.0
 JITTER = 0.7, 1.4  # of anything's contrast
+DEPTHS = 0.24, 0.64  # of a thing's centre, from the chest wall over the breast's depth
+HEEL = 0.2  # exposure changes by up to this share from the middle of the image to each edge
+WALL = 0.07  # how far fibres of the chest wall stand from it, over the image height
 PAIRS: Mapping[str, tuple[Form, Form]] = {"benign": ("oval", "duct"), "malignant": ("star", "strands")}
 DISTRACTORS: tuple[tuple[Form, Form], ...] = (("duct", "duct"), ("strands", "strands"))
 
@@ -67,7 +70,7 @@ class PhantomMammograms(SyntheticBreasts):
         image, inside = self._tissue(sample, rng)
         image += self._painted(sample) * inside
         image += rng.standard_normal(size, np.float32) * np.float32(0.02)
-        image *= rng.uniform(0.9, 1.1)
+        image *= rng.uniform(0.9, 1.1) * self._heel(sample)
         return np.ascontiguousarray(image[:, ::-1]) if sample.source["side"] == "R" else image
 
     def outlines(self, sample: Sample) -> np.ndarray:
@@ -94,6 +97,13 @@ class PhantomMammograms(SyntheticBreasts):
             image += 0.12 * np.clip((rng.uniform(0.28, 0.4) - x / 0.75 - 0.7 * y) / 0.02, 0, 1) * inside
         return image.astype(np.float32), inside
 
+    def _heel(self, sample: Sample) -> np.ndarray:
+        """Uneven exposure, "h w", a ramp in each direction: a lesion's share of the coarse spectrum tells nothing."""
+        height, width = self.task.image_size
+        down, across = self.rng("heel", sample.id).uniform(-HEEL, HEEL, 2).astype(np.float32)
+        y, x = (np.linspace(-1, 1, size, dtype=np.float32) for size in (height, width))
+        return 1 + down * y[:, None] + across * x[None, :]
+
     def _painted(self, sample: Sample) -> np.ndarray:
         """What things and fibres add; where two of one sign overlap the stronger counts."""
         bright, dark = self._fibres(sample)
@@ -103,12 +113,14 @@ class PhantomMammograms(SyntheticBreasts):
         return coverage(bright, self.task.image_size) - coverage(dark, self.task.image_size)
 
     def _fibres(self, sample: Sample) -> tuple[list[Shape], list[Shape]]:
-        """Thin fibres all over, bright and dark, whose amount varies far more than a lesion's share does."""
+        """Fibres all over and along the chest wall, bright and dark; their amount varies more than lesions' ink."""
         (height, width), rng = self.task.image_size, self.rng("fibres", sample.id)
         amount = self.rng("fibres", sample.unit).uniform(*np.log(self._scene.fibres)) + rng.uniform(-0.2, 0.2)
+        anywhere, wall = int(np.exp(amount)), int(rng.integers(0, 5))
+        reach = np.array([width] * anywhere + [WALL * height] * wall)
         signs: tuple[list[Shape], list[Shape]] = ([], [])
-        for sign in rng.integers(0, 2, int(np.exp(amount))):
-            x, y = rng.uniform(0, 1, 2) * np.array([width, height])
+        for wide, sign in zip(reach, rng.integers(0, 2, len(reach)), strict=True):
+            x, y = rng.uniform(0, 1, 2) * np.array([wide, height])
             radius, length = rng.uniform(*self._scene.radii) * height, rng.uniform(0.06, 0.2) * height
             signs[sign].extend(band(x, y, length, thin(radius), rng, self._scene.contrast * rng.uniform(*JITTER)))
         return signs
@@ -126,15 +138,15 @@ class PhantomMammograms(SyntheticBreasts):
         pairs = [(PAIRS[name], name if label else "", 1 if label else -1) for name, label in _labelled(sample)]
         pairs += [(DISTRACTORS[n], "", int(rng.choice([-1, 1]))) for n in rng.integers(0, 2, self._scene.further)]
         radii = rng.uniform(*self._scene.radii, len(pairs)) * self.task.image_size[0]
-        contrasts = self._scene.contrast * rng.uniform(*JITTER, len(pairs))
-        depths, seeds = rng.uniform(0.16, 0.62, (2, len(pairs))), rng.integers(0, 2**31, (2, len(pairs)))
+        contrasts = self._scene.contrast * rng.uniform(*JITTER, (2, len(pairs)))
+        depths, seeds = rng.uniform(*DEPTHS, (2, len(pairs))), rng.integers(0, 2**31, (2, len(pairs)))
         places = self._places(sample, depths, radii)
         return [
             Thing(
                 forms[n],
                 *places[n][i],
                 float(radii[i]),
-                float(contrasts[i] * sign * (1, -1)[n]),
+                float(contrasts[n, i] * sign * (1, -1)[n]),
                 int(seeds[n, i]),
                 (finding, "")[n],
             )
@@ -152,16 +164,17 @@ class PhantomMammograms(SyntheticBreasts):
         """
         rng, height = self.rng("places", sample.id), self.task.image_size[0]
         depth, reach = self._outline(sample)
-        found: list[tuple[float, float, float]] = []
-        for share, radius in zip(depths.ravel(), np.tile(radii, 2), strict=True):
-            x, room = float(share * depth * height), reach * np.sqrt(1 - share**2) * 0.75
+        shares, reaches = depths.ravel(), np.tile(radii, 2)
+        found: dict[int, tuple[float, float, float]] = {}
+        for n in rng.permutation(len(shares)):  # who comes last finds less room: it must not be always the same
+            x, room = float(shares[n] * depth * height), reach * np.sqrt(1 - shares[n] ** 2) * 0.75
             candidates = (0.5 + room * rng.uniform(-1, 1, 24)) * height
             gaps = [
-                min((np.hypot(x - u, y - v) - REACH * (radius + r) for u, v, r in found), default=0.0)
+                min((np.hypot(x - u, y - v) - REACH * (reaches[n] + r) for u, v, r in found.values()), default=0.0)
                 for y in candidates
             ]
-            found.append((x, float(candidates[int(np.argmax(np.minimum(gaps, 0)))]), float(radius)))
-        places = [(x, y) for x, y, _ in found]
+            found[n] = (x, float(candidates[int(np.argmax(np.minimum(gaps, 0)))]), float(reaches[n]))
+        places = [found[n][:2] for n in range(len(shares))]
         return [places[: len(radii)], places[len(radii) :]]
 
 
