@@ -225,9 +225,7 @@ def _dice_columns(names: Sequence[str], figures: Mapping[str, Figures], baseline
         return bootstrap_p(figures[names[first]].minus(figures[names[second]]))
 
     tied = tied_with_best(values, p_against)
-    return [
-        row | {"dice_p_holm": float(p), "dice_tied": own} for row, p, own in zip(rows, adjusted, tied, strict=True)
-    ]
+    return [row | {"dice_p_holm": float(p), "dice_tied": own} for row, p, own in zip(rows, adjusted, tied, strict=True)]
 
 
 def _bootstrapped(metric: str, suffix: str, gap: Array | None, p_name: str) -> dict[str, float]:

@@ -18,7 +18,7 @@ from harness.evidence.statistics import Resamples, auc, interval
 
 pytestmark = pytest.mark.slow
 
-RUNS, RESAMPLES, UNITS, CORRELATION, TRUTH = 2000, 1000, 4, 0.5, 0.8
+RUNS, RESAMPLES, UNITS, CORRELATION, TRUTH = 2000, 500, 4, 0.5, 0.8
 SHIFT = math.sqrt(2) * norm.ppf(TRUTH)  # of normal scores with variance 1: AUC = Phi(shift / sqrt 2)
 METHODS = ("bootstrap of patients", "bootstrap of images", "DeLong, clustered", "DeLong, images")
 

@@ -135,7 +135,9 @@ def test_what_cannot_be_expected_is_told(values: list[float], mode: str) -> None
 
 def test_curves_count_complete_trials_and_expect_of_random_search_only(trials: pd.DataFrame) -> None:
     search = trials[(trials["stage"] == "search") & (trials["state"] == "complete")]
-    more = [search.assign(number=search["number"] + k, value=search["value"] + gap) for k, gap in ((5, -0.1), (9, 0.05))]
+    more = [
+        search.assign(number=search["number"] + k, value=search["value"] + gap) for k, gap in ((5, -0.1), (9, 0.05))
+    ]
     table = pd.concat([trials, *more])
     options = {"order": ["gmic", "new"], "objective": Objective()}
     found = tuning_curves(table, sampler="random", **options)
