@@ -137,11 +137,11 @@ def results_view(
         if not own_rows:
             table.add_row(variant.name, *["-" for _ in numbers])
     runs = itertools.product(plan.confirm["seeds"], range(int(plan.confirm.get("folds") or 1)))
-    over = spread_axes(runs)
+    over, same = spread_axes(runs), "seeds and folds" if plan.confirm.get("folds") else "seeds"
     head = "A demonstration: small images, few trials; not a result.\n" if plan.demonstration else ""
     notes = f"Test AUC: mean over {over} ± their standard deviation; " if over else "Test AUC: of one seed; "
     notes += "Dice: of the model's own evidence with the outlines; " if dice else ""
-    notes += f"against {plan.baseline}: difference of AUC at the same {'seeds and folds' if plan.confirm.get('folds') else 'seeds'}, with its 95 % interval over patients."
+    notes += f"against {plan.baseline}: difference of AUC at the same {same}, with its 95 % interval over patients."
     parts: list[RenderableType] = [Text(f"{head}{plan.study}, budget {plan.budget}", "bold"), table, Text(notes, "dim")]
     parts += [Text(f"{variant}: {reason}", "yellow") for variant, reason in missing.items()]
     parts += [Text(f"skipped: {skip.variant}: {skip.reason}", "yellow") for skip in plan.skipped]

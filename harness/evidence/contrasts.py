@@ -110,7 +110,7 @@ class Areas:
             for name in classes:
                 known = own[(own["class"] == name) & own["label"].notna()]
                 label, score = (np.full(len(member), math.nan) for _ in range(2))
-                places = patients.index.get_indexer(known["id"])
+                places = patients.index.get_indexer(known["id"].tolist())
                 label[places], score[places] = known["label"], known["score"]
                 if {0, 1} - set(label[places]):
                     continue  # one label only: no area, here as in every other table

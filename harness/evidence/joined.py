@@ -53,7 +53,7 @@ def join_studies(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, str]
         for study, table in tables.items()
     ]
     joined = pd.concat(rows, ignore_index=True)[["study", *_SHOWN, *_TESTS]]
-    joined.insert(joined.columns.get_loc("note"), "auroc_p_holm", holm(joined["auroc_p"].to_numpy()))
+    joined.insert(len(joined.columns) - 1, "auroc_p_holm", holm(joined["auroc_p"].to_numpy()))
     ranks, why = _rank(joined, list(tables), datasets)
     return Joined(joined, ranks, why, tuple(str(name) for name in counts.index[counts == 1]))
 
@@ -63,7 +63,7 @@ def _rank(joined: pd.DataFrame, studies: Sequence[str], datasets: Mapping[str, s
         twin = next((other for other in studies[:place] if datasets[other] == datasets[study]), None)
         if twin is not None:
             return None, f"ranks count data sets, and {twin} and {study} stand on the same one; leave one of them out."
-    figures = joined.pivot(index="study", columns="variant", values="auroc").reindex(studies)
+    figures = joined.pivot(index="study", columns="variant", values="auroc").reindex(list(studies))
     everywhere = figures.dropna(axis="columns")
     if why := why_no_ranks(everywhere.shape[1], len(studies)):
         return None, why

@@ -29,9 +29,9 @@ def test_the_statistic_is_friedmans_formula() -> None:
 
 
 def test_iman_and_davenports_p_is_the_f_tests_of_the_ranks() -> None:
+    import pandas as pd
     from statsmodels.formula.api import ols
     from statsmodels.stats.anova import anova_lm
-    import pandas as pd
 
     figures = RANDOM.random((7, 4))
     rows = [(d, s, r) for d, own in enumerate(rankdata(figures, axis=1)) for s, r in enumerate(own)]
