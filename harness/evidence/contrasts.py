@@ -101,6 +101,8 @@ class Areas:
         Raises:
             ValueError: a score is not finite.
         """
+        import pandas as pd
+
         _check_finite(tested)
         patients = tested.drop_duplicates("id").set_index("id")["group"]
         member = patients.to_numpy()
@@ -110,7 +112,7 @@ class Areas:
             for name in classes:
                 known = own[(own["class"] == name) & own["label"].notna()]
                 label, score = (np.full(len(member), math.nan) for _ in range(2))
-                places = patients.index.get_indexer(known["id"].tolist())
+                places = patients.index.get_indexer(pd.Index(known["id"]))
                 label[places], score[places] = known["label"], known["score"]
                 if {0, 1} - set(label[places]):
                     continue  # one label only: no area, here as in every other table
