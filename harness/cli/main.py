@@ -10,12 +10,13 @@ import click
 from harness.cli.app import App, show_broken, show_error
 from harness.cli.data import data
 from harness.cli.doctor import doctor
+from harness.cli.evidence import evidence
 from harness.cli.plugin import plugin
 from harness.cli.study import study
 from harness.cli.ui import ui
 from harness.contract.errors import HarnessError, MachineError
 
-COMMANDS = (study, plugin, data, doctor, ui)
+COMMANDS = (study, evidence, plugin, data, doctor, ui)
 FAULTS_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
 

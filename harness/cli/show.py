@@ -54,7 +54,7 @@ def as_json(results: Results, heads: bool, **more: Any) -> str:
         "skipped": {skip.variant: skip.reason for skip in plan.skipped},
         **more,
     }
-    return json.dumps(_defined(value), indent=2)
+    return json.dumps(defined(value), indent=2)
 
 
 def show_places(app: App, results: Results) -> None:
@@ -67,9 +67,10 @@ def show_places(app: App, results: Results) -> None:
         click.echo(line)
 
 
-def _defined(value: Any) -> Any:
+def defined(value: Any) -> Any:
+    """The value as JSON has it: NaN and infinity, which it lacks, as null."""
     if isinstance(value, dict):
-        return {str(key): _defined(item) for key, item in value.items()}
+        return {str(key): defined(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_defined(item) for item in value]
+        return [defined(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

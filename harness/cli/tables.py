@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from harness.contract.catalog import Broken, Provider
 from harness.contract.components import Component, parameters
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan, VariantPlan
+from harness.evidence.variance import spread_axes
 from harness.study.trees import changes
 
 
@@ -130,17 +132,16 @@ def results_view(
             cells = [figure(row["auroc"]) + (f"{gap}±{short(row['auroc_std'])}" if known(row["auroc_std"]) else "")]
             cells += [figure(row[f"auroc/{label}"]) for label in labels]
             cells += [figure(row["dice"])] if dice else []
-            cells.append(_difference(row, own and variant.name == plan.baseline, gap))
+            cells.append(difference(row, own and variant.name == plan.baseline, gap))
             table.add_row(variant.name if own else f"  {row['head']}", *cells, style="" if own else "dim")
         if not own_rows:
             table.add_row(variant.name, *["-" for _ in numbers])
-    seeds = len(plan.confirm["seeds"])
+    runs = itertools.product(plan.confirm["seeds"], range(int(plan.confirm.get("folds") or 1)))
+    over, same = spread_axes(runs), "seeds and folds" if plan.confirm.get("folds") else "seeds"
     head = "A demonstration: small images, few trials; not a result.\n" if plan.demonstration else ""
-    notes = (
-        "Test AUC: of one seed; " if seeds == 1 else f"Test AUC: mean over {seeds} seeds ± their standard deviation; "
-    )
+    notes = f"Test AUC: mean over {over} ± their standard deviation; " if over else "Test AUC: of one seed; "
     notes += "Dice: of the model's own evidence with the outlines; " if dice else ""
-    notes += f"against {plan.baseline}: difference of AUC at the same seeds, with its 95 % interval over patients."
+    notes += f"against {plan.baseline}: difference of AUC at the same {same}, with its 95 % interval over patients."
     parts: list[RenderableType] = [Text(f"{head}{plan.study}, budget {plan.budget}", "bold"), table, Text(notes, "dim")]
     parts += [Text(f"{variant}: {reason}", "yellow") for variant, reason in missing.items()]
     parts += [Text(f"skipped: {skip.variant}: {skip.reason}", "yellow") for skip in plan.skipped]
@@ -162,7 +163,8 @@ def short(value: float) -> str:
     return f"{value:.3f}".removeprefix("0")
 
 
-def _difference(row: Mapping[str, Any], is_baseline: bool, gap: str) -> str:
+def difference(row: Mapping[str, Any], is_baseline: bool, gap: str) -> str:
+    """A paired difference with its interval; nothing for the baseline, a dash where there is none."""
     if is_baseline or not known(row.get("auroc_difference")):
         return "" if is_baseline else "-"
     low, high = row["auroc_difference_low"], row["auroc_difference_high"]

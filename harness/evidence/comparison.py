@@ -45,8 +45,12 @@ class Figures:
         values = [float(run[""][0]) for run in self.runs.values()]
         return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
-    def minus(self, other: Figures) -> Array:
+    def minus(self, other: Figures, key: str = "") -> Array:
         """Difference over the same resamples, averaged over the runs that both have: "r".
+
+        Args:
+            other: what is taken away.
+            key: a class, or "" for the mean over classes.
 
         Raises:
             ValueError: the two were tested on different images.
@@ -55,7 +59,7 @@ class Figures:
         for run in shared:
             if self.images[run] != other.images[run]:
                 raise ValueError("two variants were tested on different images; they cannot be compared in pairs.")
-        return average([self.runs[run][""] - other.runs[run][""] for run in shared])
+        return average([self.runs[run][key] - other.runs[run][key] for run in shared])
 
 
 def aucs(tested: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[tuple[str, str], Figures]:

@@ -13,6 +13,7 @@ from harness.evidence.figures import difference_figure, overlay_figure
 from harness.evidence.markdown import head_columns, main_columns, markdown_table, search_columns
 from harness.evidence.scores import Array
 from harness.evidence.summary import runs_table, variant_table
+from harness.evidence.variance import spread_axes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,11 +139,15 @@ def _render(
 
 
 def _notes(own: pd.DataFrame, plan: Plan, supervised: set[str], resamples: int, unknown: tuple[int, int]) -> list[str]:
+    folds = int(plan.confirm.get("folds") or 1)
+    over = spread_axes((seed, fold) for seed in plan.confirm["seeds"] for fold in range(folds))
+    spread = f"± is the standard deviation over {over}" if over else "of one seed, so that none has a ±"
+    same = "seeds and folds" if folds > 1 else "seeds"
     notes = [
-        "Figures are of the test split, means over confirmed models; ± is the standard deviation over seeds.",
+        f"Figures are of the test split, means over confirmed models; {spread}.",
         f"[low, high] is a 95 % interval from {resamples} resamples of the test patients, with the trained models as "
-        "they are: it does not tell what other seeds would give; ± does.",
-        f"Differences are paired: to `{plan.baseline}` at the same seeds, on the same resampled patients.",
+        f"they are: it does not tell what other {same} would give" + ("; ± does." if over else "."),
+        f"Differences are paired: to `{plan.baseline}` at the same {same}, on the same resampled patients.",
         "Intervals are not adjusted for the number of variants.",
     ]
     if "dice" in own:

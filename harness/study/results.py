@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 TRIALS = ("variant", "stage", "number", "seed", "fold", "state", "value", "best_epoch", "epochs", "seconds", "reason")
 """Columns of the table of trials; searched parameters and `ledger` follow."""
+
+RESAMPLES = 2000
+"""Bootstrap samples of patients behind every interval."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,14 @@ class Results:
     def heads(self) -> pd.DataFrame:
         """As `variants`, with a row for each head of a variant's models beneath its own output."""
         return self.table(heads=True)
+
+    @cached_property
+    def comparison(self) -> pd.DataFrame:
+        """A row a variant: the tests of its difference to the baseline, adjusted, and whether it ties with the best.
+
+        See `harness.evidence.contrasts.comparison_table`; empty while nothing is confirmed.
+        """
+        return self.compare(self.plan.baseline)
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -89,21 +100,16 @@ class Results:
 
     def table(self, heads: bool = False) -> pd.DataFrame:
         """See `variants` and `heads`; empty while nothing is confirmed."""
-        import pandas as pd
-
         from harness.evidence.summary import variant_table
 
-        if self.predictions.empty:
-            return pd.DataFrame(columns=["variant", "head"])
-        return variant_table(
-            self.predictions,
-            self.maps if len(self.maps) else None,
-            baseline=self.plan.baseline,
-            order=[variant.name for variant in self.plan.variants],
-            classes=self.task.classes,
-            dice=self.task.mask_kind == "outline",
-            heads=heads,
-        )
+        options = self._compared(self.plan.baseline) | {"heads": heads}
+        return self._kept("heads" if heads else "variants", variant_table, options)
+
+    def compare(self, baseline: str) -> pd.DataFrame:
+        """The table of comparisons to any variant; see `comparison`."""
+        from harness.evidence.contrasts import comparison_table
+
+        return self._kept("comparison", comparison_table, self._compared(baseline))
 
     def records(self) -> list[TrialRecord]:
         """The trials of the plan's variants: by variant, searched ones first."""
@@ -122,6 +128,36 @@ class Results:
             if lost and lost[0]:
                 found[variant.name] = lost[0].reason
         return found
+
+    def _compared(self, baseline: str) -> dict[str, Any]:
+        """What a table over variants is asked for."""
+        return {
+            "baseline": baseline,
+            "order": [variant.name for variant in self.plan.variants],
+            "classes": list(self.task.classes),
+            "dice": self.task.mask_kind == "outline",
+            "resamples": RESAMPLES,
+            "seed": 0,
+        }
+
+    def _kept(self, name: str, make: Callable[..., pd.DataFrame], options: Mapping[str, Any]) -> pd.DataFrame:
+        """A table of the confirmed models, computed once for the same models and options."""
+        import pandas as pd
+
+        from harness.study.evidence_cache import cached
+
+        confirmed = [
+            (record.spec.id, record.finished, record.spec.metrics, record.spec.explain)
+            for record in self.records()
+            if record.spec.stage == "confirm" and record.state == "complete"
+        ]
+
+        def compute() -> pd.DataFrame:
+            if self.predictions.empty:
+                return pd.DataFrame(columns=["variant", "head"])
+            return make(self.predictions, self.maps if len(self.maps) else None, **options)
+
+        return cached(self.folder, name, {"confirmed": confirmed, **options}, compute) if confirmed else compute()
 
     def _gather(self, file: str, columns: Sequence[str]) -> pd.DataFrame:
         import pandas as pd

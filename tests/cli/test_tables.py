@@ -166,6 +166,6 @@ def test_durations_are_said_as_people_say_them(seconds: float, said: str) -> Non
 
 
 def test_what_is_undefined_is_null_in_json(tmp_path: Path) -> None:
-    from harness.cli.show import _defined
+    from harness.cli.show import defined
 
-    assert json.dumps(_defined({"a": math.nan, "b": [math.inf, 1.0]})) == '{"a": null, "b": [null, 1.0]}'
+    assert json.dumps(defined({"a": math.nan, "b": [math.inf, 1.0]})) == '{"a": null, "b": [null, 1.0]}'

@@ -1,0 +1,57 @@
+"""Tables of evidence kept beside the journal: computed once, read in milliseconds by every later command.
+
+A table is named by everything it was computed from; what no longer fits is computed anew and replaced. Not a
+store of results: removing the folder costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.contract import tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER = "evidence"
+
+
+def cached(folder: Path, name: str, facts: Mapping[str, Any], compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """The table that `compute` gives, read from `folder/evidence/` where the same facts made it before.
+
+    Args:
+        folder: of the study's run.
+        name: of the table; older ones of that name are removed.
+        facts: all that the table depends on, as JSON holds it: trials, resamples, seed. The code of
+            `harness.evidence` is added, so that a mended statistic is never shown from before.
+        compute: makes the table; its index is not kept.
+    """
+    whole = {"facts": facts, "code": _code()}
+    digest = hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()
+    path = folder / FOLDER / f"{name}-{digest[:16]}.parquet"
+    if path.exists():
+        return tables.from_bytes(path.read_bytes())
+    table = compute()
+    path.parent.mkdir(exist_ok=True)
+    old = list(path.parent.glob(f"{name}-{'[0-9a-f]' * 16}.parquet"))
+    partial = path.with_suffix(f".{os.getpid()}")
+    partial.write_bytes(tables.to_bytes(table, name))
+    partial.replace(path)  # whole or not at all: another process may be reading
+    for other in old:
+        other.unlink(missing_ok=True)
+    return table
+
+
+def _code() -> str:
+    """A digest of the modules that compute evidence."""
+    import harness.evidence
+
+    digest = hashlib.sha256()
+    for path in sorted(Path(next(iter(harness.evidence.__path__))).glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
