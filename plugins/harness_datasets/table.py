@@ -95,9 +95,8 @@ def read_entries(
 ) -> list[Entry]:
     """The rows that `where` keeps, checked one by one and against each other.
 
-    Args:
-        lenient: any column but the image's may be missing, and a patient's cell empty: labels are then
-            unknown, there are no masks, and each image is its own patient and unit.
+    Where `lenient`, any column but the image's may be missing, and a patient's cell empty: labels are then
+    unknown, there are no masks, and each image is its own patient and unit.
 
     Raises:
         InputError: the table cannot be read, a column is missing, or `where` cannot be understood or keeps nothing.

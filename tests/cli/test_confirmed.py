@@ -268,16 +268,9 @@ def test_a_damaged_or_foreign_file_of_weights_is_named(manifest: Path, tmp_path:
 def test_nothing_is_overwritten_unless_asked(finished: Any, manifest: Path, tmp_path: Path) -> None:
     out = tmp_path / "scores.csv"
     out.write_text("mine")
-    for command in ("predict", "explain"):
-        done = ask(
-            finished.folder,
-            command,
-            "tiny/wide",
-            str(manifest),
-            "--out",
-            str(out if command == "predict" else tmp_path),
-        )
-        assert done.exit_code == 2, done.output
+    for command, place in (("predict", out), ("explain", tmp_path)):
+        done = ask(finished.folder, command, "tiny/wide", str(manifest), "--out", str(place))
+        assert done.exit_code == 2 and "--overwrite replaces it" in words(done.stderr), done.output
     assert out.read_text() == "mine"
 
 
