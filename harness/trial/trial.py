@@ -9,7 +9,7 @@ import errno
 import logging
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ import torch
 from harness.contract.catalog import Catalog
 from harness.contract.dataset import Dataset
 from harness.contract.errors import InputError, MachineError
-from harness.contract.types import Epoch, TrialResult, TrialSpec, Workspace
+from harness.contract.types import Epoch, Opening, TrialResult, TrialSpec, Workspace
 from harness.trial.build import Unfit, build_model, device_of
 from harness.trial.cache import Cache
 from harness.trial.checkpoint import Checkpoint
@@ -38,8 +38,10 @@ _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _log = logging.getLogger(__name__)
 
 
-def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterator[Epoch | TrialResult]:
+def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterator[Epoch | Opening | TrialResult]:
     """Trains, validates and, in confirm, tests one spec: an Epoch per epoch, then exactly one TrialResult.
+
+    In confirm an Opening comes before the result: the test split is opened when what follows it is asked for.
 
     Close the generator to stop it. It goes on from the checkpoint of an earlier, unfinished attempt;
     epochs that attempt had been asked to go beyond are not yielded again. Whatever goes wrong in the
@@ -69,7 +71,9 @@ def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterat
     checkpoint.remove()
 
 
-def measure(spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: bytes) -> TrialResult:
+def measure(
+    spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: bytes, opening: Callable[[], None]
+) -> TrialResult:
     """Tests a confirmed model anew from its weights, for metrics and explainers that were named after it was trained.
 
     Args:
@@ -77,6 +81,7 @@ def measure(spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: by
         catalog: where its components come from.
         workspace: where data and cache are.
         weights: what its `weights.safetensors` holds.
+        opening: called just before the test split is opened.
 
     Raises:
         InputError: data or weights are not those that the trial was confirmed with.
@@ -91,6 +96,7 @@ def measure(spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: by
     except (Unfit, RuntimeError) as error:
         raise InputError(f"trial {spec.id} cannot be measured again: {error}") from error
     cache = Cache.ensure(dataset, workspace.cache)
+    opening()
     with _inside(workspace):
         tested = confirm(spec, catalog, cache, model, settings, device, ledger)
     files = {name: data for name, data in tested.files.items() if name != WEIGHTS}
@@ -99,7 +105,7 @@ def measure(spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: by
 
 def _run(
     spec: TrialSpec, catalog: Catalog, workspace: Workspace, ledger: Ledger, checkpoint: Checkpoint
-) -> Iterator[Epoch | TrialResult]:
+) -> Iterator[Epoch | Opening | TrialResult]:
     settings, device = TrainSettings.of(spec.tree["train"]), device_of(workspace.device)
     dataset = _dataset(spec, catalog, workspace.data)
     cache = Cache.ensure(dataset, workspace.cache)
@@ -134,6 +140,7 @@ def _run(
         ledger=ledger.as_table(),
     )
     if spec.stage == "confirm":
+        yield Opening()
         started = time.perf_counter()
         with _inside(workspace):
             tested = confirm(spec, catalog, cache, model, settings, device, ledger)
