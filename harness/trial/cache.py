@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +37,9 @@ class Pixels(Protocol):
 
     def __getitem__(self, rows: Any, /) -> Any:
         """The images of these rows, "n h w c"."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """One image after the other, "h w c"."""
 
 
 @dataclass(frozen=True)

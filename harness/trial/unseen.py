@@ -96,6 +96,10 @@ class Decoded:
             found = list(pool.map(lambda row: read_image(self._dataset, self._samples[row]), rows))
         return np.stack(found)
 
+    def __iter__(self) -> Iterator[Array]:
+        """One image after the other, "h w c"."""
+        return (read_image(self._dataset, sample) for sample in self._samples)
+
 
 def open_unseen(manifest: Path, model: Confirmed, catalog: Catalog, data: Path, most: int | None = None) -> Unseen:
     """The images of a manifest, to be brought to the size and channels that the model was trained on.
