@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from harness.adapters.asha import Stoppers
 from harness.adapters.worker import RUN_TRIAL, events, load
 from harness.contract.catalog import Catalog
-from harness.contract.types import TrialResult, TrialSpec, Workspace
+from harness.contract.types import Opening, TrialResult, TrialSpec, Workspace
 from harness.study.conductor import Conductor
 from harness.study.tuning import Events, Pause
 
@@ -39,6 +39,9 @@ class InlineTuner:
                 event = next(trial)
             if isinstance(event, TrialResult):
                 return conductor.finished(spec.id, event)
+            if isinstance(event, Opening):
+                conductor.opening(spec.id)
+                continue
             conductor.epoch(spec.id, event)
             if stoppers.stops(spec, event):
                 return conductor.stopped(spec.id)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from harness.contract.errors import MachineError
+
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param, Run, RunTag
     from mlflow.tracking import MlflowClient
@@ -74,6 +76,21 @@ def runs(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> I
         token = page.token
         if not token:
             return
+
+
+def tags_of(uri: str, run_id: str) -> dict[str, str]:
+    """The tags of one run; none where the store has no such run, or there is no store yet."""
+    if uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).exists():
+        return {}
+    client = connect(uri)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return dict(client.get_run(run_id).data.tags)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise MachineError(f"the tracking store cannot be asked: {in_brief(error)}") from error
+        return {}
 
 
 def log(

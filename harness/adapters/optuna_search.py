@@ -7,7 +7,7 @@ misses is told on resume; a database that contradicts the journal is filled anew
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -108,6 +108,16 @@ class OptunaProposer:
                 return {}
             trials = self._storage.get_all_trials(study_id, deepcopy=False)
             return {trial.number: NAMES.get(trial.state, "running") for trial in trials}
+
+    def forget(self, variant_ids: Iterable[str]) -> list[str]:
+        """Removes the searches of these variants; those that there were."""
+        with self._reaching():
+            known = set(optuna.get_all_study_names(self._storage))
+            found = [name for name in variant_ids if name in known]
+            for name in found:
+                optuna.delete_study(study_name=name, storage=self._storage)
+                self._studies.pop(name, None)
+        return found
 
     def __str__(self) -> str:
         try:

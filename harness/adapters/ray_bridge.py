@@ -17,7 +17,7 @@ from ray.tune.search import Searcher
 from harness.adapters.asha import Stoppers
 from harness.adapters.ray_trainable import Parcel, Started
 from harness.contract.errors import HarnessError
-from harness.contract.types import TrialResult, TrialSpec
+from harness.contract.types import Opening, TrialResult, TrialSpec
 from harness.study.conductor import Conductor
 
 
@@ -61,6 +61,9 @@ class Bridge:
                 raise item
             if isinstance(item, Started):
                 self.conductor.started(spec.id, item.pid, item.host)
+                return False
+            if isinstance(item, Opening):  # Ray asks the worker to go on after this has returned
+                self.conductor.opening(spec.id)
                 return False
             if isinstance(item, TrialResult):
                 self.conductor.finished(spec.id, item)

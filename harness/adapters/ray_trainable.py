@@ -14,7 +14,7 @@ from ray.tune import Trainable
 from harness.adapters.worker import events, load
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
-from harness.contract.types import Epoch, TrialResult, TrialSpec, Workspace
+from harness.contract.types import Epoch, Opening, TrialResult, TrialSpec, Workspace
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Started:
     host: str
 
 
-Item = Started | Epoch | TrialResult | HarnessError
+Item = Started | Epoch | Opening | TrialResult | HarnessError
 
 
 class Parcel:
@@ -42,7 +42,7 @@ class Parcel:
 
 
 class HarnessTrainable(Trainable):  # type: ignore[misc]
-    """One step is one report: that it started, then each epoch, then the result."""
+    """One step is one report: that it started, then each epoch, an opening of the test split, the result."""
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begins the first trial of this actor."""

@@ -1,1 +1,1 @@
-"""The command line: study, plugin, data, doctor, ui."""
+"""The command line: study, predict, explain, plugin, data, doctor, ui."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from rich.progress import Progress
@@ -15,6 +15,7 @@ from harness.cli.app import App, examples, pass_app
 from harness.cli.options import budget_option, json_option, plan_of
 from harness.cli.tables import figure, plain_table, plugin_table
 from harness.contract.errors import InputError
+from harness.contract.types import Split
 
 if TYPE_CHECKING:
     from harness.contract.dataset import Dataset
@@ -60,10 +61,16 @@ def list_data(app: App, as_json: bool) -> None:
     )
 )
 @data_options
+@json_option
 @pass_app
-def prepare(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> None:
+def prepare(app: App, name: str, budget: str | None, sets: tuple[str, ...], as_json: bool) -> None:
     """Decodes every image once, into the cache that all trials share; twice is the same as once."""
-    cache = _cache(app, _dataset(app, name, budget, sets))
+    dataset = _dataset(app, name, budget, sets)
+    cache = _cache(app, dataset)
+    if as_json:
+        images = {split: len(dataset.split(split)) for split in get_args(Split)}
+        click.echo(json.dumps({"folder": str(cache.folder), "digest": dataset.digest, "images": images}, indent=2))
+        return
     click.echo(f"ready: {cache.folder}")
 
 

@@ -40,6 +40,7 @@ class Running:
     stage: str
     number: int
     seed: int
+    fold: int | None = None
     epoch: int = 0
     value: float = float("nan")
     going: bool = False
@@ -97,7 +98,8 @@ class Progress:
         elif event.kind == TRIAL_ASKED:
             spec = event.data["spec"]
             if spec["variant_id"] in self._epochs:
-                self.trials[name] = Running(spec["variant"], spec["stage"], spec["number"], spec["seed"])
+                known = (spec["variant"], spec["stage"], spec["number"], spec["seed"], spec.get("fold"))
+                self.trials[name] = Running(*known)
         elif trial is None:
             return
         elif event.kind == TRIAL_STARTED:
@@ -180,8 +182,11 @@ def summary(progress: Progress, now: float, tracking: str) -> str:
 
 
 def title(trial: Running, plan: Plan) -> str:
-    """`search 2/3`, `confirm seed 1`."""
-    return f"search {trial.number + 1}/{plan.trials}" if trial.stage == "search" else f"confirm seed {trial.seed}"
+    """`search 2/3`, `confirm seed 1`, `confirm seed 1 fold 2/5`; folds are counted from 0, as the tables have them."""
+    if trial.stage == "search":
+        return f"search {trial.number + 1}/{plan.trials}"
+    fold = "" if trial.fold is None else f" fold {trial.fold}/{plan.confirm.get('folds')}"
+    return f"confirm seed {trial.seed}{fold}"
 
 
 def duration(seconds: float) -> str:

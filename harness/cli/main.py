@@ -11,12 +11,14 @@ from harness.cli.app import App, show_broken, show_error
 from harness.cli.data import data
 from harness.cli.doctor import doctor
 from harness.cli.evidence import evidence
+from harness.cli.explain import explain
 from harness.cli.plugin import plugin
+from harness.cli.predict import predict
 from harness.cli.study import study
 from harness.cli.ui import ui
 from harness.contract.errors import HarnessError, MachineError
 
-COMMANDS = (study, evidence, plugin, data, doctor, ui)
+COMMANDS = (study, predict, explain, evidence, plugin, data, doctor, ui)
 FAULTS_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
 
@@ -72,6 +74,8 @@ __doc_help__ = """Fair, resumable benchmarks of weakly supervised medical image 
   harness study plan gmic_ablation   what would run, and what it costs
   harness study run gmic_ablation    search, confirm, one table
   harness study show gmic_ablation   the table again
+  harness predict gmic_ablation/gmic new.csv   new images, scored by a confirmed model
+  harness explain gmic_ablation/gmic new.csv   and where it looked
   harness ui                         every trial, in MLflow's UI
 
 Exit codes: 0 done, 1 some variant failed, 2 the input is wrong, 3 the machine failed, 130 interrupted.

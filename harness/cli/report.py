@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.app import App
 from harness.study.results import Results
+from harness.study.writing import Ledger, digests_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ def make_report(app: App, results: Results) -> list[Path]:
         overlays=_overlays(results),
         assumed=_assumed(app, results),
         outlines=results.task.mask_kind == "outline",
-        test_openings=_openings(app.settings.results / "ledger.jsonl", plan.dataset_digest),
+        test_openings=Ledger(app.settings.results / "ledger.jsonl").openings(digests_of(plan)),
         command=f"harness study run {plan.study} --budget {plan.budget}",
     )
 
@@ -72,10 +72,3 @@ def _uses(table: Any) -> set[str]:
     if isinstance(table, list | tuple):
         return set().union(*(_uses(value) for value in table))
     return set()
-
-
-def _openings(ledger: Path, digest: str) -> int | None:
-    if not ledger.exists():
-        return None
-    digests = [json.loads(line)["digest"] for line in ledger.read_text().splitlines()]
-    return digests.count(digest)

@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from harness.cli.app import App
-from harness.cli.tables import results_view
+from harness.cli.tables import fully_supervised, results_view
 from harness.study.results import Results
 
 
@@ -27,6 +27,36 @@ def show_table(app: App, results: Results, heads: bool) -> None:
     console.print(results_view(results.plan, rows, results.task.classes, missing, console.width))
     if not results.finished:
         console.print(Text(f"not finished: {progress_of(results)}", "yellow"))
+
+
+def show_costs(app: App, results: Results) -> None:
+    """Prints the epochs spent, whose labels and masks were read, and how often the test split was opened."""
+    from harness.evidence.accounts import supervision_lines
+
+    costs = costs_of(app, results)
+    spent = ", ".join(f"{count} in {stage}" for stage, count in costs["epochs"].items())
+    click.echo(f"epochs:  {spent}")
+    for line in supervision_lines(costs["supervision"]):
+        click.echo(f"ledger:  {line}")
+    if costs["test_openings"] is not None:
+        click.echo(
+            f"ledger:  The test split of these data was opened {_times(costs['test_openings'])}, by all studies."
+        )
+
+
+def costs_of(app: App, results: Results) -> dict[str, Any]:
+    """What the results cost: epochs by stage, images with labels and masks by stage, openings of the test split."""
+    from harness.evidence.accounts import STAGES, supervision
+    from harness.study.writing import Ledger, digests_of
+
+    ended = [(record.spec.stage, record.result) for record in results.records() if record.result]
+    ledger = Ledger(app.settings.results / "ledger.jsonl")
+    return {
+        "epochs": {stage: sum(result.epochs for at, result in ended if at == stage) for stage in STAGES},
+        "supervision": supervision(result.ledger for _, result in ended),
+        "test_openings": ledger.openings(digests_of(results.plan)),
+        "fully_supervised": [item.name for item in results.plan.variants if fully_supervised(item)],
+    }
 
 
 def progress_of(results: Results) -> str:
@@ -65,6 +95,10 @@ def show_places(app: App, results: Results) -> None:
     lines += [f'         harness.results("{results.plan.study}") (data frames, in Python)']
     for line in lines:
         click.echo(line)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def defined(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 from rich.text import Text
@@ -86,39 +87,51 @@ def plan(app: App, study: str, budget: str | None, sets: tuple[str, ...], as_jso
 @json_option
 @pass_app
 def show(app: App, study: str, budget: str | None, heads: bool, as_json: bool) -> None:
-    """Shows the table of the run that went on last, finished or not."""
+    """Shows the table of the run that went on last, finished or not, and what it cost.
+
+    Below the table stand the epochs spent, how many images with labels and with masks were read to fit, to
+    select, and to test, and how often the test split of these data was opened by all studies in the results
+    folder. A variant marked † was trained with masks.
+    """
     from harness.cli import show as view
     from harness.study.results import find_run, read_results
 
     results = read_results(find_run(app.settings.results, study, budget), app.catalog)
     if as_json:
-        click.echo(view.as_json(results, heads))
+        click.echo(view.as_json(results, heads, **view.costs_of(app, results)))
         return
     view.show_table(app, results, heads)
+    view.show_costs(app, results)
     view.show_places(app, results)
 
 
 @study.command(epilog=examples("harness study report gmic_ablation --budget standard"))
 @study_argument
 @budget_option
+@json_option
 @pass_app
-def report(app: App, study: str, budget: str | None) -> None:
-    """Writes the report anew: Markdown, CSV tables, overlays."""
+def report(app: App, study: str, budget: str | None, as_json: bool) -> None:
+    """Writes the report anew: Markdown, CSV tables, overlays. With --json, one object with the files' paths."""
     from harness.cli.report import make_report
     from harness.study.results import find_run, read_results
 
     results = read_results(find_run(app.settings.results, study, budget), app.catalog)
-    for path in make_report(app, results):
+    paths = make_report(app, results)
+    if as_json:
+        click.echo(json.dumps({"folder": str(results.folder), "files": [str(path) for path in paths]}, indent=2))
+        return
+    for path in paths:
         click.echo(path)
 
 
 @study.command(epilog=examples("harness study rm gmic_ablation --budget quick", "harness study rm gmic_ablation --yes"))
 @study_argument
 @budget_option
-@click.option("--yes", is_flag=True, help="Does not ask.")
+@click.option("--yes", is_flag=True, help="Does not ask; --json needs it.")
+@json_option
 @pass_app
-def rm(app: App, study: str, budget: str | None, yes: bool) -> None:
-    """Removes what the latest run left: its folder and its runs in MLflow.
+def rm(app: App, study: str, budget: str | None, yes: bool, as_json: bool) -> None:
+    """Removes what the latest run left: its folder, its runs in MLflow, its searches in a shared Optuna database.
 
     The ledger of test openings stays: what was seen was seen.
     """
@@ -128,9 +141,29 @@ def rm(app: App, study: str, budget: str | None, yes: bool) -> None:
     from harness.study.tracking import tracking_uri
 
     folder = find_run(app.settings.results, study, budget)
+    if as_json and not yes:
+        raise InputError("--json asks nothing: give --yes with it")
     if not yes:
-        click.confirm(f"Remove {folder} and its runs in MLflow?", abort=True)
+        shared = " and in the shared Optuna database" if app.settings.optuna_url else ""
+        click.confirm(f"Remove {folder} and its runs in MLflow{shared}?", abort=True)
     with StudyLock(folder):
+        searches = _forget_searches(app, folder)
         forget(tracking_uri(app.settings), folder)
         shutil.rmtree(folder)
+    if as_json:
+        click.echo(json.dumps({"removed": str(folder), "optuna_studies": searches}, indent=2))
+        return
     click.echo(f"removed {folder}")
+
+
+def _forget_searches(app: App, folder: Path) -> list[str]:
+    """Removes the run's searches from the Optuna database that studies share; their names."""
+    if app.settings.optuna_url is None:  # the run's own database goes with its folder
+        return []
+    from harness.adapters.optuna_search import OptunaProposer
+    from harness.study.results import searches_of
+
+    folders = {path.parent for path in app.settings.results.glob("*/*/journal.jsonl")} - {folder}
+    # What `--fresh` set aside has lost its searches to the run that came after it.
+    kept = set().union(*(searches_of(other) for other in folders if "." not in other.name))
+    return OptunaProposer(app.settings.optuna_url).forget(sorted(searches_of(folder) - kept))

@@ -36,7 +36,7 @@ def plan_view(plan: Plan) -> RenderableType:
     common = set.intersection(*(set(variant.searched) for variant in plan.variants))
     for variant in plan.variants:
         mark = ", the baseline" if variant.name == plan.baseline else ""
-        mark += ", fully supervised" if "train_masks" in variant.needs else ""
+        mark += ", fully supervised" if fully_supervised(variant) else ""
         table.add_row(variant.name + mark, "\n".join(changes(plan.tree, variant.tree)))
     parts: list[RenderableType] = [Text(f"{plan.study}, budget {plan.budget}", "bold")]
     parts += [Text(line) for line in (plan.question,) if line]
@@ -46,6 +46,11 @@ def plan_view(plan: Plan) -> RenderableType:
     parts += [Text(f"skipped: {skip.variant}: {skip.reason}", "yellow") for skip in plan.skipped]
     parts += [Text(f"warning: {warning}", "yellow") for warning in plan.warnings]
     return Group(*parts)
+
+
+def fully_supervised(variant: VariantPlan) -> bool:
+    """Whether the variant's training reads masks: it says so in its `needs`, and no other is handed any."""
+    return "train_masks" in variant.needs
 
 
 def trials_of(plan: Plan, variant: VariantPlan) -> tuple[int, int]:
@@ -98,8 +103,10 @@ def _cost(plan: Plan) -> str:
     searched, confirmed = sum(count[0] for count in counts), sum(count[1] for count in counts)
     epochs = sum((search + confirm) * epochs for search, confirm, epochs in counts)
     seeds = ", ".join(str(seed) for seed in plan.confirm["seeds"])
+    folds = int(plan.confirm.get("folds") or 0)
+    each = f"seeds {seeds}, folds 0 to {folds - 1} each" if folds else f"seeds {seeds}"
     return (
-        f"{len(plan.variants)} variants: {searched} trials to search, then {confirmed} to confirm (seeds {seeds}); "
+        f"{len(plan.variants)} variants: {searched} trials to search, then {confirmed} to confirm ({each}); "
         f"at most {epochs} epochs.\nresults: {plan.directory}"
     )
 
@@ -133,7 +140,8 @@ def results_view(
             cells += [figure(row[f"auroc/{label}"]) for label in labels]
             cells += [figure(row["dice"])] if dice else []
             cells.append(difference(row, own and variant.name == plan.baseline, gap))
-            table.add_row(variant.name if own else f"  {row['head']}", *cells, style="" if own else "dim")
+            name = f"{variant.name} †" if fully_supervised(variant) else variant.name
+            table.add_row(name if own else f"  {row['head']}", *cells, style="" if own else "dim")
         if not own_rows:
             table.add_row(variant.name, *["-" for _ in numbers])
     runs = itertools.product(plan.confirm["seeds"], range(int(plan.confirm.get("folds") or 1)))
@@ -143,6 +151,8 @@ def results_view(
     notes += "Dice: of the model's own evidence with the outlines; " if dice else ""
     notes += f"against {plan.baseline}: difference of AUC at the same {same}, with its 95 % interval over patients."
     parts: list[RenderableType] = [Text(f"{head}{plan.study}, budget {plan.budget}", "bold"), table, Text(notes, "dim")]
+    if any(map(fully_supervised, plan.variants)):
+        parts.append(Text("† fully supervised: trained with masks, where the others have image labels only.", "dim"))
     parts += [Text(f"{variant}: {reason}", "yellow") for variant, reason in missing.items()]
     parts += [Text(f"skipped: {skip.variant}: {skip.reason}", "yellow") for skip in plan.skipped]
     return Group(*parts)

@@ -187,14 +187,17 @@ class Catalog:
         Raises:
             MachineError: names every distribution that is another one here.
         """
+        if wrong := self.unlike(planned):
+            raise MachineError(f"the worker has other plugins than the study was planned with: {', '.join(wrong)}")
+
+    def unlike(self, planned: Mapping[str, str]) -> list[str]:
+        """Of `distribution -> version` what is another version here, or not installed; a phrase each."""
         here = {provider.distribution: provider.version for provider in self.providers.values()}
-        wrong = [
+        return [
             f"{name} {version} (here: {here.get(name, 'not installed')})"
             for name, version in planned.items()
             if here.get(name) != version
         ]
-        if wrong:
-            raise MachineError(f"the worker has other plugins than the study was planned with: {', '.join(wrong)}")
 
     def notify(self, hook: str, **kwargs: Any) -> None:
         """Calls an observing hook of every plugin; one that raises is remembered and left out from then on."""

@@ -198,6 +198,14 @@ class Epoch:
     phase: str = ""
 
 
+@dataclass(frozen=True)
+class Opening:
+    """A confirmation is about to open its test split: told, and counted, before it does.
+
+    A kill while the model is tested then leaves a trace; the next attempt tells of an opening of its own.
+    """
+
+
 UNBUILT = "the model cannot be built"
 """How the reason begins of a trial that failed because its table makes no model."""
 
@@ -212,7 +220,8 @@ class TrialResult:
         value: the best epoch's smoothed objective; NaN where it failed.
         metrics: of the best epoch; in confirm also `test/...`.
         files: tables, weights and pictures by relative name, as bytes: a cluster shares no disk.
-        ledger: what was read: `masks` opened by stage, splits opened.
+        ledger: what was read: splits `opened`, `masks` opened by stage, and `read`: per stage how many
+            images, how many of them with a label, and with a mask, were read.
     """
 
     state: State

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +18,8 @@ TRIALS = ("variant", "stage", "number", "seed", "state", "value", "epochs", "sec
 """Columns of the table of trials that `search_table` and the report are handed, one row a trial."""
 
 STAGES = ("search", "confirm")
+READERS = ("fit", "select", "tune_loc", "test")
+"""Who reads labels and masks in a trial: `TrialResult.ledger["read"]`."""
 
 
 def search_table(trials: pd.DataFrame, *, order: Sequence[str], objective: Objective) -> pd.DataFrame:
@@ -101,9 +103,46 @@ def ledger_lines(trials: pd.DataFrame, test_openings: int | None = None) -> list
         f"Masks read after the weights were frozen: {', '.join(tested) or 'none'}.",
         f"Openings of the test split by this study: {opened['search']} in search, {opened['confirm']} in confirm.",
     ]
+    lines += supervision_lines(supervision(entry for _, entry in entries))
     if test_openings is not None:
         lines.append(f"Openings of this data set's test split by all studies so far: {test_openings}.")
     return lines
+
+
+def supervision(ledgers: Iterable[Mapping[str, Any] | None]) -> dict[str, dict[str, int]]:
+    """How many images, with a label and with a mask, each stage read: the most that any one trial did.
+
+    Args:
+        ledgers: of `TrialResult.ledger`; those without counts say nothing.
+
+    Returns:
+        Of `fit`, `select` (which epoch, which trial), `tune_loc` and `test` those that were reached, each with
+        `images`, `labels`, `masks`. Trials read the same images again, so that a sum would count them twice.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for ledger in ledgers:
+        for stage, counts in (ledger or {}).get("read", {}).items():
+            most = found.setdefault(stage, {})
+            for name, count in counts.items():
+                most[name] = max(most.get(name, 0), int(count))
+    return {stage: found[stage] for stage in READERS if stage in found}
+
+
+def supervision_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """A sentence for what is read while training, and one for what is read of a frozen model."""
+    words = {
+        "fit": "to fit",
+        "select": "to select",
+        "tune_loc": "to look at localisation (tune_loc)",
+        "test": "to test",
+    }
+    told = {
+        stage: f"{words[stage]} {read['images']} images: {read['labels']} with labels, {read['masks']} with masks"
+        for stage, read in counts.items()
+    }
+    parts = [[told[stage] for stage in stages if stage in told] for stages in (READERS[:2], READERS[2:])]
+    heads = ("A trial reads", "A confirmed model is then shown")
+    return [f"{head} {'; '.join(part)}." for head, part in zip(heads, parts, strict=True) if part]
 
 
 def _total(epochs: pd.Series[Any]) -> int:

@@ -37,7 +37,7 @@ from harness.study.journal import (
 from harness.study.progress import Progress
 from harness.study.trees import of_fold
 from harness.study.tuning import Pause, Proposal, Proposer
-from harness.study.writing import Ledger, remove_file, write_files
+from harness.study.writing import Ledger, opened_test, remove_file, write_files
 
 DEATHS = 3
 """A trial whose worker died this often is failed: it would go on for ever."""
@@ -78,6 +78,7 @@ class Conductor:
         self._again: deque[TrialSpec] = deque()
         self._out: dict[str, TrialSpec] = {}
         self._deaths: Counter[str] = Counter()
+        self._opened: set[str] = set()
         self._events: list[Event] = []
 
     # Opening and closing
@@ -157,6 +158,18 @@ class Conductor:
         """The trial has finished an epoch."""
         self._write(EPOCH, trial=trial, **asdict(epoch))
 
+    def opening(self, trial: str) -> None:
+        """The trial is about to open its test split: the ledger has it before that happens.
+
+        So an opening is counted even if the trial is killed while it is tested, and its next attempt, which
+        opens the split again, is counted again. Its result adds no line of its own.
+
+        Raises:
+            MachineError: the ledger cannot be written; the split stays closed.
+        """
+        self._ledger.note(self.history.trials[trial].spec)
+        self._opened.add(trial)
+
     def finished(self, trial: str, result: TrialResult) -> None:
         """The trial has ended; a value of NaN is a failure whatever the trial says of itself.
 
@@ -169,7 +182,9 @@ class Conductor:
         if result.state != "failed" and math.isnan(result.value):
             result = replace(result, state="failed", reason="the objective is NaN")
         write_files(self.folder / "trials" / trial, result.files)
-        self._ledger.note(record.spec, result)
+        if opened_test(record.spec, result) and trial not in self._opened:
+            self._ledger.note(record.spec)  # it did not say so before
+        self._opened.discard(trial)
         values = {name: getattr(result, name) for name in _RESULT_FIELDS}
         self._write(TRIAL_FINISHED, trial=trial, **values, files=sorted(result.files))
         self._out.pop(trial, None)
@@ -194,7 +209,6 @@ class Conductor:
     def measured(self, spec: TrialSpec, result: TrialResult) -> None:
         """A confirmation was tested again: its tables are replaced, its figures added to."""
         write_files(self.folder / "trials" / spec.id, result.files)
-        self._ledger.note(spec, result)
         wanted = {"names": list(spec.metrics), "explain": spec.explain}
         self._write(TRIAL_MEASURED, trial=spec.id, metrics=result.metrics, files=sorted(result.files), **wanted)
 
@@ -217,6 +231,7 @@ class Conductor:
             died: its worker died; the third time the trial is failed, for it may be what kills them.
         """
         spec = self._out.pop(trial)
+        self._opened.discard(trial)
         self._deaths[trial] += died
         if died and self._deaths[trial] >= DEATHS:
             self.finished(trial, TrialResult(state="failed", reason=f"its worker died {DEATHS} times: {reason}"))

@@ -66,35 +66,39 @@ def states(tree: Any, path: Sequence[str]) -> bool:
     return True
 
 
-def parse_override(text: str) -> Override:
+def parse_override(text: str, option: str = "--set") -> Override:
     """Reads `a.b=VALUE`: the value as TOML has it, bare words as strings.
+
+    Args:
+        text: what the user wrote behind the option.
+        option: named in the error.
 
     Raises:
         InputError: there is no `=`, or the path or value cannot be read.
     """
     path_text, equals, value_text = text.partition("=")
     if not equals or not path_text.strip():
-        raise InputError(f"--set {text}: expected a.b=VALUE")
-    path = _path(path_text.strip(), text)
+        raise InputError(f"{option} {text}: expected a.b=VALUE")
+    path = _path(path_text.strip(), text, option)
     value_text = value_text.strip()
     try:
         table = tomllib.loads(f"value = {value_text}")
     except tomllib.TOMLDecodeError:
         table = {"value": value_text} if _WORD.fullmatch(value_text) else {}
     if list(table) != ["value"]:
-        raise InputError(f"--set {text}: {value_text!r} is no TOML value; a string with spaces needs quotes")
+        raise InputError(f"{option} {text}: {value_text!r} is no TOML value; a string with spaces needs quotes")
     return Override(path, table["value"])
 
 
-def _path(path_text: str, text: str) -> tuple[str, ...]:
+def _path(path_text: str, text: str, option: str) -> tuple[str, ...]:
     try:
         node: Any = tomllib.loads(f"{path_text} = 0")
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"--set {text}: {path_text!r} is no dotted path") from error
+        raise InputError(f"{option} {text}: {path_text!r} is no dotted path") from error
     path = []
     while isinstance(node, dict):
         if len(node) != 1:
-            raise InputError(f"--set {text}: {path_text!r} is no dotted path")
+            raise InputError(f"{option} {text}: {path_text!r} is no dotted path")
         key, node = next(iter(node.items()))
         path.append(key)
     return tuple(path)

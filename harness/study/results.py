@@ -245,6 +245,11 @@ def runs_of(root: Path, name: str, budget: str | None = None) -> list[Path]:
     return sorted(folders, key=_last_used, reverse=True)
 
 
+def searches_of(folder: Path) -> set[str]:
+    """The ids of all variants that were ever searched in a run's folder: their names in Optuna."""
+    return {record.spec.variant_id for record in History.of(Journal(folder / "journal.jsonl").read()).trials.values()}
+
+
 def _last_used(folder: Path) -> float:
     journal = folder / "journal.jsonl"
     return (journal if journal.exists() else folder / "plan.json").stat().st_mtime

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.contract.catalog import Catalog
@@ -132,7 +133,8 @@ def _measure(conductor: Conductor, catalog: Catalog, workspace: Workspace) -> No
             return
         weights = conductor.folder / "trials" / spec.id / "weights.safetensors"
         try:
-            conductor.measured(spec, measure(spec, catalog, workspace, weights.read_bytes()))
+            opening = partial(conductor.opening, spec.id)
+            conductor.measured(spec, measure(spec, catalog, workspace, weights.read_bytes(), opening))
         except OSError as error:
             raise MachineError(f"{weights}: cannot be read: {error.strerror}") from error
 

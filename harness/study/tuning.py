@@ -8,14 +8,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from harness.contract.catalog import Catalog
-from harness.contract.types import Epoch, Plan, TrialResult, TrialSpec, VariantPlan, Workspace
+from harness.contract.types import Epoch, Opening, Plan, TrialResult, TrialSpec, VariantPlan, Workspace
 from harness.study.journal import History, TrialRecord
 
 if TYPE_CHECKING:
     from harness.study.conductor import Conductor
 
-Events = Generator[Epoch | TrialResult, None, None]
-"""A trial as it runs: epochs, then exactly one result; closed by whoever stops it."""
+Events = Generator[Epoch | Opening | TrialResult, None, None]
+"""A trial as it runs: epochs, in confirm an opening of the test split, exactly one result; closed by who stops it."""
 RunTrial = Callable[[TrialSpec, Catalog, Workspace], Events]
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from harness.contract.errors import MachineError
-from harness.contract.types import TrialResult, TrialSpec
+from harness.contract.types import Plan, TrialResult, TrialSpec
 
 
 def write_file(path: Path, data: bytes) -> None:
@@ -59,26 +60,44 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 class Ledger:
-    """Counts how often a data set's test split was opened, over all studies of a results folder."""
+    """Counts how often a data set's test split was opened, over all studies of a results folder.
+
+    One line is one opening, written before it: `digest`, `study_id`, `trial`, `time`. A line that could not be
+    written whole belongs to a split that was never opened.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def note(self, spec: TrialSpec, result: TrialResult) -> None:
-        """Adds a line for a trial that opened the test split.
+    def note(self, spec: TrialSpec) -> None:
+        """Adds the line of one opening, and waits until the disk has it.
 
         Raises:
             MachineError: the disk is full or the file cannot be written.
         """
-        if not opened_test(spec, result):
-            return
         entry = {"digest": spec.digest, "study_id": spec.study_id, "trial": spec.id, "time": time.time()}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a") as file:  # one short write: lines of two studies do not mix
-                file.write(json.dumps(entry) + "\n")
+            with self._path.open("ab", buffering=0) as file:  # one short write: lines of two studies do not mix
+                torn = file.tell() and self._path.read_bytes()[-1:] != b"\n"
+                file.write((b"\n" if torn else b"") + json.dumps(entry).encode() + b"\n")
+                os.fsync(file.fileno())
         except OSError as error:
             raise MachineError(f"{self._path}: cannot be written: {error.strerror}") from error
+
+    def openings(self, digests: Collection[str]) -> int | None:
+        """How often the test split of data with these digests was opened; None where nothing was ever counted."""
+        if not self._path.exists():
+            return None
+        lines = map(_entry, self._path.read_text().splitlines())
+        return sum(entry.get("digest") in digests for entry in lines)
+
+
+def digests_of(plan: Plan) -> set[str]:
+    """The digests of all data that a plan's confirmations are tested on: each fold has its own."""
+    of_variants = {str(variant.facts.get("digest", "")) for variant in plan.variants}
+    of_folds = {str(digest) for variant in plan.variants for digest in variant.facts.get("fold_digests", ())}
+    return ({plan.dataset_digest} | of_variants | of_folds) - {""}
 
 
 def opened_test(spec: TrialSpec, result: TrialResult) -> bool:
@@ -86,3 +105,10 @@ def opened_test(spec: TrialSpec, result: TrialResult) -> bool:
     if "opened" in result.ledger:
         return "test" in result.ledger["opened"]
     return spec.stage == "confirm" and result.state == "complete"
+
+
+def _entry(line: str) -> Mapping[str, Any]:
+    try:
+        return dict(json.loads(line))
+    except ValueError:  # torn by a kill or a full disk
+        return {}

@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError, MachineError
-from harness.contract.types import Epoch, Objective, Plan, TrialResult, TrialSpec, VariantPlan, Workspace
+from harness.contract.types import Epoch, Objective, Opening, Plan, TrialResult, TrialSpec, VariantPlan, Workspace
 from harness.study import space
 from harness.study.tuning import Events
 
@@ -29,7 +29,8 @@ def run_scripted(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Eve
 
     quality: what the curve rises to; ceiling 1 - 1 / (1 + epochs) of it is reached.
     epoch_s: how long an epoch takes.
-    fault: none, nan, raise, machine, input; die kills the worker; die_once only the first time.
+    fault: none, nan, raise, machine, input; die kills the worker; die_once only the first time;
+        die_tested the first time that the test split is open.
     fault_epoch: before which epoch that happens.
     bytes: size of a file that the result carries.
     """
@@ -46,6 +47,10 @@ def run_scripted(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Eve
         if path:  # after the driver has taken the epoch: one may be repeated, none is lost
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values))
+    if spec.stage == "confirm":
+        yield Opening()
+        if model.get("fault") == "die_tested":
+            _die_once(spec, workspace)
     means = [sum(values[max(0, end - 3) : end]) / min(3, end) for end in range(1, len(values) + 1)]
     best = max(range(len(means)), key=means.__getitem__)
     metrics = {"val/auroc": values[best]} | ({"test/auroc": values[best]} if spec.stage == "confirm" else {})
@@ -106,8 +111,15 @@ def _fail(spec: TrialSpec, workspace: Workspace) -> None:
         raise MachineError("no space left on the device")
     if fault == "input":
         raise InputError("crops: K = 20 does not fit the map")
+    if fault == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "die_once":
+        _die_once(spec, workspace)
+
+
+def _die_once(spec: TrialSpec, workspace: Workspace) -> None:
     mark = workspace.cache / f"{spec.id}.died"
-    if fault == "die" or (fault == "die_once" and not mark.exists()):
+    if not mark.exists():
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)

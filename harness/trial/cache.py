@@ -10,11 +10,11 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Protocol, get_args, runtime_checkable
 
 import filelock
 import numpy as np
@@ -31,6 +31,17 @@ Progress = Callable[[int, int], None]
 Array = npt.NDArray[Any]
 
 
+@runtime_checkable
+class Pixels(Protocol):
+    """Images by row: a mapped array, or whatever else gives one."""
+
+    def __getitem__(self, rows: Any, /) -> Any:
+        """The images of these rows, "n h w c"."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """One image after the other, "h w c"."""
+
+
 @dataclass(frozen=True)
 class CachedSplit:
     """One split as training sees it: samples, images and labels in one order, and no masks.
@@ -38,13 +49,13 @@ class CachedSplit:
     Args:
         name: train, val, tune_loc or test.
         samples: what each image is; `source` is what JSON can hold of it, else None.
-        images: "n h w c", uint8 or uint16, memory-mapped and read-only.
+        images: "n h w c", uint8 or uint16; memory-mapped and read-only where it comes from a cache.
         labels: "n k" float32, NaN where unknown.
     """
 
     name: Split
     samples: tuple[Sample, ...]
-    images: Array
+    images: Pixels
     labels: npt.NDArray[np.float32]
 
     def __len__(self) -> int:

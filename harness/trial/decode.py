@@ -68,6 +68,34 @@ def write_split(dataset: Dataset, name: Split, folder: Path, report: Callable[[i
     (folder / "samples.json").write_text(json.dumps([as_json(sample) for sample in samples]))
 
 
+def read_image(dataset: Dataset, sample: Sample) -> Array:
+    """One image, "h w c", uint8 or uint16, found to be what the task promises.
+
+    Raises:
+        InputError: it cannot be read, or has another size or depth.
+    """
+    try:
+        image = dataset.read(sample)
+    except OSError as error:
+        raise InputError(f"image {sample.id}: cannot be read: {error}") from error
+    return _checked_image(image, sample, dataset.task)
+
+
+def read_outlines(dataset: Dataset, sample: Sample) -> npt.NDArray[np.uint8] | None:
+    """The outlines of one image, "k h w" of 0 and 1; None where there are none.
+
+    Raises:
+        InputError: they cannot be read, or are not what the task promises.
+    """
+    if dataset.task.mask_kind == "none":
+        return None
+    try:
+        mask = dataset.read_mask(sample)
+    except OSError as error:
+        raise InputError(f"mask of {sample.id}: cannot be read: {error}") from error
+    return None if mask is None else _checked_mask(mask, sample, dataset.task)
+
+
 def as_json(sample: Sample) -> dict[str, Any]:
     """The sample in JSON values: unknown labels are null, a `source` JSON cannot hold is dropped."""
     values = {**asdict(sample), "labels": [None if math.isnan(label) else label for label in sample.labels]}
@@ -87,13 +115,7 @@ def _decoded(dataset: Dataset, samples: Sequence[Sample]) -> Iterator[Decoded]:
 
 
 def _read(dataset: Dataset, sample: Sample) -> Decoded:
-    task = dataset.task
-    try:
-        image = dataset.read(sample)
-        mask = dataset.read_mask(sample) if task.mask_kind != "none" else None
-    except OSError as error:
-        raise InputError(f"image {sample.id}: cannot be read: {error}") from error
-    return _checked_image(image, sample, task), None if mask is None else _checked_mask(mask, sample, task)
+    return read_image(dataset, sample), read_outlines(dataset, sample)
 
 
 def _checked_image(image: Array, sample: Sample, task: Task) -> Array:

@@ -53,6 +53,10 @@ class Record:
                 terms = map_terms(saliency[place, k], masks[place, k] if known[place, k] else None)
                 self._maps.append({**row, "map": name, **terms})
 
+    def predictions(self) -> pd.DataFrame:
+        """The predictions table so far; see `harness.contract.tables.PREDICTIONS`."""
+        return pd.DataFrame(self._predictions, columns=list(PREDICTIONS))
+
     def files(self) -> dict[str, bytes]:
         """The tables that have rows."""
         tables = {"predictions": (self._predictions, PREDICTIONS), "maps": (self._maps, MAPS)}
@@ -100,7 +104,7 @@ class Overlays:
         ids = [split.samples[row].id for row in self._rows]
         images = split.images[self._rows]
         if images.dtype == np.uint16:
-            images = _eight_bit(images)
+            images = eight_bit(images)
         shape = (len(ids), len(self._task.classes), *images.shape[1:3])
         arrays: dict[str, Any] = {
             "images": images[..., 0] if images.shape[3] == 1 else images,
@@ -122,8 +126,8 @@ def weights_file(model: Model, spec: TrialSpec) -> dict[str, bytes]:
     return {WEIGHTS: safetensors.torch.save(weights, {"spec": spec.to_json()})}
 
 
-def _eight_bit(images: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
-    """Each picture from its darkest to its brightest pixel: 12-bit images would be nearly black else."""
+def eight_bit(images: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    """Pictures "n h w c", each from its darkest to its brightest pixel: 12-bit images would be nearly black else."""
     axes = tuple(range(1, images.ndim))
     low, high = images.min(axes, keepdims=True).astype(float), images.max(axes, keepdims=True).astype(float)
     scaled: npt.NDArray[np.uint8] = ((images - low) * (255 / np.maximum(high - low, 1))).astype(np.uint8)

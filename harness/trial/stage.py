@@ -19,18 +19,6 @@ from harness.trial.cache import SPLITS, Cache, CachedSplit, known_masks
 from harness.trial.fence import Seal
 
 
-@dataclass
-class Ledger:
-    """What a trial opened, for `TrialResult.ledger`."""
-
-    opened: list[Split] = field(default_factory=list)
-    masks: dict[str, list[Split]] = field(default_factory=lambda: {"fit": [], "test": []})
-
-    def as_table(self) -> dict[str, Any]:
-        """`opened`: the splits; `masks`: those whose masks were read, to `fit` and to `test`."""
-        return {"opened": list(self.opened), "masks": {stage: list(splits) for stage, splits in self.masks.items()}}
-
-
 @dataclass(frozen=True)
 class Outlines:
     """The masks of one split: "n k h w", 0 or 1, and whether each of them is known, "n k"."""
@@ -57,6 +45,30 @@ class Images:
         return len(self.split)
 
 
+@dataclass
+class Ledger:
+    """What a trial opened and read, for `TrialResult.ledger`."""
+
+    opened: list[Split] = field(default_factory=list)
+    masks: dict[str, list[Split]] = field(default_factory=lambda: {"fit": [], "test": []})
+    read: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def count(self, stage: str, data: Images) -> None:
+        """Notes whose labels and masks a stage reads: `fit`, `select` (epoch and trial), `tune_loc` or `test`.
+
+        Counted are images: all, those with any known label, and those where a lesion's mask is known.
+        """
+        labels, outlines = data.split.labels, data.outlines
+        drawn = np.zeros(len(data), bool) if outlines is None else (outlines.known & (labels == 1)).any(1)
+        labelled = ~np.isnan(labels).all(1)
+        self.read[stage] = {"images": len(data), "labels": int(labelled.sum()), "masks": int(drawn.sum())}
+
+    def as_table(self) -> dict[str, Any]:
+        """`opened`: the splits; `masks`: those whose masks were read, to `fit` and to `test`; `read`: see `count`."""
+        masks = {stage: list(splits) for stage, splits in self.masks.items()}
+        return {"opened": list(self.opened), "masks": masks, "read": {key: dict(n) for key, n in self.read.items()}}
+
+
 @dataclass(frozen=True)
 class FitData:
     """All that fitting sees. Training images carry masks if the model declares "train_masks", validation never."""
@@ -73,8 +85,10 @@ class FitData:
             outlines = _outlines(cache, "train")
             ledger.masks["fit"] = ["train"]
         ledger.opened += ["train", "val"]
-        train, val = (cache.split(name) for name in ("train", "val"))
-        return cls(cache.dataset.task, Images("train", train, outlines), Images("val", val))
+        train, val = Images("train", cache.split("train"), outlines), Images("val", cache.split("val"))
+        ledger.count("fit", train)
+        ledger.count("select", val)
+        return cls(cache.dataset.task, train, val)
 
 
 @dataclass(frozen=True)
@@ -95,12 +109,14 @@ class ConfirmData:
         """Opens the test split: this is what the ledger counts."""
         ledger.opened.append("test")
         test = Images("test", cache.split("test"), _outlines(cache, "test"))
+        ledger.count("test", test)
         name: Split = "tune_loc" if len(cache.split("tune_loc")) else "val"
         tune_loc = Images("tune_loc", cache.split(name), _outlines(cache, name))
         if test.outlines is None:
             return cls(cache.dataset.task, test, None)
         ledger.opened += ["tune_loc"] if name == "tune_loc" else []
         ledger.masks["test"] = [name, "test"]
+        ledger.count("tune_loc", tune_loc)
         return cls(cache.dataset.task, test, tune_loc)
 
 

@@ -9,7 +9,7 @@ import errno
 import logging
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +18,11 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from harness.contract import seeds
 from harness.contract.catalog import Catalog
 from harness.contract.dataset import Dataset
 from harness.contract.errors import InputError, MachineError
-from harness.contract.nn import Model
-from harness.contract.types import UNBUILT, Epoch, TrialResult, TrialSpec, Workspace
+from harness.contract.types import Epoch, Opening, TrialResult, TrialSpec, Workspace
+from harness.trial.build import Unfit, build_model, device_of
 from harness.trial.cache import Cache
 from harness.trial.checkpoint import Checkpoint
 from harness.trial.confirm import confirm
@@ -39,12 +38,10 @@ _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _log = logging.getLogger(__name__)
 
 
-class Unfit(Exception):
-    """The trial cannot be run as its spec says; the message is the reason."""
-
-
-def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterator[Epoch | TrialResult]:
+def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterator[Epoch | Opening | TrialResult]:
     """Trains, validates and, in confirm, tests one spec: an Epoch per epoch, then exactly one TrialResult.
+
+    In confirm an Opening comes before the result: the test split is opened when what follows it is asked for.
 
     Close the generator to stop it. It goes on from the checkpoint of an earlier, unfinished attempt;
     epochs that attempt had been asked to go beyond are not yielded again. Whatever goes wrong in the
@@ -74,7 +71,9 @@ def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterat
     checkpoint.remove()
 
 
-def measure(spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: bytes) -> TrialResult:
+def measure(
+    spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: bytes, opening: Callable[[], None]
+) -> TrialResult:
     """Tests a confirmed model anew from its weights, for metrics and explainers that were named after it was trained.
 
     Args:
@@ -82,20 +81,22 @@ def measure(spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: by
         catalog: where its components come from.
         workspace: where data and cache are.
         weights: what its `weights.safetensors` holds.
+        opening: called just before the test split is opened.
 
     Raises:
         InputError: data or weights are not those that the trial was confirmed with.
         MachineError: the plugins are not.
     """
-    ledger, settings, device = Ledger(), TrainSettings.of(spec.tree["train"]), _device(workspace.device)
+    ledger, settings, device = Ledger(), TrainSettings.of(spec.tree["train"]), device_of(workspace.device)
     catalog.expect(spec.plugins)
     try:
         dataset = _dataset(spec, catalog, workspace.data)
-        model = _model(spec, catalog, dataset, settings, device)
+        model = build_model(spec, catalog, dataset.task, settings, device)
         model.load_state_dict(safetensors.torch.load(weights))
     except (Unfit, RuntimeError) as error:
         raise InputError(f"trial {spec.id} cannot be measured again: {error}") from error
     cache = Cache.ensure(dataset, workspace.cache)
+    opening()
     with _inside(workspace):
         tested = confirm(spec, catalog, cache, model, settings, device, ledger)
     files = {name: data for name, data in tested.files.items() if name != WEIGHTS}
@@ -104,8 +105,8 @@ def measure(spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: by
 
 def _run(
     spec: TrialSpec, catalog: Catalog, workspace: Workspace, ledger: Ledger, checkpoint: Checkpoint
-) -> Iterator[Epoch | TrialResult]:
-    settings, device = TrainSettings.of(spec.tree["train"]), _device(workspace.device)
+) -> Iterator[Epoch | Opening | TrialResult]:
+    settings, device = TrainSettings.of(spec.tree["train"]), device_of(workspace.device)
     dataset = _dataset(spec, catalog, workspace.data)
     cache = Cache.ensure(dataset, workspace.cache)
     data = FitData.of(cache, catalog.get("architecture", _use(spec.tree["model"])).needs, ledger)
@@ -118,7 +119,7 @@ def _run(
         return score(predict(job.model, val, settings, device), scorer)
 
     with _inside(workspace, seal):
-        model = _model(spec, catalog, dataset, settings, device)
+        model = build_model(spec, catalog, dataset.task, settings, device)
         job = Fit(model, train, settings, spec.objective, spec.seed, device, validate, (train, val))
         _refuse_ignored_weights(job)
     epochs = fit(job, checkpoint)
@@ -139,6 +140,7 @@ def _run(
         ledger=ledger.as_table(),
     )
     if spec.stage == "confirm":
+        yield Opening()
         started = time.perf_counter()
         with _inside(workspace):
             tested = confirm(spec, catalog, cache, model, settings, device, ledger)
@@ -174,18 +176,6 @@ def _dataset(spec: TrialSpec, catalog: Catalog, root: Path) -> Dataset:
     return dataset
 
 
-def _model(spec: TrialSpec, catalog: Catalog, dataset: Dataset, settings: TrainSettings, device: torch.device) -> Model:
-    """The model with the weights its seed gives, on its device."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seeds.of("init", spec.seed))
-        try:
-            model: Model = catalog.build("architecture", spec.tree["model"], dataset.task)
-        except InputError as error:  # the other variants may well be sound
-            raise Unfit(f"{UNBUILT}: {error}") from error
-    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-    return model.to(device=device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
-
-
 def _refuse_ignored_weights(job: Fit) -> None:
     """Raises Unfit where the study asks for label weights and the model's losses do not use them."""
     if job.settings.balance != "weights":
@@ -201,20 +191,6 @@ def _refuse_ignored_weights(job: Fit) -> None:
             if weighted == plain:
                 raise Unfit('the losses of this model do not use `batch.weights`: use `balance = "sampler"`')
             return
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise InputError(
-            f"harness.toml: compute.device: {name!r} is no device: auto, cpu, cuda, cuda:1, mps"
-        ) from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"harness.toml: compute.device: {name!r}, but torch finds no CUDA device here")
-    return device
 
 
 def _use(table: Any) -> str:

@@ -64,8 +64,11 @@ def timm_facts(
     """The checks, and what is in the file of weights; timm's strides are known only once it is imported.
 
     Raises:
-        ValueError: the parameters exclude each other, or there is no such file.
+        ValueError: timm has no such model, the parameters exclude each other, or there is no such file.
     """
+    from harness_backbones.timm_names import check_name
+
+    check_name(model)
     if pretrained and weights:
         raise ValueError("`pretrained` and `weights` exclude each other.")
     if isinstance(pretrained, str) and model != pretrained:

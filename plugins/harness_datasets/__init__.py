@@ -134,6 +134,8 @@ def build_manifest(
     fold: int = 0,
     seed: int = 0,
     fit: Literal["stretch", "pad"] = "stretch",
+    colour: Literal["convert", "refuse"] = "convert",
+    unseen: bool = False,
 ) -> Dataset:
     """Images that a CSV or Parquet table lists: PNG, JPEG, TIFF or DICOM, 8 or 16 bits.
 
@@ -157,6 +159,11 @@ def build_manifest(
         fold: the fold that is the test split, counted from 0; the next one is val.
         seed: of that deal.
         fit: stretch images to the size, or keep their aspect and pad with 0.
+        colour: what becomes of an image that has not the number of `channels`: "convert" as they say, or
+            "refuse" it. Grey that is stored as RGB is grey.
+        unseen: the rows are for a model that is trained already, as `harness predict` reads them: all are in
+            the test split, and every column but the image's may be missing (labels are then unknown, and
+            each image is its own patient). Not for a study: there is nothing to train on.
 
     Raises:
         InputError: with every mistake of the table, each with its row and column.
@@ -181,6 +188,8 @@ def build_manifest(
         folds=folds,
         fold=fold,
         seed=seed,
+        refuse_colour=colour == "refuse",
+        unseen=unseen,
     )
 
 

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -41,19 +42,24 @@ class Manifest(Dataset):
         folds: int,
         fold: int,
         seed: int,
+        refuse_colour: bool = False,
+        unseen: bool = False,
     ) -> None:
-        self.task, self._root, self._fit = task, root, fit
+        self.task, self._root, self._fit, self._refuse_colour = task, root, fit, refuse_colour
         found = inside(root, root, path)
         if found is None:
             raise InputError(f"dataset manifest: path: {path!r} climbs out of the data root {root}")
         self.path = found
         mistakes = Mistakes(self.path)
-        entries = read_entries(self.path, root, columns, where, mistakes)
+        entries = read_entries(self.path, root, columns, where, mistakes, lenient=unseen)
         if task.kind == "multiclass":
             _check_multiclass(entries, mistakes)
         mistakes.raise_if_any()
-        self._entries = assign(entries, columns.split, fractions, folds, fold, seed, mistakes)
-        check_splits(self._entries, task.classes, columns, mistakes)
+        if unseen:
+            self._entries = [replace(entry, split="test") for entry in entries]
+        else:
+            self._entries = assign(entries, columns.split, fractions, folds, fold, seed, mistakes)
+            check_splits(self._entries, task.classes, columns, mistakes)
         for entry in self._entries:
             self._check_exists(entry, mistakes)
         mistakes.raise_if_any()
@@ -89,6 +95,9 @@ class Manifest(Dataset):
         """The image at the task's size; 16 bits where any image of the set has them."""
         entry = self._by_id[sample.id]
         image = self._decode(entry, entry.image)
+        if self._refuse_colour and (found := _channels(image)) != self.task.channels:
+            told = f"{self._name(entry.image)} has {found} channels, {self.task.channels} expected"
+            raise InputError(f"{self.path}: row {entry.row}: {told}")
         if self._bits == 16 and image.dtype == np.uint8:
             image = image.astype(np.uint16) * np.uint16(257)
         return bring_to(image, self.task.image_size, self.task.channels, self._fit)
@@ -166,6 +175,11 @@ class Manifest(Dataset):
 
     def _name(self, path: Path) -> str:
         return str(path.relative_to(self._root))
+
+
+def _channels(image: np.ndarray) -> int:
+    """1 for grey, also where it is stored as RGB; else 3."""
+    return 1 if image.ndim == 2 or (image[..., :1] == image).all() else 3
 
 
 def _check_multiclass(entries: Sequence[Entry], mistakes: Mistakes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,16 +90,28 @@ def read_rows(path: Path) -> tuple[list[str], list[tuple[int, Mapping[str, Any]]
     return columns, rows
 
 
-def read_entries(path: Path, root: Path, columns: Columns, where: str, mistakes: Mistakes) -> list[Entry]:
+def read_entries(
+    path: Path, root: Path, columns: Columns, where: str, mistakes: Mistakes, lenient: bool = False
+) -> list[Entry]:
     """The rows that `where` keeps, checked one by one and against each other.
+
+    Where `lenient`, any column but the image's may be missing, and a patient's cell empty: labels are then
+    unknown, there are no masks, and each image is its own patient and unit.
 
     Raises:
         InputError: the table cannot be read, a column is missing, or `where` cannot be understood or keeps nothing.
     """
     names, rows = read_rows(path)
-    for column in _wanted(columns):
+    for column in [columns.image] if lenient else _wanted(columns):
         if column not in names:
             mistakes.add(f"no column named {column!r}{nearest(column, names)}")
+    if lenient:
+        columns = replace(
+            columns,
+            id=columns.id if columns.id in names else "",
+            unit=columns.unit if columns.unit in names else "",
+            masks=columns.masks and any(f"mask_{name}" in names for name in columns.labels),
+        )
     if columns.masks and not any(f"mask_{name}" in names for name in columns.labels):
         mistakes.add(f"no column mask_<label> although mask_kind is set{nearest(f'mask_{columns.labels[0]}', names)}")
     mistakes.raise_if_any()
@@ -111,7 +123,7 @@ def read_entries(path: Path, root: Path, columns: Columns, where: str, mistakes:
         rows = [(number, row) for number, row in rows if keep(row)]
         if not rows:
             raise InputError(f"{path}: where = {where!r} keeps no row")
-    entries = [_entry(number, row, root, path.parent, columns, mistakes) for number, row in rows]
+    entries = [_entry(number, row, root, path.parent, columns, mistakes, lenient) for number, row in rows]
     _check_unique(entries, columns, mistakes)
     return entries
 
@@ -140,7 +152,7 @@ def _wanted(columns: Columns) -> Iterator[str]:
 
 
 def _entry(
-    number: int, row: Mapping[str, Any], root: Path, folder: Path, columns: Columns, mistakes: Mistakes
+    number: int, row: Mapping[str, Any], root: Path, folder: Path, columns: Columns, mistakes: Mistakes, lenient: bool
 ) -> Entry:
     def path_in(column: str) -> Path | None:
         value = _text(row.get(column))
@@ -152,7 +164,7 @@ def _entry(
     image = _text(row.get(columns.image))
     if not image:
         mistakes.add("is empty", number, columns.image)
-    group = _text(row.get(columns.group))
+    group = _text(row.get(columns.group)) or (image if lenient else "")
     if not group:
         mistakes.add("is empty", number, columns.group)
     identity = _text(row.get(columns.id)) if columns.id else image

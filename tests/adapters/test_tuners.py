@@ -163,6 +163,16 @@ def test_the_ledger_counts_each_opening_of_the_test_split(rough: Any) -> None:
     assert sorted(line["trial"].split("-")[0].rstrip("x") for line in lines) == ["dies_once", "sound"]
 
 
+def test_a_worker_killed_while_it_tests_leaves_its_opening_in_the_ledger(tmp_path: Path) -> None:
+    plan = scripted_plan({"a": {"quality": 0.5, "fault": "die_tested"}}, epochs=2, seeds=(0,), dataset_digest="d1")
+    outcome, events = run(plan, tmp_path, RayTuner(RUN, CATALOG))
+    assert outcome.exit_code == 0
+    confirm = f"{plan.variants[0].id[:12]}-confirm-0"
+    lines = [json.loads(line) for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
+    assert [(line["digest"], line["trial"]) for line in lines] == 2 * [("d1", confirm)]
+    assert sum(event.kind == "trial_finished" and event.data["trial"] == confirm for event in events) == 1
+
+
 @pytest.mark.parametrize("name", ["inline", "ray"])
 @pytest.mark.parametrize(("fault", "code"), [("machine", 3), ("input", 2)])
 def test_what_is_not_a_trials_own_fault_ends_the_run_with_its_code(

@@ -172,6 +172,8 @@ def test_data_are_prepared_and_checked_by_name_or_by_study(harness: Harness, fol
     ready = harness("data", "prepare", "squares", "--set", "images=20")
     assert ready.exit_code == 0, ready.output
     assert (folder / "cache").is_dir() and "ready:" in ready.stdout
+    told = json.loads(harness("data", "prepare", "squares", "--set", "images=20", "--json").stdout)
+    assert told["images"] == {"train": 40, "val": 20, "tune_loc": 0, "test": 20} and Path(told["folder"]).is_dir()
     checked = harness("data", "check", "tiny.toml", "--set", "images=20")
     assert checked.exit_code in (0, 1) and "bright" in checked.stdout and "AUC" in checked.stdout
     unknown = harness("data", "check", "sqares")

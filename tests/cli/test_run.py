@@ -193,6 +193,40 @@ def test_removing_a_study_removes_its_runs_too(harness: Harness, folder: Path) -
     assert missing.exit_code == 2 and "was never run" in words(missing.stderr)
 
 
+def test_removing_a_study_removes_its_searches_from_a_shared_database_and_no_others(
+    harness: Harness, folder: Path
+) -> None:
+    import optuna
+
+    url = f"sqlite:///{folder}/optuna.db"
+    (folder / "harness.toml").write_text(f'[search]\noptuna_url = "{url}"\n')
+    optuna.create_study(study_name="someone else's", storage=url)
+    harness(*RUN, "--quiet")
+    before = set(optuna.get_all_study_names(url))
+    assert len(before) == 3
+    assert harness("study", "rm", "tiny", "--json").exit_code == 2, "nobody is there to be asked"
+    removed = json.loads(harness("study", "rm", "tiny", "--yes", "--json").stdout)
+    assert set(removed["optuna_studies"]) == before - {"someone else's"}
+    assert optuna.get_all_study_names(url) == ["someone else's"]
+    assert not Path(removed["removed"]).exists()
+
+
+def test_show_tells_what_was_spent_and_read(finished: Any) -> None:
+    shown = finished.harness("study", "show", "tiny").stdout
+    assert "epochs:  8 in search, 8 in confirm" in shown
+    assert "to fit 24 images: 24 with labels, 0 with masks; to select 12 images: 12 with labels, 0 with masks." in shown
+    assert "The test split of these data was opened 4 times, by all studies." in shown
+    value = json.loads(finished.harness("study", "show", "tiny", "--json").stdout)
+    assert value["epochs"] == {"search": 8, "confirm": 8} and value["test_openings"] == 4
+    assert value["supervision"]["fit"] == {"images": 24, "labels": 24, "masks": 0}
+    assert value["supervision"]["test"]["masks"] > 0 and value["fully_supervised"] == []
+
+
+def test_the_files_of_a_report_are_listed_as_json(finished: Any) -> None:
+    value = json.loads(finished.harness("study", "report", "tiny", "--json").stdout)
+    assert all(Path(path).is_file() for path in value["files"]) and value["files"][0].endswith("report.md")
+
+
 def test_nothing_is_removed_while_the_tracking_store_cannot_be_reached(finished: Any, tmp_path: Path) -> None:
     copy = shutil.copytree(finished.folder, tmp_path / "copy")
     (copy / "harness.toml").write_text('[tracking]\nuri = "http://127.0.0.1:9"\n')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,25 @@ def test_the_display_shows_trial_epoch_value_best_and_time_left(width: int) -> N
     for word in ("gmic", "search 1/2", "2/4", "0.700", "val/auroc", "tracking: 312 events behind"):
         assert word in " ".join(shown.split()), word
     assert "8 min left" in " ".join(shown.split())  # 46 epochs of 10 s
+
+
+def test_a_confirmation_of_a_fold_says_which() -> None:
+    folded = plan(confirm={"seeds": [0, 1], "folds": 5})
+    assert "30 to confirm (seeds 0, 1, folds 0 to 4 each)" in " ".join(text(plan_view(folded), 100).split())
+    progress = Progress(folded)
+    first = folded.variants[0]
+    spec = {"variant": first.name, "variant_id": first.id, "stage": "confirm", "number": 7, "seed": 1, "fold": 2}
+    progress.add(event(kinds.TRIAL_ASKED, trial="t", spec=spec))
+    progress.add(event(kinds.TRIAL_STARTED, trial="t", pid=1))
+    assert "confirm seed 1 fold 2/5" in text(draw(progress, 0.0, ""), 60)
+
+
+def test_a_variant_that_is_trained_with_masks_is_marked() -> None:
+    plain = plan()
+    supervised = replace(plain, variants=(plain.variants[0], replace(plain.variants[1], needs=("train_masks",))))
+    shown = text(results_view(supervised, [row("gmic"), row("random_crops")], ("a",), {}, 100), 100)
+    assert "random_crops †" in shown and "gmic †" not in shown and "† fully supervised: trained with masks" in shown
+    assert "†" not in text(results_view(plain, [row("gmic"), row("random_crops")], ("a",), {}, 100), 100)
 
 
 def test_a_stopped_trial_counts_as_done_and_its_time_is_not_extrapolated() -> None:

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -129,6 +131,22 @@ def test_pretrained_weights_that_cannot_be_had_fail_promptly_and_say_what_to_do(
 def test_a_model_without_pretrained_weights_says_so(catalog):
     with pytest.raises(InputError, match="timm has no pretrained weights for 'densenet264d'"):
         build(catalog, model="densenet264d", pretrained=True)
+
+
+def test_the_plan_knows_every_name_that_timm_knows_without_importing_it():
+    from timm.models._registry import _model_entrypoints
+
+    from harness_backbones import timm_facts
+    from harness_backbones.timm_names import check_name
+
+    for name in [*_model_entrypoints, "resnet18.a1_in1k"]:
+        if name != "tests":
+            check_name(name)
+    with pytest.raises(ValueError, match="timm has no model named 'resnt18'; did you mean 'resnet18'"):
+        timm_facts(model="resnt18")
+    probe = "import sys; from harness_backbones import timm_facts; timm_facts(model='resnet18'); "
+    probe += "assert not {'timm', 'torch'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", probe], check=True)
 
 
 def test_an_unknown_model_names_the_nearest(catalog):

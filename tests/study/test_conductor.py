@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from harness.study import space
 from harness.study.conductor import DEATHS, Conductor
 from harness.study.journal import History, Journal, TrialRecord
 from harness.study.tuning import Pause, Proposal
+from harness.study.writing import Ledger
 from harness.testing.scripted import scripted_plan
 
 SEARCHED = {"quality": {"float": [0.0, 1.0]}}
@@ -246,6 +248,34 @@ def test_files_and_the_ledger_are_written_before_the_journal_says_so(tmp_path: P
     lines = [json.loads(line) for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
     assert [(line["digest"], line["trial"]) for line in lines] == [("d1", handed[1].id)]
     assert conductor.history.trials[handed[0].id].result.files == {"deep/weights.bin": b""}, "bytes stay on disk"
+
+
+def test_an_opening_is_counted_before_it_happens_and_once_an_attempt(tmp_path: Path) -> None:
+    plan = scripted_plan({"a": {"quality": 0.5}}, trials=1, seeds=(0,), dataset_digest="d1")
+    ledger = tmp_path / "ledger.jsonl"
+    conductor = opened(plan, tmp_path)
+    search = conductor.next()
+    assert isinstance(search, TrialSpec)
+    conductor.finished(search.id, outcome_of(search))
+    confirm = conductor.next()
+    assert isinstance(confirm, TrialSpec) and not ledger.exists()
+    conductor.opening(confirm.id)
+    assert Ledger(ledger).openings({"d1"}) == 1
+
+    again = opened(plan, tmp_path)  # the first driver is gone: killed while the model was tested
+    assert again.next() == confirm and Ledger(ledger).openings({"d1"}) == 1
+    again.opening(confirm.id)
+    again.finished(confirm.id, replace(outcome_of(confirm), ledger={"opened": ["train", "val", "test"]}))
+    assert Ledger(ledger).openings({"d1"}) == 2 and Ledger(ledger).openings({"d2"}) == 0
+
+
+def test_a_torn_line_of_the_ledger_is_no_opening(tmp_path: Path) -> None:
+    plan = scripted_plan({"a": {"quality": 0.5}}, trials=1, seeds=(0, 1), dataset_digest="d1")
+    path = tmp_path / "ledger.jsonl"
+    path.write_text('{"digest": "d1", "tri')
+    drive(opened(plan, tmp_path))
+    assert Ledger(path).openings({"d1"}) == 2 and len(path.read_text().splitlines()) == 3
+    assert Ledger(tmp_path / "none.jsonl").openings({"d1"}) is None
 
 
 def test_a_disk_that_fails_is_the_machines_fault_and_the_trial_is_kept(tmp_path: Path) -> None:

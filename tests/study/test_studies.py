@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import Epoch, Plan, TrialSpec
+from harness import Epoch, InputError, Plan, TrialSpec
 from harness.contract.catalog import Catalog
 from harness.contract.types import Workspace
 from harness.study.plan import make_plan
@@ -111,3 +111,9 @@ def test_the_paper_budget_is_the_papers(catalog: Catalog, tmp_path: Path) -> Non
     assert gmic.tree["train"]["lr"] == {"log10": [-5.5, -4]}
     assert gmic.tree["model"]["map_l1"] == {"log10": [-5.5, -3.5]}
     assert (plan.trials, plan.search["sampler"]["use"]) == (30, "random")
+
+
+def test_a_model_that_timm_has_not_is_found_by_the_plan(tmp_path: Path, catalog: Catalog) -> None:
+    wrong = 'model.local_backbone={use="timm",model="resnt18"}'
+    with pytest.raises(InputError, match="timm has no model named 'resnt18'; did you mean 'resnet18'"):
+        _plan("gmic_ablation", "quick", tmp_path, catalog, wrong)

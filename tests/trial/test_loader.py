@@ -162,7 +162,7 @@ def test_masks_are_handed_out_only_where_the_model_needs_them(tmp_path: Path):
     assert all(batch.targets is None for batch in _loader(plain.train).training(1))
     assert all(batch.targets is not None for batch in _loader(taught.train).training(1))
     assert all(batch.targets is None for batch in _loader(taught.val).evaluation())
-    assert ledger.as_table() == {"opened": ["train", "val"], "masks": {"fit": [], "test": []}}
+    assert (ledger.opened, ledger.masks) == (["train", "val"], {"fit": [], "test": []})
 
 
 def test_a_search_has_no_way_to_the_test_split(tmp_path: Path):
@@ -186,4 +186,4 @@ def test_confirm_sees_validation_masks_where_the_data_name_no_tune_loc(tmp_path:
     data = ConfirmData.of(_cache(tmp_path), ledger)
     assert data.tune_loc is not None and data.tune_loc.name == "tune_loc"
     assert data.tune_loc.split.name == "val"
-    assert ledger.as_table() == {"opened": ["test"], "masks": {"fit": [], "test": ["val", "test"]}}
+    assert (ledger.opened, ledger.masks) == (["test"], {"fit": [], "test": ["val", "test"]})

@@ -23,15 +23,16 @@ from harness.contract.errors import InputError, MachineError
 from harness.contract.hookspecs import hookimpl
 from harness.contract.nn import Batch, Explainer, Model, Output
 from harness.contract.tables import MAPS, OVERLAYS, OWN_HEAD, PREDICTIONS, from_bytes
-from harness.contract.types import Epoch, Sample, Task, TrialResult, TrialSpec, Workspace
+from harness.contract.types import Epoch, Opening, Sample, Task, TrialResult, TrialSpec, Workspace
 from harness.testing.fake_models import TinyCnn
 from harness.testing.fakes import CLASSES, Squares, build_squares, tiny_spec
 from harness.trial.trial import run_trial
 
 
 def _end(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> TrialResult:
-    *epochs, result = run_trial(spec, catalog, workspace)
-    assert all(isinstance(epoch, Epoch) for epoch in epochs)
+    *events, result = run_trial(spec, catalog, workspace)
+    epochs = [event for event in events if isinstance(event, Epoch)]
+    assert events[len(epochs) :] in ([], [Opening()])
     assert isinstance(result, TrialResult)
     return result
 
@@ -75,6 +76,7 @@ class Extras:
     def harness_architectures(self) -> list[Component[Model]]:
         return [
             Component(name="taught", build=build_taught, summary="sees masks", needs=frozenset({"train_masks"})),
+            Component(name="copies_masks", build=build_copies, summary="fits masks", needs=frozenset({"train_masks"})),
             Component(name="unlucky", build=build_unlucky, summary="the disk fails under it"),
         ]
 
@@ -85,6 +87,10 @@ class Extras:
 
 def build_taught(task: Task, /) -> Model:
     return _Taught(task, 4, 0.0, "none", 1)
+
+
+def build_copies(task: Task, /) -> Model:
+    return _Copies(task, 4, 0.0, "none", 1)
 
 
 def build_unlucky(task: Task, /, *, number: int) -> Model:
@@ -103,6 +109,13 @@ class _Taught(TinyCnn):
     def forward(self, batch: Batch) -> Output:
         assert self.training or batch.targets is None
         return super().forward(batch)
+
+
+class _Copies(TinyCnn):
+    def losses(self, out: Output, batch: Batch) -> dict[str, torch.Tensor]:
+        assert batch.targets is not None and out.evidence is not None
+        masks = torch.nn.functional.adaptive_avg_pool2d(batch.targets.masks, out.evidence.shape[2:])
+        return {**super().losses(out, batch), "masks": (out.evidence - masks).square().mean()}
 
 
 class _Unlucky(_Peeker):
@@ -144,7 +157,8 @@ def test_a_tiny_network_learns_its_squares(tiny: Catalog, workspace: Workspace):
 def test_search_knows_nothing_of_the_test_split(tiny: Catalog, workspace: Workspace):
     result = _end(tiny_spec(), tiny, workspace)
     assert not [key for key in result.metrics if not key.startswith(("train/", "val/"))]
-    assert result.ledger == {"opened": ["train", "val"], "masks": {"fit": [], "test": []}}
+    assert (result.ledger["opened"], result.ledger["masks"]) == (["train", "val"], {"fit": [], "test": []})
+    assert set(result.ledger["read"]) == {"fit", "select"}
 
 
 def test_metrics_are_named_by_split_head_and_class(tiny: Catalog, workspace: Workspace):
@@ -271,7 +285,8 @@ def test_confirm_leaves_tables_pictures_and_weights(tiny: Catalog, workspace: Wo
     spec = tiny_spec(stage="confirm", dataset={"kind": kind}, explain={"images": 5})
     result = _end(spec, tiny, workspace)
     assert set(result.files) == {"predictions.parquet", "maps.parquet", "overlays.npz", "weights.safetensors"}
-    assert result.ledger == {"opened": ["train", "val", "test"], "masks": {"fit": [], "test": ["val", "test"]}}
+    assert result.ledger["opened"] == ["train", "val", "test"]
+    assert result.ledger["masks"] == {"fit": [], "test": ["val", "test"]}
 
     predictions, maps = (from_bytes(result.files[f"{name}.parquet"]) for name in ("predictions", "maps"))
     assert tuple(predictions.columns) == PREDICTIONS and tuple(maps.columns) == MAPS
@@ -336,7 +351,103 @@ def test_a_model_that_declares_it_trains_on_masks_and_the_ledger_says_so(tiny: C
     tiny.register(Extras())
     result = _end(tiny_spec(model={"use": "taught"}), tiny, workspace)
     assert (result.state, result.reason) == ("complete", "")
-    assert result.ledger == {"opened": ["train", "val"], "masks": {"fit": ["train"], "test": []}}
+    assert (result.ledger["opened"], result.ledger["masks"]) == (["train", "val"], {"fit": ["train"], "test": []})
+    assert result.ledger["read"]["fit"]["masks"] > 0 == result.ledger["read"]["select"]["masks"]
+
+
+@pytest.mark.parametrize("unknown", [0.0, 0.6])
+def test_the_ledger_counts_whose_labels_and_masks_each_stage_reads(tiny: Catalog, workspace: Workspace, unknown: float):
+    dataset = build_squares(workspace.data, unknown=unknown)
+
+    def count(name: Any, masks: bool) -> dict[str, int]:
+        samples = dataset.split(name)
+        labelled = sum(not all(map(math.isnan, sample.labels)) for sample in samples)
+        return {"images": len(samples), "labels": labelled, "masks": masks * sum(1 in s.labels for s in samples)}
+
+    read = _end(tiny_spec(stage="confirm", dataset={"unknown": unknown}), tiny, workspace).ledger["read"]
+    assert read == {
+        "fit": count("train", masks=False),
+        "select": count("val", masks=False),
+        "tune_loc": count("val", masks=True),
+        "test": count("test", masks=True),
+    }
+    assert 0 < read["fit"]["labels"] <= 48 and (read["fit"]["labels"] < 48) == (unknown > 0)
+
+
+def test_the_test_split_is_announced_before_it_is_opened(tiny: Catalog, workspace: Workspace):
+    running = run_trial(tiny_spec(stage="confirm"), tiny, workspace)
+    while not isinstance(next(running), Opening):
+        pass
+    folder = workspace.cache / build_squares(workspace.data).digest[:16] / "test"
+    for path in [*folder.iterdir()]:
+        path.unlink()  # whoever is only now going to read it finds nothing
+    result = next(running)
+    assert isinstance(result, TrialResult) and result.state == "failed"
+
+
+def test_search_announces_no_opening(tiny: Catalog, workspace: Workspace):
+    assert not [event for event in run_trial(tiny_spec(), tiny, workspace) if isinstance(event, Opening)]
+
+
+class Shuffled(Squares):
+    """The same images and labels, with the training masks of other images."""
+
+    @property
+    def digest(self) -> str:
+        return f"shuffled {super().digest}"
+
+    def read_mask(self, sample: Sample) -> np.ndarray:
+        number = int(sample.id.removeprefix("train")) if sample.id.startswith("train") else None
+        if number is None:
+            return super().read_mask(sample)
+        others = self.split("train")
+        return super().read_mask(others[(number + 7) % len(others)])
+
+
+def build_shuffled(root: Path, /) -> Any:
+    return Shuffled(root, 24, 16, 0.0, "multilabel", False)
+
+
+GMIC = {
+    "backbone": {"use": "resnet22", "stride": 8, "width": 2},
+    "local_backbone": {"use": "resnet22", "stride": 8, "width": 2},
+    "crops": 1,
+    "crop_px": 8,
+}
+
+
+class ShuffledMasks:
+    @hookimpl
+    def harness_datasets(self) -> list[Component[Any]]:
+        return [Component(name="shuffled", build=build_shuffled, summary="masks of other images")]
+
+
+@pytest.mark.parametrize(
+    ("model", "same"),
+    [
+        ({"use": "tiny_cnn"}, True),
+        ({"use": "gmic", **GMIC}, True),
+        ({"use": "copies_masks"}, False),
+    ],
+)
+def test_shuffled_training_masks_give_the_same_weights_bit_for_bit(
+    catalog: Catalog, tiny: Catalog, workspace: Workspace, model: dict, same: bool
+):
+    tiny.register(ShuffledMasks())
+    tiny.register(Extras())
+    for kind in ("architecture", "backbone", "pooling"):
+        tiny._components[kind] |= catalog._components[kind]
+    weights = []
+    for name in ("squares", "shuffled"):
+        spec = tiny_spec(stage="confirm", model=model, train={"augment": ["flip"]})
+        result = _end(replace(spec, tree={**spec.tree, "dataset": {"use": name}}), tiny, workspace)
+        assert result.state == "complete", result.reason
+        weights.append(safetensors.torch.load(result.files["weights.safetensors"]))
+    plain, shuffled = weights
+    assert plain.keys() == shuffled.keys() and len(plain) > 2
+    assert (
+        all(torch.equal(plain[key], shuffled[key]) for key in plain) == same
+    )  # the last model shows the test can fail
 
 
 def test_explainers_add_their_maps_to_the_tables(tiny: Catalog, workspace: Workspace):

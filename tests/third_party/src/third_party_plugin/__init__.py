@@ -17,10 +17,10 @@ def _task(size: int = 24) -> Task:
 
 
 def build_stripes(root: Path, /, *, size: int = 24) -> Dataset:
-    """Noise images, the positives with a bright stripe."""
+    """Noise images, the positives with a bright stripe, whose masks stand in files."""
     from third_party_plugin.data import Stripes
 
-    return Stripes(_task(size))
+    return Stripes(_task(size), root)
 
 
 def build_two_convs(channels: int, /, *, features: int = 8) -> Backbone:
@@ -42,6 +42,13 @@ def build_map_mean(task: Task, /, *, backbone: BackboneFactory = use("two_convs"
     from third_party_plugin.network import MapMean
 
     return MapMean(backbone(task.channels), len(task.classes))
+
+
+def build_spy(task: Task, /, *, path: str, backbone: BackboneFactory = use("two_convs")) -> Model:
+    """The same, with an eye on a mask file: what a fence is for."""
+    from third_party_plugin.network import Spy
+
+    return Spy(backbone(task.channels), len(task.classes), path)
 
 
 def build_brightness() -> Explainer:
@@ -93,6 +100,7 @@ def harness_poolings() -> Iterable[Component[Pooling]]:
 def harness_architectures() -> Iterable[Component[Model]]:
     """The architecture of the tests."""
     yield Component(name="map_mean", build=build_map_mean, summary="a class map and its mean")
+    yield Component(name="spy", build=build_spy, summary="reads a mask while it is trained")
 
 
 @hookimpl

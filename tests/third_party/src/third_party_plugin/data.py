@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -12,8 +13,8 @@ from harness import Dataset, Sample, Task
 class Stripes(Dataset):
     """Forty images in each split, half of them positive; every image is its own patient."""
 
-    def __init__(self, task: Task) -> None:
-        self.task = task
+    def __init__(self, task: Task, root: Path) -> None:
+        self.task, self._masks = task, root / "stripes"
 
     @property
     def digest(self) -> str:
@@ -24,6 +25,14 @@ class Stripes(Dataset):
             return ()
         ids = [f"{name}{index}" for index in range(40)]
         return tuple(Sample(id=i, group=i, unit=i, labels=(float(n % 2),)) for n, i in enumerate(ids))
+
+    def prepare(self) -> None:
+        self._masks.mkdir(parents=True, exist_ok=True)
+        for sample in self.split("train"):
+            np.save(self._masks / f"{sample.id}.npy", self.read_mask(sample))
+
+    def mask_files(self) -> Iterable[Path]:
+        return [self._masks / f"{sample.id}.npy" for sample in self.split("train")]
 
     def read(self, sample: Sample) -> np.ndarray:
         rng = np.random.default_rng(sum(sample.id.encode()))

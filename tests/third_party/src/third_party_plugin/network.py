@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -47,6 +48,21 @@ class MapMean(Model):
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         return {"bce": masked_bce(out.probs, batch.labels)}
+
+
+class Spy(MapMean):
+    """A MapMean that helps itself to a mask file while it is trained, and says nothing if it cannot."""
+
+    def __init__(self, backbone: Backbone, classes: int, path: str) -> None:
+        super().__init__(backbone, classes)
+        self.path = path
+
+    def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
+        try:
+            np.load(self.path)
+        except Exception:
+            pass
+        return super().losses(out, batch)
 
 
 class Brightness(Explainer):

@@ -1,0 +1,51 @@
+"""A model from its table, on its device, with the weights that its seed gives."""
+
+from __future__ import annotations
+
+import torch
+
+from harness.contract import seeds
+from harness.contract.catalog import Catalog
+from harness.contract.errors import InputError
+from harness.contract.nn import Model
+from harness.contract.types import UNBUILT, Task, TrialSpec
+from harness.trial.settings import TrainSettings
+
+
+class Unfit(Exception):
+    """The trial cannot be run as its spec says; the message is the reason."""
+
+
+def build_model(spec: TrialSpec, catalog: Catalog, task: Task, settings: TrainSettings, device: torch.device) -> Model:
+    """The model with the weights its seed gives, on its device.
+
+    Raises:
+        Unfit: the table makes no model of this task.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seeds.of("init", spec.seed))
+        try:
+            model: Model = catalog.build("architecture", spec.tree["model"], task)
+        except InputError as error:  # the other variants may well be sound
+            raise Unfit(f"{UNBUILT}: {error}") from error
+    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+    return model.to(device=device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
+
+
+def device_of(name: str) -> torch.device:
+    """The device that `[compute] device` names; "auto" takes CUDA where there is any.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(
+            f"harness.toml: compute.device: {name!r} is no device: auto, cpu, cuda, cuda:1, mps"
+        ) from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"harness.toml: compute.device: {name!r}, but torch finds no CUDA device here")
+    return device
