@@ -99,7 +99,7 @@ clip = nan
     sections = "study, dataset, train, model, search, confirm, explain"
     listed = f"{sections}, run, demonstration"
     assert planner.problems(text.replace('baseline = "plain"', 'budget = "quick"')) == [
-        f"study.toml: modle: a study has {sections}, variants, budgets; did you mean 'model'?",
+        f"study.toml: modle: a study has {sections}, variants, systems, readers, ensembles, budgets; did you mean 'model'?",
         "study.toml: variants.'a/b': a name holds letters, digits, - and _ only",
         "study.toml: variants.number: expected a table, found 3",
         "study.toml: variants.both.search: is the same for every variant, which is what makes them comparable",
