@@ -111,8 +111,8 @@ def _dataset(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> 
 
 def _table(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> Mapping[str, Any]:
     """The `[dataset]` table that the command line means."""
-    from harness.study.derive import dataset_table
     from harness.study.patch import merge, parse_override
+    from harness.study.trees import dataset_table
 
     if name not in app.catalog.names("dataset"):
         try:

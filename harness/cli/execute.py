@@ -75,7 +75,7 @@ def _display(app: App, plan: Plan, store: MlflowObserver, since: int) -> Observe
 
 def _counts(app: App, plan: Plan) -> Any:
     """A function that counts the splits: for MLflow's dataset."""
-    from harness.study.derive import dataset_table
+    from harness.study.trees import dataset_table
 
     def counts() -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}

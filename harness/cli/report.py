@@ -37,7 +37,7 @@ def make_report(app: App, results: Results) -> list[Path]:
 
 def _card(app: App, results: Results) -> pd.DataFrame | None:
     from harness.evidence.accounts import data_card, table_card
-    from harness.study.derive import dataset_table
+    from harness.study.trees import dataset_table
 
     table = dataset_table(results.plan)
     if not table:

@@ -15,6 +15,7 @@ from harness.contract.tables import PREDICTIONS
 from harness.contract.types import Plan, Sample, Task, TrialResult, TrialSpec, VariantPlan
 from harness.study.derived import table_path
 from harness.study.journal import TrialRecord
+from harness.study.trees import dataset_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,13 +61,6 @@ def measured_again(conductor: Conductor, spec: TrialSpec, catalog: Catalog) -> T
 
 
 _OPENED: Mapping[str, Any] = {"opened": ["test"]}
-
-
-def dataset_table(plan: Plan) -> Mapping[str, Any]:
-    """The data set that a plan's variants are tested on; {} where there are tables only."""
-    own = plan.trained[0].tree.get("dataset") if plan.trained else plan.tree.get("dataset")
-    found: Mapping[str, Any] = own or {}
-    return found
 
 
 def _read_all(

@@ -12,10 +12,10 @@ from harness.contract import tables
 from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError, Problems
 from harness.contract.types import Plan, Task
-from harness.study.derive import dataset_table
 from harness.study.journal import History, Journal, TrialRecord
 from harness.study.plan_io import plan_from_json
 from harness.study.spec import NAME
+from harness.study.trees import dataset_table
 
 if TYPE_CHECKING:
     import pandas as pd
