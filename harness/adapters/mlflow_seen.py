@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from harness.contract.types import Plan
+from harness.contract.types import Plan, Run, run_of
 from harness.study.journal import (
     EPOCH,
     STUDY_STARTED,
@@ -20,8 +20,8 @@ from harness.study.journal import (
 )
 from harness.study.plan_io import plan_from_json
 
-Repeat = tuple[int, int | None]
-"""Seed and fold of a retraining."""
+Repeat = Run
+"""Seed and fold of a retraining; see `harness.contract.types.Run` for what is not trained."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ class Seen:
             self.plan, self.attempts = plan_from_json(event.data["plan"]), self.attempts + 1
         elif event.kind == TRIAL_ASKED:
             spec = event.data["spec"]
-            self.trials[name] = Trial(spec["variant_id"], spec["stage"], (spec["seed"], spec.get("fold")))
+            run = run_of(spec["tree"], spec.get("params", {}), spec["seed"], spec.get("fold"))
+            self.trials[name] = Trial(spec["variant_id"], spec["stage"], run)
         elif trial is None:
             return
         elif event.kind == TRIAL_STARTED:

@@ -27,7 +27,14 @@ def means(confirmed: Confirmed, metrics: Sequence[str]) -> dict[str, float]:
 
 
 def paired(variant: Confirmed, baseline: Confirmed, metrics: Collection[str]) -> dict[str, float]:
-    """`difference/test/x` of the models' own output to the baseline's at the same seeds, with its spread."""
+    """`difference/test/x` of the models' own output to the baseline's at the same seeds, with its spread.
+
+    Where one of them has no seeds, or has readers in their place, it is the difference of the means.
+    """
+    if variant and baseline and _axis(variant) != _axis(baseline):
+        one, other = means(variant, [*metrics]), means(baseline, [*metrics])
+        names = [f"test/{metric}" for metric in metrics]
+        return {f"difference/{name}": one[name] - other[name] for name in names if name in one and name in other}
     seeds = [repeat for repeat in variant if repeat in baseline]
     found: dict[str, float] = {}
     for name in (f"test/{metric}" for metric in metrics):
@@ -44,6 +51,11 @@ def _spread(name: str, values: Iterable[float]) -> dict[str, float]:
     if len(known) > 1:
         found[f"{name}_std"] = statistics.stdev(known)
     return found
+
+
+def _axis(confirmed: Confirmed) -> type:
+    """What the models of a variant differ by: seeds are numbers, readers are names."""
+    return type(next(iter(confirmed))[0])
 
 
 def _test_names(tables: Iterable[Mapping[str, float]]) -> list[str]:

@@ -239,7 +239,7 @@ class Writer:
 
     def _dataset(self, name: str, tree: Mapping[str, Any]) -> None:
         table = tree.get("dataset")
-        if table is None:
+        if not table:  # a system or an average, whose predictions were made elsewhere
             return
         if self._counted is None:
             self._counted = self._counts() if self._counts else {}

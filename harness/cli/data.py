@@ -119,6 +119,7 @@ def _dataset(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> 
 def _table(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> Mapping[str, Any]:
     """The `[dataset]` table that the command line means."""
     from harness.study.patch import merge, parse_override
+    from harness.study.trees import dataset_table
 
     if name not in app.catalog.names("dataset"):
         try:
@@ -126,7 +127,9 @@ def _table(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> Ma
         except InputError as error:
             known = ", ".join(app.catalog.names("dataset"))
             raise InputError(f"{error}\n(and no data set has this name; there are {known})") from error
-        own: Mapping[str, Any] = plan.variants[0].tree["dataset"]
+        own = dataset_table(plan)
+        if not own:
+            raise InputError(f"{plan.path}: this study has no data set: its systems were tested elsewhere")
         return own
     if budget:
         raise InputError(f"--budget belongs to a study; {name!r} is a data set: give its parameters with --set")

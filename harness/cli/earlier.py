@@ -23,7 +23,10 @@ def earlier_results(app: App, plan: Plan) -> Results | None:
     if not (folder / "journal.jsonl").exists():
         return None
     results = replace(read_results(folder, app.catalog), plan=plan)
-    known = all(results.history.of_variant(variant.id, "search") for variant in plan.variants)
+    known = all(
+        results.history.of_variant(variant.id, "search" if variant.kind == "trained" else "confirm")
+        for variant in plan.variants
+    )
     results.history.finished = results.history.finished and known
     return results
 

@@ -75,10 +75,11 @@ def _display(app: App, plan: Plan, store: MlflowObserver, since: int) -> Observe
 
 def _counts(app: App, plan: Plan) -> Any:
     """A function that counts the splits: for MLflow's dataset."""
+    from harness.study.trees import dataset_table
 
     def counts() -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}
-        dataset = app.catalog.build("dataset", plan.variants[0].tree["dataset"], app.settings.data)
+        dataset = app.catalog.build("dataset", dataset_table(plan), app.settings.data)
         for name in ("train", "val", "tune_loc", "test"):
             samples = dataset.split(name)
             positives = {

@@ -41,6 +41,7 @@ class Running:
     number: int
     seed: int
     fold: int | None = None
+    reader: str | None = None
     epoch: int = 0
     value: float = float("nan")
     going: bool = False
@@ -78,7 +79,7 @@ class Progress:
     @property
     def share(self) -> float:
         """Share of all epochs that are behind us, in [0, 1]; a stopped trial's count as done."""
-        return min(1.0, sum(self._done.values()) / self._total)
+        return min(1.0, sum(self._done.values()) / self._total) if self._total else 1.0  # nothing is trained
 
     def left_s(self, now: float) -> float | None:
         """Seconds to the end at the pace of this run, or None before two epochs are done."""
@@ -99,7 +100,7 @@ class Progress:
             spec = event.data["spec"]
             if spec["variant_id"] in self._epochs:
                 known = (spec["variant"], spec["stage"], spec["number"], spec["seed"], spec.get("fold"))
-                self.trials[name] = Running(*known)
+                self.trials[name] = Running(*known, spec.get("params", {}).get("reader"))
         elif trial is None:
             return
         elif event.kind == TRIAL_STARTED:
@@ -183,6 +184,8 @@ def summary(progress: Progress, now: float, tracking: str) -> str:
 
 def title(trial: Running, plan: Plan) -> str:
     """`search 2/3`, `confirm seed 1`, `confirm seed 1 fold 2/5`; folds are counted from 0, as the tables have them."""
+    if trial.reader:
+        return trial.reader
     if trial.stage == "search":
         return f"search {trial.number + 1}/{plan.trials}"
     fold = "" if trial.fold is None else f" fold {trial.fold}/{plan.confirm.get('folds')}"
@@ -226,7 +229,8 @@ class PlainDisplay:
         elif event.kind == TRIAL_FINISHED:
             reason = f": {event.data['reason']}" if event.data["reason"] else ""
             ended = f"{event.data['state']}{reason}, {figure(event.data['value'])}"
-            self._print(event, f"{name}: {ended} after {event.data['epochs']} epochs")
+            after = f" after {event.data['epochs']} epochs" if event.data["epochs"] else ""
+            self._print(event, f"{name}: {ended}{after}")
 
     def close(self, timeout_s: float) -> int:
         """Nothing is left undone."""

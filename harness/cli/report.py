@@ -35,10 +35,14 @@ def make_report(app: App, results: Results) -> list[Path]:
     )
 
 
-def _card(app: App, results: Results) -> pd.DataFrame:
-    from harness.evidence.accounts import data_card
+def _card(app: App, results: Results) -> pd.DataFrame | None:
+    from harness.evidence.accounts import data_card, table_card
+    from harness.study.trees import dataset_table
 
-    dataset = app.catalog.build("dataset", results.plan.variants[0].tree["dataset"], app.settings.data)
+    table = dataset_table(results.plan)
+    if not table:
+        return table_card(results.predictions, results.task.classes) if len(results.predictions) else None
+    dataset = app.catalog.build("dataset", table, app.settings.data)
     splits = {name: dataset.split(name) for name in ("train", "val", "tune_loc", "test")}
     return data_card({name: split for name, split in splits.items() if len(split)}, results.task.classes)
 

@@ -17,7 +17,8 @@ from harness.contract.components import Component, parameters
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan, VariantPlan
 from harness.evidence.variance import spread_axes
-from harness.study.trees import changes
+from harness.study.progress import repeats
+from harness.study.trees import brief, changes
 
 
 def plain_table(*columns: str, title: str = "", right: Iterable[str] = ()) -> Table:
@@ -33,11 +34,11 @@ def plain_table(*columns: str, title: str = "", right: Iterable[str] = ()) -> Ta
 def plan_view(plan: Plan) -> RenderableType:
     """What would run: variants with what they change, trials, epochs; what is skipped; what to beware of."""
     table = plain_table("variant", "differs by")
-    common = set.intersection(*(set(variant.searched) for variant in plan.variants))
+    common = set.intersection(*(set(variant.searched) for variant in plan.trained)) if plan.trained else set()
     for variant in plan.variants:
         mark = ", the baseline" if variant.name == plan.baseline else ""
         mark += ", fully supervised" if fully_supervised(variant) else ""
-        table.add_row(variant.name + mark, "\n".join(changes(plan.tree, variant.tree)))
+        table.add_row(variant.name + mark, "\n".join(_differs(plan, variant)))
     parts: list[RenderableType] = [Text(f"{plan.study}, budget {plan.budget}", "bold")]
     parts += [Text(line) for line in (plan.question,) if line]
     if common:
@@ -54,13 +55,15 @@ def fully_supervised(variant: VariantPlan) -> bool:
 
 
 def trials_of(plan: Plan, variant: VariantPlan) -> tuple[int, int]:
-    """How many trials are searched, and how many confirmed; nothing to search is one trial."""
-    repeats = len(plan.confirm["seeds"]) * int(plan.confirm.get("folds") or 1)
-    return (plan.trials if variant.searched else 1), repeats
+    """How many trials are searched, and how many confirmed; nothing to search is one trial, nothing to train none."""
+    searched = plan.trials if variant.searched else 1
+    return (searched if variant.kind == "trained" else 0), len(repeats(plan, variant))
 
 
 def epochs_of(variant: VariantPlan) -> int:
-    """Epochs of one trial at full length; the most where they are searched."""
+    """Epochs of one trial at full length; the most where they are searched, none where nothing is trained."""
+    if variant.kind != "trained":
+        return 0
     epochs = variant.tree["train"]["epochs"]
     if isinstance(epochs, Mapping):
         options = next(epochs[key] for key in ("int", "choice") if key in epochs)
@@ -98,16 +101,34 @@ def broken_table(broken: Sequence[Broken]) -> Table:
     return table
 
 
+def _differs(plan: Plan, variant: VariantPlan) -> list[str]:
+    """What is special about a variant: its patches, or where its predictions come from."""
+    if variant.kind == "trained":
+        return changes(plan.tree, variant.tree)
+    table = variant.tree[variant.kind]
+    if variant.kind == "ensemble":
+        weights = table["weights"] if isinstance(table["weights"], str) else brief(table["weights"])
+        how = f", by {table['maximise']}" if weights in ("fit", "oracle") else ""
+        return [f"average of {', '.join(table['of'])}; weights {weights}{how}"]
+    if readers := table.get("readers"):
+        return [f"{table['predictions']}: {len(readers)} readers, {next(iter(readers))} to {list(readers)[-1]}"]
+    return [f"{table['predictions']}: {', '.join(table['scores'].values())}"]
+
+
 def _cost(plan: Plan) -> str:
-    counts = [(*trials_of(plan, variant), epochs_of(variant)) for variant in plan.variants]
+    if not plan.trained:
+        return f"{len(plan.variants)} variants, none of them trained: tables are read.\nresults: {plan.directory}"
+    counts = [(*trials_of(plan, variant), epochs_of(variant)) for variant in plan.trained]
     searched, confirmed = sum(count[0] for count in counts), sum(count[1] for count in counts)
     epochs = sum((search + confirm) * epochs for search, confirm, epochs in counts)
     seeds = ", ".join(str(seed) for seed in plan.confirm["seeds"])
     folds = int(plan.confirm.get("folds") or 0)
     each = f"seeds {seeds}, folds 0 to {folds - 1} each" if folds else f"seeds {seeds}"
+    others = len(plan.variants) - len(plan.trained)
+    read = f" {others} more are read or averaged." if others else ""
     return (
-        f"{len(plan.variants)} variants: {searched} trials to search, then {confirmed} to confirm ({each}); "
-        f"at most {epochs} epochs.\nresults: {plan.directory}"
+        f"{len(plan.trained)} variants: {searched} trials to search, then {confirmed} to confirm ({each}); "
+        f"at most {epochs} epochs.{read}\nresults: {plan.directory}"
     )
 
 
@@ -144,18 +165,30 @@ def results_view(
             table.add_row(name if own else f"  {row['head']}", *cells, style="" if own else "dim")
         if not own_rows:
             table.add_row(variant.name, *["-" for _ in numbers])
-    runs = itertools.product(plan.confirm["seeds"], range(int(plan.confirm.get("folds") or 1)))
-    over, same = spread_axes(runs), "seeds and folds" if plan.confirm.get("folds") else "seeds"
     head = "A demonstration: small images, few trials; not a result.\n" if plan.demonstration else ""
-    notes = f"Test AUC: mean over {over} ± their standard deviation; " if over else "Test AUC: of one seed; "
+    notes = f"Test AUC: {_over(plan)}; "
     notes += "Dice: of the model's own evidence with the outlines; " if dice else ""
-    notes += f"against {plan.baseline}: difference of AUC at the same {same}, with its 95 % interval over patients."
+    same = "seeds and folds" if plan.confirm.get("folds") else "seeds"
+    paired = f" at the same {same}" if plan.trained else ""
+    notes += f"against {plan.baseline}: difference of AUC{paired}, with its 95 % interval over patients."
     parts: list[RenderableType] = [Text(f"{head}{plan.study}, budget {plan.budget}", "bold"), table, Text(notes, "dim")]
     if any(map(fully_supervised, plan.variants)):
         parts.append(Text("† fully supervised: trained with masks, where the others have image labels only.", "dim"))
     parts += [Text(f"{variant}: {reason}", "yellow") for variant, reason in missing.items()]
     parts += [Text(f"skipped: {skip.variant}: {skip.reason}", "yellow") for skip in plan.skipped]
     return Group(*parts)
+
+
+def _over(plan: Plan) -> str:
+    """What a mean, and a ±, are over."""
+    over = spread_axes(itertools.product(plan.confirm["seeds"], range(int(plan.confirm.get("folds") or 1))))
+    parts = list[str]()
+    if plan.trained:
+        parts.append(f"mean over {over} ± their standard deviation" if over else "of one seed")
+    if families := [variant for variant in plan.variants if variant.facts.get("readers") and variant.kind != "trained"]:
+        names = ", ".join(variant.name for variant in families)
+        parts.append(f"of {names} mean over {len(families[0].facts['readers'])} readers ± their standard deviation")
+    return "; ".join(parts) or "of each table as it is"
 
 
 def known(value: Any) -> bool:

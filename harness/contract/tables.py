@@ -18,7 +18,10 @@ BINS = 1001
 
 KEYS = ("study", "variant", "seed", "fold", "split", "id")
 PREDICTIONS = (*KEYS, "unit", "group", "class", "label", "head", "score")
-"""One row per (image, class, head); label is 0, 1 or null."""
+"""One row per (image, class, head); label is 0, 1 or null.
+
+`seed` is a trained model's; of a family of readers it is the reader's name, of any other imported system null.
+"""
 
 MAPS = (
     *KEYS,

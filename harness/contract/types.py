@@ -7,10 +7,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 Stage = Literal["search", "confirm"]
 State = Literal["complete", "pruned", "failed"]
+Kind = Literal["trained", "system", "ensemble"]
 Split = Literal["train", "val", "tune_loc", "test"]
 MaskKind = Literal["outline", "circle", "box", "layers", "none"]
 
@@ -80,6 +81,16 @@ class VariantPlan:
     needs: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def kind(self) -> Kind:
+        """Whether it is trained, a system whose predictions are read, or an average of other variants."""
+        return kind_of(self.tree)
+
+
+def kind_of(tree: Mapping[str, Any]) -> Kind:
+    """What a variant's tree describes: tables `dataset`, `train`, `model`, or one table `system` or `ensemble`."""
+    return "system" if "system" in tree else "ensemble" if "ensemble" in tree else "trained"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Skip:
@@ -126,6 +137,11 @@ class Plan:
         """Searched trials of each variant: the same for all, which makes the comparison fair."""
         return int(self.search["trials"])
 
+    @property
+    def trained(self) -> tuple[VariantPlan, ...]:
+        """The variants that are searched and trained; the others are read or averaged."""
+        return tuple(variant for variant in self.variants if variant.kind == "trained")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrialSpec:
@@ -135,8 +151,10 @@ class TrialSpec:
         stage: "search" (train and validate) or "confirm" (train, then open the test split once).
         number: counts within (variant, stage).
         seed: for weights, order and augmentation; the same seed in two variants is a pair.
-        tree: the variant's tree after sampling: tables `dataset`, `train`, `model`.
-        params: what was sampled, by dotted path; empty where nothing was searched.
+        tree: the variant's tree after sampling: tables `dataset`, `train`, `model`; or as the variant has it
+            where nothing is trained.
+        params: what was sampled, by dotted path; empty where nothing was searched. Of a family of readers,
+            `reader`: whose scores these are.
         metrics: names of the metrics to compute.
         digest: the data set's digest, to notice data that changed under a running study.
         plugins: versions of the distributions the tree uses, compared by the worker.
@@ -164,6 +182,11 @@ class TrialSpec:
         """`<variant id, 12 digits>-<stage>-<number>`: unique, and the same on every resume."""
         return f"{self.variant_id[:12]}-{self.stage}-{self.number}"
 
+    @property
+    def run(self) -> Run:
+        """What tells this confirmation from the variant's others, in the columns `seed` and `fold` of its tables."""
+        return run_of(self.tree, self.params, self.seed, self.fold)
+
     def to_json(self) -> str:
         """The spec as one line of JSON."""
         return json.dumps({item.name: _plain(getattr(self, item.name)) for item in fields(self)}, sort_keys=True)
@@ -175,6 +198,25 @@ class TrialSpec:
         values["objective"] = Objective(**values["objective"])
         values["metrics"] = tuple(values["metrics"])
         return cls(**values)
+
+
+Run: TypeAlias = tuple[int | str | None, int | None]
+"""The columns `seed` and `fold` of a table: a seed's number, a reader's name, or None for a system that is as it is."""
+
+SEEDED = ", seed "
+"""Between a reader's name and the seed of the model that it is averaged with."""
+
+
+def run_of(tree: Mapping[str, Any], params: Mapping[str, Any], seed: int, fold: int | None) -> Run:
+    """See `Run`; an average of readers with models of several seeds names both: `reader01, seed 2`."""
+    kind = kind_of(tree)
+    if kind == "trained":
+        return seed, fold
+    seeded = bool(tree[kind].get("seeded", False))
+    reader = params.get("reader")
+    if reader is None:
+        return (seed if seeded else None), fold
+    return (f"{reader}{SEEDED}{seed}" if seeded else str(reader)), fold
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,6 +67,20 @@ def data_card(splits: Mapping[str, Sequence[Sample]], classes: Sequence[str]) ->
     return table.drop(columns=[f"{label} unknown" for label in classes if not table[f"{label} unknown"].any()])
 
 
+def table_card(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """As `data_card`, of a study that has tables only: from the rows of its first variant."""
+    first = predictions[predictions["variant"] == predictions["variant"].iloc[0]].drop_duplicates(["id", "class"])
+    splits = {}
+    for split, rows in first.groupby("split", sort=False):
+        keys = rows.drop_duplicates("id").set_index("id")
+        labels = rows.pivot(index="id", columns="class", values="label").reindex(keys.index)[list(classes)]
+        splits[str(split)] = [
+            Sample(id=str(id), group=str(group), unit=str(unit), labels=tuple(labels.loc[id]))
+            for id, group, unit in zip(keys.index, keys["group"], keys["unit"], strict=True)
+        ]
+    return data_card(splits, classes)
+
+
 def unknown_masks(maps: pd.DataFrame) -> tuple[int, int]:
     """Positive (image, class) pairs of the test split whose mask is not known, and all positive ones."""
     tested = maps[(maps["split"] == "test") & (maps["label"] == 1)].drop_duplicates(["id", "class"])

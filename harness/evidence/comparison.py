@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from harness.contract.tables import OWN_HEAD, OWN_MAP
+from harness.contract.types import SEEDED
 from harness.evidence import functional
 from harness.evidence.scores import Array
 from harness.evidence.statistics import Resamples, Statistic, auc, average, mean
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 RUN = ["seed", "fold"]
 """What tells the trained models of one variant apart."""
 
+Run: TypeAlias = tuple[Any, ...]
+"""Seed and fold of one trained model; see `harness.contract.types.Run`."""
+
 Resampled = Mapping[str, Array]
 """A figure of one trained model: "" and class -> values "r", the first as the data are."""
 
@@ -29,7 +33,7 @@ class Figures:
     """One metric of the trained models of one variant, by run.
 
     Args:
-        runs: (seed, fold) -> the resampled figure.
+        runs: (seed, fold) -> the resampled figure; see `harness.contract.types.Run`.
         images: (seed, fold) -> the (image, class) pairs it stands on.
     """
 
@@ -46,7 +50,7 @@ class Figures:
         return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
     def minus(self, other: Figures, key: str = "") -> Array:
-        """Difference over the same resamples, averaged over the runs that both have: "r".
+        """Difference over the same resamples, averaged over the runs that are compared (`run_pairs`): "r".
 
         Args:
             other: what is taken away.
@@ -55,11 +59,35 @@ class Figures:
         Raises:
             ValueError: the two were tested on different images.
         """
-        shared = [run for run in self.runs if run in other.runs]
-        for run in shared:
-            if self.images[run] != other.images[run]:
+        pairs = run_pairs(self.runs, other.runs)
+        for own, base in pairs:
+            if self.images[own] != other.images[base]:
                 raise ValueError("two variants were tested on different images; they cannot be compared in pairs.")
-        return average([self.runs[run][key] - other.runs[run][key] for run in shared])
+        return average([self.runs[own][key] - other.runs[base][key] for own, base in pairs])
+
+
+def run_pairs(first: Iterable[Run], second: Iterable[Run]) -> list[tuple[Run, Run]]:
+    """Which runs of two variants are compared: those with the same seed and fold, or of the same reader.
+
+    Runs of two kinds (seeds of a trained model, readers of a family, a system that is as it is) have
+    nothing to be paired by: each is compared with each, which comes to the difference of their means.
+    """
+    own, others = list(first), list(second)
+    if {_axis(run) for run in own} != {_axis(run) for run in others}:
+        return [(run, other) for run in own for other in others]
+    return [(run, other) for run in own for other in others if _same(run, other)]
+
+
+def _axis(run: Run) -> str:
+    """What a variant's runs differ by: seeds are numbers, readers have names, None is neither."""
+    return "none" if run[0] is None else "reader" if isinstance(run[0], str) else "seed"
+
+
+def _same(run: Run, other: Run) -> bool:
+    if run == other or _axis(run) != "reader":
+        return run == other
+    names = [str(item[0]).partition(SEEDED) for item in (run, other)]  # a reader alone goes with any seed
+    return names[0][0] == names[1][0] and run[1] == other[1] and "" in (names[0][2], names[1][2])
 
 
 def aucs(tested: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[tuple[str, str], Figures]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.contract.tables import OWN_HEAD
-from harness.evidence.comparison import Figures, aucs, by_model, dices
+from harness.evidence.comparison import Figures, aucs, by_model, dices, run_pairs
 from harness.evidence.delong import Aucs, Contrast, delong, lacking
 from harness.evidence.multiplicity import bootstrap_p, holm
 from harness.evidence.scores import Array
@@ -132,18 +132,18 @@ class Areas:
         return " ".join(f"No DeLong test of {name}: {reason}" for name, reason in self.untested.items())
 
     def difference(self, first: str, second: str, classes: Sequence[str]) -> Contrast:
-        """Mean over shared runs of the mean over classes, first minus second; NaN where it cannot be tested."""
+        """Mean over runs that are compared of the mean over classes, first minus second; NaN where untestable."""
         runs = [{key[1] for key in self.rows if key[0] == variant} for variant in (first, second)]
-        shared = sorted(runs[0] & runs[1], key=str)
+        pairs = run_pairs(*(sorted(own, key=str) for own in runs))
         weights, counted = np.zeros(len(self.rows)), 0
         if any(name in self.untested for name in classes):
             return _NO_CONTRAST
-        for run in shared:
-            defined = [name for name in classes if (first, run, name) in self.rows]
+        for own, base in pairs:
+            defined = [name for name in classes if {(first, own, name), (second, base, name)} <= self.rows.keys()]
             counted += bool(defined)
             for name in defined:
-                weights[self.rows[first, run, name]] += 1 / len(defined)
-                weights[self.rows[second, run, name]] -= 1 / len(defined)
+                weights[self.rows[first, own, name]] += 1 / len(defined)
+                weights[self.rows[second, base, name]] -= 1 / len(defined)
         return self.aucs.contrast(weights / counted) if counted else _NO_CONTRAST
 
 

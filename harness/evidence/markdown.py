@@ -42,6 +42,23 @@ def head_columns(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     return text
 
 
+def each_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of one system against each other run as text; see `harness.evidence.readers.each_table`."""
+    import pandas as pd
+
+    run = table["run"].astype(object).where(table["run"].notna(), "")
+    text = pd.DataFrame({"variant": table["variant"], "run": run.astype(str)})
+    rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    text["AUC"] = [f"{number(row['auroc'])} {_bounds(row, 'auroc')}" for row in rows]
+    text["baseline − it"] = [_difference(row, "difference") for row in rows]
+    text["p"], text["p, Holm"] = [[_p_value(row[name]) for row in rows] for name in ("p", "p_holm")]
+    return text
+
+
+def _p_value(value: float) -> str:
+    return _NOTHING if math.isnan(value) else "< .001" if value < 0.001 else number(value)
+
+
 def search_columns(table: pd.DataFrame) -> pd.DataFrame:
     """The accounts of the search as text."""
     figures = ["searched", "confirmed", "optimism"]

@@ -10,7 +10,9 @@ from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan
 from harness.evidence.accounts import failures, ledger_lines, search_table, unknown_masks
 from harness.evidence.figures import difference_figure, overlay_figure
-from harness.evidence.markdown import head_columns, main_columns, markdown_table, search_columns
+from harness.evidence.markdown import each_columns, head_columns, main_columns, markdown_table, search_columns
+from harness.evidence.readers import each_table
+from harness.evidence.roc import SUSPICIOUS, roc_figure
 from harness.evidence.scores import Array
 from harness.evidence.summary import runs_table, variant_table
 from harness.evidence.variance import spread_axes
@@ -58,7 +60,8 @@ def write_report(
         The files written, `report.md` first.
     """
     order = [variant.name for variant in plan.variants]
-    tables = {"search": search_table(trials, order=order, objective=plan.objective)}
+    trained = [variant.name for variant in plan.trained]
+    tables = {"search": search_table(trials, order=trained, objective=plan.objective)}
     if predictions is not None and len(predictions):
         tables["variants"] = variant_table(
             predictions,
@@ -71,9 +74,13 @@ def write_report(
             resamples=resamples,
         )
         tables["runs"] = runs_table(predictions, maps, classes=classes, dice=outlines)
+        if systems := [variant.name for variant in plan.variants if variant.kind == "system"]:
+            tables["each"] = each_table(predictions, baseline=plan.baseline, order=systems, classes=classes)
     if card is not None:
         tables["data"] = card
     pictures = _pictures(plan, tables.get("variants"), overlays or {})
+    if "each" in tables and predictions is not None:
+        pictures |= _curves(plan, predictions, classes)
     unknown = unknown_masks(maps) if maps is not None else (0, 0)
     text = _render(plan, classes, tables, trials, pictures, assumed or {}, test_openings, command, resamples, unknown)
     files: dict[str, bytes] = {"report.md": text.encode()}
@@ -94,6 +101,14 @@ def _pictures(plan: Plan, table: pd.DataFrame | None, overlays: Mapping[str, Map
     return pictures
 
 
+def _curves(plan: Plan, predictions: pd.DataFrame, classes: Sequence[str]) -> dict[str, bytes]:
+    """A ROC figure a class: variants as curves, families of readers as points; averages with readers are left out."""
+    families = [variant for variant in plan.variants if variant.kind != "trained" and variant.facts.get("readers")]
+    readers = [variant.name for variant in families if variant.kind == "system"]
+    order = [variant.name for variant in plan.variants if variant not in families]
+    return {f"roc/{label}.svg": roc_figure(predictions, label, order=order, readers=readers) for label in classes}
+
+
 def _render(
     plan: Plan,
     classes: Sequence[str],
@@ -109,7 +124,7 @@ def _render(
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     supervised = {variant.name for variant in plan.variants if "train_masks" in variant.needs}
-    values: dict[str, Any] = {"main": "", "heads": "", "notes": [], "card": ""}
+    values: dict[str, Any] = {"main": "", "heads": "", "notes": [], "card": "", "each": ""}
     if "variants" in tables:
         table = tables["variants"]
         own = table[table["head"] == OWN_HEAD]
@@ -117,6 +132,8 @@ def _render(
         values["notes"] = _notes(own, plan, supervised, resamples, unknown)
         if len(own) < len(table):
             values["heads"] = markdown_table(head_columns(table, classes))
+    if "each" in tables:
+        values["each"] = markdown_table(each_columns(tables["each"]))
     if "data" in tables:
         values["card"] = markdown_table(tables["data"].astype(str))
     environment = Environment(
@@ -128,11 +145,13 @@ def _render(
     return environment.get_template("report.md.j2").render(
         plan=plan,
         **values,
-        search=markdown_table(search_columns(tables["search"])),
+        search=markdown_table(search_columns(tables["search"])) if len(tables["search"]) else "",
         failures=failures(trials),
         ledger=ledger_lines(trials, test_openings),
         assumed=assumed,
         command=command,
+        threshold=SUSPICIOUS if any(variant.facts.get("readers") for variant in plan.variants) else None,
+        curves={Path(name).stem: name for name in pictures if name.startswith("roc/")},
         overlays={Path(name).stem: name for name in pictures if name.startswith("overlays/")},
         difference_picture="differences.png" if "differences.png" in pictures else "",
     )
@@ -142,12 +161,14 @@ def _notes(own: pd.DataFrame, plan: Plan, supervised: set[str], resamples: int, 
     folds = int(plan.confirm.get("folds") or 1)
     over = spread_axes((seed, fold) for seed in plan.confirm["seeds"] for fold in range(folds))
     spread = f"± is the standard deviation over {over}" if over else "of one seed, so that none has a ±"
+    spread = spread if plan.trained else "nothing was trained"
     same = "seeds and folds" if folds > 1 else "seeds"
     notes = [
         f"Figures are of the test split, means over confirmed models; {spread}.",
         f"[low, high] is a 95 % interval from {resamples} resamples of the test patients, with the trained models as "
         f"they are: it does not tell what other {same} would give" + ("; ± does." if over else "."),
         f"Differences are paired: to `{plan.baseline}` at the same {same}, on the same resampled patients.",
+        *_families(plan),
         "Intervals are not adjusted for the number of variants.",
     ]
     if "dice" in own:
@@ -156,6 +177,15 @@ def _notes(own: pd.DataFrame, plan: Plan, supervised: set[str], resamples: int, 
     if supervised:
         notes.append(f"Fully supervised, trained with masks: {', '.join(sorted(supervised))}.")
     return notes
+
+
+def _families(plan: Plan) -> list[str]:
+    """What ± means where a variant is several readers."""
+    names = [f"`{item.name}`" for item in plan.variants if item.kind != "trained" and item.facts.get("readers")]
+    if not names:
+        return []
+    text = "the mean over readers of their AUCs (not the AUC of their mean), ± the standard deviation over readers."
+    return [f"{', '.join(names)}: {text}"]
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> list[Path]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.contract.tables import OWN_HEAD
 from harness.evidence import functional
 from harness.evidence.comparison import RUN, Figures, aucs, by_model, dices, heads_of
+from harness.evidence.ensemble import by_unit
 from harness.evidence.statistics import Resamples, interval
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def variant_table(
     classes: Sequence[str],
     dice: bool = True,
     heads: bool = False,
+    unit: bool = False,
     resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -41,6 +43,7 @@ def variant_table(
         classes: the classes' names, in order.
         dice: whether masks are outlines, so that areas may be compared.
         heads: adds a row for each head of a model beneath its own output.
+        unit: a row a unit (a breast of two views) instead of an image, its score the mean; Dice stays by image.
         resamples: bootstrap samples of patients.
         seed: of the resampling.
 
@@ -52,6 +55,7 @@ def variant_table(
     import pandas as pd
 
     tested = predictions[predictions["split"] == "test"]
+    tested = by_unit(tested) if unit else tested
     drawn = Resamples.draw(tested["group"].unique(), resamples, seed)
     measured = {"auroc": aucs(tested, drawn, classes)}
     if dice and maps is not None and len(maps):

@@ -95,13 +95,14 @@ def variance_table(trials: pd.DataFrame, *, order: Sequence[str]) -> pd.DataFram
 
 
 def spread_axes(runs: Iterable[tuple[Any, Any]]) -> str:
-    """What a standard deviation over runs (seed, fold) is over: "3 seeds", "5 folds", "3 seeds x 5 folds".
+    """What a standard deviation over runs (seed, fold) is over: "3 seeds", "5 folds", "3 seeds x 5 folds", "9 readers".
 
     "" for one run: there is no spread.
     """
     pairs = list(dict.fromkeys(runs))
     counts = [len({pair[place] for pair in pairs}) for place in (0, 1)]
-    names = [f"{count} {name}" for count, name in zip(counts, ("seeds", "folds"), strict=True) if count > 1]
+    first = "readers" if any(isinstance(seed, str) for seed, _ in pairs) else "seeds"
+    names = [f"{count} {name}" for count, name in zip(counts, (first, "folds"), strict=True) if count > 1]
     return " x ".join(names)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from harness.contract.types import Plan, Skip, VariantPlan
 from harness.study import identity
 from harness.study.advice import warnings
 from harness.study.checks import Checked, Checker
+from harness.study.derived import Derived
 from harness.study.resolve import Resolved
 from harness.study.sections import ConfirmSection, ExplainSection, SearchSection, StudySection
 from harness.study.slots import uses
@@ -45,6 +47,7 @@ def assemble(
     resolved: Resolved,
     sections: Sections,
     checked: Mapping[str, Checked],
+    derived: Mapping[str, Derived],
     checker: Checker,
     measures: Measures,
 ) -> Plan:
@@ -65,16 +68,18 @@ def assemble(
     )
     runnable = [name for name in resolved.run if not checked[name].missing]
     folds = confirm.folds
-    variants = tuple(_variant(name, resolved, checked[name], checker, study_id, base, folds) for name in runnable)
+    trained = tuple(_variant(name, resolved, checked[name], checker, study_id, base, folds) for name in runnable)
+    variants = (*trained, *_derived(derived, study_id, trained))
     skipped = tuple(
         Skip(variant=name, reason=_reason(resolved.variants[name], checked[name]))
         for name in resolved.run
         if name not in runnable
     )
+    skipped += tuple(Skip(variant=name, reason=item.skip) for name, item in derived.items() if item.skip)
     if not variants:
         reasons = "; ".join(f"{skip.variant}: {skip.reason}" for skip in skipped)
         raise InputError(f"{study.path}: nothing is left to run ({reasons})")
-    baseline = section.baseline or resolved.run[0]
+    baseline = section.baseline or (*resolved.run, *derived)[0]
     measured = {*(("metric", name) for name in measures.metrics), *_explainers(measures.explain)}
     return Plan(
         study=study.name,
@@ -92,7 +97,7 @@ def assemble(
         search=search.model_dump(),
         confirm=confirm.model_dump(),
         explain=measures.explain.model_dump(),
-        dataset_digest=base["digest"] or checked[runnable[0]].digest,
+        dataset_digest=base["digest"] or (checked[runnable[0]].digest if runnable else _files_digest(derived)),
         plugins=checker.catalog.versions(measured.union(*(checked[name].used for name in runnable))),
         demonstration=resolved.demonstration,
     )
@@ -135,6 +140,25 @@ def _variant(
         needs=tuple(sorted(checked.needs)),
         facts=_plain({**checked.facts, "digest": checked.digest, **_fold_digests(tree["dataset"], folds, checker)}),
     )
+
+
+def _derived(derived: Mapping[str, Derived], study_id: str, trained: Sequence[VariantPlan]) -> Iterator[VariantPlan]:
+    """The variants that are read or averaged; what they are made of is part of what they are."""
+    ids = {variant.name: variant.id for variant in trained}
+    for name, item in derived.items():
+        if item.skip:
+            continue
+        own: dict[str, Any] = {key: item.facts[key] for key in ("table",) if key in item.facts}
+        if members := item.tree.get("ensemble", {}).get("of"):
+            own["members"] = [ids[member] for member in members]
+        ids[name] = identity.variant_id(study_id, name, item.tree, own)
+        yield VariantPlan(name=name, id=ids[name], tree=_plain(item.tree), facts=_plain(item.facts))
+
+
+def _files_digest(derived: Mapping[str, Derived]) -> str:
+    """Of a study without a data set: the digest of its table, or of its tables' digests."""
+    digests = sorted({item.facts["table"] for item in derived.values() if "table" in item.facts})
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _fold_digests(table: Mapping[str, Any], folds: int | None, checker: Checker) -> dict[str, list[str]]:

@@ -98,6 +98,10 @@ class Checker:
             self._datasets[key] = self._build(table)
         return self._datasets[key]
 
+    def task(self, table: Mapping[str, Any], problems: Problems) -> Task | None:
+        """What a data set that nothing is trained on is about; None where the study has none."""
+        return self._dataset(table, problems, build=True).task if table else None
+
     def _check(self, tree: Mapping[str, Any], problems: Problems, *, facts: bool) -> Checked | None:
         for train in concretes(tree["train"]) if "train" in tree else ():
             validate(TrainSettings, train, problems, "train")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.contract.errors import InputError
-from harness.contract.types import Epoch, Plan, Stage, TrialResult, TrialSpec, VariantPlan
+from harness.contract.types import Epoch, Plan, Stage, TrialResult, TrialSpec, VariantPlan, kind_of
 from harness.study.journal import (
     EPOCH,
     STUDY_FINISHED,
@@ -34,7 +34,7 @@ from harness.study.journal import (
     Journal,
     TrialRecord,
 )
-from harness.study.progress import Progress
+from harness.study.progress import Progress, Repeat
 from harness.study.trees import of_fold
 from harness.study.tuning import Pause, Proposal, Proposer
 from harness.study.writing import Ledger, opened_test, remove_file, write_files
@@ -99,7 +99,8 @@ class Conductor:
         """
         self._deaths.update(event.data["trial"] for event in self._events if event.data.get("died"))
         left, self._events = _left_running(self._events), []
-        self._proposer.sync(self.plan, self.history)
+        if self.plan.trained:
+            self._proposer.sync(replace(self.plan, variants=self.plan.trained), self.history)
         attempt = self.history.attempts + 1
         self._write(STUDY_STARTED, plan=plan_json, attempt=attempt, pid=os.getpid(), host=socket.gethostname())
         for spec in self._again:
@@ -134,6 +135,11 @@ class Conductor:
         """Whether every trial of the plan has ended; asks the proposer for nothing."""
         return not self._out and not self._again and all(map(self.progress.over, self.plan.variants))
 
+    @property
+    def trained(self) -> bool:
+        """Whether all that is to be trained has been: what is read or averaged is no tuner's business."""
+        return not self._out and not self._again and all(map(self.progress.over, self.plan.trained))
+
     # Handing out
 
     def next(self) -> TrialSpec | Pause:
@@ -145,6 +151,24 @@ class Conductor:
             return Pause.WAIT if self._out else Pause.DONE
         self._out[spec.id] = spec
         return spec
+
+    def due(self, variant: VariantPlan) -> list[TrialSpec]:
+        """The confirmations that a variant which is not trained still lacks; `derived` takes what they come to."""
+        known = {record.spec.number: record for record in self.progress.of(variant, "confirm")}
+        found = []
+        for number, repeat in enumerate(self.progress.repeats(variant)):
+            if number not in known:
+                found.append(self._spec(variant, "confirm", number, Proposal(variant.tree, repeat.params), repeat))
+            elif known[number].result is None:
+                found.append(known[number].spec)
+        return found
+
+    def derived(self, spec: TrialSpec, result: TrialResult) -> None:
+        """What a system's table, or an average, came to: asked, begun and ended in one."""
+        if spec.id not in self.history.trials:
+            self._write_asked(spec)
+        self.started(spec.id, os.getpid())
+        self.finished(spec.id, result)
 
     # Reports of the tuner
 
@@ -179,7 +203,7 @@ class Conductor:
         record = self.history.trials[trial]
         if record.result is not None:
             return
-        if result.state != "failed" and math.isnan(result.value):
+        if result.state != "failed" and math.isnan(result.value) and kind_of(record.spec.tree) == "trained":
             result = replace(result, state="failed", reason="the objective is NaN")
         write_files(self.folder / "trials" / trial, result.files)
         if opened_test(record.spec, result) and trial not in self._opened:
@@ -244,7 +268,7 @@ class Conductor:
     def _search(self) -> TrialSpec | None:
         """The next search trial of the variant that had fewest; those that finish a stopped one come last."""
         progress = self.progress
-        for variant in sorted(self.plan.variants, key=lambda variant: len(progress.of(variant, "search"))):
+        for variant in sorted(self.plan.trained, key=lambda variant: len(progress.of(variant, "search"))):
             number = len(progress.of(variant, "search"))
             if progress.asked_all(variant):
                 continue
@@ -252,7 +276,7 @@ class Conductor:
             if proposal is not None:
                 return self._ask(variant, "search", number, proposal)
             progress.exhaust(variant)
-        for variant in self.plan.variants:
+        for variant in self.plan.trained:
             stopped = progress.to_finish(variant)
             if stopped is not None:
                 number = len(progress.of(variant, "search"))
@@ -264,30 +288,32 @@ class Conductor:
     def _confirm(self) -> TrialSpec | None:
         """The next retraining of the variant that had fewest, among those whose search is over."""
         progress = self.progress
-        for variant in sorted(self.plan.variants, key=lambda variant: len(progress.of(variant, "confirm"))):
+        for variant in sorted(self.plan.trained, key=lambda variant: len(progress.of(variant, "confirm"))):
             number = len(progress.of(variant, "confirm"))
             winner = progress.winner(variant) if progress.searched(variant) else None
-            if winner is not None and number < len(progress.repeats):
+            due = progress.repeats(variant)
+            if winner is not None and number < len(due):
                 proposal = Proposal(winner.spec.tree, winner.spec.params)
-                return self._ask(variant, "confirm", number, proposal, *progress.repeats[number])
+                return self._ask(variant, "confirm", number, proposal, due[number])
         return None
 
     def _ask(
-        self,
-        variant: VariantPlan,
-        stage: Stage,
-        number: int,
-        proposal: Proposal,
-        seed: int | None = None,
-        fold: int | None = None,
+        self, variant: VariantPlan, stage: Stage, number: int, proposal: Proposal, repeat: Repeat | None = None
     ) -> TrialSpec:
-        plan, tree = self.plan, proposal.tree
+        spec = self._spec(variant, stage, number, proposal, repeat)
+        self._write_asked(spec)
+        return spec
+
+    def _spec(
+        self, variant: VariantPlan, stage: Stage, number: int, proposal: Proposal, repeat: Repeat | None = None
+    ) -> TrialSpec:
+        plan, tree, fold = self.plan, proposal.tree, repeat.fold if repeat else None
         digest = str(variant.facts.get("digest", plan.dataset_digest))
-        if fold is not None:
+        if fold is not None and variant.kind == "trained":
             tree = {**tree, "dataset": of_fold(tree["dataset"], fold, int(plan.confirm["folds"]))}
             digests = variant.facts.get("fold_digests", ())
             digest = str(digests[fold]) if digests else ""
-        spec = TrialSpec(
+        return TrialSpec(
             study=plan.study,
             study_id=plan.study_id,
             budget=plan.budget,
@@ -295,7 +321,7 @@ class Conductor:
             variant_id=variant.id,
             stage=stage,
             number=number,
-            seed=int(plan.search.get("seed", 0)) if seed is None else seed,
+            seed=repeat.seed if repeat else int(plan.search.get("seed", 0)),
             fold=fold,
             tree=tree,
             params=proposal.params,
@@ -305,13 +331,14 @@ class Conductor:
             digest=digest,
             plugins=plan.plugins,
         )
+
+    def _write_asked(self, spec: TrialSpec) -> None:
         self._write(TRIAL_ASKED, trial=spec.id, spec=json.loads(spec.to_json()))
         self.progress.add(self.history.trials[spec.id])
-        return spec
 
     def _due(self, record: TrialRecord) -> bool:
         ids = [variant.id for variant in self.plan.variants]  # a variant may have been edited or taken out since
-        return record.result is None and record.spec.variant_id in ids
+        return record.result is None and record.spec.variant_id in ids and kind_of(record.spec.tree) == "trained"
 
     def _write(self, kind: str, **data: Any) -> None:
         self.journal.append(kind, **data)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from harness.contract.catalog import Catalog
 from harness.contract.components import parameters
 from harness.contract.errors import InputError, Problems, nearest
-from harness.contract.types import Plan
+from harness.contract.types import Plan, Task
 from harness.study.advice import model_based
 from harness.study.assemble import Measures, Sections, assemble
 from harness.study.checks import Checked, Checker
+from harness.study.derived import Around, Derived, check_derived
 from harness.study.located import Located
 from harness.study.measures import check_explain, check_metrics, check_objective
 from harness.study.patch import Override, parse_override
@@ -56,10 +57,12 @@ def make_plan(
     sections = _sections(resolved, problems)
     checker = Checker(catalog, settings.data)
     checked = _check_variants(resolved, checker, problems)
+    derived = _check_derived(study, resolved, sections, checker, checked, problems)
     _check_search(resolved, sections, catalog, problems)
-    measures = _check_measures(study, sections, catalog, list(checked.values()), problems)
+    about = list(checked.values()) or _about(derived)
+    measures = _check_measures(study, sections, catalog, about, problems)
     problems.raise_if_any()
-    return assemble(study, resolved, sections, checked, checker, measures)
+    return assemble(study, resolved, sections, checked, derived, checker, measures)
 
 
 def _overrides(texts: Sequence[str], problems: Problems) -> list[Override]:
@@ -108,6 +111,44 @@ def _check_variants(resolved: Resolved, checker: Checker, problems: Problems) ->
     return checked
 
 
+def _check_derived(
+    study: Study,
+    resolved: Resolved,
+    sections: Sections,
+    checker: Checker,
+    checked: Mapping[str, Checked],
+    problems: Problems,
+) -> dict[str, Derived]:
+    """Checks what is read or averaged, against the data set that the trained variants share."""
+    if not any(study.derived.values()):
+        return {}
+    trained = [checked[name] for name in resolved.run if name in checked]
+    task = trained[0].task if trained else checker.task(resolved.tree["dataset"], problems)
+    systems = [name for name in resolved.derived if name not in study.derived.get("ensembles", {})]
+    if systems and sections.confirm.folds is not None:
+        problems.add("confirm.folds", f"{systems[0]!r} was tested once: it cannot be compared over folds")
+    if systems and len({item.digest for item in trained}) > 1:
+        problems.add(
+            f"variants of {len(trained)}", f"{systems[0]!r} needs one test split, but they have several data sets"
+        )
+    around = Around(
+        root=checker.root,
+        classes=task.classes if task else (),
+        trained={name: ", ".join(checked[name].missing) if name in checked else "" for name in resolved.run},
+        selected=resolved.derived,
+    )
+    return check_derived(study, around, problems)
+
+
+def _about(derived: Mapping[str, Derived]) -> list[Checked]:
+    """What metrics are checked against where nothing is trained: classes, and no masks or evidence."""
+    if not derived:
+        return []
+    task = Task(classes=tuple(next(iter(derived.values())).facts["classes"]))
+    none: frozenset[Any] = frozenset()
+    return [Checked(facts={}, canonical={}, needs=none, provides=none, used=none, task=task, digest="")]
+
+
 def _place(resolved: Resolved, variant: str, path: str, shared: bool) -> str:
     written = resolved.origin(variant, path)
     if written != path and (not shared or written.startswith(("--set", "budgets."))):
@@ -143,8 +184,8 @@ def _check_measures(
     if "study" in sections.wrong:
         return Measures((), explain, ())
     baseline = sections.study.baseline
-    if baseline and baseline not in study.variants:
-        problems.add("study.baseline", f"no variant named {baseline!r}{nearest(baseline, study.variants)}")
+    if baseline and baseline not in study.names:
+        problems.add("study.baseline", f"no variant named {baseline!r}{nearest(baseline, study.names)}")
     check_objective(sections.study.objective.metric, catalog, checked, problems)
     metrics, unmeasured = check_metrics(sections.study, catalog, checked, problems)
     return Measures(tuple(metrics), explain, (*unmeasured, *dropped))

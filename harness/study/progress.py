@@ -4,10 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from harness.contract.types import UNBUILT, Plan, Stage, TrialSpec, VariantPlan
 from harness.study.journal import TrialRecord
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """One confirmation of a variant: of a trained one a seed and a fold, of a family a reader."""
+
+    seed: int
+    fold: int | None = None
+    reader: str | None = None
+
+    @property
+    def params(self) -> dict[str, str]:
+        """What the confirmation's spec says of it beside seed and fold."""
+        return {"reader": self.reader} if self.reader is not None else {}
+
+
+def repeats(plan: Plan, variant: VariantPlan) -> list[Repeat]:
+    """The confirmations of a variant: seeds x folds where something is trained for it, x its readers."""
+    seeded = variant.kind == "trained" or variant.tree[variant.kind].get("seeded", False)
+    folds: list[int | None] = [*range(int(plan.confirm.get("folds") or 0))] or [None]
+    runs = [(int(seed), fold) for seed in plan.confirm["seeds"] for fold in folds] if seeded else [(0, None)]
+    readers = (variant.facts.get("readers") if variant.kind != "trained" else None) or [None]
+    return [Repeat(seed, fold, reader) for reader in readers for seed, fold in runs]
 
 
 class Progress:
@@ -20,8 +44,6 @@ class Progress:
 
     def __init__(self, plan: Plan, records: Iterable[TrialRecord] = ()) -> None:
         self.plan = plan
-        folds: list[int | None] = [*range(int(plan.confirm.get("folds") or 0))] or [None]
-        self.repeats = [(int(seed), fold) for seed in plan.confirm["seeds"] for fold in folds]
         self._records: dict[tuple[str, str], list[TrialRecord]] = {}
         self._exhausted: set[str] = set()
         for record in records:
@@ -42,8 +64,14 @@ class Progress:
         """The variant's trials of one stage, by number."""
         return self._records.get((variant.id, stage), [])
 
+    def repeats(self, variant: VariantPlan) -> list[Repeat]:
+        """The confirmations that the variant is to have, by number."""
+        return repeats(self.plan, variant)
+
     def asked_all(self, variant: VariantPlan) -> bool:
-        """Whether the variant's search has had its budget."""
+        """Whether the variant's search has had its budget; what is not trained is not searched."""
+        if variant.kind != "trained":
+            return True
         # Without anything to search every trial would be the same: one is enough.
         budget = self.plan.trials if variant.searched else 1
         return variant.id in self._exhausted or len(self.of(variant, "search")) >= budget
@@ -56,8 +84,9 @@ class Progress:
     def over(self, variant: VariantPlan) -> bool:
         """Whether nothing is left to do for the variant."""
         confirm = self.of(variant, "confirm")
-        confirmed = len(confirm) == len(self.repeats) and all(record.result for record in confirm)
-        return self.searched(variant) and (confirmed or self.winner(variant) is None)
+        confirmed = len(confirm) == len(self.repeats(variant)) and all(record.result for record in confirm)
+        lost = variant.kind == "trained" and self.winner(variant) is None
+        return self.searched(variant) and (confirmed or lost)
 
     def winner(self, variant: VariantPlan) -> TrialRecord | None:
         """The best complete search trial so far; of equals, the first."""
@@ -83,14 +112,15 @@ class Progress:
         for variant in self.plan.variants:
             confirm = [record.result for record in self.of(variant, "confirm") if record.state == "failed"]
             search = [record.result for record in self.of(variant, "search") if record.state == "failed"]
-            if confirm or (self.searched(variant) and self.winner(variant) is None):
+            lost = variant.kind == "trained" and self.searched(variant) and self.winner(variant) is None
+            if confirm or lost:
                 result = next(iter([*confirm, *search]), None)
                 found[variant.name] = result.reason if result else "no trial was completed"
         return found
 
     def unbuilt(self) -> str:
         """Why no model could be built so far, where each variant was tried and all failed for one reason; else ""."""
-        ended = [[record.result for record in self.of(item, "search") if record.result] for item in self.plan.variants]
+        ended = [[record.result for record in self.of(item, "search") if record.result] for item in self.plan.trained]
         reasons = {result.reason for results in ended for result in results}
         alike = all(ended) and len(reasons) == 1
         return next((reason for reason in reasons if alike and reason.startswith(UNBUILT)), "")

@@ -25,7 +25,8 @@ class Resolved:
         sections: `study`, `search`, `confirm`, `explain`, patched.
         tree: the base's `dataset`, `train`, `model`, patched by the budget and by --set.
         variants: every variant of the file with its own tree.
-        run: the variants that this budget runs, in the order of the file.
+        run: the variants that this budget trains, in the order of the file.
+        derived: those that it reads or averages.
         layers: the patches behind a variant's tree with what to write before a path in them, last first;
             under "" those behind the other sections.
     """
@@ -35,6 +36,7 @@ class Resolved:
     tree: Mapping[str, Any]
     variants: Mapping[str, Mapping[str, Any]]
     run: tuple[str, ...]
+    derived: tuple[str, ...]
     demonstration: bool
     layers: Mapping[str, Layers]
 
@@ -64,9 +66,13 @@ def resolve(
     run, wanted = study.budgets.get(name, {}).get("run", "all"), list(overrides)
     for override in [item for item in wanted if item.path[0] == "run"]:
         run = override.value
-        check_run(run, study.variants, problems, "--set run")
-    selected = [v for v in study.variants if run == "all" or (isinstance(run, list) and v in run)]
+        check_run(run, study.names, problems, "--set run")
+    chosen = [v for v in study.names if run == "all" or (isinstance(run, list) and v in run)]
+    selected = [v for v in chosen if v in study.variants]
     for override in wanted:
+        if override.path[0] in study.names and override.path[0] not in study.variants:
+            problems.add(f"--set {override.dotted}", f"applies nowhere: {override.path[0]!r} is not trained")
+            continue
         _apply(override, sections, tree, trees, selected, catalog, problems)
     return Resolved(
         budget=name,
@@ -74,6 +80,7 @@ def resolve(
         tree=expand(tree, catalog, Problems("")),
         variants={variant: _expand(found, layers[variant], catalog, problems) for variant, found in trees.items()},
         run=tuple(selected),
+        derived=tuple(name for name in chosen if name not in study.variants),
         demonstration=study.budgets.get(name, {}).get("demonstration", False) is True,
         layers=layers,
     )

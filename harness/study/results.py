@@ -15,6 +15,7 @@ from harness.contract.types import Plan, Task
 from harness.study.journal import History, Journal, TrialRecord
 from harness.study.plan_io import plan_from_json
 from harness.study.spec import NAME
+from harness.study.trees import dataset_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,6 +67,11 @@ class Results:
         return self.compare(self.plan.baseline)
 
     @cached_property
+    def units(self) -> pd.DataFrame:
+        """As `variants`, of what is diagnosed: a breast's score is the mean of its views."""
+        return self.table(unit=True)
+
+    @cached_property
     def trials(self) -> pd.DataFrame:
         """A row a trial, with a column for each parameter that was searched."""
         import pandas as pd
@@ -98,12 +104,13 @@ class Results:
         """A row an image, class and map, of every confirmed model; see `harness.contract.tables.MAPS`."""
         return self._gather("maps.parquet", tables.MAPS)
 
-    def table(self, heads: bool = False) -> pd.DataFrame:
-        """See `variants` and `heads`; empty while nothing is confirmed."""
+    def table(self, heads: bool = False, unit: bool = False) -> pd.DataFrame:
+        """See `variants`, `heads` and `units`; empty while nothing is confirmed."""
         from harness.evidence.summary import variant_table
 
-        options = self._compared(self.plan.baseline) | {"heads": heads}
-        return self._kept("heads" if heads else "variants", variant_table, options)
+        options = self._compared(self.plan.baseline) | {"heads": heads, "unit": unit}
+        name = ("heads" if heads else "variants") + ("_by_unit" if unit else "")
+        return self._kept(name, variant_table, options)
 
     def compare(self, baseline: str) -> pd.DataFrame:
         """The table of comparisons to any variant; see `comparison`."""
@@ -123,7 +130,7 @@ class Results:
             confirmed = self.history.of_variant(variant.id, "confirm")
             searched = self.history.of_variant(variant.id, "search")
             lost = [record.result for record in confirmed if record.state == "failed"]
-            if not lost and not any(record.state == "complete" for record in searched):
+            if not lost and variant.kind == "trained" and not any(record.state == "complete" for record in searched):
                 lost = [record.result for record in searched if record.state == "failed"]
             if lost and lost[0]:
                 found[variant.name] = lost[0].reason
@@ -203,13 +210,15 @@ def read_plan(folder: Path) -> Plan:
 
 
 def task_of(plan: Plan, catalog: Catalog) -> Task:
-    """What the plan's data set is about.
+    """What the plan's data set is about; without one, the classes of its tables.
 
     Raises:
         InputError: it is not installed, or takes other parameters now.
     """
-    problems = Problems(str(plan.path))
-    factory = catalog.factory("dataset", plan.variants[0].tree["dataset"], problems, "dataset")
+    problems, table = Problems(str(plan.path)), dataset_table(plan)
+    if not table:
+        return Task(classes=tuple(plan.variants[0].facts["classes"]))
+    factory = catalog.factory("dataset", table, problems, "dataset")
     problems.raise_if_any()
     assert factory is not None and factory.component.task is not None
     task: Task = factory.component.task(**factory.params)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError, Interrupted, MachineError
-from harness.contract.types import Plan, Workspace
+from harness.contract.types import Plan, Workspace, kind_of
 from harness.study.conductor import Conductor
+from harness.study.derive import average, measured_again, read_systems
 from harness.study.lock import StudyLock
 from harness.study.observers import Feed, Observer
 from harness.study.plan_io import plan_to_json
@@ -84,8 +85,11 @@ def run_study(
         with feed, _stopped_by_signals(conductor), _time_limit(conductor, time_limit_s):
 
             def work() -> None:
-                if not conductor.complete:
+                read_systems(conductor, catalog, settings.data)  # first: a bad table is told before hours of training
+                if not conductor.trained:
                     tuner.run(conductor, catalog, workspace, settings.concurrent)
+                if conductor.trained:
+                    average(conductor, catalog)
                 if conductor.complete:
                     _measure(conductor, catalog, workspace)
 
@@ -127,6 +131,9 @@ def _attempt(conductor: Conductor, run: Callable[[], None]) -> HarnessError | No
 def _measure(conductor: Conductor, catalog: Catalog, workspace: Workspace) -> None:
     """Computes from saved weights what the study came to ask for after its confirmations were trained."""
     for spec in conductor.unmeasured():
+        if kind_of(spec.tree) != "trained":
+            conductor.measured(spec, measured_again(conductor, spec, catalog))
+            continue
         from harness.trial.trial import measure  # torch, which a finished study does without
 
         if conductor.stopping:

@@ -15,6 +15,8 @@ from harness.study.distributions import check, is_distribution
 
 TREE = ("dataset", "train", "model")
 """The sections that make a trial; a variant patches these and no others."""
+DERIVED = ("systems", "readers", "ensembles")
+"""The sections of variants that nothing is trained for, in the order they are run and shown."""
 SECTIONS = ("study", *TREE, "search", "confirm", "explain")
 """The sections of the base; a budget may patch each of them."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -27,6 +29,7 @@ class Study:
     Args:
         base: the sections as they are written.
         variants: name -> patch of `dataset`, `train`, `model`; in the order of the file.
+        derived: section of DERIVED -> name -> table, as it is written.
         budgets: name -> patch of the base, with `run` and `demonstration`.
         problems: mistakes of the file's structure, told by the plan together with all others.
     """
@@ -35,8 +38,14 @@ class Study:
     path: Path
     base: Mapping[str, Any]
     variants: Mapping[str, Mapping[str, Any]]
+    derived: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     budgets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Every variant, trained or not, in the order in which they are shown."""
+        return [*self.variants, *(name for tables in self.derived.values() for name in tables)]
 
     @property
     def question(self) -> str:
@@ -106,10 +115,17 @@ def read_study(tables: Mapping[str, Any], path: Path) -> Study:
         name=path.stem,
         path=path,
         base={name: table for name, table in tables.items() if name in SECTIONS and isinstance(table, Mapping)},
-        variants=_patches(tables, "variants") or {"base": {}},
+        variants=_variants(tables),
+        derived={section: _patches(tables, section) for section in DERIVED},
         budgets=_patches(tables, "budgets"),
         problems=tuple(problems.messages),
     )
+
+
+def _variants(tables: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The variants to train: the base itself where there are no others; none where there is nothing to train."""
+    trains = any(section in tables for section in ("train", "model")) or not any(tables.get(name) for name in DERIVED)
+    return _patches(tables, "variants") or ({"base": {}} if trains else {})
 
 
 def _patches(tables: Mapping[str, Any], name: str) -> dict[str, Mapping[str, Any]]:
@@ -118,13 +134,19 @@ def _patches(tables: Mapping[str, Any], name: str) -> dict[str, Mapping[str, Any
 
 
 def _check_structure(tables: Mapping[str, Any], problems: Problems) -> None:
-    _check_sections(tables, (*SECTIONS, "variants", "budgets"), "", "a study has", problems)
-    for name, patch in _named(tables, "variants", problems):
-        if name in (*SECTIONS, "variants", "budgets", "run"):
-            problems.add(f"variants.{name}", "this is a section's name, and no variant's")
+    _check_sections(tables, (*SECTIONS, "variants", *DERIVED, "budgets"), "", "a study has", problems)
+    taken: dict[str, str] = {}
+    for section in ("variants", *DERIVED):
+        for name, _ in _named(tables, section, problems):
+            if name in (*SECTIONS, "variants", *DERIVED, "budgets", "run"):
+                problems.add(f"{section}.{name}", "this is a section's name, and no variant's")
+            elif name in taken:
+                problems.add(f"{section}.{name}", f"there is a variant of this name: {taken[name]}.{name}")
+            taken.setdefault(name, section)
+    for name, patch in _patches(tables, "variants").items():
         hint = "a variant changes"
         _check_sections(patch, TREE, f"variants.{name}.", hint, problems, "search", "confirm", "study", "explain")
-    variants = list(_patches(tables, "variants")) or ["base"]
+    variants = [*_variants(tables), *(name for section in DERIVED for name in _patches(tables, section))]
     for name, patch in _named(tables, "budgets", problems):
         where = f"budgets.{name}."
         _check_sections(

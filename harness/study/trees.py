@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.contract.types import Plan
 from harness.study.distributions import KINDS, is_distribution
 
 
@@ -52,3 +53,10 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
 def of_fold(dataset: Mapping[str, Any], fold: int, folds: int) -> dict[str, Any]:
     """The `dataset` table of one of `folds` folds: the fold is the test split."""
     return {**dataset, "folds": folds, "fold": fold}
+
+
+def dataset_table(plan: Plan) -> Mapping[str, Any]:
+    """The data set that a plan's variants are tested on; {} where there are tables only."""
+    own = plan.trained[0].tree.get("dataset") if plan.trained else plan.tree.get("dataset")
+    found: Mapping[str, Any] = own or {}
+    return found

@@ -240,8 +240,8 @@ def test_all_mistakes_are_told_at_once_and_each_once(planner: Any) -> None:
     )
     assert planner.problems(text) == _lines(
         [
-            "modle: a study has study, dataset, train, model, search, confirm, explain, variants, budgets; "
-            "did you mean 'model'?",
+            "modle: a study has study, dataset, train, model, search, confirm, explain, variants, systems, "
+            "readers, ensembles, budgets; did you mean 'model'?",
             "search.trials: must be greater than or equal to 1, found 0",
             "train.epochs: expected int, found 3.7",
             f"model.crps: {BAG}; did you mean 'crops'?",

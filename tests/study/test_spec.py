@@ -99,12 +99,13 @@ clip = nan
     sections = "study, dataset, train, model, search, confirm, explain"
     listed = f"{sections}, run, demonstration"
     assert planner.problems(text.replace('baseline = "plain"', 'budget = "quick"')) == [
-        f"study.toml: modle: a study has {sections}, variants, budgets; did you mean 'model'?",
+        f"study.toml: modle: a study has {sections}, variants, systems, readers, ensembles, budgets; "
+        "did you mean 'model'?",
         "study.toml: variants.'a/b': a name holds letters, digits, - and _ only",
         "study.toml: variants.number: expected a table, found 3",
+        "study.toml: variants.model: this is a section's name, and no variant's",
         "study.toml: variants.both.search: is the same for every variant, which is what makes them comparable",
         "study.toml: variants.typo.trian: a variant changes dataset, train, model; did you mean 'train'?",
-        "study.toml: variants.model: this is a section's name, and no variant's",
         f"study.toml: budgets.quick.trials: a budget has {listed}",
         "study.toml: budgets.quick.train: expected a table, found 3",
         "study.toml: budgets.quick.run: the variant 'plain' stands there twice",
