@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -14,6 +15,7 @@ from harness.contract.types import Plan
 from harness.study.advice import model_based
 from harness.study.assemble import Measures, Sections, assemble
 from harness.study.checks import Checked, Checker
+from harness.study.datacheck import verdicts
 from harness.study.located import Located
 from harness.study.measures import check_explain, check_metrics, check_objective
 from harness.study.patch import Override, parse_override
@@ -59,7 +61,9 @@ def make_plan(
     _check_search(resolved, sections, catalog, problems)
     measures = _check_measures(study, sections, catalog, list(checked.values()), problems)
     problems.raise_if_any()
-    return assemble(study, resolved, sections, checked, checker, measures)
+    plan = assemble(study, resolved, sections, checked, checker, measures)
+    digests = [plan.dataset_digest, *(str(variant.facts["digest"]) for variant in plan.variants)]
+    return replace(plan, data_checks=verdicts(settings.results, digests))
 
 
 def _overrides(texts: Sequence[str], problems: Problems) -> list[Override]:

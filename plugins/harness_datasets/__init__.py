@@ -134,6 +134,7 @@ def build_manifest(
     fold: int = 0,
     seed: int = 0,
     fit: Literal["stretch", "pad"] = "stretch",
+    metadata: tuple[str, ...] | None = None,
 ) -> Dataset:
     """Images that a CSV or Parquet table lists: PNG, JPEG, TIFF or DICOM, 8 or 16 bits.
 
@@ -157,6 +158,8 @@ def build_manifest(
         fold: the fold that is the test split, counted from 0; the next one is val.
         seed: of that deal.
         fit: stretch images to the size, or keep their aspect and pad with 0.
+        metadata: the columns that `harness data check --full` holds against the labels; where not given, every
+            column without another use. Columns that state the finding itself (its count, its grade) are none.
 
     Raises:
         InputError: with every mistake of the table, each with its row and column.
@@ -165,7 +168,7 @@ def build_manifest(
     from harness_datasets.table import Columns
 
     columns = Columns(
-        image, group, labels, mask_kind != "none", id, "" if unit == "image" else unit, "" if folds else split
+        image, group, labels, mask_kind != "none", id, "" if unit == "image" else unit, "" if folds else split, metadata
     )
     task = manifest_task(
         labels=labels, image_size=image_size, channels=channels, mask_kind=mask_kind, kind=kind, unit=unit
