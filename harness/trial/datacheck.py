@@ -79,7 +79,7 @@ def duplicate_findings(cache: Cache) -> list[Finding]:
     findings += told.findings(_GROUPS, strangers & ~apart & ~tuned)
     harmless = int((~apart & ~tuned & ~different & ~strangers).sum())
     if harmless:
-        message = f"{harmless} pairs of duplicates within one group and split, with the same labels"
+        message = f"{_pairs(harmless)} of duplicates within one group and split, with the same labels"
         findings.append(Finding(level="info", number=harmless, message=message))
     if not len(pairs):
         findings.append(Finding(level="info", number=0, message=f"no duplicates among {len(samples)} images"))
@@ -107,9 +107,8 @@ class _Telling:
                 continue
             # The surest first: of a thousand pairs the reader looks at three.
             found = found[np.argsort(-self.pairs.agreement[found], kind="stable")]
-            rows = tuple(self._row(number) for number in found[:MOST_ROWS])
-            noun = "pair" if len(found) == 1 else "pairs"
-            message = f"{len(found)} {noun} of {'exact' if exact else 'near'} duplicates {kind.title}"
+            rows = tuple(self._row(int(number)) for number in found[:MOST_ROWS])
+            message = f"{_pairs(len(found))} of {'exact' if exact else 'near'} duplicates {kind.title}"
             yield Finding(
                 level="error" if level == "error" else "warning",
                 verdict=verdict,
@@ -123,6 +122,10 @@ class _Telling:
         agreement = "" if pairs.exact[number] else f"agreement {pairs.agreement[number]:.2f}"
         row = (self.places[pairs.first[number]], self.places[pairs.second[number]], agreement)
         return tuple(filter(None, row))
+
+
+def _pairs(number: int) -> str:
+    return f"{number} pair" if number == 1 else f"{number} pairs"
 
 
 def _apart(pairs: Pairs, homes: Sequence[Split]) -> tuple[Mask, Mask]:

@@ -99,7 +99,7 @@ def find_pairs(known: Fingerprints) -> Pairs:
     it can still be an exact one.
     """
     first, second = _same(known.digests)
-    parts = [(first, second, np.ones(len(first), bool), np.ones(len(first)))]
+    parts: list[tuple[npt.NDArray[Any], ...]] = [(first, second, np.ones(len(first), bool), np.ones(len(first)))]
     _, kinds = np.unique(np.array(known.digests, "S32"), return_inverse=True) if known.digests else ((), np.empty(0))
     for one, other in _candidates(known.hashes):
         one, other = one[kinds[one] != kinds[other]], other[kinds[one] != kinds[other]]

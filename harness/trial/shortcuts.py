@@ -68,7 +68,7 @@ def shortcut_auc(cache: Cache, *, folds: int = FOLDS, seed: int = 0) -> list[Sho
         features["size"] = np.hstack([features["size"], stated])
     audited = _audited({part.name: part.samples for part in parts}, cache.dataset.task.classes)
     together = np.hstack(list(features.values())) if features else np.empty((0, 0))
-    rows = []
+    rows: list[Shortcut] = []
     for number in range(len(audited.classes)):
         for model in ("logistic", "forest"):
             rows += _row(audited, number, "all features", model, together, folds, seed)
@@ -89,7 +89,7 @@ def metadata_auc(dataset: Dataset, *, folds: int = FOLDS, seed: int = 0) -> list
     splits = {name: tuple(dataset.split(name)) for name in AUDITED}
     audited = _audited(splits, dataset.task.classes)
     table = [dataset.metadata(sample) for samples in splits.values() for sample in samples]
-    rows = []
+    rows: list[Shortcut] = []
     for name in dict.fromkeys(key for item in table for key in item):
         values = _encoded([item.get(name, "") for item in table])
         if values.shape[1]:
