@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -12,16 +11,16 @@ from rich.progress import Progress
 from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
+from harness.cli.data_view import findings_view, shortcuts_view, verdict_line
 from harness.cli.options import budget_option, json_option, plan_of
-from harness.cli.tables import figure, plain_table, plugin_table
+from harness.cli.tables import plugin_table
 from harness.contract.errors import InputError
 from harness.contract.types import Split
+from harness.trial.verdicts import NOT_CHECKED, WRONG, DataCheck
 
 if TYPE_CHECKING:
     from harness.contract.dataset import Dataset
     from harness.trial.cache import Cache
-
-_COLOURS = {"info": "", "warning": "yellow", "error": "red", "clear": "green", "unsure": "yellow", "shortcut": "red"}
 
 
 @click.group()
@@ -77,38 +76,77 @@ def prepare(app: App, name: str, budget: str | None, sets: tuple[str, ...], as_j
 @data.command(
     epilog=examples(
         "harness data check gmic_ablation --budget quick",
-        "harness data check phantom_mammograms --set images=[700,300,50]",
+        "harness data check gmic_ablation --budget quick --full",
+        "harness data check phantom_mammograms --set images=[700,300,50] --full --json",
     )
 )
 @data_options
+@click.option("--full", is_flag=True, help="Decodes every image: duplicates, and what tells the labels.")
+@click.option("--again", is_flag=True, help="With --full: checks anew what was checked before.")
 @json_option
 @pass_app
-def check(app: App, name: str, budget: str | None, sets: tuple[str, ...], as_json: bool) -> None:
-    """Counts, looks for leaks between splits, and asks whether global features give the labels away.
+def check(
+    app: App, name: str, budget: str | None, sets: tuple[str, ...], full: bool, again: bool, as_json: bool
+) -> None:
+    """Counts, and looks for patients and ids in two splits; decodes nothing.
 
-    The last is the AUC of logistic regression and a random forest on exposure, size, border and sharpness,
-    in grouped cross-validation on train and val: from .60 on, a model need not have learned the lesion.
-    Exit code 1 if anything is wrong.
+    With --full also: exact and near duplicates across splits and with different labels, and whether the
+    labels can be told from exposure, size, border, sharpness or metadata (cross-validation on train and
+    val, grouped by patient: from an AUC of .60 on, a model need not have learned the lesion). The
+    result is kept; `harness study plan` shows its verdict. Exit code 1 if anything is wrong.
     """
-    from harness.trial.audit import check_dataset, shortcut_auc
-
+    if again and not full:
+        raise InputError("--again belongs to --full: without it nothing is kept")
     dataset = _dataset(app, name, budget, sets)
+    found = _full_check(app, dataset, again) if full else _quick_check(dataset)
+    (_print_json if as_json else _print_check)(app, found, full)
+    click.get_current_context().exit(int(found.verdict in WRONG))
+
+
+def _quick_check(dataset: Dataset) -> DataCheck:
+    from harness.trial.audit import check_dataset
+
+    return DataCheck(digest=dataset.digest, findings=tuple(check_dataset(dataset)))
+
+
+def _full_check(app: App, dataset: Dataset, again: bool) -> DataCheck:
+    """The kept check where data and metadata are what they were, else a new one, which is kept."""
+    from harness.study.datacheck import read_check, write_check
+    from harness.trial.datacheck import full_check, metadata_digest
+
+    known = None if again else read_check(app.settings.results, dataset.digest)
+    if known is not None and known.metadata_digest == metadata_digest(dataset):
+        return known
     cache = _cache(app, dataset)
-    findings, shortcuts = check_dataset(dataset, cache), shortcut_auc(cache)
-    if as_json:
-        rows = {"findings": [asdict(item) for item in findings], "shortcuts": [asdict(item) for item in shortcuts]}
-        click.echo(json.dumps(rows, indent=2))
-    else:
-        for finding in findings:
-            app.out.print(Text(finding.message, _COLOURS[finding.level]))
-        table = plain_table("class", "from global features by", "AUC", "95 %", "images", "verdict")
-        for item in shortcuts:
-            interval = f"{figure(item.low)} to {figure(item.high)}"
-            verdict = Text(item.verdict, _COLOURS[item.verdict])
-            table.add_row(item.class_name, item.model, figure(item.auc), interval, str(item.images), verdict)
-        app.out.print(table)
-    wrong = any(item.level == "error" for item in findings) or any(item.verdict == "shortcut" for item in shortcuts)
-    click.get_current_context().exit(int(wrong))
+    with app.err.status("comparing images, fitting global features"):
+        found = full_check(cache)
+    write_check(app.settings.results, found)
+    return found
+
+
+def _print_json(app: App, found: DataCheck, full: bool) -> None:
+    """One object; a quick check says what was kept of a full one under `kept`."""
+    from harness.study.datacheck import read_check
+
+    values = json.loads(found.to_json())
+    if not full:
+        kept = read_check(app.settings.results, found.digest)
+        values["kept"] = None if kept is None else json.loads(kept.to_json())
+    click.echo(json.dumps(values, indent=2))
+
+
+def _print_check(app: App, found: DataCheck, full: bool) -> None:
+    from harness.study.datacheck import check_path, read_check
+
+    app.out.print(findings_view(found.findings))
+    if full:
+        app.out.print(shortcuts_view(found.shortcuts))
+        app.out.print(verdict_line(found))
+        app.out.print(Text(f"kept: {check_path(app.settings.results, found.digest)}", "dim"), soft_wrap=True)
+        return
+    kept = read_check(app.settings.results, found.digest)
+    line = Text(f"images: {NOT_CHECKED} (--full does it)", "yellow") if kept is None else verdict_line(kept)
+    app.out.print(line)
 
 
 def _dataset(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> Dataset:

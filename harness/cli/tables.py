@@ -19,6 +19,16 @@ from harness.contract.types import Plan, VariantPlan
 from harness.evidence.variance import spread_axes
 from harness.study.progress import repeats
 from harness.study.trees import brief, changes
+from harness.trial.verdicts import NOT_CHECKED
+
+VERDICT_COLOURS = {
+    "clear": "green",
+    "unsure": "yellow",
+    "shortcut": "red",
+    "contradiction": "red",
+    "leak": "red",
+    "unfit": "red",
+}
 
 
 def plain_table(*columns: str, title: str = "", right: Iterable[str] = ()) -> Table:
@@ -46,6 +56,7 @@ def plan_view(plan: Plan) -> RenderableType:
     parts += [table, Text(_cost(plan))]
     parts += [Text(f"skipped: {skip.variant}: {skip.reason}", "yellow") for skip in plan.skipped]
     parts += [Text(f"warning: {warning}", "yellow") for warning in plan.warnings]
+    parts += _data_checks(plan)
     return Group(*parts)
 
 
@@ -113,6 +124,21 @@ def _differs(plan: Plan, variant: VariantPlan) -> list[str]:
     if readers := table.get("readers"):
         return [f"{table['predictions']}: {len(readers)} readers, {next(iter(readers))} to {list(readers)[-1]}"]
     return [f"{table['predictions']}: {', '.join(table['scores'].values())}"]
+
+
+def _data_checks(plan: Plan) -> list[Text]:
+    """A line a data set: its verdict, or how to get one."""
+    lines = []
+    for digest, check in plan.data_checks.items():
+        name = f"data {digest[:8]}" if len(plan.data_checks) > 1 else "data"
+        verdict, summary = check["verdict"], check["summary"]
+        if verdict == NOT_CHECKED:
+            named = plan.study if plan.path.parent.name == "studies" else str(plan.path)
+            budget = f" --budget {plan.budget}" if plan.budget else ""
+            summary = f"`harness data check {named}{budget} --full` does it"
+        text = f"{name}: {verdict}" + (f": {summary}" if summary else "")
+        lines.append(Text(text, VERDICT_COLOURS.get(verdict, "yellow")))
+    return lines
 
 
 def _cost(plan: Plan) -> str:

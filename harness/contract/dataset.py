@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ class Dataset(ABC):
     """Images, labels and splits. The harness decodes each image once, into a cache.
 
     You must write: `task`, `digest`, `split`, `read`. You may write: `prepare`, `read_mask`,
-    `mask_files`. `split` returns samples without masks; masks are asked for one sample at a
+    `mask_files`, `metadata`. `split` returns samples without masks; masks are asked for one sample at a
     time, and only by a stage that may see them.
     """
 
@@ -50,3 +50,12 @@ class Dataset(ABC):
     def mask_files(self) -> Iterable[Path]:
         """The files that hold masks: opening one during search is stopped."""
         return ()
+
+    def metadata(self, sample: Sample) -> Mapping[str, str | float]:
+        """What is known of an image beside its pixels: scanner, site, view, size of the file.
+
+        `harness data check --full` asks whether the labels can be told from each entry. Leave out
+        ids, and whatever states the finding itself (the number of lesions, a second name of a
+        label). An empty text is a missing value.
+        """
+        return {}

@@ -106,6 +106,7 @@ class Plan:
 
     `tree` is the base with budget and --set applied; a variant's own tree is complete.
     `search` and `confirm` are plain tables as the study file states them, defaults filled in.
+    `data_checks` holds, by digest, `verdict` and `summary` of the last check of each data set.
     """
 
     study: str
@@ -126,6 +127,7 @@ class Plan:
     dataset_digest: str = ""
     plugins: Mapping[str, str] = field(default_factory=dict)
     demonstration: bool = False
+    data_checks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def directory(self) -> str:

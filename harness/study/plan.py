@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
@@ -14,6 +15,7 @@ from harness.contract.types import Plan, Task
 from harness.study.advice import model_based
 from harness.study.assemble import Measures, Sections, assemble
 from harness.study.checks import Checked, Checker
+from harness.study.datacheck import verdicts
 from harness.study.derived import Around, Derived, check_derived
 from harness.study.located import Located
 from harness.study.measures import check_explain, check_metrics, check_objective
@@ -62,7 +64,9 @@ def make_plan(
     about = list(checked.values()) or _about(derived)
     measures = _check_measures(study, sections, catalog, about, problems)
     problems.raise_if_any()
-    return assemble(study, resolved, sections, checked, derived, checker, measures)
+    plan = assemble(study, resolved, sections, checked, derived, checker, measures)
+    digests = [plan.dataset_digest, *(str(variant.facts["digest"]) for variant in plan.trained)]
+    return replace(plan, data_checks=verdicts(settings.results, digests if plan.trained else []))
 
 
 def _overrides(texts: Sequence[str], problems: Problems) -> list[Override]:

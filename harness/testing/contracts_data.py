@@ -83,6 +83,15 @@ class DatasetLaws(Laws):
             depths.add(str(image.dtype))
         assert depths in ({"uint8"}, {"uint16"})
 
+    def test_metadata_are_texts_and_numbers_and_stay_the_same(self, component: Component[Any], tmp_path: Path) -> None:
+        one, other = self.dataset(component, tmp_path), self.dataset(component, tmp_path)
+        for sample in _all(one):
+            known = one.metadata(sample)
+            assert all(isinstance(key, str) for key in known)
+            assert all(isinstance(value, str) or np.isfinite(value) for value in known.values())
+            assert not set(known.values()) & {sample.id, sample.group}
+            assert other.metadata(sample) == known
+
     def test_masks_are_zeros_and_ones_and_empty_where_the_label_is_0(
         self, component: Component[Any], tmp_path: Path
     ) -> None:

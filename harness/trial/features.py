@@ -12,8 +12,11 @@ BANDS = 10
 STRIP = 1 / 12  # width of a border strip and of a corner over the image's side
 
 
-def global_features(image: npt.NDArray[np.unsignedinteger[Any]]) -> Floats:
-    """Intensity, size, border, sharpness and spectrum of one image, as one vector.
+PARTS = ("intensity", "size", "border", "sharpness", "spectrum", "colour")
+
+
+def feature_parts(image: npt.NDArray[np.unsignedinteger[Any]]) -> dict[str, Floats]:
+    """The features of one image by what they look at: those of `PARTS`, colour only where there is any.
 
     Args:
         image: "h w" or "h w c", uint8 or uint16.
@@ -22,8 +25,21 @@ def global_features(image: npt.NDArray[np.unsignedinteger[Any]]) -> Floats:
     if values.ndim == 2:
         values = values[:, :, None]
     grey = values.mean(2)
-    colour = np.concatenate([values.mean((0, 1)), values.std((0, 1))]) if values.shape[2] > 1 else np.empty(0)
-    return np.concatenate([_intensity(grey), _size(grey), _border(grey), _gradient(grey), _spectrum(grey), colour])
+    found = {
+        "intensity": _intensity(grey),
+        "size": _size(grey),
+        "border": _border(grey),
+        "sharpness": _gradient(grey),
+        "spectrum": _spectrum(grey),
+    }
+    if values.shape[2] > 1:
+        found["colour"] = np.concatenate([values.mean((0, 1)), values.std((0, 1))])
+    return found
+
+
+def global_features(image: npt.NDArray[np.unsignedinteger[Any]]) -> Floats:
+    """All features of one image, as one vector."""
+    return np.concatenate(list(feature_parts(image).values()))
 
 
 def _intensity(grey: Floats) -> Floats:

@@ -136,6 +136,7 @@ def build_manifest(
     fit: Literal["stretch", "pad"] = "stretch",
     colour: Literal["convert", "refuse"] = "convert",
     unseen: bool = False,
+    metadata: tuple[str, ...] | None = None,
 ) -> Dataset:
     """Images that a CSV or Parquet table lists: PNG, JPEG, TIFF or DICOM, 8 or 16 bits.
 
@@ -164,6 +165,8 @@ def build_manifest(
         unseen: the rows are for a model that is trained already, as `harness predict` reads them: all are in
             the test split, and every column but the image's may be missing (labels are then unknown, and
             each image is its own patient). Not for a study: there is nothing to train on.
+        metadata: the columns that `harness data check --full` holds against the labels; where not given, every
+            column without another use. Columns that state the finding itself (its count, its grade) are none.
 
     Raises:
         InputError: with every mistake of the table, each with its row and column.
@@ -172,7 +175,7 @@ def build_manifest(
     from harness_datasets.table import Columns
 
     columns = Columns(
-        image, group, labels, mask_kind != "none", id, "" if unit == "image" else unit, "" if folds else split
+        image, group, labels, mask_kind != "none", id, "" if unit == "image" else unit, "" if folds else split, metadata
     )
     task = manifest_task(
         labels=labels, image_size=image_size, channels=channels, mask_kind=mask_kind, kind=kind, unit=unit

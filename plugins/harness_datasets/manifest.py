@@ -117,6 +117,19 @@ class Manifest(Dataset):
         """Every mask that the table names."""
         return tuple(path for entry in self._entries for path in entry.masks if path is not None)
 
+    def metadata(self, sample: Sample) -> Mapping[str, str | float]:
+        """The table's further columns, and of the image's file its folder, type, size and depth."""
+        entry = self._by_id[sample.id]
+        facts = self._facts[entry.image]
+        return {
+            **entry.metadata,
+            "file folder": str(entry.image.parent.relative_to(self._root)),
+            "file type": entry.image.suffix.lower(),
+            "file height": float(facts.height),
+            "file width": float(facts.width),
+            "file bits": float(facts.bits),
+        }
+
     def prepare(self) -> None:
         """Decodes every file once and keeps nothing: all that are damaged are told in one error."""
         pairs = [(entry, path) for entry in self._entries for path in (entry.image, *entry.masks) if path is not None]

@@ -81,6 +81,10 @@ class SyntheticBreasts(Dataset):
         """The outlines, uint8 "k h w"; empty where the label is 0."""
         return self.outlines(sample).astype(np.uint8)
 
+    def metadata(self, sample: Sample) -> Mapping[str, str | float]:
+        """Side and view."""
+        return {"side": sample.source["side"], "view": sample.source["view"]}
+
     def rng(self, *names: object) -> np.random.Generator:
         """A stream of its own for what `names` names."""
         return np.random.default_rng(seed_of(self.name, self._version, self.params["seed"], *names))

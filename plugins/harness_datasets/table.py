@@ -47,6 +47,7 @@ class Columns:
         id: unique name; the image's path where "".
         unit: what is diagnosed; the image itself where "".
         split: train, val, tune_loc or test.
+        metadata: what `Dataset.metadata` gives of a row; None for every further column.
     """
 
     image: str
@@ -56,6 +57,14 @@ class Columns:
     id: str = ""
     unit: str = ""
     split: str = ""
+    metadata: tuple[str, ...] | None = None
+
+    def further(self, names: Sequence[str]) -> list[str]:
+        """The columns that are metadata: those stated, or all that are neither label nor mask nor have a use here."""
+        if self.metadata is not None:
+            return list(self.metadata)
+        used = {self.image, self.group, self.id, self.unit, self.split, "split"}
+        return [name for name in names if name not in used and not name.startswith(("label_", "mask_"))]
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,7 @@ class Entry:
     image: Path
     masks: tuple[Path | None, ...]
     split: str
+    metadata: Mapping[str, str | float] = field(default_factory=dict)
 
 
 def read_rows(path: Path) -> tuple[list[str], list[tuple[int, Mapping[str, Any]]]]:
@@ -123,7 +133,8 @@ def read_entries(
         rows = [(number, row) for number, row in rows if keep(row)]
         if not rows:
             raise InputError(f"{path}: where = {where!r} keeps no row")
-    entries = [_entry(number, row, root, path.parent, columns, mistakes, lenient) for number, row in rows]
+    further = columns.further(names)
+    entries = [_entry(number, row, root, path.parent, columns, further, mistakes, lenient) for number, row in rows]
     _check_unique(entries, columns, mistakes)
     return entries
 
@@ -147,12 +158,20 @@ def _wanted(columns: Columns) -> Iterator[str]:
     yield from (columns.image, columns.group)
     yield from (f"label_{name}" for name in columns.labels)
     yield from (column for column in (columns.id, columns.unit) if column)
+    yield from columns.metadata or ()
     # The usual name may be absent, one that the study states may not.
     yield from (column for column in (columns.split,) if column not in ("", "split"))
 
 
 def _entry(
-    number: int, row: Mapping[str, Any], root: Path, folder: Path, columns: Columns, mistakes: Mistakes, lenient: bool
+    number: int,
+    row: Mapping[str, Any],
+    root: Path,
+    folder: Path,
+    columns: Columns,
+    further: Sequence[str],
+    mistakes: Mistakes,
+    lenient: bool,
 ) -> Entry:
     def path_in(column: str) -> Path | None:
         value = _text(row.get(column))
@@ -178,6 +197,7 @@ def _entry(
         image=path_in(columns.image) or root,
         masks=masks,
         split=_text(row.get(columns.split)) if columns.split else "",
+        metadata={column: _datum(row.get(column)) for column in further},
     )
 
 
@@ -191,6 +211,16 @@ def _label(row: Mapping[str, Any], column: str, number: int, mistakes: Mistakes)
         return 1.0
     mistakes.add(f"0, 1 or nothing expected, but got {text!r}", number, column)
     return math.nan
+
+
+def _datum(cell: Any) -> str | float:
+    """A number where the cell reads as one, else its text; a missing value is an empty text."""
+    text = _text(cell)
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return number if math.isfinite(number) else ""
 
 
 def _check_unique(entries: Sequence[Entry], columns: Columns, mistakes: Mistakes) -> None:

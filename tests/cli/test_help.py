@@ -174,10 +174,29 @@ def test_data_are_prepared_and_checked_by_name_or_by_study(harness: Harness, fol
     assert (folder / "cache").is_dir() and "ready:" in ready.stdout
     told = json.loads(harness("data", "prepare", "squares", "--set", "images=20", "--json").stdout)
     assert told["images"] == {"train": 40, "val": 20, "tune_loc": 0, "test": 20} and Path(told["folder"]).is_dir()
-    checked = harness("data", "check", "tiny.toml", "--set", "images=20")
-    assert checked.exit_code in (0, 1) and "bright" in checked.stdout and "AUC" in checked.stdout
     unknown = harness("data", "check", "sqares")
     assert unknown.exit_code == 2 and "squares" in unknown.stderr
+
+
+def test_a_full_check_is_kept_and_shown_by_the_plan(harness: Harness, folder: Path) -> None:
+    budget = ("tiny.toml", "--budget", "quick")
+    assert "data: not checked" in harness("study", "plan", *budget).stdout
+    quick = harness("data", "check", *budget)
+    assert quick.exit_code == 0 and "train: 24 images" in quick.stdout and "images: not checked" in quick.stdout
+    assert not (folder / "cache").exists()  # nothing was decoded
+    full = harness("data", "check", *budget, "--full")
+    assert full.exit_code in (0, 1) and "AUC" in full.stdout and "verdict: " in full.stdout
+    kept = next((folder / "results" / "data_checks").iterdir())
+    found = json.loads(harness("data", "check", *budget, "--full", "--json").stdout)
+    assert found == json.loads(kept.read_text())
+    shown = harness("study", "plan", *budget, width=200).stdout
+    assert f"data: {found['verdict']}" in shown and "not checked" not in shown
+    assert json.loads(harness("data", "check", *budget, "--json").stdout)["kept"] == found
+
+
+def test_checking_again_belongs_to_a_full_check(harness: Harness) -> None:
+    wrong = harness("data", "check", "tiny.toml", "--again")
+    assert wrong.exit_code == 2 and "--again belongs to --full" in wrong.stderr
 
 
 def test_a_folder_that_cannot_be_written_is_the_machines_fault(folder: Path) -> None:

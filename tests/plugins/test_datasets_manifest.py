@@ -230,3 +230,30 @@ def test_eight_bit_images_of_a_sixteen_bit_set_are_brought_to_its_range(tmp_path
     first, second = (dataset.read(sample) for sample in dataset.split("train")[:2])
     assert first.dtype == second.dtype == np.uint16
     assert (first == 1000).all() and (second == 65535).all()
+
+
+def test_further_columns_and_the_file_are_metadata_and_labels_and_ids_are_not(tmp_path):
+    table = [{**row, "scanner": "B", "dose": "1.5", "note": "", "label_c": "1"} for row in rows()]
+    write(tmp_path, table, columns=[*COLUMNS, "scanner", "dose", "note", "label_c"])
+    dataset = build(tmp_path)
+    assert dataset.metadata(dataset.split("train")[0]) == {
+        "view": "MLO",
+        "scanner": "B",
+        "dose": 1.5,
+        "note": "",
+        "file folder": "set/images",
+        "file type": ".png",
+        "file height": 30.0,
+        "file width": 20.0,
+        "file bits": 8.0,
+    }
+
+
+def test_the_study_may_say_which_columns_are_metadata_without_changing_the_data(tmp_path):
+    write(tmp_path, rows())
+    stated = build(tmp_path, metadata=())
+    assert "view" not in stated.metadata(stated.split("train")[0])
+    assert stated.digest == build(tmp_path, metadata=("view",)).digest == build(tmp_path).digest
+    assert mistakes(tmp_path, metadata=("veiw",)) == [
+        f"{tmp_path / 'set' / 'table.csv'}: no column named 'veiw'; did you mean 'view'?"
+    ]

@@ -188,3 +188,24 @@ def test_planning_loads_nothing_heavy(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_plan_tells_what_the_last_check_of_its_data_found(planner: Any) -> None:
+    from harness.study.datacheck import check_path, read_check, write_check
+    from harness.trial.verdicts import DataCheck, Finding
+
+    plan, results = planner.plan(), planner.settings.results
+    digest = plan.dataset_digest
+    assert plan.data_checks == {digest: {"verdict": "not checked", "summary": ""}}
+    leak = Finding(level="error", message="3 groups in both, such as 'p'", verdict="leak", rows=(("p", "train: a"),))
+    check = DataCheck(digest=digest, findings=(leak,))
+    assert write_check(results, check) == check_path(results, digest)
+    checked = planner.plan()
+    assert checked.data_checks == {digest: {"verdict": "leak", "summary": "3 groups in both"}}
+    assert checked.study_id == plan.study_id and plan_from_json(plan_to_json(checked)) == checked
+    assert read_check(results, digest) == check
+    check_path(results, digest).write_text("{")
+    assert read_check(results, digest) is None
+    # Another data set whose digest begins alike is another data set.
+    check_path(results, digest).write_text(DataCheck(digest=digest[:16] + "other").to_json())
+    assert planner.plan().data_checks == plan.data_checks

@@ -9,9 +9,10 @@ import pytest
 
 from harness.contract.dataset import Dataset
 from harness.contract.types import Sample, Task
-from harness.trial.audit import check_dataset, shortcut_auc
+from harness.trial.audit import check_dataset
 from harness.trial.cache import Cache
-from harness.trial.features import global_features
+from harness.trial.features import PARTS, feature_parts, global_features
+from harness.trial.shortcuts import metadata_auc, shortcut_auc
 
 
 class Noise(Dataset):
@@ -52,8 +53,14 @@ class Noise(Dataset):
 @pytest.mark.parametrize("plant", ["corner", "exposure"])
 def test_a_planted_shortcut_is_found(tmp_path, plant):
     rows = shortcut_auc(Cache.ensure(Noise(plant), tmp_path))
-    assert [row.model for row in rows] == ["logistic", "forest"]
-    assert all(row.verdict == "shortcut" and row.auc > 0.9 and row.low > 0.8 for row in rows)
+    together, parts = rows[:2], {row.source: row for row in rows[2:]}
+    assert [(row.source, row.model) for row in together] == [("all features", "logistic"), ("all features", "forest")]
+    assert all(row.verdict == "shortcut" and row.auc > 0.9 and row.low > 0.8 for row in together)
+    assert tuple(parts) == PARTS[:-1]
+    assert parts[{"corner": "border", "exposure": "intensity"}[plant]].auc > 0.9
+    assert set(together[0].rows) <= {
+        f"{name}: s{n}" for name in ("train", "val") for n in range(200) if n // 2 % 3 == 0
+    }
 
 
 def test_noise_has_no_shortcut(tmp_path):
@@ -74,6 +81,34 @@ def test_a_class_of_too_few_patients_has_no_figure_and_is_told_why(tmp_path):
         "5 of each are needed to ask whether global features tell it"
     ]
     assert not [finding for finding in check_dataset(Noise(patients=30)) if finding.level == "warning"]
+
+
+class Scanned(Noise):
+    """One patient in ten was scanned elsewhere; the ill mostly on another scanner. Ids and age tell nothing."""
+
+    def metadata(self, sample):
+        number = int(sample.group[1:])
+        rng = np.random.default_rng(number)
+        scanner = "B" if sample.labels[0] != (rng.random() < 0.1) else "A"
+        age = "" if number % 7 == 0 else float(rng.integers(40, 80))
+        return {"scanner": scanner, "age": age, "serial": sample.id, "site": "north"}
+
+
+def test_metadata_that_predict_the_label_are_found_and_others_are_not():
+    rows = {row.source: row for row in metadata_auc(Scanned())}
+    assert set(rows) == {"metadata: scanner", "metadata: age"}  # one site, and a serial number each, tell nothing
+    told = rows["metadata: scanner"]
+    assert told.verdict == "shortcut" and told.auc == pytest.approx(0.9, abs=0.06) and len(told.rows) == 5
+    assert rows["metadata: age"].verdict != "shortcut"
+
+
+def test_a_data_set_without_metadata_has_no_rows_of_it():
+    assert metadata_auc(Noise(patients=30)) == []
+
+
+def test_colour_is_a_part_of_its_own_where_there_is_any():
+    image = np.random.default_rng(0).integers(0, 255, (24, 20, 3), np.uint8)
+    assert tuple(feature_parts(image)) == PARTS and len(feature_parts(image)["colour"]) == 6
 
 
 def test_features_are_finite_on_flat_images():
@@ -97,9 +132,21 @@ def test_leaks_absent_classes_and_duplicate_ids_are_errors():
             rows = super().split("train") if name == "test" else super().split(name)
             return [replace(row, labels=(0.0,)) for row in rows] if name == "val" else rows
 
-    told = [finding.message for finding in check_dataset(Leaky(patients=30)) if finding.level == "error"]
-    assert told == [
+    errors = [finding for finding in check_dataset(Leaky(patients=30)) if finding.level == "error"]
+    assert [finding.verdict for finding in errors] == ["unfit", "leak", "unfit"]
+    assert errors[1].number == 18 and errors[1].rows[0] == ("p0", "train: s0", "train: s1", "test: s0", "test: s1")
+    assert [finding.message for finding in errors] == [
         "val: no image with 'ill'",
         "18 groups in both train and test, such as 'p0'",
         "36 ids are used more than once",
     ]
+
+
+def test_a_unit_of_two_patients_is_an_error():
+    class Torn(Noise):
+        def split(self, name):
+            return [replace(row, unit="breast") if row.id in ("s0", "s2") else row for row in super().split(name)]
+
+    errors = [finding for finding in check_dataset(Torn(patients=30)) if finding.level == "error"]
+    assert [finding.message for finding in errors] == ["1 units are in more than one group, such as 'breast'"]
+    assert errors[0].rows == (("breast", "p0", "p1"),)
