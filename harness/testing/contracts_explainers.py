@@ -65,7 +65,7 @@ class ExplainerLaws(Laws):
         whole = explainer.explain(model, batch, [0, 1, 1, 0])
         torch.rand(7)
         state, drawn = torch.get_rng_state(), np.random.get_state()[1]
-        alone = explainer.explain(model, _row(batch, 2), [1])
+        alone = explainer.explain(model, batch.only(2), [1])
         assert torch.equal(state, torch.get_rng_state()) and np.array_equal(drawn, np.random.get_state()[1])
         torch.testing.assert_close(alone[0], whole[2], rtol=1e-4, atol=1e-4)
 
@@ -123,11 +123,6 @@ def _parts(maps: Tensor) -> dict[str, Tensor]:
     corners = 4 * torch.stack((left, top), -1).flatten(0, 1)
     boxes = torch.cat((corners, corners + 4), 1).expand(len(maps), -1, -1)
     return {"attention": maps.amax(1).flatten(1).softmax(1), "boxes": boxes}
-
-
-def _row(batch: Batch, place: int) -> Batch:
-    assert batch.images is not None
-    return Batch(images=batch.images[[place]], labels=batch.labels[[place]], ids=(batch.ids[place],))
 
 
 def _planted() -> tuple[Batch, Tensor]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -73,12 +72,12 @@ class ClassScores(nn.Module):
 
     def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """Logits where the model has them, else probabilities."""
-        out = self.model(_with_images(self.batch, images))
+        out = self.model(self.batch.with_images(images))
         return (out.probs if out.logits is None else out.logits).float()
 
     def of(self, place: int) -> ClassScores:
         """The scores of versions of one of the batch's images."""
-        return ClassScores(self.model, _row(self.batch, place))
+        return ClassScores(self.model, self.batch.only(place))
 
 
 @contextmanager
@@ -119,29 +118,3 @@ def unit_interval(maps: Tensor, batch: Batch) -> Float[Tensor, "b h w"]:
         positive = nn.functional.interpolate(positive[:, None], size, mode="bilinear", align_corners=False)[:, 0]
     highest = positive.amax((1, 2), keepdim=True)
     return torch.where(highest > 0, positive / highest.clamp_min(torch.finfo(torch.float32).tiny), 0.0).clamp(0, 1)
-
-
-def _row(batch: Batch, place: int) -> Batch:
-    """A batch of one of its images; masks do not come along."""
-    rows: dict[str, Any] = {"targets": None}
-    for item in fields(batch):
-        value = getattr(batch, item.name)
-        if isinstance(value, Tensor | tuple) and len(value):
-            rows[item.name] = value[place : place + 1]
-    return replace(batch, **rows)
-
-
-def _with_images(batch: Batch, images: Tensor) -> Batch:
-    """The batch with other images: its own number of them, or many of its one."""
-    if len(images) == len(batch.labels):
-        return replace(batch, images=images, targets=None)
-    if len(batch.labels) != 1:
-        raise ValueError(f"{len(images)} images do not belong to a batch of {len(batch.labels)}.")
-    many: dict[str, Any] = {"images": images, "targets": None}
-    for item in fields(batch):
-        value = getattr(batch, item.name)
-        if item.name != "images" and isinstance(value, Tensor):
-            many[item.name] = value.expand(len(images), *value.shape[1:])
-        elif isinstance(value, tuple):
-            many[item.name] = value * len(images)
-    return replace(batch, **many)
