@@ -44,6 +44,9 @@ MAPS = (
 of the map as it is (raw) and min-max normalised (scaled). `mask_area` is a fraction of the image.
 """
 
+FAITHFULNESS_METHODS = ("darken", "zero", "insertion", "deletion", "randomise")
+"""What [explain.faithfulness] may name."""
+
 FAITHFULNESS = (
     *KEYS,
     "unit",
@@ -64,7 +67,7 @@ FAITHFULNESS = (
 )
 """One row per (test image, map, method, covered, level), of the class that the model scored highest.
 
-`method`: darken, zero, insertion, deletion, randomise; `covered`: "important" or "rest" of the image, ""
+`method` is one of FAITHFULNESS_METHODS; `covered`: "important" or "rest" of the image, ""
 for the others; `level`: the threshold of `zero`, the share of layers of `randomise`, NaN for the others.
 `before` and `after` are the class's probability on the image as it is and covered (at the end of a curve),
 `logit_*` its logit where the model has logits. `curve_area` is the area under an insertion or deletion

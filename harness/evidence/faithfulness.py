@@ -22,9 +22,6 @@ from harness.evidence.statistics import Resamples, average, interval, mean
 if TYPE_CHECKING:
     import pandas as pd
 
-METHODS = ("darken", "zero", "insertion", "deletion", "randomise")
-"""The measures that [explain.faithfulness] may name."""
-
 COVERED = ("important", "rest")
 
 _WINDOW_SIGMA, _WINDOW_RADIUS = 1.5, 5

@@ -25,7 +25,7 @@ def explaining(section: ExplainSection, factories: Collection[Factory], tasks: C
     for factory in factories:
         price = _price(factory.facts().get("cost", {}), tasks)
         if price:
-            yield f"the explainer {factory.name!r} takes {price}, for an image and class"
+            yield f"the explainer {factory.name!r} takes {price} an image and class"
     wanted = section.faithfulness
     if wanted is None or not wanted.use:
         return
@@ -44,11 +44,11 @@ def windows(size: tuple[int, int], window_px: int, stride_px: int) -> int:
 
 def _price(cost: Mapping[str, Any], tasks: Collection[Task]) -> str:
     if cost.get("forwards_per_channel"):
-        return "a forward pass for each channel of the layer to explain"
+        return "a forward pass for each channel of its layer, for"
     forwards = cost.get("forwards", 0)
     if "window_px" in cost:
         forwards += max((windows(task.image_size, cost["window_px"], cost["stride_px"]) for task in tasks), default=0)
     if forwards < MANY:
         return ""
     both = "passes there and back" if cost.get("backwards") else "forward passes"
-    return f"{forwards:,} {both}"
+    return f"{forwards:,} {both} for"

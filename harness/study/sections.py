@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import Field, field_validator, model_serializer
 
 from harness.contract.types import Objective
 from harness.trial.faithfulness_settings import FaithfulnessSettings
@@ -113,5 +114,5 @@ class ExplainSection(Strict):
     faithfulness: FaithfulnessSettings | None = None
 
     @model_serializer(mode="wrap")
-    def _as_asked(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _as_asked(self, serialise: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
         return {name: value for name, value in serialise(self).items() if value is not None}

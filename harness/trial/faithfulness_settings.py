@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from harness.contract.errors import nearest
-from harness.evidence.faithfulness import METHODS
+from harness.contract.tables import FAITHFULNESS_METHODS as METHODS
 from harness.trial.settings import Strict
 
 Share = Annotated[float, Field(gt=0, le=1)]
