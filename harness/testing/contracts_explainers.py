@@ -64,9 +64,11 @@ class ExplainerLaws(Laws):
         model, explainer, batch = _Spots(), self._explainer(component), _planted()[0]
         whole = explainer.explain(model, batch, [0, 1, 1, 0])
         torch.rand(7)
-        state, drawn = torch.get_rng_state(), np.random.get_state()[1]
+        state, drawn = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"]
         alone = explainer.explain(model, batch.only(2), [1])
-        assert torch.equal(state, torch.get_rng_state()) and np.array_equal(drawn, np.random.get_state()[1])
+        assert torch.equal(state, torch.get_rng_state()) and np.array_equal(
+            drawn, np.random.get_state(legacy=False)["state"]["key"]
+        )
         torch.testing.assert_close(alone[0], whole[2], rtol=1e-4, atol=1e-4)
 
     def test_it_explains_where_gradients_are_off(self, component: Component[Any]) -> None:
