@@ -37,12 +37,14 @@ class Component(Generic[T]):
         summary: one line for `harness plugin list`.
         source: paper or URL.
         needs: what the data must offer: "train_masks", "eval_masks", "evidence", "views", …
-        provides: what others may ask for: "evidence", "stages", "masks", …
+        provides: what others may ask for: "evidence", "explain_layer", "stages", "masks", …
         space: the author's default search ranges, in the DSL of a study file.
         facts: from the same arguments as `build`, light and free of torch: stride, width, the
             shape of the map, and "files": {path: sha256} of those that parameters name (see
-            `file_facts`), which become part of a trial's identity. Raises ValueError for parameters
-            that cannot work, so that the plan can say so before anything is built.
+            `file_facts`), which become part of a trial's identity. Of an explainer "cost", passes of
+            the network an image and class: `forwards`, `backwards`, `forwards_per_channel` of the layer
+            to explain, or `window_px` and `stride_px` of a window that moves over the image. Raises
+            ValueError for parameters that cannot work, so that the plan can say so before anything is built.
         task: a dataset's facts, `(**params) -> Task`, known without building it.
         tiny: the smallest legal configuration, for the laws.
         assumed: what the source does not say, and what was chosen.

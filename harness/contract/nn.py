@@ -67,6 +67,34 @@ class Batch:
                 moved[item.name] = Targets(masks=value.masks.to(device), known=value.known.to(device))
         return replace(self, **moved)
 
+    def only(self, place: int) -> Batch:
+        """A batch of one of its images; masks do not come along."""
+        rows: dict[str, Any] = {"targets": None}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Tensor | tuple) and len(value):
+                rows[item.name] = value[place : place + 1]
+        return replace(self, **rows)
+
+    def with_images(self, images: Float[Tensor, "n c h w"]) -> Batch:
+        """The same cases with other images, one each; of a batch of one any number. Masks do not come along.
+
+        Raises:
+            ValueError: the numbers do not go together.
+        """
+        if len(images) == len(self.labels):
+            return replace(self, images=images, targets=None)
+        if len(self.labels) != 1:
+            raise ValueError(f"{len(images)} images do not belong to a batch of {len(self.labels)}.")
+        many: dict[str, Any] = {"images": images, "targets": None}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name != "images" and isinstance(value, Tensor):
+                many[item.name] = value.expand(len(images), *value.shape[1:])
+            elif isinstance(value, tuple):
+                many[item.name] = value * len(images)
+        return replace(self, **many)
+
 
 class Backbone(nn.Module, ABC):
     """Images to feature maps: `forward(images "b c h w") -> "b d i j"` with i = ceil(h / stride) or its floor.
@@ -189,7 +217,12 @@ class Explainer(ABC):
 
     @abstractmethod
     def explain(self, model: Model, batch: Batch, classes: Sequence[int]) -> Float[Tensor, "b h w"]:
-        """One map in [0, 1] at image size for `classes[i]` of image i; leaves the model as it was."""
+        """One map in [0, 1] at image size for `classes[i]` of image i; leaves the model as it was.
+
+        Raises:
+            TypeError: it does not explain models of this kind: it is left out for this one.
+            Exception: the map cannot be made. Either message names the explainer and the cause.
+        """
 
 
 class Metric(ABC):

@@ -47,6 +47,37 @@ MAPS = (
 of the map as it is (raw) and min-max normalised (scaled). `mask_area` is a fraction of the image.
 """
 
+FAITHFULNESS_METHODS = ("darken", "zero", "insertion", "deletion", "randomise")
+"""What [explain.faithfulness] may name."""
+
+FAITHFULNESS = (
+    *KEYS,
+    "unit",
+    "group",
+    "class",
+    "label",
+    "map",
+    "method",
+    "covered",
+    "level",
+    "before",
+    "after",
+    "logit_before",
+    "logit_after",
+    "curve_area",
+    "rank_correlation",
+    "ssim",
+)
+"""One row per (test image, map, method, covered, level), of the class that the model scored highest.
+
+`method` is one of FAITHFULNESS_METHODS; `covered`: "important" or "rest" of the image, ""
+for the others; `level`: the threshold of `zero`, the share of layers of `randomise`, NaN for the others.
+`before` and `after` are the class's probability on the image as it is and covered (at the end of a curve),
+`logit_*` its logit where the model has logits. `curve_area` is the area under an insertion or deletion
+curve; `rank_correlation` and `ssim` compare the map with that of the randomised model. NaN where it does
+not apply. `harness.evidence.faithfulness` says what is made of them.
+"""
+
 OWN_HEAD = "output"
 """The `head` of a model's own `probs`; the names of `Output.heads` stand beside it."""
 

@@ -6,8 +6,10 @@ from collections.abc import Collection
 from typing import Any
 
 from harness.contract.catalog import Catalog
+from harness.contract.components import Factory
 from harness.contract.errors import Problems, nearest
 from harness.study.checks import Checked
+from harness.study.pricing import explaining
 from harness.study.sections import ExplainSection, StudySection
 
 MASKS = frozenset({"eval_masks", "train_masks", "outline"})
@@ -61,17 +63,36 @@ def check_metrics(
 def check_explain(
     section: ExplainSection, catalog: Catalog, checked: Collection[Checked], problems: Problems
 ) -> tuple[ExplainSection, list[str]]:
-    """The explainers that some variant can feed, and why others are left out; mistakes go to `problems`."""
+    """The explainers that some variant can feed; why others are left out, and what they cost.
+
+    Mistakes go to `problems`.
+    """
     kept: list[str | dict[str, Any]] = []
-    dropped, names = [], set[str]()
+    dropped, names, factories = [], set[str](), []
     for index, entry in enumerate(section.use):
-        factory = catalog.factory("explainer", entry, problems, f"explain.use.{index}")
+        factory = _explainer(entry, f"explain.use.{index}", catalog, problems)
         if factory and factory.name in names:
             problems.add(f"explain.use.{index}", f"{factory.name!r} stands here twice: its maps would bear one name")
         names.add(factory.name if factory else "")
         lacking = [sorted(factory.component.needs - item.provides) for item in checked] if factory else []
         if factory and lacking and all(lacking):
             dropped.append(f"the explainer {factory.name!r} is left out: it needs {', '.join(lacking[0])}")
-        else:
-            kept.append(entry)
-    return section.model_copy(update={"use": kept}), dropped
+            continue
+        kept.append(entry)
+        factories += [factory] if factory else []
+    prices = [] if problems else explaining(section, factories, [item.task for item in checked])
+    return section.model_copy(update={"use": kept}), [*dropped, *prices]
+
+
+def _explainer(entry: Any, path: str, catalog: Catalog, problems: Problems) -> Factory | None:
+    """The explainer of a table, if its parameters can work."""
+    before = len(problems.messages)
+    factory = catalog.factory("explainer", entry, problems, path)
+    if factory is None or len(problems.messages) > before:
+        return None
+    try:
+        factory.facts()
+    except ValueError as error:
+        problems.add(path, str(error))
+        return None
+    return factory

@@ -104,6 +104,22 @@ class Results:
         """A row an image, class and map, of every confirmed model; see `harness.contract.tables.MAPS`."""
         return self._gather("maps.parquet", tables.MAPS)
 
+    @cached_property
+    def faithfulness(self) -> pd.DataFrame:
+        """A row a variant, map and measure of [explain.faithfulness]; see `faithfulness_table` of the evidence."""
+        from harness.evidence.faithfulness import faithfulness_table
+
+        rows = self._gather("faithfulness.parquet", tables.FAITHFULNESS)
+        return faithfulness_table(rows, order=[variant.name for variant in self.plan.variants])
+
+    def decisions(self, focus_from: float = 0.5, accuracy_from: float = 0.8) -> pd.DataFrame:
+        """Whether to trust each variant's focus: pointing x faithfulness x AUROC; see `decision_chart`."""
+        from harness.evidence.faithfulness import decision_chart, pointing_by_map
+
+        right = dict(zip(self.variants["variant"], self.variants.get("auroc", ()), strict=False))
+        limits = {"focus_from": focus_from, "accuracy_from": accuracy_from}
+        return decision_chart(self.faithfulness, pointing_by_map(self.maps), right, **limits)
+
     def table(self, heads: bool = False, unit: bool = False) -> pd.DataFrame:
         """See `variants`, `heads` and `units`; empty while nothing is confirmed."""
         from harness.evidence.summary import variant_table

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_serializer
 
 from harness.contract.types import Objective
+from harness.trial.faithfulness_settings import FaithfulnessSettings
 from harness.trial.settings import Strict
 
 Count = Annotated[int, Field(ge=1)]
@@ -101,7 +103,16 @@ class ConfirmSection(Strict):
 
 
 class ExplainSection(Strict):
-    """[explain]: what draws maps of how many test images. `use` holds names or tables with `use`."""
+    """[explain]: what draws maps of how many test images. `use` holds names or tables with `use`.
+
+    `faithfulness` is its own table: how it is tested that the maps show what the scores rest on. Without it
+    nothing is, and the section is written as if there were no such thing, so that older studies stay the same.
+    """
 
     use: list[str | dict[str, Any]] = Field(default_factory=list)
     images: Annotated[int, Field(ge=0)] = 8
+    faithfulness: FaithfulnessSettings | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_asked(self, serialise: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        return {name: value for name, value in serialise(self).items() if value is not None}

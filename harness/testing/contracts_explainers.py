@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -43,10 +45,41 @@ class ExplainerLaws(Laws):
         before = _state(model)
         self._explainer(component).explain(model, batch, [0, 0, 1, 1])
         after = _state(model)
-        assert before.keys() == after.keys()
-        for name, value in before.items():
-            same = torch.equal(value, after[name]) if isinstance(value, Tensor) else value == after[name]
-            assert same, name
+        _assert_same(before, after)
+
+    def test_a_failure_names_explainer_and_cause_and_leaves_the_model_as_it_was(
+        self, component: Component[Any]
+    ) -> None:
+        """A model that fails half-way; an empty map would be taken for a finding."""
+        model, batch = _Failing(), _planted()[0]
+        model.train()
+        before = _state(model)
+        with pytest.raises(Exception, match="(?s)this model was asked to fail") as raised:
+            self._explainer(component).explain(model, batch, [0, 0, 1, 1])
+        assert component.name in str(raised.value), str(raised.value)
+        _assert_same(before, _state(model))
+
+    def test_a_map_depends_on_its_own_image_and_class_only(self, component: Component[Any]) -> None:
+        """Twice the same map, alone or in a batch, whatever random numbers were drawn before; none are used up."""
+        model, explainer, batch = _Spots(), self._explainer(component), _planted()[0]
+        whole = explainer.explain(model, batch, [0, 1, 1, 0])
+        torch.rand(7)
+        state, drawn = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"]
+        alone = explainer.explain(model, batch.only(2), [1])
+        assert torch.equal(state, torch.get_rng_state()) and np.array_equal(
+            drawn, np.random.get_state(legacy=False)["state"]["key"]
+        )
+        torch.testing.assert_close(alone[0], whole[2], rtol=1e-4, atol=1e-4)
+
+    def test_it_explains_where_gradients_are_off(self, component: Component[Any]) -> None:
+        """A caller under `no_grad` gets the same maps, and their images stay as they are."""
+        batch, _ = _planted()
+        assert batch.images is not None
+        before, explainer = batch.images.clone(), self._explainer(component)
+        with torch.no_grad():
+            maps = explainer.explain(_Spots(), batch, [0, 1, 0, 1])
+        assert torch.equal(batch.images, before) and not batch.images.requires_grad and not maps.requires_grad
+        torch.testing.assert_close(maps, explainer.explain(_Spots(), batch, [0, 1, 0, 1]))
 
     def _explainer(self, component: Component[Any]) -> Explainer:
         explainer: Explainer = self.factory(component)()
@@ -54,27 +87,44 @@ class ExplainerLaws(Laws):
 
 
 class _Spots(Model):
-    """Blurred brightness and its opposite, each a class map; nothing random, nothing trained."""
+    """Blurred brightness and darkness, each a class map; nothing random, nothing trained."""
 
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.Conv2d(1, 2, 5, stride=4, padding=2, bias=False)
-        self.norm = nn.BatchNorm2d(2)
+        self.norm, self.activation = nn.BatchNorm2d(2), nn.ReLU()
         self.layer.weight.data[:] = torch.tensor([1.0, -1.0])[:, None, None, None] / 25
         self.eval()
 
     def forward(self, batch: Batch) -> Output:
         assert batch.images is not None
-        maps = 8 * self.norm(self.layer(batch.images)) - 4
+        maps = 8 * self.activation(self.norm(self.layer(batch.images))) - 4
         logits = maps.amax((2, 3))
-        return Output(probs=logits.sigmoid(), logits=logits, evidence=maps.sigmoid())
+        return Output(probs=logits.sigmoid(), logits=logits, evidence=maps.sigmoid(), parts=_parts(maps))
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         assert out.logits is not None
         return {"bce": masked_bce(out.logits, batch.labels, link="logits", weights=batch.weights)}
 
     def explain_layer(self) -> nn.Module:
-        return self.norm
+        return self.activation
+
+
+class _Failing(_Spots):
+    """Fails after its layer to explain has run."""
+
+    def forward(self, batch: Batch) -> Output:
+        super().forward(batch)
+        raise RuntimeError("this model was asked to fail")
+
+
+def _parts(maps: Tensor) -> dict[str, Tensor]:
+    """Attention over the map's cells, and the pixels that each stands for; of the class with the higher peak."""
+    cells = maps.shape[3]
+    top, left = torch.meshgrid(torch.arange(cells), torch.arange(cells), indexing="ij")
+    corners = 4 * torch.stack((left, top), -1).flatten(0, 1)
+    boxes = torch.cat((corners, corners + 4), 1).expand(len(maps), -1, -1)
+    return {"attention": maps.amax(1).flatten(1).softmax(1), "boxes": boxes}
 
 
 def _planted() -> tuple[Batch, Tensor]:
@@ -89,6 +139,13 @@ def _planted() -> tuple[Batch, Tensor]:
     return Batch(images=images, labels=torch.ones(4, 2), ids=("a", "b", "c", "d")), spots
 
 
+def _assert_same(before: dict[str, Any], after: dict[str, Any]) -> None:
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        same = torch.equal(value, after[name]) if isinstance(value, Tensor) else value == after[name]
+        assert same, name
+
+
 def _state(model: nn.Module) -> dict[str, Any]:
     state: dict[str, Any] = {name: value.clone() for name, value in model.state_dict().items()}
     for name, parameter in model.named_parameters():
@@ -96,5 +153,11 @@ def _state(model: nn.Module) -> dict[str, Any]:
         state[f"{name} learns"] = parameter.requires_grad
     for name, module in model.named_modules():
         state[f"{name} mode"] = module.training
-        state[f"{name} hooks"] = (len(module._forward_hooks), len(module._backward_hooks))
+        state[f"{name} hooks"] = (
+            len(module._forward_hooks),
+            len(module._forward_pre_hooks),
+            len(module._backward_hooks),
+        )
+        state[f"{name} attributes"] = sorted(vars(module))
+        state[f"{name} type"] = type(module)
     return state

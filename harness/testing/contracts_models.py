@@ -204,6 +204,16 @@ class ArchitectureLaws(Laws):
             assert out.evidence.shape[:2] == (4, len(self.task.classes))
             assert ((out.evidence >= 0) & (out.evidence <= 1)).all()
 
+    def test_a_layer_to_explain_is_declared_where_there_is_one(self, component: Component[Any]) -> None:
+        model: Model = self.build(component, self.task)
+        try:
+            layer = model.explain_layer()
+        except TypeError:
+            assert "explain_layer" not in component.provides
+        else:
+            assert "explain_layer" in component.provides
+            assert any(layer is module for module in model.modules())
+
     def test_exclusive_classes_and_colour_are_taken(self, component: Component[Any]) -> None:
         size = self.task.image_size
         task = Task(kind="multiclass", classes=("a", "b", "c"), channels=3, image_size=size)

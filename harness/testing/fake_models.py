@@ -54,6 +54,10 @@ class TinyCnn(Model):
             loss = loss * math.nan
         return {"bce": loss}
 
+    def explain_layer(self) -> nn.Module:
+        """The features that the saliency map is made of."""
+        return self.features
+
 
 class Empty(Model):
     """One parameter; right about a share of images that grows with `quality` in [0, 1]."""

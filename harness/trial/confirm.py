@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from harness.contract import seeds
 from harness.contract.catalog import Catalog
-from harness.contract.nn import Batch, Explainer, Model, Output
-from harness.contract.tables import OWN_MAP
+from harness.contract.nn import Batch, Model, Output
 from harness.contract.types import TrialSpec
 from harness.trial.cache import Cache
 from harness.trial.evaluate import MASKS, Scorer, by_unit, predict, score
+from harness.trial.explaining import Explaining
+from harness.trial.faithfulness import faithfulness_files
 from harness.trial.loader import Loader
 from harness.trial.record import OVERLAYS, Overlays, Record, weights_file
 from harness.trial.settings import TrainSettings
@@ -43,18 +41,18 @@ def confirm(
     """Tests a model whose weights are final; nothing is fitted, chosen or tuned here.
 
     Files: predictions of val and test, map terms of tune_loc and test (where the data have masks and
-    the model has evidence), overlays of a few test images, the weights.
+    the model has evidence), overlays of a few test images, the weights; faithfulness of maps where the study
+    asks for it, and why an explainer was left out where one was.
     """
     data, record = ConfirmData.of(cache, ledger), Record(spec, cache.dataset.task)
     overlays = Overlays(data.test, data.task, int(spec.explain.get("images", OVERLAYS)))
-    tables = {_name(table): table for table in spec.explain.get("use", ())}
-    explainers = {name: catalog.build("explainer", table) for name, table in tables.items() if name != OWN_MAP}
+    explaining = Explaining(spec.explain, catalog)
     scores: list[tuple[Batch, Output]] = []
 
     def recorded(images: Images) -> Iterator[tuple[Batch, Output]]:
         for batch, out in predict(model, Loader(images, data.task, settings, device), settings, device):
             if batch.targets is not None:
-                for name, maps in _maps(model, batch, out, explainers):
+                for name, maps in explaining.every_class(model, batch, out):
                     record.add_maps(images, batch, name, maps)
             if images.split.name != "tune_loc":
                 record.add_scores(replace(images, name=images.split.name), batch, out)
@@ -77,19 +75,6 @@ def confirm(
         if units is not None:
             names = [name for name in spec.metrics if MASKS not in catalog.get("metric", name).needs]
             metrics |= score([units], Scorer(catalog, names, data.task, f"test/{data.task.unit}", masks=False))
-    return Tested(metrics, {**record.files(), **overlays.files(), **weights_file(model, spec)})
-
-
-def _maps(
-    model: Model, batch: Batch, out: Output, explainers: Mapping[str, Explainer]
-) -> Iterator[tuple[str, Float[Tensor, "b k i j"]]]:
-    """The model's own evidence, and what each explainer makes of every class."""
-    if out.evidence is not None:
-        yield OWN_MAP, out.evidence
-    count, classes = out.probs.shape
-    for name, explainer in explainers.items():
-        yield name, torch.stack([explainer.explain(model, batch, [k] * count) for k in range(classes)], 1)
-
-
-def _name(table: Mapping[str, Any] | str) -> str:
-    return table if isinstance(table, str) else str(table["use"])
+        tried = faithfulness_files(spec, data.test, data.task, model, settings, device, explaining)
+    files = {**record.files(), **tried, **explaining.files(), **overlays.files(), **weights_file(model, spec)}
+    return Tested(metrics, files)

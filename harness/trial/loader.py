@@ -64,9 +64,10 @@ class Loader:
         whole, rest = divmod(len(self.data), self.settings.batch_size)
         return whole + (rest > 1 or (rest == 1 and whole == 0))
 
-    def evaluation(self) -> Iterator[Batch]:
-        """Every image once, in the order of the split, as it is."""
-        return self._ahead(_parts(np.arange(len(self.data)), self.settings.batch_size), lambda rows: self._batch(rows))
+    def evaluation(self, rows: Sequence[int] | None = None) -> Iterator[Batch]:
+        """Every image once, in the order of the split, as it is; or those of `rows`, in their order."""
+        order = np.arange(len(self.data)) if rows is None else np.asarray(rows, dtype=np.int64)
+        return self._ahead(_parts(order, self.settings.batch_size), lambda part: self._batch(part))
 
     @cached_property
     def _weights(self) -> npt.NDArray[np.float32]:
@@ -126,6 +127,14 @@ def normalised(images: Float[Tensor, "b c h w"], how: str) -> Float[Tensor, "b c
         return (images - mean) / deviation
     deviation, mean = torch.std_mean(images, dim=(1, 2, 3), correction=0, keepdim=True)
     return (images - mean) / deviation.clamp_min(1e-5)
+
+
+def black(images: Float[Tensor, "b c h w"], how: str) -> Float[Tensor, "b c 1 1"]:
+    """What `normalised` makes of a black pixel of each image; `images` are in [0, 1], not normalised yet."""
+    if how == "image":
+        deviation, mean = torch.std_mean(images, dim=(1, 2, 3), correction=0, keepdim=True)
+        return (-mean / deviation.clamp_min(1e-5)).expand(-1, images.shape[1], -1, -1)
+    return normalised(torch.zeros_like(images[:, :, :1, :1]), how)
 
 
 def label_weights(labels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -86,7 +86,7 @@ class Overlays:
 
     def __init__(self, data: Images, task: Task, wanted: int) -> None:
         self._data, self._task = data, task
-        self._rows = _choose(data, wanted)
+        self._rows = choose(data, wanted)
         self._found: dict[str, tuple[Array, Array]] = {}
 
     def add(self, batch: Batch, out: Output) -> None:
@@ -138,7 +138,8 @@ def _known(outlines: Outlines, rows: list[int]) -> npt.NDArray[np.uint8]:
     return np.asarray(outlines.masks[rows] * outlines.known[rows][:, :, None, None], np.uint8)
 
 
-def _choose(data: Images, wanted: int) -> list[int]:
+def choose(data: Images, wanted: int) -> list[int]:
+    """The rows of test images that are looked at closely, as `Overlays` describes them; no model has seen them yet."""
     labels = data.split.labels
     shown = labels == 1 if data.outlines is None else (labels == 1) & data.outlines.known
     turns = [np.flatnonzero(shown[:, k]).tolist() for k in range(labels.shape[1])]

@@ -99,3 +99,16 @@ def test_a_finished_study_takes_a_new_question_without_running_anything(tmp_path
     run(replace(plan, question="and now?"), tmp_path)
     assert kinds(folder) == before
     assert read_results(folder, catalog()).plan.question == "and now?"
+
+
+def test_faithfulness_asked_for_later_is_measured_from_the_weights_and_read_as_tables(tmp_path: Path) -> None:
+    plan = scripted_plan({"a": {"use": "tiny_cnn"}}, trials=1, epochs=1, seeds=(0,))
+    folder = run(plan, tmp_path)
+    assert read_results(folder, catalog()).faithfulness.empty
+    run(replace(plan, explain={"use": [], "images": 2, "faithfulness": {"use": ["zero"], "images": 4}}), tmp_path)
+    assert kinds(folder).count(TRIAL_MEASURED) == 1
+    found = read_results(folder, catalog())
+    assert found.faithfulness["level"].tolist() == [0.5, 0.65, 0.8] and (found.faithfulness["n"] == 4).all()
+    chart = found.decisions()
+    assert chart["map"].tolist() == ["native"] * 3 and chart["accuracy"].between(0, 1).all()
+    assert chart["focus"].between(0, 1).all()

@@ -149,7 +149,7 @@ COMPONENT: Component[Any] = Component(
     facts=gmic_facts,
     summary="global map, K crops chosen by it, gated attention over the crops, fusion",
     source="Shen et al. 2021, Medical Image Analysis 68, 101908",
-    provides=frozenset({"evidence"}),
+    provides=frozenset({"evidence", "explain_layer"}),
     space={
         "map_l1": {"log10": [-5.5, -3.5]},
         "crops": {"int": [1, 6]},

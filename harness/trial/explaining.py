@@ -1,0 +1,78 @@
+"""The maps of one model: its own evidence, and what each explainer of the study makes of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from harness.contract.catalog import Catalog
+from harness.contract.nn import Batch, Explainer, Model, Output
+from harness.contract.tables import OWN_MAP
+
+_log = logging.getLogger(__name__)
+
+
+class Explaining:
+    """The explainers that a study names.
+
+    One that does not explain models of this kind (TypeError) is left out, and `files` says why: a model
+    is not lost for it. Any other failure is the trial's.
+    """
+
+    def __init__(self, explain: Mapping[str, Any], catalog: Catalog) -> None:
+        tables = {_name(table): table for table in explain.get("use", ())}
+        self._explainers: dict[str, Explainer] = {
+            name: catalog.build("explainer", table) for name, table in tables.items() if name != OWN_MAP
+        }
+        self._left_out, self._given = dict[str, str](), set[str]()
+
+    def every_class(self, model: Model, batch: Batch, out: Output) -> Iterator[tuple[str, Float[Tensor, "b k i j"]]]:
+        """The model's own evidence, and what each explainer makes of every class."""
+        if out.evidence is not None:
+            yield OWN_MAP, out.evidence
+        count, classes = out.probs.shape
+
+        def all_classes(explainer: Explainer) -> Tensor:
+            return torch.stack([explainer.explain(model, batch, [k] * count) for k in range(classes)], 1)
+
+        yield from self._each(all_classes)
+
+    def one_class(
+        self, model: Model, batch: Batch, out: Output, classes: Sequence[int], only: str | None = None
+    ) -> Iterator[tuple[str, Float[Tensor, "b h w"]]]:
+        """The same for one class an image, at the image's size; of one map if `only` names it."""
+        assert batch.images is not None
+        if out.evidence is not None and only in (None, OWN_MAP):
+            own = out.evidence[torch.arange(len(classes)), list(classes)].float()
+            yield OWN_MAP, functional.interpolate(own[:, None], batch.images.shape[2:], mode="nearest")[:, 0]
+        yield from self._each(lambda explainer: explainer.explain(model, batch, classes), only)
+
+    def files(self) -> dict[str, bytes]:
+        """`explainers_left_out.txt`, where there are such."""
+        lines = "".join(f"{name}: {reason}\n" for name, reason in self._left_out.items())
+        return {"explainers_left_out.txt": lines.encode()} if lines else {}
+
+    def _each(self, explain: Callable[[Explainer], Tensor], only: str | None = None) -> Iterator[tuple[str, Tensor]]:
+        for name, explainer in self._explainers.items():
+            if name in self._left_out or only not in (None, name):
+                continue
+            try:
+                maps = explain(explainer)
+            except TypeError as error:
+                if name in self._given:  # it can, and fails all the same
+                    raise
+                _log.warning("left out: %s: %s", name, error)
+                self._left_out[name] = str(error)
+                continue
+            self._given.add(name)
+            yield name, maps
+
+
+def _name(table: Mapping[str, Any] | str) -> str:
+    return table if isinstance(table, str) else str(table["use"])
