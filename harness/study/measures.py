@@ -7,10 +7,11 @@ from typing import Any
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems, nearest
+from harness.contract.masks import REGIONS
 from harness.study.checks import Checked
 from harness.study.sections import ExplainSection, StudySection
 
-MASKS = frozenset({"eval_masks", "train_masks", "outline"})
+MASKS = frozenset({"eval_masks", "train_masks", "region", "layers", *REGIONS})
 
 
 def objective_metric(key: str, catalog: Catalog) -> str | None:

@@ -17,6 +17,7 @@ from harness.contract.tables import OWN_MAP
 from harness.contract.types import TrialSpec
 from harness.trial.cache import Cache
 from harness.trial.evaluate import MASKS, Scorer, by_unit, predict, score
+from harness.trial.floors import Floors
 from harness.trial.loader import Loader
 from harness.trial.record import OVERLAYS, Overlays, Record, weights_file
 from harness.trial.settings import TrainSettings
@@ -47,6 +48,7 @@ def confirm(
     """
     data, record = ConfirmData.of(cache, ledger), Record(spec, cache.dataset.task)
     overlays = Overlays(data.test, data.task, int(spec.explain.get("images", OVERLAYS)))
+    floors = Floors.of(spec, catalog, data.task, settings, device)
     tables = {_name(table): table for table in spec.explain.get("use", ())}
     explainers = {name: catalog.build("explainer", table) for name, table in tables.items() if name != OWN_MAP}
     scores: list[tuple[Batch, Output]] = []
@@ -55,6 +57,8 @@ def confirm(
         for batch, out in predict(model, Loader(images, data.task, settings, device), settings, device):
             if batch.targets is not None:
                 for name, maps in _maps(model, batch, out, explainers):
+                    record.add_maps(images, batch, name, maps)
+                for name, maps in floors.maps(batch, out):
                     record.add_maps(images, batch, name, maps)
             if images.split.name != "tune_loc":
                 record.add_scores(replace(images, name=images.split.name), batch, out)
