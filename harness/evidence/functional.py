@@ -8,7 +8,7 @@ from harness.evidence.calibration import ece
 from harness.evidence.classification import accuracy, balanced_accuracy, f1, precision, recall, top1
 from harness.evidence.grid import resize_nearest
 from harness.evidence.layers import FIGURES as LAYER_FIGURES
-from harness.evidence.layers import layer_terms
+from harness.evidence.layers import decode_layers, layer_terms
 from harness.evidence.localisation import (
     dice_per_class,
     localisable,
@@ -29,6 +29,7 @@ __all__ = [
     "balanced_accuracy",
     "brier",
     "check_once",
+    "decode_layers",
     "dice_per_class",
     "ece",
     "f1",
