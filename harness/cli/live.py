@@ -180,8 +180,8 @@ def summary(progress: Progress, now: float, tracking: str) -> str:
 
 
 def title(trial: Running, plan: Plan) -> str:
-    """`search 2/3`, `confirm seed 1`."""
-    return f"search {trial.number + 1}/{plan.trials}" if trial.stage == "search" else f"confirm seed {trial.seed}"
+    """`search 2/3`, `confirm seed 1`, `floor seed 0`."""
+    return f"search {trial.number + 1}/{plan.trials}" if trial.stage == "search" else f"{trial.stage} seed {trial.seed}"
 
 
 def duration(seconds: float) -> str:

@@ -47,9 +47,10 @@ def plan_view(plan: Plan) -> RenderableType:
 
 
 def trials_of(plan: Plan, variant: VariantPlan) -> tuple[int, int]:
-    """How many trials are searched, and how many confirmed; nothing to search is one trial."""
+    """How many trials are searched, and how many confirmed, a floor on shuffled labels too; none to search is one."""
     repeats = len(plan.confirm["seeds"]) * int(plan.confirm.get("folds") or 1)
-    return (plan.trials if variant.searched else 1), repeats
+    floors = int(variant.name == plan.baseline and bool(plan.confirm.get("label_floor")))
+    return (plan.trials if variant.searched else 1), repeats + floors
 
 
 def epochs_of(variant: VariantPlan) -> int:
@@ -96,6 +97,7 @@ def _cost(plan: Plan) -> str:
     searched, confirmed = sum(count[0] for count in counts), sum(count[1] for count in counts)
     epochs = sum((search + confirm) * epochs for search, confirm, epochs in counts)
     seeds = ", ".join(str(seed) for seed in plan.confirm["seeds"])
+    seeds += "; one of them on shuffled labels" if plan.confirm.get("label_floor") else ""
     return (
         f"{len(plan.variants)} variants: {searched} trials to search, then {confirmed} to confirm (seeds {seeds}); "
         f"at most {epochs} epochs.\nresults: {plan.directory}"

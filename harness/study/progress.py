@@ -57,7 +57,12 @@ class Progress:
         """Whether nothing is left to do for the variant."""
         confirm = self.of(variant, "confirm")
         confirmed = len(confirm) == len(self.repeats) and all(record.result for record in confirm)
-        return self.searched(variant) and (confirmed or self.winner(variant) is None)
+        floored = not self.floors(variant) or any(record.result for record in self.of(variant, "floor"))
+        return self.searched(variant) and ((confirmed and floored) or self.winner(variant) is None)
+
+    def floors(self, variant: VariantPlan) -> int:
+        """How many times the variant's best configuration is trained on shuffled labels: once, if asked, the baseline's."""
+        return int(variant.name == self.plan.baseline and bool(self.plan.confirm.get("label_floor")))
 
     def winner(self, variant: VariantPlan) -> TrialRecord | None:
         """The best complete search trial so far; of equals, the first."""

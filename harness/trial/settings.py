@@ -99,6 +99,7 @@ class TrainSettings(Strict):
         normalise: "image" gives each image zero mean and unit deviation (floor 1e-5), "unit" leaves
             [0, 1], "imagenet" takes the mean and deviation of that collection.
         channels_last: memory format of images and convolutions.
+        shuffle_labels: deals the training images' labels out anew at random: a floor, which has nothing to learn.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 10
@@ -114,6 +115,7 @@ class TrainSettings(Strict):
     early_stop: EarlyStop | None = None
     normalise: Literal["image", "unit", "imagenet"] = "image"
     channels_last: bool = True
+    shuffle_labels: bool = False
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> TrainSettings:

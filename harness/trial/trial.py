@@ -110,7 +110,8 @@ def _run(
     cache = Cache.ensure(dataset, workspace.cache)
     data = FitData.of(cache, catalog.get("architecture", _use(spec.tree["model"])).needs, ledger)
     seal = seal_of(cache, dataset)
-    train = Loader(data.train, data.task, settings, device, spec.seed)
+    images = data.train.shuffled(seeds.of("shuffle", spec.seed)) if settings.shuffle_labels else data.train
+    train = Loader(images, data.task, settings, device, spec.seed)
     val = Loader(data.val, data.task, settings, device)
 
     def validate() -> Mapping[str, float]:
@@ -138,7 +139,7 @@ def _run(
         seconds=sum(epoch.seconds for epoch in job.epochs),
         ledger=ledger.as_table(),
     )
-    if spec.stage == "confirm":
+    if spec.stage != "search":
         started = time.perf_counter()
         with _inside(workspace):
             tested = confirm(spec, catalog, cache, model, settings, device, ledger)
