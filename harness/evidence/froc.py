@@ -80,12 +80,12 @@ class Froc:
 
         Its weights "r n" say how often each of `images` counts: resample patients for an interval.
         """
-        events = np.concatenate([self.found, self.false])
+        called = np.isfinite(self.found)  # a lesion without a candidate never is
+        events = np.concatenate([self.found[called], self.false])
         order = np.argsort(-events, kind="stable")
-        is_found = (np.arange(events.size) < self.found.size)[order]
-        owner = np.concatenate([self.found_in, self.false_in]).astype(np.intp)[order]
+        is_found = (np.arange(events.size) < called.sum())[order]
+        owner = np.concatenate([self.found_in[called], self.false_in]).astype(np.intp)[order]
         last = np.append(np.diff(events[order]) != 0, True)[: events.size]  # of equal scores: they are called together
-        last &= np.isfinite(events[order])  # a lesion without a candidate is never called
 
         def of(weights: Array) -> Array:
             counted = weights[:, owner]

@@ -132,5 +132,5 @@ def _peaks(rows: Mapping[int, Mapping[str, Any]], scores: Mapping[int, int]) -> 
     return _over(sum(scores[level] * row["peak"] for level, row in rows.items()), sum(r["peak"] for r in rows.values()))
 
 
-def _over(part: float, whole: float) -> float:
+def _over(part: float | int, whole: float | int) -> float:
     return float(part / whole) if whole else math.nan

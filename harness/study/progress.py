@@ -61,7 +61,7 @@ class Progress:
         return self.searched(variant) and ((confirmed and floored) or self.winner(variant) is None)
 
     def floors(self, variant: VariantPlan) -> int:
-        """How many times the variant's best configuration is trained on shuffled labels: once, if asked, the baseline's."""
+        """How often the variant's best is trained on shuffled labels: the baseline's once, if asked."""
         return int(variant.name == self.plan.baseline and bool(self.plan.confirm.get("label_floor")))
 
     def winner(self, variant: VariantPlan) -> TrialRecord | None:
