@@ -24,6 +24,8 @@ def earlier_results(app: App, plan: Plan) -> Results | None:
         return None
     results = replace(read_results(folder, app.catalog), plan=plan)
     known = all(results.history.of_variant(variant.id, "search") for variant in plan.variants)
+    floors = [record for record in results.history.trials.values() if record.spec.stage == "floor"]
+    known = known and (bool(floors) or not plan.confirm.get("label_floor"))
     results.history.finished = results.history.finished and known
     return results
 

@@ -28,7 +28,9 @@ ALLOWED: Mapping[str, frozenset[MaskKind]] = {
     "froc": REGIONS,
     "hit_rate_1": _LAYERS,
     "hit_rate_2": _LAYERS,
-    "coverage": _LAYERS,
+    "s_plus": _LAYERS,
+    "s_minus": _LAYERS,
+    "s_123": _LAYERS,
     "layer_jaccard": _LAYERS,
 }
 """Family of figures -> the kinds of mask it is computed for; docs/metrics.md shows the same table.

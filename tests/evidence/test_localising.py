@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -343,6 +344,19 @@ def test_random_maps_find_by_chance() -> None:
 
 
 # what masks offer
+
+
+def test_the_docs_show_the_matrix_of_figures_and_masks() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| `")]
+    for family, kinds in ALLOWED.items():
+        found = [cells for cells in lines if len(cells) == 8 and f"`{family}" in cells[0]]
+        assert found, family
+        for cells in found:
+            shown = {
+                kind for kind, cell in zip(("outline", "circle", "box", "layers"), cells[2:6], strict=True) if cell
+            }
+            assert shown == set(kinds) or family == "dice", family
 
 
 def test_masks_offer_what_they_can() -> None:

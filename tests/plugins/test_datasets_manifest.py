@@ -230,3 +230,14 @@ def test_eight_bit_images_of_a_sixteen_bit_set_are_brought_to_its_range(tmp_path
     first, second = (dataset.read(sample) for sample in dataset.split("train")[:2])
     assert first.dtype == second.dtype == np.uint16
     assert (first == 1000).all() and (second == 65535).all()
+
+
+def test_layers_keep_their_grey_values_and_strange_ones_are_background() -> None:
+    from harness_datasets.images import bring_layers_to
+
+    grey = np.repeat(np.array([[255, 127, 64, 33, 0, 200]], np.uint8), 2, 0)
+    found = bring_layers_to(grey, (4, 12), "stretch")
+    np.testing.assert_array_equal(found[0, ::2], [255, 128, 64, 32, 0, 0])
+    np.testing.assert_array_equal(bring_layers_to(np.dstack([grey] * 3), (2, 6), "stretch")[0], found[0, ::2])
+    with pytest.raises(ValueError, match="layer map"):
+        bring_layers_to(np.dstack([grey, grey, 255 - grey]), (2, 6), "stretch")
