@@ -62,13 +62,13 @@ def layer_terms(saliency: Array, layers: Array) -> list[dict[str, Any]]:
     highest = values.max()
     heat = resize_nearest(values / highest if highest > 0 else values, (layers.shape[0], layers.shape[1]))
     peak = heat == heat.max()
-    rows = []
+    rows: list[dict[str, Any]] = []
     for level in LAYERS:
         inside = layers == level
         own = heat[inside]
         covered = np.array([(own >= tau - 1e-9).sum() for tau in TAUS], np.int32)
-        rows.append({"level": level, "pixels": int(inside.sum()), "peak": int((peak & inside).sum())})
-        rows[-1] |= {"heat": float(own.sum()), "covered": covered}
+        counted = {"pixels": int(inside.sum()), "peak": int((peak & inside).sum())}
+        rows.append({"level": level, **counted, "heat": float(own.sum()), "covered": covered})
     return rows
 
 

@@ -113,10 +113,14 @@ class Results:
         """
         from harness.evidence.localising import localisation_table
 
-        wanted = {"maps": tables.MAPS, "lesions": tables.LESIONS, "candidates": tables.CANDIDATES}
-        wanted |= {"layers": tables.LAYERS}
-        found = [self._gather(f"{name}.parquet", columns, FLOORED) for name, columns in wanted.items()]
-        return localisation_table(*found, self.task.classes, self.task.mask_kind)
+        return localisation_table(
+            self._gather("maps.parquet", tables.MAPS, FLOORED),
+            self._gather("lesions.parquet", tables.LESIONS, FLOORED),
+            self._gather("candidates.parquet", tables.CANDIDATES, FLOORED),
+            self._gather("layers.parquet", tables.LAYERS, FLOORED),
+            self.task.classes,
+            self.task.mask_kind,
+        )
 
     @cached_property
     def classification(self) -> pd.DataFrame:
