@@ -50,15 +50,17 @@ def box_ious(saliency: Array, boxes: Array, size: tuple[int, int]) -> Array:
 
     scaled = min_max(fitting(saliency, size))
     rows, columns = (cell_edges(cells, out) for cells, out in zip(scaled.shape, size, strict=True))
-    pixels = np.outer(np.diff(rows), np.diff(columns)).ravel()
+    extents = np.outer(np.diff(rows), np.diff(columns)).ravel()
+    pixels = None if extents.min() == extents.max() else extents  # counting alone is quicker
     found, last, value = np.zeros(STEPS, np.float32), -1, 0.0
     for step in range(STEPS):
         hot = scaled >= step / STEPS
         if (count := int(hot.sum())) != last:  # a small map has few levels: most thresholds change nothing
             labelled, _ = ndimage.label(hot, structure=_EIGHT)
             sizes = np.bincount(labelled.ravel(), pixels)
-            y, x = ndimage.find_objects(labelled)[int(sizes[1:].argmax())]
-            own = [int(edge) for edge in (columns[x.start], rows[y.start], columns[x.stop], rows[y.stop])]
+            largest = labelled == int(sizes[1:].argmax()) + 1
+            (top, bottom), (left, right) = (np.flatnonzero(largest.any(axis))[[0, -1]] for axis in (1, 0))
+            own = [int(edge) for edge in (columns[left], rows[top], columns[right + 1], rows[bottom + 1])]
             last, value = count, max((iou(own, box) for box in boxes.tolist()), default=0.0)
         found[step] = value
     return found

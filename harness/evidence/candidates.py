@@ -65,9 +65,12 @@ def _peaks(values: Array) -> Iterator[tuple[int, int]]:
     # A plateau with a higher neighbour somewhere has cells that are not highest, and some of them touch those that are.
     around = ndimage.maximum_filter(np.where(highest, -np.inf, values), size=3, mode="constant", cval=-np.inf)
     labelled, count = ndimage.label(highest, structure=_EIGHT)
-    false = np.unique(labelled[highest & (around == values)])
-    for number, box in enumerate(ndimage.find_objects(labelled), start=1):
-        if number not in false:
-            cells = np.argwhere(labelled[box] == number) + [side.start for side in box]
-            row, column = cells[((cells - cells.mean(0)) ** 2).sum(1).argmin()]
-            yield int(row), int(column)
+    sizes = np.bincount(labelled.ravel(), minlength=count + 1)
+    sizes[labelled[highest & (around == values)]] = 0  # no plateau of its own
+    yield from ((row, column) for row, column in np.argwhere(highest & (sizes[labelled] == 1)).tolist())
+    boxes = ndimage.find_objects(labelled) if (sizes[1:] > 1).any() else []
+    for number in (np.flatnonzero(sizes[1:] > 1) + 1).tolist():
+        box = boxes[number - 1]
+        cells = np.argwhere(labelled[box] == number) + [side.start for side in box]
+        row, column = cells[((cells - cells.mean(0)) ** 2).sum(1).argmin()]
+        yield int(row), int(column)
