@@ -26,7 +26,7 @@ from harness.study.writing import write_file
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-STAGES = ("search", "confirm")
+STAGES = ("search", "confirm", "floor")
 CHUNK = 200
 FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 60.0
 STATE = "tracking.json"

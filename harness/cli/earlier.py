@@ -27,6 +27,8 @@ def earlier_results(app: App, plan: Plan) -> Results | None:
         results.history.of_variant(variant.id, "search" if variant.kind == "trained" else "confirm")
         for variant in plan.variants
     )
+    floors = [record for record in results.history.trials.values() if record.spec.stage == "floor"]
+    known = known and (bool(floors) or not plan.confirm.get("label_floor"))
     results.history.finished = results.history.finished and known
     return results
 

@@ -183,13 +183,13 @@ def summary(progress: Progress, now: float, tracking: str) -> str:
 
 
 def title(trial: Running, plan: Plan) -> str:
-    """`search 2/3`, `confirm seed 1`, `confirm seed 1 fold 2/5`; folds are counted from 0, as the tables have them."""
+    """`search 2/3`, `confirm seed 1`, `confirm seed 1 fold 2/5`, `floor seed 0`; folds are counted from 0."""
     if trial.reader:
         return trial.reader
     if trial.stage == "search":
         return f"search {trial.number + 1}/{plan.trials}"
     fold = "" if trial.fold is None else f" fold {trial.fold}/{plan.confirm.get('folds')}"
-    return f"confirm seed {trial.seed}{fold}"
+    return f"{trial.stage} seed {trial.seed}{fold}"
 
 
 def duration(seconds: float) -> str:

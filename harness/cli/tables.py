@@ -66,9 +66,13 @@ def fully_supervised(variant: VariantPlan) -> bool:
 
 
 def trials_of(plan: Plan, variant: VariantPlan) -> tuple[int, int]:
-    """How many trials are searched, and how many confirmed; nothing to search is one trial, nothing to train none."""
+    """How many trials are searched, and how many confirmed, a floor on shuffled labels too.
+
+    Nothing to search is one trial, nothing to train none.
+    """
     searched = plan.trials if variant.searched else 1
-    return (searched if variant.kind == "trained" else 0), len(repeats(plan, variant))
+    floors = int(variant.name == plan.baseline and bool(plan.confirm.get("label_floor")))
+    return (searched if variant.kind == "trained" else 0), len(repeats(plan, variant)) + floors
 
 
 def epochs_of(variant: VariantPlan) -> int:
@@ -150,6 +154,7 @@ def _cost(plan: Plan) -> str:
     seeds = ", ".join(str(seed) for seed in plan.confirm["seeds"])
     folds = int(plan.confirm.get("folds") or 0)
     each = f"seeds {seeds}, folds 0 to {folds - 1} each" if folds else f"seeds {seeds}"
+    each += "; one of them on shuffled labels" if plan.confirm.get("label_floor") else ""
     others = len(plan.variants) - len(plan.trained)
     read = f" {others} more are read or averaged." if others else ""
     return (

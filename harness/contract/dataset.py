@@ -44,7 +44,10 @@ class Dataset(ABC):
         """Makes what can be made once (unpacks, downloads, checks); twice is the same as once."""
 
     def read_mask(self, sample: Sample) -> np.ndarray | None:
-        """The outlines as uint8 "k h w" of 0 and 1 at `task.image_size`, or None where there are none."""
+        """The outlines as uint8 "k h w" of 0 and 1 at `task.image_size`, or None where there are none.
+
+        Of `mask_kind` "layers" the values are grey levels, those of `harness.contract.masks.LAYERS`.
+        """
         return None
 
     def mask_files(self) -> Iterable[Path]:

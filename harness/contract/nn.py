@@ -21,7 +21,7 @@ class Targets:
     """What only a stage that may read masks is handed.
 
     Args:
-        masks: 1 inside a lesion of the class.
+        masks: 1 inside a lesion of the class; of layer maps the grey level, 0 to 255.
         known: whether the mask of (image, class) is known; a positive with an empty mask is not.
     """
 

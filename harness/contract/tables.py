@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 1
+VERSION = 2
+"""Of all tables. 1 had no box terms in maps, and no lesions, candidates and layers."""
 BINS = 1001
 """Histogram bins of map values: thresholds 0, .001, …, 1 (Choe et al. 2022, PxAP)."""
 
@@ -39,12 +40,14 @@ MAPS = (
     "negative_raw",
     "positive_scaled",
     "negative_scaled",
+    "box_iou",
 )
 """One row per (image, class, map).
 
 `dice_overlap` = sum(A M), `dice_sum` = sum(A) + sum(M): soft Dice is 2 overlap / sum.
 `positive_*` and `negative_*` are BINS-long histograms of map values inside and outside the mask,
 of the map as it is (raw) and min-max normalised (scaled). `mask_area` is a fraction of the image.
+`box_iou` holds what `harness.evidence.boxes.box_ious` gives where the image has the class and a known mask.
 """
 
 FAITHFULNESS_METHODS = ("darken", "zero", "insertion", "deletion", "randomise")
@@ -78,11 +81,33 @@ curve; `rank_correlation` and `ssim` compare the map with that of the randomised
 not apply. `harness.evidence.faithfulness` says what is made of them.
 """
 
+LESIONS = (*KEYS, "unit", "group", "class", "label", "lesion", "area", "x0", "y0", "x1", "y1")
+"""One row per (image, class, lesion): an 8-connected component of a known mask, numbered from 1.
+
+`area` is a fraction of the image; the box is in pixels, half open.
+"""
+
+CANDIDATES = (*KEYS, "unit", "group", "class", "label", "map", "candidate", "score", "x", "y", "lesion")
+"""One row per (image, class, map, candidate), of images whose mask is known; numbered from 0, the highest first.
+
+`x` and `y` are in pixels, of a cell's centre; `lesion` is the one it lies in, null outside.
+See `harness.evidence.candidates`.
+"""
+
+LAYERS = (*KEYS, "unit", "group", "class", "label", "map", "level", "pixels", "peak", "heat", "covered")
+"""One row per (image, class, map, level of a layer map); see `harness.evidence.layers.layer_terms`."""
+
 OWN_HEAD = "output"
 """The `head` of a model's own `probs`; the names of `Output.heads` stand beside it."""
 
 OWN_MAP = "native"
 """The `map` of a model's own evidence; explainers stand beside it under their names."""
+
+FLOOR = "floor:"
+"""How the `map` of a floor begins: "floor:centre", "floor:random", "floor:random_weights"."""
+
+SHUFFLED = "floor:shuffled_labels"
+"""The `variant` of the baseline's best configuration trained on shuffled labels."""
 
 OVERLAYS = ("images", "masks", "maps", "ids", "labels", "scores", "classes")
 """Arrays of `overlays.npz`, a few test images of one confirmed model for the report.

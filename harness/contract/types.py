@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-Stage = Literal["search", "confirm"]
+Stage = Literal["search", "confirm", "floor"]
 State = Literal["complete", "pruned", "failed"]
 Kind = Literal["trained", "system", "ensemble"]
 Split = Literal["train", "val", "tune_loc", "test"]
@@ -26,7 +26,7 @@ class Task:
         unit: what is diagnosed: image, breast, exam, slide.
         channels: 1 for grey, 3 for colour.
         image_size: height and width in pixels that every image is brought to.
-        mask_kind: what the masks draw; Dice is computed for outlines only.
+        mask_kind: what the masks draw; `harness.contract.masks.ALLOWED` says which figures that allows.
     """
 
     kind: Literal["multilabel", "multiclass"] = "multilabel"
@@ -150,7 +150,8 @@ class TrialSpec:
     """Everything that determines a trial, as plain JSON values.
 
     Args:
-        stage: "search" (train and validate) or "confirm" (train, then open the test split once).
+        stage: "search" (train and validate), "confirm" (train, then open the test split once) or "floor" (as
+            confirm, on shuffled training labels).
         number: counts within (variant, stage).
         seed: for weights, order and augmentation; the same seed in two variants is a pair.
         tree: the variant's tree after sampling: tables `dataset`, `train`, `model`; or as the variant has it

@@ -110,12 +110,14 @@ def ledger_lines(trials: pd.DataFrame, test_openings: int | None = None) -> list
     fitted = sorted({split for _, entry in entries for split in entry.get("masks", {}).get("fit", ())})
     tested = sorted({split for _, entry in entries for split in entry.get("masks", {}).get("test", ())})
     opened = {
-        stage: sum("test" in entry.get("opened", ()) for kind, entry in entries if kind == stage) for stage in STAGES
+        stage: sum("test" in entry.get("opened", ()) for kind, entry in entries if kind == stage)
+        for stage in (*STAGES, "floor")
     }
     lines = [
         f"Masks read while fitting: {', '.join(fitted) or 'none'}.",
         f"Masks read after the weights were frozen: {', '.join(tested) or 'none'}.",
-        f"Openings of the test split by this study: {opened['search']} in search, {opened['confirm']} in confirm.",
+        f"Openings of the test split by this study: {opened['search']} in search, "
+        f"{opened['confirm'] + opened['floor']} in confirm.",
     ]
     lines += supervision_lines(supervision(entry for _, entry in entries))
     if test_openings is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.contract.tables import OVERLAYS
-from harness.evidence.localisation import resize_nearest
+from harness.evidence.grid import resize_nearest
 from harness.evidence.scores import Array
 
 if TYPE_CHECKING:

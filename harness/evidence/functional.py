@@ -4,6 +4,11 @@ The Metric classes of a plugin, the tables and their statistics all stand on the
 no torch, no tables written.
 """
 
+from harness.evidence.calibration import ece
+from harness.evidence.classification import accuracy, balanced_accuracy, f1, precision, recall, top1
+from harness.evidence.grid import resize_nearest
+from harness.evidence.layers import FIGURES as LAYER_FIGURES
+from harness.evidence.layers import decode_layers, layer_terms
 from harness.evidence.localisation import (
     dice_per_class,
     localisable,
@@ -11,25 +16,34 @@ from harness.evidence.localisation import (
     pixel_ap,
     pixel_ap_per_class,
     pointing_per_class,
-    resize_nearest,
     soft_dice,
 )
 from harness.evidence.scores import Array, auprc, auroc, brier, check_once, mean_defined, to_arrays
 
 __all__ = [
+    "LAYER_FIGURES",
     "Array",
+    "accuracy",
     "auprc",
     "auroc",
+    "balanced_accuracy",
     "brier",
     "check_once",
+    "decode_layers",
     "dice_per_class",
+    "ece",
+    "f1",
+    "layer_terms",
     "localisable",
     "map_terms",
     "mean_defined",
     "pixel_ap",
     "pixel_ap_per_class",
     "pointing_per_class",
+    "precision",
+    "recall",
     "resize_nearest",
     "soft_dice",
     "to_arrays",
+    "top1",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.contract.tables import BINS
+from harness.evidence.grid import cell_edges, min_max, resize_nearest
 from harness.evidence.scores import Array, mean_defined, with_mean
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def map_terms(saliency: Array, mask: Array | None) -> dict[str, Any]:
     flat, inside, outside = values.ravel(), inside.ravel(), (total - inside).ravel()
     area, pixels = int(inside.sum()), int(total.sum())
     peak = flat == flat.max()
-    raw, scaled = _bins(flat), _bins(_min_max(flat))
+    raw, scaled = _bins(flat), _bins(min_max(flat))
     return {
         "mask_known": True,
         "mask_area": area / pixels,
@@ -58,24 +59,6 @@ def map_terms(saliency: Array, mask: Array | None) -> dict[str, Any]:
         "positive_scaled": _histogram(scaled, inside),
         "negative_scaled": _histogram(scaled, outside),
     }
-
-
-def resize_nearest(values: Array, size: tuple[int, int]) -> Array:
-    """A map brought to another size; output pixel y takes input cell floor(y i / h), x likewise.
-
-    The rule of torch's and OpenCV's "nearest" for upsampling, in exact integers: each cell becomes
-    a rectangle, and no value is made that was not there. It is how GMIC's Dice reads saliency.
-
-    Args:
-        values: "i j".
-        size: height and width to come to, in pixels.
-
-    Returns:
-        "h w".
-    """
-    rows, columns = (np.arange(out) * cells // out for out, cells in zip(size, values.shape, strict=True))
-    resized: Array = values[np.ix_(rows, columns)]
-    return resized
 
 
 def soft_dice(overlap: Array | float, total: Array | float) -> Array:
@@ -109,6 +92,21 @@ def pixel_ap(positive: Array, negative: Array) -> float:
     called = hits + alarms
     precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
     return float(precision @ np.diff(hits, prepend=0.0) / hits[-1])
+
+
+def dice_curves(positive: Array, negative: Array) -> Array:
+    """Dice of {map >= threshold} with the mask, image by image, from histograms.
+
+    Args:
+        positive: "n BINS" counts of map values inside the masks.
+        negative: the same outside.
+
+    Returns:
+        "n BINS": place b is the threshold b / (BINS - 1). NaN where map and mask are empty.
+    """
+    hits = np.cumsum(np.asarray(positive, dtype=np.float64)[:, ::-1], axis=1)[:, ::-1]
+    called = hits + np.cumsum(np.asarray(negative, dtype=np.float64)[:, ::-1], axis=1)[:, ::-1]
+    return soft_dice(hits, called + hits[:, :1])
 
 
 def dice_per_class(maps: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:
@@ -167,17 +165,10 @@ def _cell_counts(shape: tuple[int, ...], mask: Array) -> tuple[Array, Array]:
     """Pixels inside the mask, and pixels, of each cell of a map of `shape` laid over the mask."""
     if shape[0] > mask.shape[0] or shape[1] > mask.shape[1] or shape == mask.shape:
         return mask.astype(np.float64), np.ones(mask.shape)
-    # The first pixel of cell s is ceil(s h / i), where floor(y i / h) first comes to s.
-    starts = [-(-np.arange(cells) * out // cells) for cells, out in zip(shape, mask.shape, strict=True)]
-    extents = [np.diff(start, append=out) for start, out in zip(starts, mask.shape, strict=True)]
-    inside = np.add.reduceat(mask, starts[0], axis=0, dtype=np.int32)
-    inside = np.add.reduceat(inside, starts[1], axis=1)
-    return inside.astype(np.float64), np.outer(*extents).astype(np.float64)
-
-
-def _min_max(values: Array) -> Array:
-    low, high = values.min(), values.max()
-    return (values - low) / (high - low) if high > low else np.zeros_like(values)
+    edges = [cell_edges(cells, out) for cells, out in zip(shape, mask.shape, strict=True)]
+    inside = np.add.reduceat(mask, edges[0][:-1], axis=0, dtype=np.int32)
+    inside = np.add.reduceat(inside, edges[1][:-1], axis=1)
+    return inside.astype(np.float64), np.outer(*map(np.diff, edges)).astype(np.float64)
 
 
 def _bins(values: Array) -> Array:

@@ -34,7 +34,7 @@ def auroc(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, flo
     Raises:
         ValueError: the shapes differ, a label is not 0, 1 or NaN, or a score is not finite.
     """
-    return _per_class(labels, scores, classes, _rank_auc, both=True)
+    return each_class(labels, scores, classes, _rank_auc, both=True)
 
 
 def auprc(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, float]:
@@ -42,7 +42,7 @@ def auprc(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, flo
 
     Arguments, result and errors as in `auroc`.
     """
-    return _per_class(labels, scores, classes, _average_precision, both=True)
+    return each_class(labels, scores, classes, _average_precision, both=True)
 
 
 def brier(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, float]:
@@ -51,7 +51,7 @@ def brier(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, flo
     Each class counts as a question of its own, of a multi-class task too. Arguments, result and
     errors as in `auroc`, but a class with one label only is defined.
     """
-    return _per_class(labels, scores, classes, lambda y, s: float(np.square(y - s).mean()), both=False)
+    return each_class(labels, scores, classes, lambda y, s: float(np.square(y - s).mean()), both=False)
 
 
 def to_arrays(predictions: pd.DataFrame, classes: Sequence[str]) -> tuple[Array, Array]:
@@ -94,6 +94,31 @@ def with_mean(values: Mapping[str, float]) -> dict[str, float]:
     return {"": mean_defined(list(values.values())), **values}
 
 
+def each_class(
+    labels: Array, scores: Array, classes: Sequence[str], of: Callable[[Array, Array], float], *, both: bool
+) -> dict[str, float]:
+    """`of` the known labels and scores of each class, and under "" the mean of the defined values.
+
+    Args:
+        labels: "n k" of 1, 0 and NaN.
+        scores: "n k", finite where the label is known.
+        classes: the k names.
+        of: labels "n" of 1 and 0 and scores "n" to a value.
+        both: whether it takes both labels to be defined; else one image is enough.
+
+    Raises:
+        ValueError: as in `auroc`.
+    """
+    labels, scores = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    _check(labels, scores, classes)
+    values = {}
+    for k, name in enumerate(classes):
+        known = ~np.isnan(labels[:, k])
+        y, s = labels[known, k], scores[known, k]
+        values[name] = of(y, s) if np.unique(y).size >= (2 if both else 1) else math.nan
+    return with_mean(values)
+
+
 def _rank_auc(labels: Array, scores: Array) -> float:
     """The share of (positive, negative) pairs in the right order, ties halved."""
     positive, negative = scores[labels == 1], np.sort(scores[labels == 0])
@@ -107,19 +132,6 @@ def _average_precision(labels: Array, scores: Array) -> float:
     hits, called = np.cumsum(labels[order]), np.arange(1, labels.size + 1)
     last = np.append(np.diff(scores[order]) != 0, True)  # of equal scores: they are called together
     return float(hits[last] / called[last] @ np.diff(hits[last], prepend=0.0) / hits[-1])
-
-
-def _per_class(
-    labels: Array, scores: Array, classes: Sequence[str], of: Callable[[Array, Array], float], *, both: bool
-) -> dict[str, float]:
-    labels, scores = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    _check(labels, scores, classes)
-    values = {}
-    for k, name in enumerate(classes):
-        known = ~np.isnan(labels[:, k])
-        y, s = labels[known, k], scores[known, k]
-        values[name] = of(y, s) if np.unique(y).size >= (2 if both else 1) else math.nan
-    return with_mean(values)
 
 
 def _check(labels: Array, scores: Array, classes: Sequence[str]) -> None:

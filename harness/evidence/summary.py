@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.contract.tables import OWN_HEAD
+from harness.contract.tables import FLOOR, OWN_HEAD
 from harness.evidence import functional
 from harness.evidence.comparison import RUN, Figures, aucs, by_model, dices, heads_of
 from harness.evidence.ensemble import by_unit
@@ -59,7 +59,8 @@ def variant_table(
     drawn = Resamples.draw(tested["group"].unique(), resamples, seed)
     measured = {"auroc": aucs(tested, drawn, classes)}
     if dice and maps is not None and len(maps):
-        measured["dice"] = dices(maps[maps["split"] == "test"], drawn, classes)
+        shown = maps[(maps["split"] == "test") & ~maps["map"].str.startswith(FLOOR)]
+        measured["dice"] = dices(shown, drawn, classes)
     rows = []
     for variant, head in _rows(tested, order, heads):
         row: dict[str, Any] = {"variant": variant, "head": head, "runs": len(measured["auroc"][variant, head].runs)}

@@ -10,6 +10,7 @@ from harness.contract.catalog import Catalog
 from harness.contract.components import Factory, parameters
 from harness.contract.dataset import Dataset
 from harness.contract.errors import HarnessError, InputError, Problems
+from harness.contract.masks import offers
 from harness.contract.types import Task
 from harness.study.identity import canonical
 from harness.study.located import Located
@@ -152,7 +153,7 @@ class Checker:
         except (ValueError, InputError) as error:
             found.problems.append(("dataset", str(error)))
         if found.task is not None:
-            found.provides = factory.component.provides | _offers(found.task)
+            found.provides = factory.component.provides | offers(found.task)
         return found
 
     def _facts(self, factory: Factory, task: Task, problems: Problems) -> Mapping[str, Any]:
@@ -196,13 +197,6 @@ def _sound(section: str, table: Any, problems: Problems) -> bool:
         for path in contradictions({section: table}):
             problems.add(path, "two options search this parameter over different ranges; they must be the same")
     return len(problems.messages) == before
-
-
-def _offers(task: Task) -> frozenset[str]:
-    """What masks a data set has, in the words of `needs`."""
-    if task.mask_kind == "none":
-        return frozenset()
-    return frozenset({"train_masks", "eval_masks", task.mask_kind})
 
 
 def _agreed(facts: list[Mapping[str, Any]]) -> dict[str, Any]:

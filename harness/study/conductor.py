@@ -146,7 +146,7 @@ class Conductor:
         """The trial to run now; a tuner that takes it reports `started`, epochs and an end."""
         if self.stopping:
             return Pause.DONE
-        spec = self._again.popleft() if self._again else self._search() or self._confirm()
+        spec = self._again.popleft() if self._again else self._search() or self._confirm() or self._floor()
         if spec is None:
             return Pause.WAIT if self._out else Pause.DONE
         self._out[spec.id] = spec
@@ -295,6 +295,16 @@ class Conductor:
             if winner is not None and number < len(due):
                 proposal = Proposal(winner.spec.tree, winner.spec.params)
                 return self._ask(variant, "confirm", number, proposal, due[number])
+        return None
+
+    def _floor(self) -> TrialSpec | None:
+        """The baseline's best configuration on shuffled training labels, if the study asks for it."""
+        progress = self.progress
+        for variant in self.plan.variants:
+            winner = progress.winner(variant) if progress.searched(variant) else None
+            if winner is not None and len(progress.of(variant, "floor")) < progress.floors(variant):
+                tree = {**winner.spec.tree, "train": {**winner.spec.tree["train"], "shuffle_labels": True}}
+                return self._ask(variant, "floor", 0, Proposal(tree, winner.spec.params), progress.repeats(variant)[0])
         return None
 
     def _ask(

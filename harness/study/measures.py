@@ -8,11 +8,12 @@ from typing import Any
 from harness.contract.catalog import Catalog
 from harness.contract.components import Factory
 from harness.contract.errors import Problems, nearest
+from harness.contract.masks import REGIONS
 from harness.study.checks import Checked
 from harness.study.pricing import explaining
 from harness.study.sections import ExplainSection, StudySection
 
-MASKS = frozenset({"eval_masks", "train_masks", "outline"})
+MASKS = frozenset({"eval_masks", "train_masks", "region", "layers", *REGIONS})
 
 
 def objective_metric(key: str, catalog: Catalog) -> str | None:

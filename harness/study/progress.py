@@ -85,8 +85,14 @@ class Progress:
         """Whether nothing is left to do for the variant."""
         confirm = self.of(variant, "confirm")
         confirmed = len(confirm) == len(self.repeats(variant)) and all(record.result for record in confirm)
+        floored = not self.floors(variant) or any(record.result for record in self.of(variant, "floor"))
         lost = variant.kind == "trained" and self.winner(variant) is None
-        return self.searched(variant) and (confirmed or lost)
+        return self.searched(variant) and ((confirmed and floored) or lost)
+
+    def floors(self, variant: VariantPlan) -> int:
+        """How often the variant's best is trained on shuffled labels: the baseline's once, if asked."""
+        asked = variant.name == self.plan.baseline and bool(self.plan.confirm.get("label_floor"))
+        return int(asked and variant.kind == "trained")
 
     def winner(self, variant: VariantPlan) -> TrialRecord | None:
         """The best complete search trial so far; of equals, the first."""

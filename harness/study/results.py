@@ -26,6 +26,9 @@ TRIALS = ("variant", "stage", "number", "seed", "fold", "state", "value", "best_
 RESAMPLES = 2000
 """Bootstrap samples of patients behind every interval."""
 
+FLOORED = ("confirm", "floor")
+"""Stages whose tables are read where floors stand beside what was confirmed."""
+
 
 @dataclass(frozen=True)
 class Results:
@@ -105,6 +108,53 @@ class Results:
         return self._gather("maps.parquet", tables.MAPS)
 
     @cached_property
+    def lesions(self) -> pd.DataFrame:
+        """A row an image, class and lesion, of every confirmed model."""
+        return self._gather("lesions.parquet", tables.LESIONS)
+
+    @cached_property
+    def candidates(self) -> pd.DataFrame:
+        """A row an image, class, map and candidate, of every confirmed model."""
+        return self._gather("candidates.parquet", tables.CANDIDATES)
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """A row an image, class, map and layer of the skin, of every confirmed model."""
+        return self._gather("layers.parquet", tables.LAYERS)
+
+    @cached_property
+    def localisation(self) -> pd.DataFrame:
+        """Every figure of localisation, floors beside it: see `harness.evidence.localising.localisation_table`.
+
+        The model trained on shuffled labels, where there is one, is the variant "floor:shuffled_labels".
+        """
+        from harness.evidence.localising import localisation_table
+
+        return localisation_table(
+            self._gather("maps.parquet", tables.MAPS, FLOORED),
+            self._gather("lesions.parquet", tables.LESIONS, FLOORED),
+            self._gather("candidates.parquet", tables.CANDIDATES, FLOORED),
+            self._gather("layers.parquet", tables.LAYERS, FLOORED),
+            self.task.classes,
+            self.task.mask_kind,
+        )
+
+    @cached_property
+    def classification(self) -> pd.DataFrame:
+        """Every figure of scores: see `harness.evidence.classification.classification_table`."""
+        from harness.evidence.classification import classification_table
+
+        found = self._gather("predictions.parquet", tables.PREDICTIONS, FLOORED)
+        return classification_table(found, self.task.classes, self.task.kind)
+
+    @cached_property
+    def reliability(self) -> pd.DataFrame:
+        """Calibration curves: see `harness.evidence.calibration.reliability_table`."""
+        from harness.evidence.calibration import reliability_table
+
+        return reliability_table(self.predictions, self.task.classes)
+
+    @cached_property
     def faithfulness(self) -> pd.DataFrame:
         """A row a variant, map and measure of [explain.faithfulness]; see `faithfulness_table` of the evidence."""
         from harness.evidence.faithfulness import faithfulness_table
@@ -136,7 +186,7 @@ class Results:
 
     def records(self) -> list[TrialRecord]:
         """The trials of the plan's variants: by variant, searched ones first."""
-        stages = ("search", "confirm")
+        stages = ("search", "confirm", "floor")
         return [r for v in self.plan.variants for stage in stages for r in self.history.of_variant(v.id, stage)]
 
     def failures(self) -> dict[str, str]:
@@ -182,10 +232,10 @@ class Results:
 
         return cached(self.folder, name, {"confirmed": confirmed, **options}, compute) if confirmed else compute()
 
-    def _gather(self, file: str, columns: Sequence[str]) -> pd.DataFrame:
+    def _gather(self, file: str, columns: Sequence[str], stages: Sequence[str] = ("confirm",)) -> pd.DataFrame:
         import pandas as pd
 
-        confirmed = [r for r in self.records() if r.spec.stage == "confirm" and r.state == "complete"]
+        confirmed = [r for r in self.records() if r.spec.stage in stages and r.state == "complete"]
         paths = [self.folder / "trials" / record.spec.id / file for record in confirmed]
         frames = [tables.from_bytes(path.read_bytes()) for path in paths if path.exists()]
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(columns))

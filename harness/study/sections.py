@@ -88,10 +88,14 @@ class SearchSection(Strict):
 
 
 class ConfirmSection(Strict):
-    """[confirm]: the seeds a variant's best configuration is trained anew with, then tested."""
+    """[confirm]: the seeds a variant's best configuration is trained anew with, then tested.
+
+    `label_floor` trains and tests the baseline's once more, at the first seed, on shuffled training labels.
+    """
 
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(default_factory=lambda: [0])
     folds: Annotated[int, Field(ge=2)] | None = None
+    label_floor: bool = False
 
     @field_validator("seeds")
     @classmethod

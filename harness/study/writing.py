@@ -104,7 +104,7 @@ def opened_test(spec: TrialSpec, result: TrialResult) -> bool:
     """Whether the trial read the test split: what its own ledger says, or else what its stage does."""
     if "opened" in result.ledger:
         return "test" in result.ledger["opened"]
-    return spec.stage == "confirm" and result.state == "complete"
+    return spec.stage != "search" and result.state == "complete"
 
 
 def _entry(line: str) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """The laws of a metric. A plugin's whole test file is a subclass with `plugin = my_module`.
 
 A metric whose value depends on the data set beyond labels, scores, evidence and masks is not
-for these laws.
+for these laws, and one that needs another task than a multi-label one with outlines is passed over.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 
 from harness.contract.catalog import Catalog
 from harness.contract.components import Component
+from harness.contract.masks import KINDS_OF_TASK, offers
 from harness.contract.nn import Batch, Metric, Output, Targets
 from harness.contract.types import Task
 from harness.evidence.functional import map_terms
@@ -44,6 +45,7 @@ class MetricLaws:
         law, catalog = metafunc.function.__name__, Catalog()
         catalog.register(self.plugin)
         found = {name: catalog.get("metric", name) for name in catalog.names("metric")}
+        found = {name: item for name, item in found.items() if KINDS_OF_TASK & item.needs <= offers(_TASK)}
         if "reference" in metafunc.fixturenames:
             cases = [pytest.param(found[name], of, id=name) for name, of in self.references.items()]
             metafunc.parametrize(("metric", "reference"), cases)

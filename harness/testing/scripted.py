@@ -53,9 +53,9 @@ def run_scripted(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Eve
             _die_once(spec, workspace)
     means = [sum(values[max(0, end - 3) : end]) / min(3, end) for end in range(1, len(values) + 1)]
     best = max(range(len(means)), key=means.__getitem__)
-    metrics = {"val/auroc": values[best]} | ({"test/auroc": values[best]} if spec.stage == "confirm" else {})
+    metrics = {"val/auroc": values[best]} | ({"test/auroc": values[best]} if spec.stage != "search" else {})
     files = {"weights.bin": bytes(model["bytes"])} if "bytes" in model else {}
-    ledger = {"opened": ["train", "val"] + (["test"] if spec.stage == "confirm" else [])}
+    ledger = {"opened": ["train", "val"] + (["test"] if spec.stage != "search" else [])}
     yield TrialResult(
         state="complete",
         value=means[best],

@@ -133,7 +133,7 @@ def _coverage(name: Split, cache: Cache, classes: Sequence[str]) -> Finding:
     parts = []
     for number, title in enumerate(classes):
         drawn = np.flatnonzero((labels[:, number] == 1) & known[:, number])
-        shares = [100 * float(masks[image, number].mean()) for image in drawn]
+        shares = [100 * float((masks[image, number] > 0).mean()) for image in drawn]
         median = f", median {np.median(shares):.2f} % of the image" if shares else ""
         parts.append(f"{title} {len(drawn)} of {int((labels[:, number] == 1).sum())} positives outlined{median}")
     return Finding(level="info", message=f"{name}: " + "; ".join(parts))

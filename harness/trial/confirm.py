@@ -15,6 +15,7 @@ from harness.trial.cache import Cache
 from harness.trial.evaluate import MASKS, Scorer, by_unit, predict, score
 from harness.trial.explaining import Explaining
 from harness.trial.faithfulness import faithfulness_files
+from harness.trial.floors import Floors
 from harness.trial.loader import Loader
 from harness.trial.record import OVERLAYS, Overlays, Record, weights_file
 from harness.trial.settings import TrainSettings
@@ -46,6 +47,7 @@ def confirm(
     """
     data, record = ConfirmData.of(cache, ledger), Record(spec, cache.dataset.task)
     overlays = Overlays(data.test, data.task, int(spec.explain.get("images", OVERLAYS)))
+    floors = Floors.of(spec, catalog, data.task, settings, device)
     explaining = Explaining(spec.explain, catalog)
     scores: list[tuple[Batch, Output]] = []
 
@@ -53,6 +55,8 @@ def confirm(
         for batch, out in predict(model, Loader(images, data.task, settings, device), settings, device):
             if batch.targets is not None:
                 for name, maps in explaining.every_class(model, batch, out):
+                    record.add_maps(images, batch, name, maps)
+                for name, maps in floors.maps(batch, out):
                     record.add_maps(images, batch, name, maps)
             if images.split.name != "tune_loc":
                 record.add_scores(replace(images, name=images.split.name), batch, out)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from harness.contract.dataset import Dataset
 from harness.contract.errors import InputError
+from harness.contract.masks import LAYERS
 from harness.contract.types import Sample, Split, Task
 
 Array = npt.NDArray[Any]
@@ -137,8 +138,10 @@ def _checked_mask(mask: npt.NDArray[np.uint8], sample: Sample, task: Task) -> np
             f"mask of {sample.id}: uint8 {(len(task.classes), *task.image_size)} expected, "
             f"but got {mask.dtype} {mask.shape}"
         )
-    if mask.max(initial=0) > 1:
-        raise InputError(f"mask of {sample.id}: values 0 and 1 expected, but got {int(mask.max())}")
+    allowed = tuple(LAYERS) if task.mask_kind == "layers" else (0, 1)
+    if strange := sorted(set(np.unique(mask).tolist()) - set(allowed)):
+        expected = ", ".join(map(str, sorted(allowed)))
+        raise InputError(f"mask of {sample.id}: values {expected} expected, but got {strange[-1]}")
     return mask
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.contract.catalog import Catalog
+from harness.contract.masks import KINDS_OF_TASK, offers
 from harness.contract.nn import Batch, Metric, Model, Output
 from harness.contract.types import Task
 from harness.trial.loader import Loader
@@ -49,8 +50,8 @@ class Scorer:
         self, catalog: Catalog, names: Sequence[str], task: Task, split: str, *, masks: bool, only_masks: bool = False
     ) -> None:
         needs = {name: catalog.get("metric", name).needs for name in names}
-        self._of_maps = [name for name in names if masks and MASKS in needs[name] and _drawn(needs[name], task)]
-        self._of_scores = [name for name in names if MASKS not in needs[name] and not only_masks]
+        self._of_maps = [name for name in names if masks and MASKS in needs[name] and _fits(needs[name], task)]
+        self._of_scores = [n for n in names if MASKS not in needs[n] and not only_masks and _fits(needs[n], task)]
         self._build: Callable[[str], Metric] = lambda name: catalog.build("metric", name, task)
         self._split, self._metrics = split, dict[tuple[str, str], Metric]()
 
@@ -104,8 +105,14 @@ def by_unit(predictions: Predictions, data: Images) -> tuple[Batch, Output] | No
 
 def autocast(settings: TrainSettings, device: torch.device) -> torch.autocast:
     """The forward pass in the study's precision, on whatever device."""
-    kind = AMP[settings.amp]
-    return torch.autocast(device.type, kind if settings.amp != "off" else None, enabled=settings.amp != "off")
+    amp = settings.amp if settings.amp != "auto" else ("bf16" if _multiplies_bf16(device) else "off")
+    return torch.autocast(device.type, AMP[amp] if amp != "off" else None, enabled=amp != "off")
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
 
 
 def in_fp32(out: Output) -> Output:
@@ -123,5 +130,5 @@ def _float(value: Any) -> Any:
     return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
-def _drawn(needs: Iterable[str], task: Task) -> bool:
-    return "outline" not in needs or task.mask_kind == "outline"
+def _fits(needs: Iterable[str], task: Task) -> bool:
+    return KINDS_OF_TASK & set(needs) <= offers(task)

@@ -13,10 +13,12 @@ import safetensors.torch
 from jaxtyping import Float
 from torch import Tensor
 
+from harness.contract.masks import KEY_LAYER
 from harness.contract.nn import Batch, Model, Output
-from harness.contract.tables import MAPS, OWN_HEAD, PREDICTIONS, to_bytes
+from harness.contract.tables import CANDIDATES, LAYERS, LESIONS, MAPS, OWN_HEAD, PREDICTIONS, SHUFFLED, to_bytes
 from harness.contract.types import Task, TrialSpec
-from harness.evidence.functional import map_terms
+from harness.evidence.functional import layer_terms, map_terms
+from harness.trial.finding import Drawn, candidate_rows
 from harness.trial.stage import Images, Outlines
 
 OVERLAYS = 6
@@ -30,9 +32,12 @@ class Record:
 
     def __init__(self, spec: TrialSpec, task: Task) -> None:
         self._task = task
-        self._keys = {"study": spec.study, "variant": spec.variant, "seed": spec.seed, "fold": spec.fold}
-        self._predictions: list[dict[str, Any]] = []
-        self._maps: list[dict[str, Any]] = []
+        variant = SHUFFLED if spec.stage == "floor" else spec.variant
+        self._keys = {"study": spec.study, "variant": variant, "seed": spec.seed, "fold": spec.fold}
+        self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
+        self._drawn: dict[tuple[str, str, str], Drawn] = {}  # of one batch: they are as large as masks
+        self._batch: tuple[str, ...] = ()
+        self._told: set[tuple[str, str, str]] = set()
 
     def add_scores(self, data: Images, batch: Batch, out: Output) -> None:
         """Rows of one batch for the predictions table: the model's own output and each head."""
@@ -41,30 +46,55 @@ class Record:
         for place, keys in enumerate(self._images(data, batch)):
             for head, values in scores.items():
                 for k, row in enumerate(self._classes(keys, batch, place)):
-                    self._predictions.append({**row, "head": head, "score": float(values[place, k])})
+                    self._rows["predictions"].append({**row, "head": head, "score": float(values[place, k])})
 
     def add_maps(self, data: Images, batch: Batch, name: str, maps: Float[Tensor, "b k i j"]) -> None:
-        """Rows of one batch with masks for the maps table; `name` says whose maps they are."""
+        """Rows of one batch with masks: maps, lesions and candidates, or layers; `name` says whose maps they are."""
         assert batch.targets is not None
+        if batch.ids != self._batch:
+            self._batch = batch.ids
+            self._drawn.clear()
         saliency = maps.detach().cpu().numpy()
-        masks, known = batch.targets.masks.cpu().numpy() > 0, batch.targets.known.cpu().numpy()
+        masks, known = batch.targets.masks.cpu().numpy(), batch.targets.known.cpu().numpy()
         for place, keys in enumerate(self._images(data, batch)):
             for k, row in enumerate(self._classes(keys, batch, place)):
-                terms = map_terms(saliency[place, k], masks[place, k] if known[place, k] else None)
-                self._maps.append({**row, "map": name, **terms})
+                mask = masks[place, k] if known[place, k] else None
+                if self._task.mask_kind != "layers":
+                    self._add_map({**row, "map": name}, saliency[place, k], mask)
+                elif mask is not None and mask.any():
+                    own = layer_terms(saliency[place, k], mask)
+                    self._rows["layers"] += [{**row, "map": name, **terms} for terms in own]
 
     def predictions(self) -> pd.DataFrame:
         """The predictions table so far; see `harness.contract.tables.PREDICTIONS`."""
-        return pd.DataFrame(self._predictions, columns=list(PREDICTIONS))
+        return pd.DataFrame(self._rows["predictions"], columns=list(PREDICTIONS))
 
     def files(self) -> dict[str, bytes]:
-        """The tables that have rows."""
-        tables = {"predictions": (self._predictions, PREDICTIONS), "maps": (self._maps, MAPS)}
+        """The tables that have rows; without a lesion that of lesions is empty, but there."""
+        wanted = {name for name, rows in self._rows.items() if rows}
+        if "maps" in wanted:
+            wanted |= {"lesions", "candidates"}
         return {
-            f"{name}.parquet": to_bytes(pd.DataFrame(rows, columns=list(columns)), name)
-            for name, (rows, columns) in tables.items()
-            if rows
+            f"{name}.parquet": to_bytes(pd.DataFrame(self._rows[name], columns=list(columns)), name)
+            for name, columns in _TABLES.items()
+            if name in wanted
         }
+
+    def _add_map(self, row: dict[str, Any], saliency: Array, mask: Array | None) -> None:
+        """One map beside one mask; what the mask alone says is worked out, and told, once for all maps."""
+        terms = {**map_terms(saliency, None if mask is None else mask > 0), "box_iou": None}
+        if mask is not None:
+            key = row["split"], row["id"], row["class"]
+            if key not in self._drawn:
+                self._drawn[key] = Drawn.of(mask)
+            if key not in self._told:
+                own = {name: value for name, value in row.items() if name != "map"}
+                self._rows["lesions"] += [{**own, **lesion} for lesion in self._drawn[key].rows()]
+                self._told.add(key)
+            drawn = self._drawn[key]
+            terms["box_iou"] = drawn.box_ious(saliency) if row["label"] == 1 else None
+            self._rows["candidates"] += [{**row, **found} for found in candidate_rows(saliency, drawn)]
+        self._rows["maps"].append({**row, **terms})
 
     def _images(self, data: Images, batch: Batch) -> list[dict[str, Any]]:
         samples = {sample.id: sample for sample in data.split.samples}
@@ -74,6 +104,15 @@ class Record:
     def _classes(self, keys: Mapping[str, Any], batch: Batch, place: int) -> list[dict[str, Any]]:
         labels = batch.labels[place].tolist()
         return [{**keys, "class": name, "label": labels[k]} for k, name in enumerate(self._task.classes)]
+
+
+_TABLES = {
+    "predictions": PREDICTIONS,
+    "maps": MAPS,
+    "lesions": LESIONS,
+    "candidates": CANDIDATES,
+    "layers": LAYERS,
+}
 
 
 class Overlays:
@@ -108,7 +147,7 @@ class Overlays:
         shape = (len(ids), len(self._task.classes), *images.shape[1:3])
         arrays: dict[str, Any] = {
             "images": images[..., 0] if images.shape[3] == 1 else images,
-            "masks": np.zeros(shape, np.uint8) if outlines is None else _known(outlines, self._rows),
+            "masks": np.zeros(shape, np.uint8) if outlines is None else _known(outlines, self._rows, self._task),
             "maps": np.stack([self._found[key][0] for key in ids]),
             "ids": np.array(ids),
             "labels": split.labels[self._rows],
@@ -134,8 +173,10 @@ def eight_bit(images: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
     return scaled
 
 
-def _known(outlines: Outlines, rows: list[int]) -> npt.NDArray[np.uint8]:
-    return np.asarray(outlines.masks[rows] * outlines.known[rows][:, :, None, None], np.uint8)
+def _known(outlines: Outlines, rows: list[int], task: Task) -> npt.NDArray[np.uint8]:
+    masks = outlines.masks[rows]
+    inside = masks == KEY_LAYER if task.mask_kind == "layers" else masks > 0
+    return np.asarray(inside * outlines.known[rows][:, :, None, None], np.uint8)
 
 
 def choose(data: Images, wanted: int) -> list[int]:

@@ -93,12 +93,14 @@ class TrainSettings(Strict):
         schedule: how the learning rate runs over the steps of a phase.
         augment: random changes of training images, applied in this order.
         balance: "sampler" draws rare positives more often, "weights" raises their loss.
-        amp: autocast of the forward pass; losses stay in fp32.
+        amp: autocast of the forward pass; losses stay in fp32. "auto" is bf16 where the device multiplies it in
+            hardware, and off elsewhere: a CPU without AVX-512 BF16 emulates it ten times slower than fp32.
         clip: upper bound of the gradient's norm.
         early_stop: the trial's own rule to end early; it then counts as complete.
         normalise: "image" gives each image zero mean and unit deviation (floor 1e-5), "unit" leaves
             [0, 1], "imagenet" takes the mean and deviation of that collection.
         channels_last: memory format of images and convolutions.
+        shuffle_labels: deals the training images' labels out anew at random: a floor, which has nothing to learn.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 10
@@ -109,11 +111,12 @@ class TrainSettings(Strict):
     schedule: Annotated[Constant | Cosine | OneCycle | Step, Field(discriminator="use")] = Constant()
     augment: Annotated[tuple[Augmentation, ...], Field(strict=False)] = ()
     balance: Literal["none", "sampler", "weights"] = "none"
-    amp: Literal["off", "bf16", "fp16"] = "off"
+    amp: Literal["auto", "off", "bf16", "fp16"] = "off"
     clip: Annotated[float, Field(gt=0)] | None = None
     early_stop: EarlyStop | None = None
     normalise: Literal["image", "unit", "imagenet"] = "image"
     channels_last: bool = True
+    shuffle_labels: bool = False
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> TrainSettings:

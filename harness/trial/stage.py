@@ -7,7 +7,7 @@ confirm, and only once the weights are frozen, makes a `ConfirmData`. What was o
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,12 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.split)
+
+    def shuffled(self, seed: int) -> Images:
+        """The same images with each other's labels, and masks: how often a label occurs, and with which, stays."""
+        order = np.random.default_rng(seed).permutation(len(self))
+        outlines = self.outlines and Outlines(self.outlines.masks[order], self.outlines.known[order])
+        return replace(self, split=replace(self.split, labels=self.split.labels[order]), outlines=outlines)
 
 
 @dataclass

@@ -18,6 +18,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
+from harness.contract import seeds
 from harness.contract.catalog import Catalog
 from harness.contract.dataset import Dataset
 from harness.contract.errors import InputError, MachineError
@@ -111,7 +112,8 @@ def _run(
     cache = Cache.ensure(dataset, workspace.cache)
     data = FitData.of(cache, catalog.get("architecture", _use(spec.tree["model"])).needs, ledger)
     seal = seal_of(cache, dataset)
-    train = Loader(data.train, data.task, settings, device, spec.seed)
+    images = data.train.shuffled(seeds.of("shuffle", spec.seed)) if settings.shuffle_labels else data.train
+    train = Loader(images, data.task, settings, device, spec.seed)
     val = Loader(data.val, data.task, settings, device)
 
     def validate() -> Mapping[str, float]:
@@ -139,7 +141,7 @@ def _run(
         seconds=sum(epoch.seconds for epoch in job.epochs),
         ledger=ledger.as_table(),
     )
-    if spec.stage == "confirm":
+    if spec.stage != "search":
         yield Opening()
         started = time.perf_counter()
         with _inside(workspace):

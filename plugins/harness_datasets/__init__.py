@@ -121,7 +121,7 @@ def build_manifest(
     labels: tuple[str, ...],
     image_size: tuple[int, int],
     channels: Literal[1, 3] = 1,
-    mask_kind: Literal["outline", "circle", "box", "none"] = "none",
+    mask_kind: Literal["outline", "circle", "box", "layers", "none"] = "none",
     kind: Literal["multilabel", "multiclass"] = "multilabel",
     where: str = "",
     image: str = "image",
@@ -146,7 +146,8 @@ def build_manifest(
         labels: the classes; each has a column `label_<name>` of 1, 0 or nothing (unknown).
         image_size: height and width in pixels that images are brought to.
         channels: 1 turns colour into luminance, 3 repeats grey.
-        mask_kind: what the columns `mask_<name>` draw; "none" leaves them shut.
+        mask_kind: what the columns `mask_<name>` draw: any value but 0 is inside, but of "layers" grey values
+            255 (the key layer), 128, 64, 32 and 0; "none" leaves them shut.
         kind: in "multiclass" exactly one label holds.
         where: which rows to keep, as `conflict == 0 and view in ["CC", "MLO"]`.
         image: column with the image's path.
@@ -201,7 +202,7 @@ def manifest_task(
     labels: tuple[str, ...],
     image_size: tuple[int, int],
     channels: int = 1,
-    mask_kind: Literal["outline", "circle", "box", "none"] = "none",
+    mask_kind: Literal["outline", "circle", "box", "layers", "none"] = "none",
     kind: Literal["multilabel", "multiclass"] = "multilabel",
     unit: str = "image",
     **_: Any,

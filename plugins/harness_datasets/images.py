@@ -82,6 +82,21 @@ def bring_mask_to(mask: np.ndarray, image_size: tuple[int, int], fit: Fit) -> np
     return (_resized(inside.astype(np.float32), image_size, fit, nearest=True) > 0.5).astype(np.uint8)
 
 
+def bring_layers_to(mask: np.ndarray, image_size: tuple[int, int], fit: Fit) -> np.ndarray:
+    """A layer map at `image_size` by nearest neighbour, its grey values brought to those of the code.
+
+    Raises:
+        ValueError: the file has colours or 16 bits.
+    """
+    from harness.evidence.functional import decode_layers
+
+    if mask.ndim == 3 and (mask == mask[:, :, :1]).all():
+        mask = mask[:, :, 0]
+    if mask.ndim != 2 or mask.dtype != np.uint8:
+        raise ValueError(f"a layer map has grey values of 8 bits, but this one is {mask.dtype} of shape {mask.shape}.")
+    return decode_layers(_resized(mask.astype(np.float32), image_size, fit, nearest=True).astype(np.uint8))
+
+
 def _resized(layer: np.ndarray, image_size: tuple[int, int], fit: Fit, nearest: bool = False) -> np.ndarray:
     from PIL import Image
 

@@ -16,7 +16,7 @@ import numpy as np
 from harness import Dataset, InputError, Sample, Task
 from harness_datasets.assign import SPLITS, assign, check_splits
 from harness_datasets.files import FileFacts, describe_files, memory_for
-from harness_datasets.images import Fit, bring_mask_to, bring_to, decode
+from harness_datasets.images import Fit, bring_layers_to, bring_mask_to, bring_to, decode
 from harness_datasets.table import Columns, Entry, Mistakes, inside, read_entries
 
 VERSION = 1
@@ -103,14 +103,15 @@ class Manifest(Dataset):
         return bring_to(image, self.task.image_size, self.task.channels, self._fit)
 
     def read_mask(self, sample: Sample) -> np.ndarray | None:
-        """The outlines; empty where the table names no file, None where the set has no masks."""
+        """The outlines, or layers; empty where the table names no file, None where the set has no masks."""
         if self.task.mask_kind == "none":
             return None
         entry = self._by_id[sample.id]
         masks = np.zeros((len(self.task.classes), *self.task.image_size), np.uint8)
         for number, path in enumerate(entry.masks):
             if path is not None:
-                masks[number] = bring_mask_to(self._decode(entry, path), self.task.image_size, self._fit)
+                bring = bring_layers_to if self.task.mask_kind == "layers" else bring_mask_to
+                masks[number] = bring(self._decode(entry, path), self.task.image_size, self._fit)
         return masks
 
     def mask_files(self) -> Iterable[Path]:

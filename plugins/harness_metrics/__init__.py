@@ -10,7 +10,8 @@ from harness import Component, Task, hookimpl
 if TYPE_CHECKING:
     from harness.nn import Metric
 
-_MASKS = frozenset({"eval_masks"})
+_REGIONS = frozenset({"eval_masks", "region"})
+_LAYERS = frozenset({"eval_masks", "layers"})
 _OUTLINES = frozenset({"eval_masks", "outline"})
 
 
@@ -36,6 +37,68 @@ def build_brier(task: Task, /) -> Metric:
     from harness_metrics.metrics import ScoreMetric
 
     return ScoreMetric(task, functional.brier, higher_is_better=False)
+
+
+def build_accuracy(task: Task, /) -> Metric:
+    """Share of right decisions at threshold .5."""
+    from harness.evidence import functional
+    from harness_metrics.metrics import ScoreMetric
+
+    return ScoreMetric(task, functional.accuracy, higher_is_better=True)
+
+
+def build_balanced_accuracy(task: Task, /) -> Metric:
+    """Mean of sensitivity and specificity at threshold .5."""
+    from harness.evidence import functional
+    from harness_metrics.metrics import ScoreMetric
+
+    return ScoreMetric(task, functional.balanced_accuracy, higher_is_better=True)
+
+
+def build_precision(task: Task, /) -> Metric:
+    """Share of positives among those called positive at threshold .5."""
+    from harness.evidence import functional
+    from harness_metrics.metrics import ScoreMetric
+
+    return ScoreMetric(task, functional.precision, higher_is_better=True)
+
+
+def build_recall(task: Task, /) -> Metric:
+    """Sensitivity at threshold .5."""
+    from harness.evidence import functional
+    from harness_metrics.metrics import ScoreMetric
+
+    return ScoreMetric(task, functional.recall, higher_is_better=True)
+
+
+def build_f1(task: Task, /) -> Metric:
+    """Harmonic mean of precision and recall at threshold .5."""
+    from harness.evidence import functional
+    from harness_metrics.metrics import ScoreMetric
+
+    return ScoreMetric(task, functional.f1, higher_is_better=True)
+
+
+def build_ece(task: Task, /) -> Metric:
+    """Expected calibration error in 15 bins."""
+    from harness.evidence import functional
+    from harness_metrics.metrics import ScoreMetric
+
+    return ScoreMetric(task, functional.ece, higher_is_better=False)
+
+
+def build_top1(task: Task, /) -> Metric:
+    """Share of images whose highest score is that of their class.
+
+    Raises:
+        ValueError: the task is not multi-class.
+    """
+    from harness.evidence import functional
+    from harness_metrics.metrics import ScoreMetric
+
+    if task.kind != "multiclass":
+        raise ValueError(f"'top1' needs a task of kind 'multiclass', this one is {task.kind!r}.")
+    return ScoreMetric(task, functional.top1, higher_is_better=True)
 
 
 def build_dice(task: Task, /) -> Metric:
@@ -68,12 +131,69 @@ def build_pointing(task: Task, /) -> Metric:
     return MapMetric(task, functional.pointing_per_class)
 
 
+def build_hit_rate_1(task: Task, /) -> Metric:
+    """Hit Rate 1: what the layer under the map's peak is worth, -1 to 3."""
+    return _layer_metric(task, "hit_rate_1", higher_is_better=True)
+
+
+def build_hit_rate_2(task: Task, /) -> Metric:
+    """Hit Rate 2: 1 in the key layer, 0 in the others, -1 in the background."""
+    return _layer_metric(task, "hit_rate_2", higher_is_better=True)
+
+
+def build_s_plus(task: Task, /) -> Metric:
+    """S+: mean of the map over its maximum in the key layer."""
+    return _layer_metric(task, "s_plus", higher_is_better=True)
+
+
+def build_s_minus(task: Task, /) -> Metric:
+    """S-: the same in the background."""
+    return _layer_metric(task, "s_minus", higher_is_better=False)
+
+
+def _layer_metric(task: Task, figure: str, *, higher_is_better: bool) -> Metric:
+    from harness.evidence import functional
+    from harness_metrics.metrics import LayerMetric
+
+    if task.mask_kind != "layers":
+        raise ValueError(f"{figure!r} needs masks that are grey-coded layers, these are {task.mask_kind!r}.")
+    return LayerMetric(task, functional.LAYER_FIGURES[figure], higher_is_better=higher_is_better)
+
+
 @hookimpl
 def harness_metrics() -> Iterable[Component[Metric]]:
-    """Three of scores, three of maps."""
+    """Of scores, of maps beside masks, and of maps beside layers."""
+    yield from _of_scores()
+    yield from _of_regions()
+    yield from _of_layers()
+
+
+def _of_scores() -> Iterable[Component[Metric]]:
     yield Component(name="auroc", build=build_auroc, summary="area under the ROC curve, one against the rest")
     yield Component(name="auprc", build=build_auprc, summary="average precision; chance is the prevalence")
     yield Component(name="brier", build=build_brier, summary="mean squared error of probabilities; lower is better")
+    yield Component(name="accuracy", build=build_accuracy, summary="share of right decisions at threshold .5")
+    yield Component(
+        name="balanced_accuracy", build=build_balanced_accuracy, summary="mean of sensitivity and specificity at .5"
+    )
+    yield Component(name="precision", build=build_precision, summary="positives among those called positive at .5")
+    yield Component(name="recall", build=build_recall, summary="positives called positive at .5: sensitivity")
+    yield Component(name="f1", build=build_f1, summary="harmonic mean of precision and recall at .5")
+    yield Component(
+        name="ece",
+        build=build_ece,
+        summary="expected calibration error, 15 bins of equal width; lower is better",
+        source="Guo et al. 2017, ICML; Naeini et al. 2015, AAAI",
+    )
+    yield Component(
+        name="top1",
+        build=build_top1,
+        summary="share of images whose highest score is that of their class; multi-class tasks",
+        needs=frozenset({"multiclass"}),
+    )
+
+
+def _of_regions() -> Iterable[Component[Metric]]:
     yield Component(
         name="dice",
         build=build_dice,
@@ -87,7 +207,7 @@ def harness_metrics() -> Iterable[Component[Metric]]:
         build=build_pixel_ap,
         summary="average precision over pixels (PxAP), maps min-max scaled per image",
         source="Choe et al. 2020, CVPR; 2022, TPAMI",
-        needs=_MASKS,
+        needs=_REGIONS,
         assumed={"pooling": "over the images that have the class, at image size rather than 224 px"},
     )
     yield Component(
@@ -95,5 +215,27 @@ def harness_metrics() -> Iterable[Component[Metric]]:
         build=build_pointing,
         summary="share of lesions that the map's peak falls into; tied peaks are averaged",
         source="Zhang et al. 2018, IJCV",
-        needs=_MASKS,
+        needs=_REGIONS,
     )
+
+
+def _of_layers() -> Iterable[Component[Metric]]:
+    builders = (build_hit_rate_1, build_hit_rate_2, build_s_plus, build_s_minus)
+    summaries = (
+        "worth of the skin layer under the map's peak, -1 to 3",
+        "1 for a peak in the key layer, 0 in another, -1 in the background",
+        "mean of the map over its maximum in the key layer",
+        "mean of the map over its maximum in the background; lower is better",
+    )
+    for build, summary in zip(builders, summaries, strict=True):
+        yield Component(
+            name=build.__name__.removeprefix("build_"),
+            build=build,
+            summary=summary,
+            source="SaliencyCNNAnalysis, skin-layer maps in grey code",
+            needs=_LAYERS,
+            assumed={
+                "peak": "all pixels that tie for the map's maximum",
+                "negatives": "only images of the class count",
+            },
+        )

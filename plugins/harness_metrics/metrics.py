@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,45 @@ class MapMetric(Metric):
         """
         functional.check_once(maps)
         return self._of(maps, self._classes)
+
+
+class LayerMetric(Metric):
+    """A figure of a map beside a picture of layers, averaged over the images that have the class.
+
+    Args:
+        of: level -> row of `harness.evidence.functional.layer_terms` to a value.
+    """
+
+    def __init__(
+        self, task: Task, of: Callable[[Mapping[int, Mapping[str, Any]]], float], *, higher_is_better: bool
+    ) -> None:
+        self._classes, self._of, self.higher_is_better = task.classes, of, higher_is_better
+        self.reset()
+
+    def update(self, output: Output, batch: Batch) -> None:
+        """Adds one batch's evidence beside its layers.
+
+        Raises:
+            ValueError: the batch has no masks; only a stage that may read them can use this metric.
+        """
+        if output.evidence is None:
+            return
+        if batch.targets is None:
+            raise ValueError("a metric of maps needs batches with masks.")
+        drawn = (batch.targets.masks > 0).any(-1).any(-1)
+        counts = (batch.labels == 1) & batch.targets.known & drawn
+        for image, k in counts.nonzero().tolist():
+            rows = functional.layer_terms(_numpy(output.evidence[image, k]), _numpy(batch.targets.masks[image, k]))
+            self._values[self._classes[k]].append(self._of({row["level"]: row for row in rows}))
+
+    def compute(self) -> dict[str, float]:
+        """Mean over all images, a value a class, and their mean."""
+        means = {name: functional.mean_defined(values) for name, values in self._values.items()}
+        return {"": functional.mean_defined(list(means.values())), **means}
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self._values: dict[str, list[float]] = {name: [] for name in self._classes}
 
 
 def _numpy(values: Tensor) -> Array:

@@ -257,3 +257,14 @@ def test_the_study_may_say_which_columns_are_metadata_without_changing_the_data(
     assert mistakes(tmp_path, metadata=("veiw",)) == [
         f"{tmp_path / 'set' / 'table.csv'}: no column named 'veiw'; did you mean 'view'?"
     ]
+
+
+def test_layers_keep_their_grey_values_and_strange_ones_are_background() -> None:
+    from harness_datasets.images import bring_layers_to
+
+    grey = np.repeat(np.array([[255, 127, 64, 33, 0, 200]], np.uint8), 2, 0)
+    found = bring_layers_to(grey, (4, 12), "stretch")
+    np.testing.assert_array_equal(found[0, ::2], [255, 128, 64, 32, 0, 0])
+    np.testing.assert_array_equal(bring_layers_to(np.dstack([grey] * 3), (2, 6), "stretch")[0], found[0, ::2])
+    with pytest.raises(ValueError, match="layer map"):
+        bring_layers_to(np.dstack([grey, grey, 255 - grey]), (2, 6), "stretch")

@@ -284,7 +284,8 @@ def test_between_epochs_the_caller_is_under_no_seal(tiny: Catalog, workspace: Wo
 def test_confirm_leaves_tables_pictures_and_weights(tiny: Catalog, workspace: Workspace, kind: str):
     spec = tiny_spec(stage="confirm", dataset={"kind": kind}, explain={"images": 5})
     result = _end(spec, tiny, workspace)
-    assert set(result.files) == {"predictions.parquet", "maps.parquet", "overlays.npz", "weights.safetensors"}
+    tables = {f"{name}.parquet" for name in ("predictions", "maps", "lesions", "candidates")}
+    assert set(result.files) == {*tables, "overlays.npz", "weights.safetensors"}
     assert result.ledger["opened"] == ["train", "val", "test"]
     assert result.ledger["masks"] == {"fit": [], "test": ["val", "test"]}
 

@@ -1,0 +1,57 @@
+"""What the masks of a data set draw, and which figures of maps that allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.contract.types import MaskKind, Task
+
+LAYERS: Mapping[int, int] = {255: 3, 128: 2, 64: 1, 32: 0, 0: -1}
+"""Grey value of a layer map -> how much the layer matters; 255 is the key layer, 0 the background."""
+KEY_LAYER = 255
+TOLERANCE = 8
+"""A grey value this close to a layer's is that layer's: maps stored with loss are a little off."""
+
+REGIONS: frozenset[MaskKind] = frozenset({"outline", "circle", "box"})
+"""Kinds of mask that say of each pixel whether it is inside a lesion; layers say which layer it is."""
+
+_OUTLINES: frozenset[MaskKind] = frozenset({"outline"})
+_LAYERS: frozenset[MaskKind] = frozenset({"layers"})
+
+ALLOWED: Mapping[str, frozenset[MaskKind]] = {
+    "dice": _OUTLINES,
+    "dice_fitted": _OUTLINES,
+    "dice_fitted_scaled": _OUTLINES,
+    "pixel_ap": REGIONS,
+    "pointing": REGIONS,
+    "box_accuracy": REGIONS,
+    "froc": REGIONS,
+    "hit_rate_1": _LAYERS,
+    "hit_rate_2": _LAYERS,
+    "s_plus": _LAYERS,
+    "s_minus": _LAYERS,
+    "s_123": _LAYERS,
+    "layer_jaccard": _LAYERS,
+}
+"""Family of figures -> the kinds of mask it is computed for; docs/metrics.md shows the same table.
+
+Areas are compared (Dice) where the lesion's border was drawn; a circle or box holds healthy tissue.
+"""
+
+
+def offers(task: Task) -> frozenset[str]:
+    """What a task's labels and masks offer, in the words of `Component.needs`.
+
+    "eval_masks" (any), "train_masks" and "region" (outlines, circles or boxes), the kind of mask itself, and
+    "multiclass" where exactly one class holds.
+    """
+    found = {"multiclass"} if task.kind == "multiclass" else set[str]()
+    if task.mask_kind != "none":
+        found |= {"eval_masks", task.mask_kind}
+    if task.mask_kind in REGIONS:
+        found |= {"train_masks", "region"}
+    return frozenset(found)
+
+
+KINDS_OF_TASK = frozenset({"multiclass", "region", *REGIONS, "layers"})
+"""The words of `offers` that say what a task is like, not what a stage may read."""
