@@ -17,7 +17,7 @@ from harness_datasets.canvas import Shape, coverage, power_law_texture
 from harness_datasets.lesions import REACH, Form, Thing, band, thin
 from harness_datasets.patients import CLASSES, SyntheticBreasts
 
-VERSION = 2
+VERSION = 3
 EXPONENT = 3.0
 JITTER = 0.7, 1.4  # of anything's contrast
 DEPTHS = 0.24, 0.64  # of a thing's centre, from the chest wall over the breast's depth
@@ -51,7 +51,7 @@ class Scene:
             return easy + (hard - easy) * difficulty
 
         radii, fibres = (between(0.045, 0.03), between(0.08, 0.055)), (between(2, 6), between(10, 40))
-        return cls(between(0.38, 0.12), radii, fibres, round(between(0, 4)))
+        return cls(between(0.5, 0.12), radii, fibres, round(between(0, 4)))
 
 
 class PhantomMammograms(SyntheticBreasts):
