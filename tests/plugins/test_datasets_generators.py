@@ -9,8 +9,8 @@ import pytest
 from scipy.ndimage import binary_dilation
 
 from harness.contract.errors import InputError
-from harness.trial.shortcuts import SUSPECT, shortcut_auc
 from harness.trial.cache import Cache
+from harness.trial.shortcuts import SUSPECT, shortcut_auc
 from harness_datasets import build_needle_digits, build_phantom_mammograms
 from harness_datasets.canvas import Ellipse, Stroke, coverage, power_law_texture
 from harness_datasets.glyphs import load_glyphs
