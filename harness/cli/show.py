@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from typing import Any
 
 import click
@@ -35,13 +36,12 @@ def show_costs(app: App, results: Results) -> None:
 
     costs = costs_of(app, results)
     spent = ", ".join(f"{count} in {stage}" for stage, count in costs["epochs"].items())
-    click.echo(f"epochs:  {spent}")
-    for line in supervision_lines(costs["supervision"]):
-        click.echo(f"ledger:  {line}")
+    lines = [f"epochs:  {spent}", *(f"ledger:  {line}" for line in supervision_lines(costs["supervision"]))]
     if costs["test_openings"] is not None:
-        click.echo(
-            f"ledger:  The test split of these data was opened {_times(costs['test_openings'])}, by all studies."
-        )
+        opened = _times(costs["test_openings"])
+        lines.append(f"ledger:  The test split of these data was opened {opened}, by all studies.")
+    for line in lines:
+        click.echo(textwrap.fill(line, app.out.width, subsequent_indent=" " * 9))
 
 
 def costs_of(app: App, results: Results) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def box_ious(saliency: Array, boxes: Array, size: tuple[int, int]) -> Array:
     from scipy import ndimage
 
     scaled = min_max(fitting(saliency, size))
+    scaled = scaled if scaled.any() else scaled + 1  # a constant map is hot everywhere, at every threshold
     rows, columns = (cell_edges(cells, out) for cells, out in zip(scaled.shape, size, strict=True))
     extents = np.outer(np.diff(rows), np.diff(columns)).ravel()
     pixels = None if extents.min() == extents.max() else extents  # counting alone is quicker

@@ -318,6 +318,6 @@ def test_means_leave_out_what_is_undefined() -> None:
 
 
 def test_differences_are_taken_at_equal_seeds_only() -> None:
-    variant = {0: {"test/auroc": 0.8}, 1: {"test/auroc": 0.6}, 2: {"test/auroc": 0.1}}
-    baseline = {0: {"test/auroc": 0.7}, 1: {"test/auroc": 0.6}}
+    variant = {(0, None): {"test/auroc": 0.8}, (1, None): {"test/auroc": 0.6}, (2, None): {"test/auroc": 0.1}}
+    baseline = {(0, None): {"test/auroc": 0.7}, (1, None): {"test/auroc": 0.6}}
     assert paired(variant, baseline, ("auroc",))["difference/test/auroc"] == pytest.approx(0.05)

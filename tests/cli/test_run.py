@@ -212,8 +212,8 @@ def test_removing_a_study_removes_its_searches_from_a_shared_database_and_no_oth
 
 
 def test_show_tells_what_was_spent_and_read(finished: Any) -> None:
-    shown = finished.harness("study", "show", "tiny").stdout
-    assert "epochs:  8 in search, 8 in confirm" in shown
+    shown = " ".join(finished.harness("study", "show", "tiny").stdout.split())
+    assert "epochs: 8 in search, 8 in confirm" in shown
     assert "to fit 24 images: 24 with labels, 0 with masks; to select 12 images: 12 with labels, 0 with masks." in shown
     assert "The test split of these data was opened 4 times, by all studies." in shown
     value = json.loads(finished.harness("study", "show", "tiny", "--json").stdout)

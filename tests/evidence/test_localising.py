@@ -48,6 +48,12 @@ def test_a_map_that_is_its_mask_has_the_lesions_box_at_every_threshold_above_zer
     assert found[0] == pytest.approx(48 / (24 * 16))  # at 0 everything is hot
 
 
+@pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
+def test_a_constant_map_has_the_box_of_the_whole_image_at_every_threshold(value: float) -> None:
+    found = box_ious(np.full((3, 4), value, np.float32), np.array([[0, 0, 4, 6]]), (6, 8))
+    assert np.allclose(found, 0.5)
+
+
 @pytest.mark.parametrize("shape", [(6, 4), (5, 3), (24, 16), (48, 40)])
 def test_the_box_of_a_small_map_is_that_of_the_map_drawn_large(shape: tuple[int, int]) -> None:
     saliency, lesion = np.random.default_rng(1).random(shape), mask((3, 4, 11, 10), (13, 18, 16, 24))

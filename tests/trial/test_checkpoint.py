@@ -36,8 +36,8 @@ def _numbers(epoch: Epoch) -> Epoch:
 
 
 def _run(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> tuple[dict[int, Epoch], TrialResult]:
-    *epochs, result = run_trial(spec, catalog, workspace)
-    return {epoch.number: _numbers(epoch) for epoch in epochs}, result
+    *before, result = run_trial(spec, catalog, workspace)
+    return {epoch.number: _numbers(epoch) for epoch in before if isinstance(epoch, Epoch)}, result
 
 
 def _assert_same(first: TrialResult, second: TrialResult) -> None:
@@ -117,7 +117,7 @@ def test_a_checkpoint_that_cannot_be_written_is_the_machines_fault(tiny: Catalog
 _SCRIPT = """
 import sys
 from pathlib import Path
-from harness.contract.types import Epoch, TrialSpec, Workspace
+from harness.contract.types import Epoch, TrialResult, TrialSpec, Workspace
 from harness.testing.fakes import tiny_catalog
 from harness.trial.trial import run_trial
 
@@ -127,7 +127,7 @@ workspace = Workspace(data=root, cache=root / "cache", checkpoints=root / "check
 for item in run_trial(spec, tiny_catalog(), workspace):
     if isinstance(item, Epoch):
         print(item.number, flush=True)
-    else:
+    elif isinstance(item, TrialResult):
         print(item.state, item.reason, flush=True)
         (root / "weights").write_bytes(item.files["weights.safetensors"])
 """

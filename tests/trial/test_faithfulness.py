@@ -227,7 +227,7 @@ def test_what_is_not_asked_for_costs_nothing(drawn: Catalog, workspace: Workspac
 def test_it_is_measured_from_saved_weights_as_well(drawn: Catalog, workspace: Workspace):
     spec = _spec("edges", use=["zero", "deletion", "randomise"])
     result = _end(spec, drawn, workspace)
-    again = measure(spec, drawn, workspace, result.files["weights.safetensors"])
+    again = measure(spec, drawn, workspace, result.files["weights.safetensors"], lambda: None)
     first, second = (from_bytes(item.files["faithfulness.parquet"]) for item in (result, again))
     assert first.equals(second)
 
