@@ -57,8 +57,11 @@ def padded(batch: Batch, more: int, value: float = 9.0) -> Batch:
 def reordered(batch: Batch, order: Tensor) -> Batch:
     """The same bags with their instances in another order, the padding among them."""
     assert batch.mask is not None
-    pick = {name: getattr(batch, name) for name in ("images", "features", "coords", "mask")}
-    return replace(batch, **{name: None if value is None else value[:, order] for name, value in pick.items()})
+    chosen: dict[str, Any] = {}
+    for name in ("images", "features", "coords", "mask"):
+        value = getattr(batch, name)
+        chosen[name] = None if value is None else value[:, order]
+    return replace(batch, **chosen)
 
 
 def _mark(instance: Tensor, number: int, brightness: float) -> None:

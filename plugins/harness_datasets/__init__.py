@@ -113,6 +113,164 @@ def build_needle_digits(
     )
 
 
+def build_digit_bags(
+    root: Path,
+    /,
+    *,
+    bags: tuple[int, int, int] = (200, 100, 200),
+    targets: tuple[int, ...] = (9, 3),
+    mean: float = 10.0,
+    deviation: float = 2.0,
+    law: Literal["balanced", "random"] = "balanced",
+    digit_px: int = 28,
+    seed: int = 0,
+) -> Dataset:
+    """Bags of scikit-learn's handwritten digits: is there a 9, is there a 3? Needs no data of the user's.
+
+    A patient has two bags and an exposure of their own, which says nothing of the labels. Train without flips: a
+    mirrored digit is another digit.
+
+    Args:
+        root: not used; the digits (1,797 of 8 x 8) come with scikit-learn.
+        bags: numbers for train, val and test.
+        targets: the digits that are asked for, a class each.
+        mean: of the Gaussian whose integer part is a bag's size, at least the number of targets.
+        deviation: of the same.
+        law: see `build_mnist_bags`.
+        digit_px: side that the digits are brought to.
+        seed: of everything but the split of the handwriting.
+
+    Raises:
+        InputError: a parameter is out of range.
+    """
+    from harness_datasets.digit_bags import DigitBags
+
+    params = {"digits": "sklearn", "bags": list(bags), "targets": list(targets), "mean": float(mean), "law": law}
+    params |= {"deviation": float(deviation), "digit_px": digit_px, "per_patient": 2, "seed": seed}
+    return DigitBags("digit_bags", root, digit_bags_task(targets=targets, digit_px=digit_px), params)
+
+
+def build_mnist_bags(
+    root: Path,
+    /,
+    *,
+    bags: tuple[int, int, int] = (200, 100, 1000),
+    targets: tuple[int, ...] = (9,),
+    mean: float = 10.0,
+    deviation: float = 2.0,
+    law: Literal["balanced", "random"] = "balanced",
+    seed: int = 0,
+) -> Dataset:
+    """MNIST-bags of Ilse et al. 2018: a bag is positive if a 9 is in it; negative bags have none.
+
+    The paper draws training bags from MNIST's 60,000 training digits and test bags from its 10,000 test digits.
+    Here the latter alone are there: 60 % of each digit are for training bags, 20 % for val and 20 % for test.
+
+    Args:
+        root: the data root, with digits/digits_t10k.npz.
+        bags: numbers for train (the paper: 50 to 500), val (the paper has none) and test (the paper: 1,000).
+        targets: the digit that makes a bag positive; more than one are classes of their own.
+        mean: of the Gaussian whose integer part is a bag's size, at least 1; the paper: 10, 50 and 100.
+        deviation: of the same; the paper: 2, 10 and 20.
+        law: "balanced": half of the bags are positive, drawn until the target is in, and a negative bag is drawn
+            from the other digits; a bag's size says nothing of its label. "random": every digit is drawn evenly
+            and the label is what comes of it, so that long bags are positive more often. The authors' code has a
+            loader of either kind.
+        seed: of everything but the split of the handwriting.
+
+    Raises:
+        InputError: a parameter is out of range, or the digits are not there.
+    """
+    from harness_datasets.digit_bags import DigitBags
+
+    params = {"digits": "mnist", "bags": list(bags), "targets": list(targets), "mean": float(mean), "law": law}
+    params |= {"deviation": float(deviation), "digit_px": 28, "per_patient": 1, "seed": seed}
+    return DigitBags("mnist_bags", root, mnist_bags_task(targets=targets), params)
+
+
+def digit_bags_task(*, targets: tuple[int, ...] = (9, 3), digit_px: int = 28, **_: Any) -> Task:
+    """What digit bags are about, known without building them."""
+    classes = tuple(f"digit_{target}" for target in targets)
+    return Task(classes=classes, unit="bag", image_size=(digit_px, digit_px), sample="bag")
+
+
+def mnist_bags_task(*, targets: tuple[int, ...] = (9,), **_: Any) -> Task:
+    """The same, with the defaults of mnist_bags."""
+    return digit_bags_task(targets=targets)
+
+
+def build_feature_bags(
+    root: Path,
+    /,
+    *,
+    path: str,
+    labels: tuple[str, ...],
+    features: int,
+    kind: Literal["multilabel", "multiclass"] = "multilabel",
+    where: str = "",
+    file: str = "features",
+    key: str = "features",
+    coords: str = "",
+    group: str = "patient_id",
+    id: str = "",
+    unit: str = "bag",
+    split: str = "split",
+    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    folds: int = 0,
+    fold: int = 0,
+    seed: int = 0,
+    metadata: tuple[str, ...] | None = None,
+) -> Dataset:
+    """Bags of feature vectors that a CSV or Parquet table lists: a file of vectors a row, NumPy, HDF5 or Parquet.
+
+    Args:
+        root: the user's data root; neither table nor files may lie outside.
+        path: of the table, relative to the root; paths inside it are relative to the table.
+        labels: the classes; each has a column `label_<name>` of 1, 0 or nothing (unknown).
+        features: the length of a vector.
+        kind: in "multiclass" exactly one label holds.
+        where: which rows to keep.
+        file: column with the path of a bag's file: .npy with "n d", .h5 or .hdf5 with a data set "n d", .parquet
+            with a row a vector.
+        key: the name of that data set in an HDF5 file.
+        coords: the coordinates of the vectors: name of the data set "n 2" in an HDF5 file, or two columns of a
+            Parquet file, as "x,y"; "" reads none. Other columns of a Parquet file are the vector, in their order.
+        group: column with the patient; no patient is in two splits.
+        id: column with a unique name; the file's path where "".
+        unit: column that says which bags are diagnosed together, or "bag".
+        split: as in `build_manifest`, and so are the following.
+        fractions: of train, val and test.
+        folds: from 3 on, patients are dealt out to so many folds whatever the table says.
+        fold: the fold that is the test split.
+        seed: of that deal.
+        metadata: the columns that `harness data check --full` holds against the labels.
+
+    Raises:
+        InputError: with every mistake of the table and its files, each with its row.
+    """
+    from harness_datasets.feature_bags import FeatureBags
+    from harness_datasets.table import Columns
+
+    used = "" if folds else split
+    columns = Columns(file, group, labels, False, id, "" if unit == "bag" else unit, used, metadata)
+    task = feature_bags_task(labels=labels, features=features, kind=kind, unit=unit)
+    return FeatureBags(
+        root, task, path, columns, where=where, key=key, coords=coords, deal=(fractions, folds, fold, seed)
+    )
+
+
+def feature_bags_task(
+    *,
+    labels: tuple[str, ...],
+    features: int,
+    kind: Literal["multilabel", "multiclass"] = "multilabel",
+    unit: str = "bag",
+    **_: Any,
+) -> Task:
+    """What the parameters of feature bags say of their task; the table is not opened."""
+    return Task(kind=kind, classes=tuple(labels), unit=unit, sample="features", features=features)
+
+
 def build_manifest(
     root: Path,
     /,
@@ -232,6 +390,36 @@ def canvas_task(*, image_size: tuple[int, int] = (96, 72), **_: Any) -> Task:
 @hookimpl
 def harness_datasets() -> Iterable[Component[Dataset]]:
     """The built-in data sets."""
+    ilse = "Ilse, Tomczak, Welling 2018, ICML"
+    positives = {
+        "number of targets": "in a positive bag of the balanced law what comes of drawing evenly until there is one; "
+        "the paper asks for one or more",
+        "validation": "bags of their own, of digits of their own; the paper has none",
+    }
+    yield Component(
+        name="digit_bags",
+        build=build_digit_bags,
+        summary="bags of scikit-learn's handwritten digits: is there a 9, is there a 3?",
+        source=f"after {ilse}; handwriting: UCI digits by scikit-learn",
+        task=digit_bags_task,
+        tiny={"bags": (8, 8, 8), "digit_px": 8},
+        assumed=positives,
+    )
+    yield Component(
+        name="feature_bags",
+        build=build_feature_bags,
+        summary="bags of feature vectors listed in a CSV or Parquet table: NumPy, HDF5, Parquet",
+        task=feature_bags_task,
+    )
+    yield Component(
+        name="mnist_bags",
+        build=build_mnist_bags,
+        summary="MNIST-bags: is there a 9 among the digits of a bag? Needs digits/digits_t10k.npz",
+        source=ilse,
+        task=mnist_bags_task,
+        tiny={"bags": (8, 8, 8)},
+        assumed={**positives, "digits": "the 10,000 test digits of MNIST, shared out 60/20/20 to train, val and test"},
+    )
     yield Component(
         name="phantom_mammograms",
         build=build_phantom_mammograms,

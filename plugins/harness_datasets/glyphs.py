@@ -54,11 +54,8 @@ def load_glyphs(root: Path, source: str, side_px: int) -> Glyphs:
     Raises:
         InputError: the file of "mnist" is not below the data root.
     """
-    from scipy.ndimage import zoom
-
-    raw, digits = _mnist(root) if source == "mnist" else _sklearn()
-    ink = np.clip(zoom(raw, (1, side_px / raw.shape[1], side_px / raw.shape[2]), order=1), 0, 1)
-    members = {split: {digit: _share(digits, digit, *share) for digit in range(10)} for split, share in SHARES.items()}
+    ink, digits = load_ink(root, source, side_px)
+    members = shared_out(digits)
     features = _features(ink)
     alike = {}
     for by_digit in members.values():
@@ -67,6 +64,23 @@ def load_glyphs(root: Path, source: str, side_px: int) -> Glyphs:
             distances = ((features[others] - features[target]) ** 2).sum(1)
             alike[int(target)] = others[np.argsort(distances, kind="stable")[:NEAREST]]
     return Glyphs(digits, ink, members, alike)
+
+
+def load_ink(root: Path, source: str, side_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each glyph's ink in [0, 1], "n h w", and what it says, "n".
+
+    Raises:
+        InputError: the file of "mnist" is not below the data root.
+    """
+    from scipy.ndimage import zoom
+
+    raw, digits = _mnist(root) if source == "mnist" else _sklearn()
+    return np.clip(zoom(raw, (1, side_px / raw.shape[1], side_px / raw.shape[2]), order=1), 0, 1), digits
+
+
+def shared_out(digits: np.ndarray) -> Mapping[str, Mapping[int, np.ndarray]]:
+    """Numbers of the glyphs that a split may use, by digit."""
+    return {split: {digit: _share(digits, digit, *share) for digit in range(10)} for split, share in SHARES.items()}
 
 
 def _share(digits: np.ndarray, digit: int, low: float, high: float) -> np.ndarray:

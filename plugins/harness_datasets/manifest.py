@@ -53,7 +53,7 @@ class Manifest(Dataset):
         mistakes = Mistakes(self.path)
         entries = read_entries(self.path, root, columns, where, mistakes, lenient=unseen)
         if task.kind == "multiclass":
-            _check_multiclass(entries, mistakes)
+            check_multiclass(entries, mistakes)
         mistakes.raise_if_any()
         if unseen:
             self._entries = [replace(entry, split="test") for entry in entries]
@@ -196,7 +196,8 @@ def _channels(image: np.ndarray) -> int:
     return 1 if image.ndim == 2 or (image[..., :1] == image).all() else 3
 
 
-def _check_multiclass(entries: Sequence[Entry], mistakes: Mistakes) -> None:
+def check_multiclass(entries: Sequence[Entry], mistakes: Mistakes) -> None:
+    """Notes each row of which not exactly one label holds."""
     for entry in entries:
         if sum(label == 1 for label in entry.labels) != 1 or any(map(math.isnan, entry.labels)):
             mistakes.add('kind = "multiclass" expects exactly one label of 1, and no unknown one', entry.row)

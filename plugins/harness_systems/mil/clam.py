@@ -1,0 +1,138 @@
+"""CLAM: Lu, Williamson, Chen et al. 2021, Nature Biomedical Engineering 5, 555.
+
+"Data-efficient and weakly supervised computational pathology on whole-slide images".
+
+Gated attention over the instances, one branch for all classes (SB) or one a class (MB). Of each bag the instances that
+a class attends to most and least train a two-way classifier of that class, whose vectors thereby part.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from harness import Task
+from harness.nn import Batch, Model, Output
+from harness_systems.mil.encoders import Instances, bag_loss, bag_output, over_instances, real
+
+MARGIN = 1.0
+TEMPERATURE = 1.0
+
+
+class GatedAttention(nn.Module):
+    """Raw scores "b n w" of w branches that share their hidden layer; everything has a bias."""
+
+    def __init__(self, features: int, dim: int, branches: int, dropout: float) -> None:
+        super().__init__()
+        self.value = nn.Sequential(nn.Linear(features, dim), nn.Tanh(), nn.Dropout(dropout))
+        self.gate = nn.Sequential(nn.Linear(features, dim), nn.Sigmoid(), nn.Dropout(dropout))
+        self.score = nn.Linear(dim, branches)
+
+    def forward(self, vectors: Float[Tensor, "b n d"]) -> Float[Tensor, "b n w"]:
+        """Before the softmax."""
+        scores: Tensor = self.score(self.value(vectors) * self.gate(vectors))
+        return scores
+
+
+class Clam(Model):
+    """CLAM-SB (one branch) or CLAM-MB (a branch a class).
+
+    Args:
+        task: bags.
+        instances: makes the vectors.
+        branches: "single" or "multiple".
+        attention_dim: width of the attention's hidden layer.
+        dropout: in the attention.
+        clustered: B, how many instances at either end are given a pseudo-label.
+        clustering_loss: "svm" is the smooth top-1 SVM loss, "ce" cross-entropy.
+        bag_weight: share of the bag's loss; the rest is the clustering's.
+        subtyping: whether the top instances of a class that the bag has not are pseudo-labelled out.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        instances: Instances,
+        *,
+        branches: Literal["single", "multiple"],
+        attention_dim: int,
+        dropout: float,
+        clustered: int,
+        clustering_loss: Literal["svm", "ce"],
+        bag_weight: float,
+        subtyping: bool,
+    ) -> None:
+        super().__init__()
+        classes = len(task.classes)
+        self._task, self._clustered, self._subtyping = task, clustered, subtyping
+        self._bag_weight, self._clustering_loss = bag_weight, clustering_loss
+        self._many = branches == "multiple"
+        self.instances = instances
+        self.attention = GatedAttention(instances.width, attention_dim, classes if self._many else 1, dropout)
+        self.classifier = nn.Linear(instances.width, classes)
+        self.clusters = nn.ModuleList(nn.Linear(instances.width, 2) for _ in range(classes))
+
+    def forward(self, batch: Batch) -> Output:
+        """`parts`: `attention`, `attention_raw` before the softmax (heat maps are drawn from its percentiles)."""
+        vectors, mask = self.instances(batch), real(batch)
+        raw = self.attention(vectors)
+        attention = over_instances(raw, mask)
+        bags = torch.einsum("bnw,bnd->bwd", attention, vectors.float())
+        if self._many:
+            logits = torch.einsum("bkd,kd->bk", bags, self.classifier.weight.float()) + self.classifier.bias
+        else:
+            logits = self.classifier(bags[:, 0])
+        return bag_output(
+            self._task, logits, {"attention": attention, "attention_raw": raw, "vectors": vectors, "mask": mask}
+        )
+
+    def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
+        """The bag's and the clustering's, weighted."""
+        assert out.logits is not None
+        bag = bag_loss(self._task, out.logits, batch)
+        clustering = self._clustering(out, batch.labels)
+        return {"bag": self._bag_weight * bag, "clustering": (1 - self._bag_weight) * clustering}
+
+    def _clustering(self, out: Output, labels: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
+        """Mean over the bags and classes that have pseudo-labels."""
+        vectors, attention, mask = (out.parts[name] for name in ("vectors", "attention", "mask"))
+        found = [vectors.new_zeros(()).float() * sum(net.weight.sum() + net.bias.sum() for net in self.clusters)]
+        for row in range(len(labels)):
+            here = mask[row].nonzero()[:, 0]
+            for k, cluster in enumerate(self.clusters):
+                if labels[row, k] != 1 and not (self._subtyping and labels[row, k] == 0):
+                    continue
+                highest, lowest = ends(attention[row, here, k if self._many else 0], self._clustered)
+                inside = torch.full_like(highest, int(labels[row, k] == 1))
+                chosen = highest if labels[row, k] == 0 else torch.cat([highest, lowest])
+                pseudo = torch.cat([inside, torch.zeros_like(lowest)])[: len(chosen)]
+                scores = cluster(vectors[row, here[chosen]].to(cluster.weight.dtype))
+                found.append(self._two_way(scores, pseudo))
+        return torch.stack(found).sum() / max(1, len(found) - 1)
+
+    def _two_way(self, scores: Float[Tensor, "m 2"], labels: Int[Tensor, " m"]) -> Float[Tensor, ""]:
+        return functional.cross_entropy(scores, labels) if self._clustering_loss == "ce" else smooth_svm(scores, labels)
+
+
+def ends(attention: Float[Tensor, " n"], count: int) -> tuple[Int[Tensor, " p"], Int[Tensor, " q"]]:
+    """The `count` instances of highest and of lowest attention; none is in both.
+
+    A bag of fewer than 2 `count` instances gives half of them each; a single instance is the highest.
+    """
+    order = attention.detach().argsort(descending=True, stable=True)
+    lowest = min(count, len(order) // 2)
+    return order[: max(1, lowest)], order[len(order) - lowest :]
+
+
+def smooth_svm(scores: Float[Tensor, "m k"], labels: Int[Tensor, " m"]) -> Float[Tensor, ""]:
+    """The smooth top-1 SVM loss with margin 1 and temperature 1, mean over m.
+
+    Source: Berrada, Zisserman, Kumar 2018, "Smooth loss functions for deep top-k classification", ICLR, eq. 8, k = 1.
+    """
+    margins = MARGIN * (1 - functional.one_hot(labels, scores.shape[1]))
+    own = scores.gather(1, labels[:, None])
+    return (TEMPERATURE * ((scores - own + margins) / TEMPERATURE).logsumexp(1)).mean()

@@ -1,0 +1,64 @@
+"""DSMIL: Li, Li, Eliceiri 2021, CVPR.
+
+"Dual-stream multiple instance learning network for whole slide image classification with self-supervised contrastive
+learning".
+
+Stream 1 scores each instance; its highest of a class is the critical one. Stream 2 weighs all instances by how alike
+their queries are to the critical instance's.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from harness import Task
+from harness.nn import Batch, Model, Output
+from harness_systems.mil.encoders import Instances, bag_loss, linked, over_instances, real
+
+
+class Dsmil(Model):
+    """Both streams, over the same vectors.
+
+    Args:
+        task: bags.
+        instances: makes the vectors.
+        query_dim: width of the queries.
+    """
+
+    def __init__(self, task: Task, instances: Instances, query_dim: int) -> None:
+        super().__init__()
+        classes = len(task.classes)
+        self._task = task
+        self.instances = instances
+        self.score = nn.Linear(instances.width, classes)
+        self.query = nn.Sequential(
+            nn.Linear(instances.width, query_dim), nn.ReLU(), nn.Linear(query_dim, query_dim), nn.Tanh()
+        )
+        self.classifier = nn.Conv1d(classes, classes, instances.width)
+
+    def forward(self, batch: Batch) -> Output:
+        """Heads `bag` and `max`: the streams by themselves; the model's own scores are of their mean logit."""
+        vectors, mask = self.instances(batch), real(batch)
+        scores = self.score(vectors).float().masked_fill(~mask[..., None], -math.inf)
+        highest, critical = scores.max(1)  # b k
+        queries = self.query(vectors).float()
+        own = queries.gather(1, critical[..., None].expand(-1, -1, queries.shape[2]))  # b k q
+        attention = over_instances(torch.einsum("bnq,bkq->bnk", queries, own) / math.sqrt(queries.shape[2]), mask)
+        bags: Float[Tensor, "b k d"] = torch.einsum("bnk,bnd->bkd", attention, vectors.float())
+        bag = self.classifier(bags)[..., 0].float()
+        logits = (bag + highest) / 2
+        return Output(
+            probs=linked(self._task, logits),
+            logits=logits,
+            heads={"bag": linked(self._task, bag), "max": linked(self._task, highest)},
+            parts={"attention": attention, "bag_logits": bag, "max_logits": highest},
+        )
+
+    def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
+        """Half of each stream's."""
+        names = ("bag", "max")
+        return {name: 0.5 * bag_loss(self._task, out.parts[f"{name}_logits"], batch) for name in names}

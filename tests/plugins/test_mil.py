@@ -1,0 +1,170 @@
+"""The systems over bags: what the papers promise, and what a small or padded bag must not break."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+import harness_systems
+from harness.contract.catalog import Catalog
+from harness.contract.types import Task
+from harness.testing.bag_batches import bag_batch
+from harness.testing.contracts_bags import InstanceLaws
+from harness_systems.mil.clam import ends, smooth_svm
+from harness_systems.mil.nystrom import nystrom, pseudo_inverse, segment_means
+from harness_systems.mil.transmil import squared
+
+TABLE = Task(classes=("a", "b"), sample="features", features=12)
+BAG = Task(classes=("a", "b"), sample="bag", image_size=(28, 28))
+
+
+class TestInstanceLaws(InstanceLaws):
+    plugin = harness_systems
+    task = Task(classes=("benign", "malignant"), image_size=(28, 28))
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return Catalog.discover()
+
+
+def _build(catalog, task, name, **params):
+    torch.manual_seed(0)
+    return catalog.build("architecture", {"use": name, **params}, task)
+
+
+def _parameters(module):
+    return sum(value.numel() for value in module.parameters())
+
+
+def test_the_encoder_and_attention_are_those_of_ilse(catalog):
+    model = _build(catalog, Task(classes=("nine",), sample="bag", image_size=(28, 28)), "attention_mil")
+    convolutions = (25 + 1) * 20 + (20 * 25 + 1) * 50
+    assert _parameters(model.instances) == convolutions + (800 + 1) * 500
+    assert _parameters(model.pooling) == (500 + 1) * 128 + 128 + 1
+    assert _parameters(model.classifier) == 500 + 1
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max", "gated_attention", "top_fraction", "lse"])
+def test_poolings_can_be_swapped(catalog, pooling):
+    model = _build(catalog, TABLE, "attention_mil", dim=8, pooling={"use": pooling})
+    assert model(bag_batch(TABLE, torch.zeros(3, 2))).probs.shape == (3, 2)
+
+
+def test_a_pooling_of_probabilities_is_refused(catalog):
+    with pytest.raises(Exception, match="'noisy_or' pools probabilities only"):
+        _build(catalog, TABLE, "attention_mil", pooling={"use": "noisy_or"})
+
+
+def test_an_encoder_of_any_backbone_sees_no_padding(catalog):
+    model = _build(catalog, BAG, "attention_mil", dim=8, backbone={"use": "resnet22", "stride": 8, "width": 2})
+    seen = []
+    model.instances.encoder.register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    batch = bag_batch(BAG, torch.zeros(3, 2))
+    model(batch)
+    assert seen == [int(batch.mask.sum())]
+
+
+def test_images_too_small_for_the_encoder_are_refused(catalog):
+    with pytest.raises(Exception, match="needs images of 16 x 16 px, these have 12 x 12"):
+        _build(catalog, Task(classes=("a",), sample="bag", image_size=(12, 12)), "dsmil")
+
+
+@pytest.mark.parametrize(("instances", "top", "bottom"), [(1, 1, 0), (2, 1, 1), (5, 2, 2), (16, 8, 8), (30, 8, 8)])
+def test_the_ends_of_a_bag_never_overlap(instances, top, bottom):
+    attention = torch.linspace(0, 1, instances)[torch.randperm(instances, generator=torch.Generator().manual_seed(0))]
+    highest, lowest = ends(attention, 8)
+    assert (len(highest), len(lowest)) == (top, bottom)
+    assert not set(highest.tolist()) & set(lowest.tolist())
+    if bottom:
+        assert attention[highest].min() >= attention[lowest].max()
+
+
+def test_the_smooth_svm_is_its_formula_and_falls_with_the_margin():
+    scores, labels = torch.tensor([[2.0, -1.0], [0.3, 0.1]]), torch.tensor([0, 1])
+    by_hand = [math.log(1 + math.exp(1 + other - own)) for own, other in ((2.0, -1.0), (0.1, 0.3))]
+    torch.testing.assert_close(smooth_svm(scores, labels), torch.tensor(sum(by_hand) / 2))
+    assert smooth_svm(scores * 10, torch.tensor([0, 0])) < smooth_svm(scores, torch.tensor([0, 0]))
+
+
+@pytest.mark.parametrize("branches", ["single", "multiple"])
+def test_clam_clusters_only_classes_that_are_there_unless_told_otherwise(catalog, branches):
+    empty = bag_batch(TABLE, torch.zeros(2, 2))
+    for subtyping in (False, True):
+        model = _build(catalog, TABLE, "clam", dim=8, attention_dim=4, branches=branches, subtyping=subtyping).eval()
+        found = model.losses(model(empty), empty)["clustering"]
+        assert (found > 0) == subtyping
+    full = bag_batch(TABLE, torch.ones(2, 2))
+    assert model.losses(model(full), full)["clustering"] > 0
+    assert model(full).parts["attention"].shape[2] == (1 if branches == "single" else 2)
+
+
+def test_clam_weighs_its_losses_seven_to_three(catalog):
+    batch = bag_batch(TABLE, torch.eye(2))
+    parts = [
+        _build(catalog, TABLE, "clam", dim=8, attention_dim=4, dropout=0.0, bag_weight=weight) for weight in (0.7, 0.5)
+    ]
+    first, second = (model.losses(model(batch), batch) for model in parts)
+    torch.testing.assert_close(first["bag"] / 0.7, second["bag"] / 0.5)
+    torch.testing.assert_close(first["clustering"] / 0.3, second["clustering"] / 0.5)
+
+
+def test_dsmil_weighs_instances_by_their_likeness_to_the_critical_one(catalog):
+    model = _build(catalog, TABLE, "dsmil", query_dim=4).eval()
+    batch = bag_batch(TABLE, torch.eye(2))
+    with torch.no_grad():
+        out = model(batch)
+        for row, vectors in enumerate(batch.features):
+            own = vectors[batch.mask[row]]
+            scores, queries = model.score(own), model.query(own)
+            for k in range(2):
+                likeness = queries @ queries[scores[:, k].argmax()] / math.sqrt(4)
+                torch.testing.assert_close(out.parts["attention"][row, : len(own), k], likeness.softmax(0))
+            torch.testing.assert_close(out.parts["max_logits"][row], scores.amax(0))
+    torch.testing.assert_close(out.logits, (out.parts["bag_logits"] + out.parts["max_logits"]) / 2)
+
+
+def _tokens(heads, count, width, seed=0):
+    return torch.randn(heads, count, width, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("landmarks", [9, 64])
+def test_nystrom_with_a_landmark_a_token_is_softmax_attention(landmarks):
+    query, key, value = (_tokens(2, 9, 4, seed) for seed in range(3))
+    exact = functional.scaled_dot_product_attention(query, key, value)
+    torch.testing.assert_close(nystrom(query, key, value, landmarks, 30), exact, atol=1e-3, rtol=1e-3)
+
+
+def test_nystrom_comes_nearer_with_more_landmarks():
+    turn = 2 * math.pi * torch.linspace(0, 1, 64)
+    smooth = 2 * torch.stack([turn.sin(), turn.cos(), (2 * turn).sin(), (2 * turn).cos()], 1)[None]
+    exact = functional.scaled_dot_product_attention(smooth, smooth, smooth)
+    few, many = (float((nystrom(smooth, smooth, smooth, m, 20) - exact).abs().mean()) for m in (2, 16))
+    assert few > 5 * many
+
+
+def test_the_pseudo_inverse_is_that_of_linear_algebra():
+    matrices = _tokens(3, 6, 6).softmax(2)
+    torch.testing.assert_close(pseudo_inverse(matrices, 30), torch.linalg.pinv(matrices), atol=1e-2, rtol=1e-2)
+
+
+def test_segments_are_even_and_in_order():
+    tokens = torch.arange(10.0).view(1, 10, 1)
+    assert segment_means(tokens, 5).flatten().tolist() == [0.5, 2.5, 4.5, 6.5, 8.5]
+    assert segment_means(tokens, 3).flatten().tolist() == [1.5, 5.0, 8.0]
+    assert segment_means(tokens, 99).flatten().tolist() == list(range(10))
+
+
+@pytest.mark.parametrize(("count", "filled"), [(1, 1), (2, 4), (4, 4), (5, 9), (10, 16)])
+def test_a_list_is_filled_up_to_a_square_with_its_first_members(count, filled):
+    found = squared(torch.arange(float(count))[:, None]).flatten().tolist()
+    assert len(found) == filled and found[:count] == list(range(count))
+    assert found[count:] == list(range(filled - count))
+
+
+def test_transmil_sees_the_order_and_says_so(catalog):
+    component = catalog.get("architecture", "transmil")
+    assert "order_of_instances_does_not_matter" in component.xfail
