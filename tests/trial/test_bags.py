@@ -19,9 +19,11 @@ from harness.testing.contracts_models import ArchitectureLaws
 from harness.testing.fake_bags import VIEWS, SquareBags, bag_catalog
 from harness.testing.fakes import tiny_spec
 from harness.trial.cache import Cache
-from harness.trial.datacheck import full_check
+from harness.trial.datacheck import duplicate_findings, full_check
+from harness.trial.features import feature_parts
 from harness.trial.loader import Loader
 from harness.trial.settings import TrainSettings
+from harness.trial.shortcuts import _global
 from harness.trial.stage import FitData, Ledger
 from harness.trial.trial import run_trial
 
@@ -164,12 +166,24 @@ def test_a_trial_trains_confirms_and_learns(workspace, sample):
     assert {"predictions.parquet", "weights.safetensors"} <= set(result.files)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_the_full_check_asks_of_bags_what_can_be_asked(tmp_path, sample):
     found = full_check(Cache.ensure(SquareBags(sample), tmp_path))
     assert not [item for item in found.findings if item.verdict == "leak"]
     assert "instances" in {row.source for row in found.shortcuts}
     assert ("intensity" in {row.source for row in found.shortcuts}) == (sample != "features")
+
+
+def test_global_features_of_a_bag_are_the_mean_of_its_images_and_their_number(tmp_path):
+    dataset = SquareBags("bag")
+    found = list(_global(Cache.ensure(dataset, tmp_path / "bag").split("train")))
+    for sample, item in zip(dataset.split("train"), found, strict=True):
+        images = dataset.read(sample)
+        assert item["instances"].tolist() == [len(images)]
+        np.testing.assert_allclose(item["size"], np.mean([feature_parts(image)["size"] for image in images], 0))
+    table = Cache.ensure(SquareBags("features"), tmp_path / "table").split("train")
+    assert [set(item) for item in _global(table)] == [{"instances"}] * len(table)
 
 
 def test_an_instance_in_two_splits_is_a_leak(tmp_path):
@@ -180,8 +194,10 @@ def test_an_instance_in_two_splits_is_a_leak(tmp_path):
                 found[0] = np.eye(8, dtype=np.uint8)
             return found
 
-    leaks = [item for item in full_check(Cache.ensure(Shared("bag"), tmp_path)).findings if item.verdict == "leak"]
+    found = duplicate_findings(Cache.ensure(Shared("bag"), tmp_path / "shared"))
+    leaks = [item for item in found if item.verdict == "leak"]
     assert [(item.number, item.rows) for item in leaks] == [(1, (("train: train5", "test: test2"),))]
+    assert not [item for item in duplicate_findings(Cache.ensure(SquareBags("bag"), tmp_path)) if item.verdict]
 
 
 def test_needs_and_samples_must_meet():
