@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from harness import Component, hookimpl
-from harness_systems import gmic
+from harness_systems import glam, gmic, gmic_2019
 
 
 @hookimpl
 def harness_architectures() -> Iterable[Component[Any]]:
     """The architectures of this package."""
+    yield glam.COMPONENT
     yield gmic.COMPONENT
+    yield gmic_2019.COMPONENT
