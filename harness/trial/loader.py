@@ -53,7 +53,7 @@ class Loader:
         A last batch of a single image is left out: batch-norm has nothing to estimate from it.
         """
         order = self._order(seeds.of("order", self.seed, epoch))
-        chance = torch.Generator().manual_seed(seeds.of("augment", self.seed, epoch))
+        chance = _chance(seeds.of("augment", self.seed, epoch))
         parts = _parts(order, self.settings.batch_size)
         if len(parts) > 1 and len(parts[-1]) == 1 < self.settings.batch_size:
             parts = parts[:-1]
@@ -68,6 +68,22 @@ class Loader:
         """Every image once, in the order of the split, as it is; or those of `rows`, in their order."""
         order = np.arange(len(self.data)) if rows is None else np.asarray(rows, dtype=np.int64)
         return self._ahead(_parts(order, self.settings.batch_size), lambda part: self._batch(part))
+
+    def copies(self, ids: Sequence[str]) -> Iterator[Batch]:
+        """As many batches of these images as `tta` says, without masks; each image changed as `augment` says.
+
+        What is drawn for a copy depends on the image's id and the copy's number alone.
+        """
+        rows = np.array([self._rows[key] for key in ids], dtype=np.int64)
+        images = _scaled(self.data.split.images[rows], self.device)
+        for number in range(self.settings.tta):
+            chances = [_chance(seeds.of("tta", key, number)) for key in ids]
+            pairs = zip(images.split(1), chances, strict=True)
+            yield self._of(torch.cat([augment(x, None, self.settings.augment, chance)[0] for x, chance in pairs]), rows)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {sample.id: row for row, sample in enumerate(self.data.split.samples)}
 
     @cached_property
     def _weights(self) -> npt.NDArray[np.float32]:
@@ -100,16 +116,26 @@ class Loader:
         masks = None if outlines is None else torch.from_numpy(outlines.masks[rows]).to(self.device).float()
         if chance is not None and self.settings.augment:
             images, masks = augment(images, masks, self.settings.augment, chance)
-        images = normalised(images, self.settings.normalise)
-        layout = torch.channels_last if self.settings.channels_last else torch.contiguous_format
         targets, weights = None, None
         if outlines is not None and masks is not None:
             targets = Targets(masks=masks, known=torch.from_numpy(outlines.known[rows]).to(self.device))
         if chance is not None and self.settings.balance == "weights":
             weights = torch.from_numpy(self._weights[rows]).to(self.device)
+        return self._of(images, rows, targets, weights)
+
+    def _of(
+        self,
+        images: Float[Tensor, "b c h w"],
+        rows: npt.NDArray[np.int64],
+        targets: Targets | None = None,
+        weights: Tensor | None = None,
+    ) -> Batch:
+        """The batch of these rows, whose images are in [0, 1] still."""
+        split = self.data.split
+        layout = torch.channels_last if self.settings.channels_last else torch.contiguous_format
         samples = [split.samples[row] for row in rows]
         return Batch(
-            images=images.contiguous(memory_format=layout),
+            images=normalised(images, self.settings.normalise).contiguous(memory_format=layout),
             labels=torch.from_numpy(split.labels[rows]).to(self.device),
             targets=targets,
             weights=weights,
@@ -152,6 +178,10 @@ def label_weights(labels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         count = np.maximum((labels == value).sum(0), 1)
         weights += (labels == value) * (known / (np.maximum(present, 1) * count)).astype(np.float32)
     return weights
+
+
+def _chance(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def _parts(rows: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:
