@@ -58,7 +58,9 @@ class Window:
         columns = slice(max(0, self.left), min(pixels.shape[1], self.left + self.width))
         if rows.start < rows.stop and columns.start < columns.stop:
             inner = pixels[rows, columns]
-            found[rows.start - self.top : rows.stop - self.top, columns.start - self.left : columns.stop - self.left] = inner
+            found[
+                rows.start - self.top : rows.stop - self.top, columns.start - self.left : columns.stop - self.left
+            ] = inner
         return found
 
 

@@ -2,14 +2,14 @@ import math
 
 import pytest
 import torch
-from harness_systems.geometry import Geometry
-from harness_systems.glam.model import combine, paste
-from harness_systems.regions import retrieve_roi
 from torch.nn import functional as F
 
 from harness import InputError, Task
 from harness.contract.errors import Problems
 from harness.nn import Batch
+from harness_systems.geometry import Geometry
+from harness_systems.glam.model import combine, paste
+from harness_systems.regions import retrieve_roi
 
 TASK = Task(classes=("benign", "malignant"), image_size=(64, 48))
 SMALL = {

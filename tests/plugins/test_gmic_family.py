@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from harness_systems.class_maps import EPS, PUBLISHED_CELLS, map_sum
 
 from harness import InputError, Task
 from harness.nn import Batch
+from harness_systems.class_maps import EPS, PUBLISHED_CELLS, map_sum
 
 TASK = Task(classes=("benign", "malignant"), image_size=(64, 48))
 SMALL = {

@@ -56,7 +56,9 @@ def test_scores_and_heads_are_means_over_the_copies_and_evidence_stays(test_imag
 
     def run(batch: Batch) -> Output:
         bright = batch.images.flatten(1).amax(1, keepdim=True).sigmoid()
-        return Output(probs=bright, logits=bright, heads={"half": bright / 2}, evidence=torch.ones(len(bright), 1, 2, 2))
+        return Output(
+            probs=bright, logits=bright, heads={"half": bright / 2}, evidence=torch.ones(len(bright), 1, 2, 2)
+        )
 
     (batch, *_) = loader.evaluation()
     plain = replace(run(batch), evidence=torch.zeros(len(batch.ids), 1, 2, 2))

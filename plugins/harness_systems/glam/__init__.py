@@ -1,4 +1,4 @@
-"""GLAM, Globally-aware Local Activation Maps: its name, parameters and facts. `model` is the network with its losses."""
+"""GLAM, Globally-aware Local Activation Maps: name, parameters and facts. `model` is the network with its losses."""
 
 from __future__ import annotations
 

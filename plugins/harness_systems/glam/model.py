@@ -157,9 +157,7 @@ def paste(
     whole = functional.interpolate(combined, size, mode="bilinear", align_corners=False)
     first = [
         (corner * factor).round().long().clamp(max=most)
-        for corner, factor, most in zip(
-            corners.float().unbind(1), scale, (size[0] - high, size[1] - wide), strict=True
-        )
+        for corner, factor, most in zip(corners.float().unbind(1), scale, (size[0] - high, size[1] - wide), strict=True)
     ]
     rows = first[0].unsqueeze(1) + torch.arange(high, device=corners.device)  # b y
     columns = first[1].unsqueeze(1) + torch.arange(wide, device=corners.device)  # b x

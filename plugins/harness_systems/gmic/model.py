@@ -1,11 +1,10 @@
-"""GMIC's network and losses, of 2021 and of 2019. Written from the papers; see `regions` for how it chooses its crops."""
+"""GMIC's network and losses, of 2021 and of 2019. Written from the papers; `regions` chooses the crops."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from harness import Task
