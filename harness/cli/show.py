@@ -15,17 +15,19 @@ from harness.cli.tables import fully_supervised, results_view
 from harness.study.results import Results
 
 
-def rows_of(results: Results, heads: bool) -> list[dict[str, Any]]:
-    """The rows of the study's table; none while nothing is confirmed."""
-    table = results.heads if heads else results.variants
+def rows_of(results: Results, heads: bool, units: bool = False) -> list[dict[str, Any]]:
+    """The rows of the study's table, of images or of what is diagnosed; none while nothing is confirmed."""
+    table = results.table(heads=heads, unit=units)
     return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
 
 
-def show_table(app: App, results: Results, heads: bool) -> None:
+def show_table(app: App, results: Results, heads: bool, units: bool = False) -> None:
     """Prints the table, and what is missing in it."""
     missing = {name: reason.strip().splitlines()[-1] for name, reason in results.failures().items()}
-    rows, console = rows_of(results, heads), app.out
+    rows, console = rows_of(results, heads, units), app.out
     console.print(results_view(results.plan, rows, results.task.classes, missing, console.width))
+    if units:
+        console.print(Text(f"AUCs are by {results.task.unit}: its score is the mean of its images'."))
     if not results.finished:
         console.print(Text(f"not finished: {progress_of(results)}", "yellow"))
 
@@ -67,7 +69,7 @@ def progress_of(results: Results) -> str:
     return f"{sum(record.result is not None for record in results.records())} of {most} trials have ended"
 
 
-def as_json(results: Results, heads: bool, **more: Any) -> str:
+def as_json(results: Results, heads: bool, units: bool = False, **more: Any) -> str:
     """The table and its surroundings as one JSON object; what is undefined is null."""
     plan = results.plan
     value = {
@@ -79,7 +81,8 @@ def as_json(results: Results, heads: bool, **more: Any) -> str:
         "finished": results.finished,
         "folder": str(results.folder),
         "classes": list(results.task.classes),
-        "rows": rows_of(results, heads),
+        "rows": rows_of(results, heads, units),
+        **({"unit": results.task.unit} if units else {}),
         "failed": results.failures(),
         "skipped": {skip.variant: skip.reason for skip in plan.skipped},
         **more,

@@ -84,9 +84,10 @@ def plan(app: App, study: str, budget: str | None, sets: tuple[str, ...], as_jso
 @study_argument
 @budget_option
 @heads_option
+@click.option("--units", is_flag=True, help="AUCs by what is diagnosed: a breast's score is the mean of its views.")
 @json_option
 @pass_app
-def show(app: App, study: str, budget: str | None, heads: bool, as_json: bool) -> None:
+def show(app: App, study: str, budget: str | None, heads: bool, units: bool, as_json: bool) -> None:
     """Shows the table of the run that went on last, finished or not, and what it cost.
 
     Below the table stand the epochs spent, how many images with labels and with masks were read to fit, to
@@ -98,9 +99,9 @@ def show(app: App, study: str, budget: str | None, heads: bool, as_json: bool) -
 
     results = read_results(find_run(app.settings.results, study, budget), app.catalog)
     if as_json:
-        click.echo(view.as_json(results, heads, **view.costs_of(app, results)))
+        click.echo(view.as_json(results, heads, units, **view.costs_of(app, results)))
         return
-    view.show_table(app, results, heads)
+    view.show_table(app, results, heads, units)
     view.show_costs(app, results)
     view.show_places(app, results)
 

@@ -73,6 +73,16 @@ def write_report(
             heads=True,
             resamples=resamples,
         )
+        if (predictions["unit"] != predictions["id"]).any():
+            tables["units"] = variant_table(
+                predictions,
+                None,
+                baseline=plan.baseline,
+                order=order,
+                classes=classes,
+                unit=True,
+                resamples=resamples,
+            )
         tables["runs"] = runs_table(predictions, maps, classes=classes, dice=outlines)
         if systems := [variant.name for variant in plan.variants if variant.kind == "system"]:
             tables["each"] = each_table(predictions, baseline=plan.baseline, order=systems, classes=classes)
@@ -124,7 +134,7 @@ def _render(
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     supervised = {variant.name for variant in plan.variants if "train_masks" in variant.needs}
-    values: dict[str, Any] = {"main": "", "heads": "", "notes": [], "card": "", "each": ""}
+    values: dict[str, Any] = {"main": "", "heads": "", "notes": [], "card": "", "each": "", "units": ""}
     if "variants" in tables:
         table = tables["variants"]
         own = table[table["head"] == OWN_HEAD]
@@ -132,6 +142,8 @@ def _render(
         values["notes"] = _notes(own, plan, supervised, resamples, unknown)
         if len(own) < len(table):
             values["heads"] = markdown_table(head_columns(table, classes))
+    if "units" in tables:
+        values["units"] = markdown_table(main_columns(tables["units"], classes, plan.baseline, supervised))
     if "each" in tables:
         values["each"] = markdown_table(each_columns(tables["each"]))
     if "data" in tables:

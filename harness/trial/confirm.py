@@ -12,7 +12,7 @@ from harness.contract.catalog import Catalog
 from harness.contract.nn import Batch, Model, Output
 from harness.contract.types import TrialSpec
 from harness.trial.cache import Cache
-from harness.trial.evaluate import MASKS, Scorer, by_unit, predict, score
+from harness.trial.evaluate import MASKS, Scorer, by_unit, predict, run, score
 from harness.trial.explaining import Explaining
 from harness.trial.faithfulness import faithfulness_files
 from harness.trial.floors import Floors
@@ -20,6 +20,7 @@ from harness.trial.loader import Loader
 from harness.trial.record import OVERLAYS, Overlays, Record, weights_file
 from harness.trial.settings import TrainSettings
 from harness.trial.stage import ConfirmData, Images, Ledger
+from harness.trial.tta import over_copies
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,15 @@ def confirm(
     scores: list[tuple[Batch, Output]] = []
 
     def recorded(images: Images) -> Iterator[tuple[Batch, Output]]:
-        for batch, out in predict(model, Loader(images, data.task, settings, device), settings, device):
+        loader = Loader(images, data.task, settings, device)
+        for batch, out in predict(model, loader, settings, device):
             if batch.targets is not None:
                 for name, maps in explaining.every_class(model, batch, out):
                     record.add_maps(images, batch, name, maps)
                 for name, maps in floors.maps(batch, out):
                     record.add_maps(images, batch, name, maps)
+            if images.name == "test":
+                out = over_copies(out, batch, loader, lambda copy: run(model, copy, settings, device))
             if images.split.name != "tune_loc":
                 record.add_scores(replace(images, name=images.split.name), batch, out)
             if images.name == "test":

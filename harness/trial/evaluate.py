@@ -30,9 +30,13 @@ def predict(
     """The model's outputs in fp32 over every image of a split once, in eval mode and without gradients."""
     model.eval()
     for batch in loader.evaluation():
-        with torch.no_grad(), autocast(settings, device):
-            out = in_fp32(model(batch))
-        yield batch, out
+        yield batch, run(model, batch, settings, device)
+
+
+def run(model: Model, batch: Batch, settings: TrainSettings, device: torch.device) -> Output:
+    """The model's output in fp32, without gradients."""
+    with torch.no_grad(), autocast(settings, device):
+        return in_fp32(model(batch))
 
 
 class Scorer:

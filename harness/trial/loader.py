@@ -57,7 +57,7 @@ class Loader:
         A last batch of a single image is left out: batch-norm has nothing to estimate from it.
         """
         order = self._order(seeds.of("order", self.seed, epoch))
-        chance = torch.Generator().manual_seed(seeds.of("augment", self.seed, epoch))
+        chance = _chance(seeds.of("augment", self.seed, epoch))
         parts = _parts(order, self.settings.batch_size)
         if len(parts) > 1 and len(parts[-1]) == 1 < self.settings.batch_size:
             parts = parts[:-1]
@@ -72,6 +72,23 @@ class Loader:
         """Every image once, in the order of the split, as it is; or those of `rows`, in their order."""
         order = np.arange(len(self.data)) if rows is None else np.asarray(rows, dtype=np.int64)
         return self._ahead(_parts(order, self.settings.batch_size), lambda part: self._batch(part))
+
+    def copies(self, ids: Sequence[str]) -> Iterator[Batch]:
+        """As many batches of these images as `tta` says, without masks; each image changed as `augment` says.
+
+        What is drawn for a copy depends on the image's id and the copy's number alone.
+        """
+        rows = np.array([self._rows[key] for key in ids], dtype=np.int64)
+        images = _scaled(self.data.split.images[rows], self.device)
+        for number in range(self.settings.tta):
+            chances = [_chance(seeds.of("tta", key, number)) for key in ids]
+            pairs = zip(images.split(1), chances, strict=True)
+            changed = torch.cat([augment(x, None, self.settings.augment, chance)[0] for x, chance in pairs])
+            yield replace(self._labelled(rows, None), images=self._ready(changed))
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {sample.id: row for row, sample in enumerate(self.data.split.samples)}
 
     @cached_property
     def _weights(self) -> npt.NDArray[np.float32]:
@@ -106,12 +123,15 @@ class Loader:
         masks = None if outlines is None else torch.from_numpy(outlines.masks[rows]).to(self.device).float()
         if chance is not None and self.settings.augment:
             images, masks = augment(images, masks, self.settings.augment, chance)
-        images = normalised(images, self.settings.normalise)
-        layout = torch.channels_last if self.settings.channels_last else torch.contiguous_format
         targets = None
         if outlines is not None and masks is not None:
             targets = Targets(masks=masks, known=torch.from_numpy(outlines.known[rows]).to(self.device))
-        return replace(self._labelled(rows, chance), images=images.contiguous(memory_format=layout), targets=targets)
+        return replace(self._labelled(rows, chance), images=self._ready(images), targets=targets)
+
+    def _ready(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Images in [0, 1] as the model is given them."""
+        layout = torch.channels_last if self.settings.channels_last else torch.contiguous_format
+        return normalised(images, self.settings.normalise).contiguous(memory_format=layout)
 
     def _bags(self, bags: Bags, rows: npt.NDArray[np.int64], chance: torch.Generator | None) -> Batch:
         """The same where a sample has several instances: an image is augmented by itself, a vector not at all."""
@@ -183,6 +203,10 @@ def label_weights(labels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         count = np.maximum((labels == value).sum(0), 1)
         weights += (labels == value) * (known / (np.maximum(present, 1) * count)).astype(np.float32)
     return weights
+
+
+def _chance(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def _parts(rows: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 Augmentation = Literal["flip", "flip_vertical", "shift", "rotate", "scale", "noise"]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
@@ -92,6 +92,8 @@ class TrainSettings(Strict):
         optimiser: adam, adamw or sgd.
         schedule: how the learning rate runs over the steps of a phase.
         augment: random changes of training images, applied in this order.
+        tta: how many randomly changed copies of a test image its scores are the mean of, changed as `augment` says;
+            0 scores the image as it is. Validation, and all maps, are of the images as they are.
         balance: "sampler" draws rare positives more often, "weights" raises their loss.
         amp: autocast of the forward pass; losses stay in fp32. "auto" is bf16 where the device multiplies it in
             hardware, and off elsewhere: a CPU without AVX-512 BF16 emulates it ten times slower than fp32.
@@ -110,6 +112,7 @@ class TrainSettings(Strict):
     optimiser: Annotated[Adam | AdamW | Sgd, Field(discriminator="use")] = Adam()
     schedule: Annotated[Constant | Cosine | OneCycle | Step, Field(discriminator="use")] = Constant()
     augment: Annotated[tuple[Augmentation, ...], Field(strict=False)] = ()
+    tta: Annotated[int, Field(ge=0)] = 0
     balance: Literal["none", "sampler", "weights"] = "none"
     amp: Literal["auto", "off", "bf16", "fp16"] = "off"
     clip: Annotated[float, Field(gt=0)] | None = None
@@ -130,3 +133,9 @@ class TrainSettings(Strict):
         if twice:
             raise ValueError(f"{', '.join(twice)} stands there twice")
         return names
+
+    @model_validator(mode="after")
+    def _something_to_change(self) -> TrainSettings:
+        if self.tta and not self.augment:
+            raise ValueError(f"tta = {self.tta} changes test images as `augment` says, which names no change")
+        return self

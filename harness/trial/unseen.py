@@ -5,7 +5,7 @@ The images are decoded as they are needed and never cached; the mean over severa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -31,13 +31,14 @@ from harness.trial.loader import Loader
 from harness.trial.record import Record, eight_bit
 from harness.trial.revive import Confirmed, mean_output
 from harness.trial.stage import Images
+from harness.trial.tta import over_copies
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SPLIT = "new"
 """The `split` of new images in a predictions table."""
-_COLUMNS = ("image", "group", "id", "unit", "fit")
+_COLUMNS = ("image", "group", "id", "unit", "fit", "preprocess", "side", "view", "window_px")
 """What a manifest of new images takes over from the one that the model was trained on."""
 Array = npt.NDArray[Any]
 
@@ -145,7 +146,7 @@ def predict_unseen(models: Sequence[Confirmed], unseen: Unseen, threads: int = 1
     """The predictions table of new images, `split` being "new"; `seed` and `fold` are empty where they are averaged.
 
     Args:
-        models: of one variant; their scores are averaged.
+        models: of one variant; their scores are averaged, each over changed copies where the study has `train.tta`.
         unseen: opened for one of them.
         threads: torch's.
 
@@ -155,8 +156,10 @@ def predict_unseen(models: Sequence[Confirmed], unseen: Unseen, threads: int = 1
     first = models[0]
     record = Record(first.spec, first.task)
     with _threads(threads):
-        for batch in _batches(first, unseen):
-            record.add_scores(unseen.images, batch, mean_output([model(_blind(batch)) for model in models]))
+        loader = _loader(first, unseen)
+        for batch in loader.evaluation():
+            outs = [over_copies(model(_blind(batch)), batch, loader, _blindly(model)) for model in models]
+            record.add_scores(unseen.images, batch, mean_output(outs))
     table = record.predictions().assign(split=SPLIT)
     if len(models) > 1:
         averaged = [key for key in ("seed", "fold") if len({getattr(model.spec, key) for model in models}) > 1]
@@ -192,7 +195,7 @@ def explain_unseen(
     built: Explainer | None = None if name == OWN_MAP else catalog.build("explainer", explainer, where="--explainer")
     samples = {sample.id: row for row, sample in enumerate(unseen.images.split.samples)}
     with _threads(threads):
-        for batch in map(_blind, _batches(first, unseen)):
+        for batch in map(_blind, _loader(first, unseen).evaluation()):
             outs = [model(batch) for model in models]
             own = mean_output(outs)
             each = [_maps(name, built, *pair, batch, places) for pair in zip(models, outs, strict=True)]
@@ -240,8 +243,12 @@ def _maps(
     return torch.stack([maps.detach().float() for maps in found], 1)
 
 
-def _batches(model: Confirmed, unseen: Unseen) -> Iterator[Batch]:
-    return Loader(unseen.images, model.task, model.settings, model.device).evaluation()
+def _loader(model: Confirmed, unseen: Unseen) -> Loader:
+    return Loader(unseen.images, model.task, model.settings, model.device)
+
+
+def _blindly(model: Confirmed) -> Callable[[Batch], Output]:
+    return lambda batch: model(_blind(batch))
 
 
 def _blind(batch: Batch) -> Batch:

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from harness import Component, file_facts, hookimpl
 
-_STAGE_STRIDES = {64: (1, 2, 2, 2, 2), 16: (1, 2, 2, 1, 1), 8: (1, 2, 1, 1, 1)}
+_STAGE_STRIDES = {64: (1, 2, 2, 2, 2), 16: (1, 2, 2, 1, 1), 8: (1, 2, 1, 1, 1), 4: (1, 1, 1, 1, 1)}
 
 
-def build_resnet22(channels: int, /, *, stride: Literal[64, 16, 8] = 64, width: int = 16) -> Any:
+def build_resnet22(channels: int, /, *, stride: Literal[64, 16, 8, 4] = 64, width: int = 16) -> Any:
     """ResNet-22 of GMIC; `width` is the first stage's, doubled by every later one."""
     from harness_backbones.resnet22 import ResNet22
 
@@ -18,11 +18,34 @@ def build_resnet22(channels: int, /, *, stride: Literal[64, 16, 8] = 64, width: 
     return ResNet22(channels, width=width, strides=_STAGE_STRIDES[stride])
 
 
-def resnet22_facts(*, stride: Literal[64, 16, 8] = 64, width: int = 16) -> Mapping[str, Any]:
-    """Stride, features, and `layers`: (kernel, stride, padding) of all that shrinks the map, in order."""
+def resnet22_facts(*, stride: Literal[64, 16, 8, 4] = 64, width: int = 16) -> Mapping[str, Any]:
+    """Stride, features, and `layers`: (kernel, stride, padding) of all that shrinks the map, in order.
+
+    The last five are the stages, so that each stage's map can be known.
+    """
     _check_width(width)
     stages = [(3, step, 1) for step in _STAGE_STRIDES[stride]]
     return {"stride": stride, "features": width * 16, "layers": [(7, 2, 3), (3, 2, 0), *stages]}
+
+
+def build_unit_resnet(channels: int, /, *, depth: Literal[18, 34] = 34, width: int = 64) -> Any:
+    """ResNet-18 or -34 of which only the stem shrinks the map: stride 4, as GLAM's local network.
+
+    Args:
+        channels: of the images.
+        depth: 18 or 34.
+        width: channels of the first stage; each of the three later ones has twice as many.
+    """
+    from harness_backbones.unit_resnet import UnitResNet
+
+    _check_width(width)
+    return UnitResNet(channels, depth=depth, width=width)
+
+
+def unit_resnet_facts(*, depth: Literal[18, 34] = 34, width: int = 64) -> Mapping[str, Any]:
+    """Stride, features, and `layers`: (kernel, stride, padding) of all that shrinks the map, in order."""
+    _check_width(width)
+    return {"stride": 4, "features": width * 8, "layers": [(7, 2, 3), (3, 2, 1)]}
 
 
 def build_timm(
@@ -88,13 +111,13 @@ def harness_backbones() -> Iterable[Component[Any]]:
         name="resnet22",
         build=build_resnet22,
         facts=resnet22_facts,
-        summary="GMIC's narrow five-stage pre-activation ResNet, stride 64 as published, 16 or 8 for small images",
+        summary="GMIC's narrow five-stage pre-activation ResNet, stride 64 as published, 16, 8 or 4 for small images",
         source="Shen et al. 2021, Medical Image Analysis 68, 101908",
         provides=frozenset({"stages"}),
         tiny={"stride": 8, "width": 2},
         space={"stride": {"choice": [64, 16, 8]}, "width": {"choice": [8, 16]}},
         assumed={
-            "stride": "16 and 8 drop late strides and keep all five stages; the paper has 64 only",
+            "stride": "16, 8 and 4 drop late strides and keep all five stages; the paper has 64 only",
             "initialisation": "PyTorch's default, as in the released network",
         },
     )
@@ -108,4 +131,14 @@ def harness_backbones() -> Iterable[Component[Any]]:
         tiny={"model": "resnet10t"},
         space={"model": {"choice": ["resnet18", "resnet34", "resnet50"]}},
         assumed={"channels": "pretrained first convolutions are summed over RGB for grey, repeated for more channels"},
+    )
+    yield Component(
+        name="unit_resnet",
+        build=build_unit_resnet,
+        facts=unit_resnet_facts,
+        summary="ResNet-18 or -34 with unit strides behind the stem: a map of a quarter of the image's size",
+        source="Liu et al. 2021, MIDL, arXiv 2106.07049 (GLAM's local network); He et al. 2016, CVPR",
+        provides=frozenset({"stages"}),
+        tiny={"depth": 18, "width": 2},
+        assumed={"width": "64 as in ResNet-34; fewer for small images", "initialisation": "timm's"},
     )

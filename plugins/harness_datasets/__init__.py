@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness import Component, Task, hookimpl
+from harness import Component, InputError, Task, hookimpl
 
 if TYPE_CHECKING:
     from harness import Dataset
@@ -295,6 +295,10 @@ def build_manifest(
     colour: Literal["convert", "refuse"] = "convert",
     unseen: bool = False,
     metadata: tuple[str, ...] | None = None,
+    preprocess: Literal["none", "mammogram"] = "none",
+    side: str = "",
+    view: str = "",
+    window_px: tuple[int, int] | None = None,
 ) -> Dataset:
     """Images that a CSV or Parquet table lists: PNG, JPEG, TIFF or DICOM, 8 or 16 bits.
 
@@ -326,15 +330,37 @@ def build_manifest(
             each image is its own patient). Not for a study: there is nothing to train on.
         metadata: the columns that `harness data check --full` holds against the labels; where not given, every
             column without another use. Columns that state the finding itself (its count, its grade) are none.
+        preprocess: "mammogram" turns every breast to face right, blackens all but the breast, also where the
+            background is not 0 or has marks burned in, and cuts out a window round it; masks follow.
+        side: column with L or R; where "", the chest wall is found in the image. For `preprocess` only.
+        view: column with CC (centred in the window) or MLO (at its top); as CC where "". For `preprocess` only.
+        window_px: height and width of that window in pixels of the file, as published (2944 x 1920); by default
+            the smallest of the shape of `image_size` that holds the breast, for each image.
 
     Raises:
         InputError: with every mistake of the table, each with its row and column.
     """
+    from harness_datasets.mammogram_prep import Mammogram
     from harness_datasets.manifest import Manifest
     from harness_datasets.table import Columns
 
+    if preprocess == "none" and (side or view or window_px):
+        raise InputError('dataset manifest: side, view and window_px are for preprocess = "mammogram"')
+    if window_px is not None and min(window_px) < 1:
+        raise InputError(f"dataset manifest: window_px: at least 1 pixel high and wide, not {list(window_px)}")
+    size = (image_size[0], image_size[1])
+    mammogram = Mammogram(size, window_px and (window_px[0], window_px[1])) if preprocess == "mammogram" else None
     columns = Columns(
-        image, group, labels, mask_kind != "none", id, "" if unit == "image" else unit, "" if folds else split, metadata
+        image,
+        group,
+        labels,
+        mask_kind != "none",
+        id,
+        "" if unit == "image" else unit,
+        "" if folds else split,
+        metadata,
+        side,
+        view,
     )
     task = manifest_task(
         labels=labels, image_size=image_size, channels=channels, mask_kind=mask_kind, kind=kind, unit=unit
@@ -352,6 +378,7 @@ def build_manifest(
         seed=seed,
         refuse_colour=colour == "refuse",
         unseen=unseen,
+        mammogram=mammogram,
     )
 
 

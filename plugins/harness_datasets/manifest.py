@@ -17,6 +17,8 @@ from harness import Dataset, InputError, Sample, Task
 from harness_datasets.assign import SPLITS, assign, check_splits
 from harness_datasets.files import FileFacts, describe_files, memory_for
 from harness_datasets.images import Fit, bring_layers_to, bring_mask_to, bring_to, decode
+from harness_datasets.mammogram_prep import VERSION as PREPARATION
+from harness_datasets.mammogram_prep import Mammogram, Window, prepare
 from harness_datasets.table import Columns, Entry, Mistakes, inside, read_entries
 
 VERSION = 1
@@ -44,7 +46,9 @@ class Manifest(Dataset):
         seed: int,
         refuse_colour: bool = False,
         unseen: bool = False,
+        mammogram: Mammogram | None = None,
     ) -> None:
+        self._mammogram, self._windows = mammogram, dict[str, Window]()
         self.task, self._root, self._fit, self._refuse_colour = task, root, fit, refuse_colour
         found = inside(root, root, path)
         if found is None:
@@ -74,7 +78,9 @@ class Manifest(Dataset):
             for entry in self._entries
         ]
         head = [VERSION, self.task.kind, self.task.classes, self.task.channels, self.task.image_size]
-        text = json.dumps([head, self.task.mask_kind, self._fit, rows])
+        prepared = [[PREPARATION, self._mammogram.window_px]] if self._mammogram else []
+        prepared += [[entry.side, entry.view] for entry in self._entries] if self._mammogram else []
+        text = json.dumps([head, self.task.mask_kind, self._fit, rows, *prepared])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def split(self, name: str) -> Sequence[Sample]:
@@ -100,6 +106,10 @@ class Manifest(Dataset):
             raise InputError(f"{self.path}: row {entry.row}: {told}")
         if self._bits == 16 and image.dtype == np.uint8:
             image = image.astype(np.uint16) * np.uint16(257)
+        if self._mammogram:
+            window, breast = self._mammogram.window(image, entry.side, entry.view)
+            self._windows[entry.id] = window
+            image = prepare(image, window, breast)
         return bring_to(image, self.task.image_size, self.task.channels, self._fit)
 
     def read_mask(self, sample: Sample) -> np.ndarray | None:
@@ -108,10 +118,14 @@ class Manifest(Dataset):
             return None
         entry = self._by_id[sample.id]
         masks = np.zeros((len(self.task.classes), *self.task.image_size), np.uint8)
+        if self._mammogram and any(entry.masks) and entry.id not in self._windows:
+            self.read(sample)
         for number, path in enumerate(entry.masks):
             if path is not None:
                 bring = bring_layers_to if self.task.mask_kind == "layers" else bring_mask_to
-                masks[number] = bring(self._decode(entry, path), self.task.image_size, self._fit)
+                mask = self._decode(entry, path)
+                mask = self._windows[entry.id].take(mask) if self._mammogram else mask
+                masks[number] = bring(mask, self.task.image_size, self._fit)
         return masks
 
     def mask_files(self) -> Iterable[Path]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness import InputError, nearest
+from harness_datasets.mammogram_prep import Side, View, side_of, view_of
 from harness_datasets.where import parse_where
 
 MOST_TOLD = 30
+Known = TypeVar("Known")
 
 
 @dataclass
@@ -48,6 +50,8 @@ class Columns:
         unit: what is diagnosed; the image itself where "".
         split: train, val, tune_loc or test.
         metadata: what `Dataset.metadata` gives of a row; None for every further column.
+        side: which breast, L or R; it stays metadata too.
+        view: CC or MLO; it stays metadata too.
     """
 
     image: str
@@ -58,6 +62,8 @@ class Columns:
     unit: str = ""
     split: str = ""
     metadata: tuple[str, ...] | None = None
+    side: str = ""
+    view: str = ""
 
     def further(self, names: Sequence[str]) -> list[str]:
         """The columns that are metadata: those stated, or all that are neither label nor mask nor have a use here."""
@@ -80,6 +86,8 @@ class Entry:
     masks: tuple[Path | None, ...]
     split: str
     metadata: Mapping[str, str | float] = field(default_factory=dict)
+    side: Side = ""
+    view: View = ""
 
 
 def read_rows(path: Path) -> tuple[list[str], list[tuple[int, Mapping[str, Any]]]]:
@@ -120,6 +128,8 @@ def read_entries(
             columns,
             id=columns.id if columns.id in names else "",
             unit=columns.unit if columns.unit in names else "",
+            side=columns.side if columns.side in names else "",
+            view=columns.view if columns.view in names else "",
             masks=columns.masks and any(f"mask_{name}" in names for name in columns.labels),
         )
     if columns.masks and not any(f"mask_{name}" in names for name in columns.labels):
@@ -157,7 +167,7 @@ def inside(root: Path, folder: Path, value: str) -> Path | None:
 def _wanted(columns: Columns) -> Iterator[str]:
     yield from (columns.image, columns.group)
     yield from (f"label_{name}" for name in columns.labels)
-    yield from (column for column in (columns.id, columns.unit) if column)
+    yield from (column for column in (columns.id, columns.unit, columns.side, columns.view) if column)
     yield from columns.metadata or ()
     # The usual name may be absent, one that the study states may not.
     yield from (column for column in (columns.split,) if column not in ("", "split"))
@@ -180,6 +190,13 @@ def _entry(
             mistakes.add(f"{value!r} climbs out of the data root", number, column)
         return found
 
+    def known(column: str, read: Callable[[str], Known], unknown: Known) -> Known:
+        try:
+            return read(_text(row.get(column))) if column else unknown
+        except ValueError as error:
+            mistakes.add(str(error), number, column)
+            return unknown
+
     image = _text(row.get(columns.image))
     if not image:
         mistakes.add("is empty", number, columns.image)
@@ -198,6 +215,8 @@ def _entry(
         masks=masks,
         split=_text(row.get(columns.split)) if columns.split else "",
         metadata={column: _datum(row.get(column)) for column in further},
+        side=known(columns.side, side_of, ""),
+        view=known(columns.view, view_of, ""),
     )
 
 

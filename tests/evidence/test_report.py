@@ -17,6 +17,7 @@ from harness.evidence.accounts import data_card
 from harness.evidence.figures import overlay_figure, read_overlays
 from harness.evidence.markdown import markdown_table, number
 from harness.evidence.report import write_report
+from harness.evidence.summary import variant_table
 
 CLASSES = ("benign", "malignant")
 PNG = b"\x89PNG"
@@ -168,6 +169,17 @@ def test_one_variant_with_one_seed_has_no_spread_and_no_difference(tables, trial
 @pytest.mark.parametrize(("classes", "images", "colour"), [(1, 1, False), (2, 5, False), (3, 2, True)])
 def test_overlays_of_any_number_of_classes_are_drawn(classes: int, images: int, colour: bool) -> None:
     assert overlay_figure(overlays(classes, images, colour), "title").startswith(PNG)
+
+
+def test_several_images_of_a_unit_get_a_table_of_units(tables, trials, folder: Path, tmp_path: Path) -> None:
+    views = tables[0].assign(unit=tables[0]["group"])
+    write_report(tmp_path, plan=plan(), classes=CLASSES, predictions=views, maps=None, trials=trials, resamples=50)
+    assert "### By what is diagnosed" in (tmp_path / "report.md").read_text()
+    found = pd.read_csv(tmp_path / "tables" / "units.csv")
+    order = ["gmic", "gap", "blind"]
+    expected = variant_table(views, None, baseline="gmic", order=order, classes=CLASSES, unit=True, resamples=50)
+    pd.testing.assert_frame_equal(found, expected)
+    assert not (folder / "tables" / "units.csv").exists()
 
 
 def test_overlays_come_back_from_their_file() -> None:

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch.nn.functional import avg_pool2d
 
-from harness_systems.gmic.geometry import Geometry, map_size
-from harness_systems.gmic.regions import random_corners, retrieve_roi, take_crops, to_pixels
+from harness_systems.geometry import Geometry, map_size
+from harness_systems.regions import random_corners, retrieve_roi, take_crops, to_pixels
 
 WINDOW = (4, 4)
 NATIVE = Geometry.of((2944, 1920), (46, 30), None)

@@ -1,7 +1,8 @@
 """GMIC, the Globally-Aware Multiple Instance Classifier: its name, parameters and facts.
 
-`geometry` places maps, windows and crops (no torch), `regions` picks and takes the crops, `model` is
-the network with its losses, `published` reads the authors' checkpoints.
+`model` is the network with its losses, `published` reads the authors' checkpoints. What GLAM shares stands
+beside the package: `geometry` places maps, windows and crops (no torch), `regions` picks and takes the
+crops, `class_maps` has maps and losses.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from harness import BackboneFactory, Component, PoolingFactory, Task, file_facts, use
-from harness_systems.gmic.geometry import Geometry, map_size
+from harness_systems.geometry import Geometry, map_size
 
 PUBLISHED_CLASSES = ("benign", "malignant")
 
@@ -51,17 +52,58 @@ def build_gmic(
         ValueError: the parameters cannot work for this image size.
         InputError: `weights` cannot be read or do not fit.
     """
-    from harness_systems.gmic.model import GMIC, first_map
     from harness_systems.gmic.published import load_published
 
-    place = _check(task, backbone, crops, crop_px, map_l1)
-    _check_local_pooling(local_pooling, crops)
+    model = assemble(
+        task,
+        backbone=backbone,
+        local_backbone=local_backbone,
+        pooling=pooling,
+        local_pooling=local_pooling,
+        crops=crops,
+        crop_px=crop_px,
+        map_l1=map_l1,
+        crop_choice=crop_choice,
+        replicate_grey=replicate_grey,
+    )
+    if weights is not None:
+        if task.classes == PUBLISHED_CLASSES[::-1]:
+            raise ValueError(f"the published weights are for classes {', '.join(PUBLISHED_CLASSES)}, in this order.")
+        load_published(model, weights)
+    return model
+
+
+def assemble(
+    task: Task,
+    *,
+    backbone: BackboneFactory,
+    local_backbone: BackboneFactory,
+    pooling: PoolingFactory,
+    local_pooling: PoolingFactory,
+    crops: int,
+    crop_px: int | None,
+    map_l1: float,
+    crop_choice: Literal["saliency", "random"],
+    replicate_grey: bool,
+    fuse: bool = True,
+    map_exponent: float = 1.0,
+) -> Any:
+    """The network from its parts, checked; of either year, see `model.GMIC` for `fuse` and `map_exponent`.
+
+    Raises:
+        ValueError: the parameters cannot work for this image size.
+    """
+    from harness_systems.class_maps import map_shapes
+    from harness_systems.gmic.model import GMIC
+
+    place = check(task, backbone, crops, crop_px, map_l1)
+    check_local_pooling(local_pooling, crops)
     global_net = backbone(task.channels)
     if place is None and task.image_size != (0, 0):
-        Geometry.of(task.image_size, first_map(global_net, task), crop_px).check(crops)
+        Geometry.of(task.image_size, map_shapes(global_net, task)[0][1:], crop_px).check(crops)
     channels = 3 if replicate_grey and task.channels == 1 else task.channels
     local_net = local_backbone(channels)
-    model = GMIC(
+    return GMIC(
         task,
         backbone=global_net,
         local_backbone=local_net,
@@ -72,12 +114,9 @@ def build_gmic(
         map_l1=map_l1,
         crop_choice=crop_choice,
         local_channels=channels,
+        fuse=fuse,
+        map_exponent=map_exponent,
     )
-    if weights is not None:
-        if task.classes == PUBLISHED_CLASSES[::-1]:
-            raise ValueError(f"the published weights are for classes {', '.join(PUBLISHED_CLASSES)}, in this order.")
-        load_published(model, weights)
-    return model
 
 
 def gmic_facts(
@@ -101,8 +140,8 @@ def gmic_facts(
     """
     local_backbone.facts()
     files = file_facts("weights", weights)
-    canonical: dict[str, Any] = {"local_pooling": _check_local_pooling(local_pooling, crops)}
-    place = _check(task, backbone, crops, crop_px, map_l1)
+    canonical: dict[str, Any] = {"local_pooling": check_local_pooling(local_pooling, crops)}
+    place = check(task, backbone, crops, crop_px, map_l1)
     if place is None:
         pooling.facts(1)
         return {"canonical": {key: value for key, value in canonical.items() if value}, **files}
@@ -119,7 +158,7 @@ def gmic_facts(
     }
 
 
-def _check(task: Task, backbone: Any, crops: int, crop_px: int | None, map_l1: float) -> Geometry | None:
+def check(task: Task, backbone: Any, crops: int, crop_px: int | None, map_l1: float) -> Geometry | None:
     """Where everything is, if that is known yet."""
     if crops < 1:
         raise ValueError(f"K = {crops}: `crops >= 1` must hold.")
@@ -135,7 +174,7 @@ def _check(task: Task, backbone: Any, crops: int, crop_px: int | None, map_l1: f
     return place
 
 
-def _check_local_pooling(local_pooling: Any, crops: int) -> Mapping[str, Any] | None:
+def check_local_pooling(local_pooling: Any, crops: int) -> Mapping[str, Any] | None:
     """What it comes to: of a single crop every pooling makes the same."""
     facts = local_pooling.facts(crops)
     if facts.get("pools") == "probabilities":

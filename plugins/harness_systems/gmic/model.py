@@ -1,34 +1,44 @@
-"""GMIC's network and losses. Written from the paper; see `regions` for how it chooses its crops."""
+"""GMIC's network and losses, of 2021 and of 2019. Written from the papers; `regions` chooses the crops."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from harness import Task
-from harness.nn import Backbone, Batch, Model, Output, Pooling, masked_bce
-from harness_systems.gmic.geometry import Geometry
-from harness_systems.gmic.regions import random_corners, retrieve_roi, take_crops, to_pixels
-
-PUBLISHED_CELLS = 46 * 30
-"""Cells of the published map: what `map_l1` was tuned for."""
-EPS = 1e-6
+from harness.nn import Backbone, Batch, Model, Output, Pooling
+from harness_systems.class_maps import (
+    as_distribution,
+    cells_of,
+    class_maps,
+    link,
+    logit_loss,
+    map_sum,
+    score_loss,
+    size_of,
+    with_channels,
+)
+from harness_systems.geometry import Geometry
+from harness_systems.regions import random_corners, retrieve_roi, take_crops, to_pixels
 
 
 class GMIC(Model):
     """A global network draws a map per class, a local one looks at the map's best crops, both are fused.
 
-    Output: `probs` is the fusion's, `heads` are global, local, their mean, and fusion; `evidence` are
-    the maps; `parts` are `corners` (cells), `boxes` (pixels x0 y0 x1 y1), `crops` and, where the local
-    pooling has weights, `attention` "b n".
+    Output: `probs` is the fusion's, or without one the mean of the two; `heads` are global, local, their
+    mean, and fusion where there is one; `evidence` are the maps; `parts` are `corners` (cells), `boxes`
+    (pixels x0 y0 x1 y1), `crops` and, where the local pooling has weights, `attention` "b n".
 
     No gradient reaches the maps through the crops: they learn from the global loss and their own sum,
     the global features also from the fusion.
 
-    Source: Shen et al. 2021, Medical Image Analysis 68, 101908.
+    Args:
+        fuse: a linear layer over both networks' features gives the scores (2021); else their mean does (2019).
+        map_exponent: of the maps' cells in their sum; 1 in 2021, searched in 2019.
+
+    Source: Shen et al. 2021, Medical Image Analysis 68, 101908; Shen et al. 2019, MLMI, arXiv 1906.02846.
     """
 
     def __init__(
@@ -44,11 +54,13 @@ class GMIC(Model):
         map_l1: float,
         crop_choice: Literal["saliency", "random"],
         local_channels: int,
+        fuse: bool = True,
+        map_exponent: float = 1.0,
     ) -> None:
         super().__init__()
         self.exclusive = task.kind == "multiclass"
         self.crops, self.crop_px, self.crop_choice = crops, crop_px, crop_choice
-        self.map_l1, self.local_channels = map_l1, local_channels
+        self.map_l1, self.map_exponent, self.local_channels = map_l1, map_exponent, local_channels
         classes = len(task.classes)
         self.backbone = backbone
         self.saliency = nn.Conv2d(backbone.features, classes, 1, bias=False)
@@ -56,7 +68,7 @@ class GMIC(Model):
         self.local_backbone = local_backbone
         self.local_pooling = local_pooling
         self.classifier = nn.Linear(local_backbone.features, classes, bias=False)
-        self.fusion = nn.Linear(backbone.features + local_backbone.features, classes)
+        self.fusion = nn.Linear(backbone.features + local_backbone.features, classes) if fuse else None
 
     def forward(self, batch: Batch) -> Output:
         """Scores, maps and crops of a batch of images."""
@@ -64,20 +76,24 @@ class GMIC(Model):
         if images is None:
             raise TypeError("gmic reads images, and this batch has none.")
         features = self.backbone(images)  # b d i j
-        maps = self._maps(features)
-        place = Geometry.of(_size(images), _size(maps), self.crop_px)
+        maps = class_maps(self.saliency, features)
+        place = Geometry.of(size_of(images), size_of(maps), self.crop_px)
         place.check(self.crops)
-        scores = self.pooling(_cells(maps), key=_cells(features)).value
+        scores = self.pooling(cells_of(maps), key=cells_of(features)).value
 
         cells = self._corners(maps, place, batch)
         corners = to_pixels(cells, place)
         crops = take_crops(images, corners, place.crop_px)  # b n c y x
-        local = self.local_pooling(self._look_at(crops))
+        seen = self.local_backbone(with_channels(crops, self.local_channels))
+        local = self.local_pooling(seen.mean((2, 3)).unflatten(0, crops.shape[:2]))
         local_logits = self.classifier(local.value).float()
-        logits = self.fusion(torch.cat((features.amax((2, 3)), local.value), 1)).float()
 
-        global_probs = scores / scores.sum(1, keepdim=True).clamp(min=EPS) if self.exclusive else scores
-        local_probs, probs = self._link(local_logits), self._link(logits)
+        heads = {"global": as_distribution(scores, self.exclusive), "local": link(local_logits, self.exclusive)}
+        heads["mean"] = (heads["global"] + heads["local"]) / 2
+        probs, logits = heads["mean"], None
+        if self.fusion is not None:
+            logits = self.fusion(torch.cat((features.amax((2, 3)), local.value), 1)).float()
+            probs = heads["fusion"] = link(logits, self.exclusive)
         parts = {
             "corners": cells,
             "boxes": torch.cat((corners.flip(2), corners.flip(2) + place.crop_px), 2),
@@ -87,42 +103,25 @@ class GMIC(Model):
         }
         if local.weights is not None and local.weights.shape[2] == 1:
             parts["attention"] = local.weights.squeeze(2)
-        return Output(
-            probs=probs,
-            logits=logits,
-            heads={
-                "global": global_probs,
-                "local": local_probs,
-                "mean": (global_probs + local_probs) / 2,
-                "fusion": probs,
-            },
-            evidence=maps,
-            parts=parts,
-        )
+        return Output(probs=probs, logits=logits, heads=heads, evidence=maps, parts=parts)
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of global, local and fusion, and beta times the maps' sum.
+        """Cross-entropy of global, local and, where there is one, fusion, and beta times the maps' sum.
 
         The sum is rescaled to the published map's 1,380 cells, so that beta keeps its meaning.
         """
-        assert out.evidence is not None and out.logits is not None
-        loss = _cross_entropy if self.exclusive else _binary
-        total = out.evidence.float().abs().sum((1, 2, 3)).mean()
-        return {
-            "global": masked_bce(out.parts["global_scores"], batch.labels, weights=batch.weights, eps=EPS),
-            "local": loss(out.parts["local_logits"], batch),
-            "fusion": loss(out.logits, batch),
-            "map_l1": self.map_l1 * PUBLISHED_CELLS / out.evidence[0, 0].numel() * total,
+        assert out.evidence is not None
+        losses = {
+            "global": score_loss(out.parts["global_scores"], batch),
+            "local": logit_loss(out.parts["local_logits"], batch, self.exclusive),
         }
+        if out.logits is not None:
+            losses["fusion"] = logit_loss(out.logits, batch, self.exclusive)
+        return {**losses, "map_l1": self.map_l1 * map_sum(out.evidence, self.map_exponent)}
 
     def explain_layer(self) -> nn.Module:
         """The global network, whose output is the last feature map."""
         return self.backbone
-
-    def _maps(self, features: Float[Tensor, "b d i j"]) -> Float[Tensor, "b k i j"]:
-        """In fp32 under autocast too: in bf16 cells would tie, and ties decide where the crops lie."""
-        with torch.autocast(features.device.type, enabled=False):
-            return torch.sigmoid(self.saliency(features.float()))
 
     def _corners(self, maps: Tensor, place: Geometry, batch: Batch) -> Tensor:
         if self.crop_choice == "saliency":
@@ -130,42 +129,3 @@ class GMIC(Model):
         count = len(maps)
         names = None if self.training else batch.ids or ("",) * count
         return random_corners(place, count, self.crops, maps.device, names)
-
-    def _look_at(self, crops: Float[Tensor, "b n c y x"]) -> Float[Tensor, "b n d"]:
-        flat = crops.flatten(0, 1)
-        if flat.shape[1] != self.local_channels:
-            flat = flat.expand(-1, self.local_channels, -1, -1)
-        return self.local_backbone(flat).mean((2, 3)).unflatten(0, crops.shape[:2])
-
-    def _link(self, logits: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
-        return logits.softmax(1) if self.exclusive else logits.sigmoid()
-
-
-@torch.no_grad()
-def first_map(backbone: Backbone, task: Task) -> tuple[int, int]:
-    """The size of a backbone's map, found by running it once on a blank image."""
-    training = backbone.training
-    found = backbone.eval()(torch.zeros(1, task.channels, *task.image_size))
-    backbone.train(training)
-    return _size(found)
-
-
-def _size(images: Float[Tensor, "b c h w"]) -> tuple[int, int]:
-    return images.shape[2], images.shape[3]
-
-
-def _cells(maps: Float[Tensor, "b d i j"]) -> Float[Tensor, "b n d"]:
-    return maps.flatten(2).transpose(1, 2)
-
-
-def _binary(logits: Float[Tensor, "b k"], batch: Batch) -> Float[Tensor, ""]:
-    return masked_bce(logits, batch.labels, link="logits", weights=batch.weights)
-
-
-def _cross_entropy(logits: Float[Tensor, "b k"], batch: Batch) -> Float[Tensor, ""]:
-    """Over one-hot labels; an image with an unknown label does not count."""
-    known = ~batch.labels.isnan().any(1)
-    loss = -batch.labels.nan_to_num(0.0) * logits.float().log_softmax(1)
-    if batch.weights is not None:
-        loss = loss * batch.weights
-    return (loss.sum(1) * known).sum() / max(1, len(loss))

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from harness import seed_of
-from harness_systems.gmic.geometry import Geometry
+from harness_systems.geometry import Geometry
 
 
 @torch.no_grad()

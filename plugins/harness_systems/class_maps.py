@@ -1,0 +1,90 @@
+"""What the systems with a sigmoid map a class share: maps, their scores, crops for a local network, losses.
+
+For a multi-class task the maps stay one sigmoid a class; only scores made of them are brought to sum to 1.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from harness import Task
+from harness.nn import Backbone, Batch, masked_bce
+
+PUBLISHED_CELLS = 46 * 30
+"""Cells of GMIC's published map: what the weight of its maps' sum was tuned for."""
+EPS = 1e-6
+
+
+def class_maps(head: nn.Conv2d, features: Float[Tensor, "b d i j"]) -> Float[Tensor, "b k i j"]:
+    """Sigmoid of a 1x1 convolution; in fp32 under autocast too: in bf16 cells would tie, and ties decide on crops."""
+    with torch.autocast(features.device.type, enabled=False):
+        return torch.sigmoid(head(features.float()))
+
+
+def cells_of(maps: Float[Tensor, "b d i j"]) -> Float[Tensor, "b n d"]:
+    """The cells of maps as instances."""
+    return maps.flatten(2).transpose(1, 2)
+
+
+def size_of(images: Float[Tensor, "b c h w"]) -> tuple[int, int]:
+    """Height and width."""
+    return images.shape[2], images.shape[3]
+
+
+def with_channels(crops: Float[Tensor, "b n c y x"], channels: int) -> Float[Tensor, "m e y x"]:
+    """All crops in a row; grey ones repeated where the network that reads them has more channels."""
+    flat = crops.flatten(0, 1)
+    return flat if flat.shape[1] == channels else flat.expand(-1, channels, -1, -1)
+
+
+def as_distribution(scores: Float[Tensor, "b k"], exclusive: bool) -> Float[Tensor, "b k"]:
+    """Scores of maps as probabilities: of exclusive classes divided by their sum, else as they are."""
+    return scores / scores.sum(1, keepdim=True).clamp(min=EPS) if exclusive else scores
+
+
+def link(logits: Float[Tensor, "b k"], exclusive: bool) -> Float[Tensor, "b k"]:
+    """Softmax of exclusive classes, else sigmoid."""
+    return logits.softmax(1) if exclusive else logits.sigmoid()
+
+
+def score_loss(scores: Float[Tensor, "b k"], batch: Batch) -> Float[Tensor, ""]:
+    """Binary cross-entropy of the scores of maps."""
+    return masked_bce(scores, batch.labels, weights=batch.weights, eps=EPS)
+
+
+def logit_loss(logits: Float[Tensor, "b k"], batch: Batch, exclusive: bool) -> Float[Tensor, ""]:
+    """Cross-entropy, binary unless classes are exclusive; of exclusive ones an image with an unknown label is left out.
+
+    Summed over classes, averaged over images.
+    """
+    if not exclusive:
+        return masked_bce(logits, batch.labels, link="logits", weights=batch.weights)
+    known = ~batch.labels.isnan().any(1)
+    loss = -batch.labels.nan_to_num(0.0) * logits.float().log_softmax(1)
+    if batch.weights is not None:
+        loss = loss * batch.weights
+    return (loss.sum(1) * known).sum() / max(1, len(loss))
+
+
+def map_sum(maps: Float[Tensor, "b k i j"], exponent: float = 1.0) -> Float[Tensor, ""]:
+    """Sum of the maps' cells to the power of `exponent`, mean over images, rescaled to 1,380 cells a class.
+
+    Cells are held at 1e-6 at least where the exponent is below 1: its slope at 0 has no bound.
+    """
+    cells = maps.float()
+    if exponent != 1:
+        cells = cells.clamp(min=EPS if exponent < 1 else 0).pow(exponent)
+    return PUBLISHED_CELLS / maps[0, 0].numel() * cells.sum((1, 2, 3)).mean()
+
+
+@torch.no_grad()
+def map_shapes(backbone: Backbone, task: Task, *, stages: bool = False) -> list[tuple[int, int, int]]:
+    """Channels, height and width of a backbone's map, or of each of its stages, found by running a blank image."""
+    size = task.image_size if task.image_size != (0, 0) else (224, 224)
+    training, blank = backbone.training, torch.zeros(1, task.channels, *size)
+    backbone.eval()
+    found = backbone.stages(blank) if stages else (backbone(blank),)
+    backbone.train(training)
+    return [(maps.shape[1], *size_of(maps)) for maps in found]
