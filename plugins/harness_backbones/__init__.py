@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from harness import Component, file_facts, hookimpl
 
+GOOGLENET_FEATURES = {8: 480, 16: 832, 32: 1024}  # stride -> channels
 _STAGE_STRIDES = {64: (1, 2, 2, 2, 2), 16: (1, 2, 2, 1, 1), 8: (1, 2, 1, 1, 1)}
 
 
@@ -108,7 +109,7 @@ def googlenet_facts(
     """Stride and features, and what is in the file of weights."""
     if pretrained and weights:
         raise ValueError("`pretrained` and `weights` exclude each other.")
-    return {"stride": stride, "features": {8: 480, 16: 832, 32: 1024}[stride], **file_facts("weights", weights)}
+    return {"stride": stride, "features": GOOGLENET_FEATURES[stride], **file_facts("weights", weights)}
 
 
 def _check_width(width: int) -> None:

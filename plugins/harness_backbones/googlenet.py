@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from harness import InputError
 from harness.nn import Backbone
+from harness_backbones import GOOGLENET_FEATURES
 from harness_backbones import weights as stored
 
 LEVELS = {
@@ -19,7 +19,6 @@ LEVELS = {
     32: ("maxpool4", "inception5a", "inception5b"),
 }
 """Stride -> the stages that the network of half that stride has not."""
-FEATURES = {8: 480, 16: 832, 32: 1024}
 IGNORED = ("fc.", "aux1.", "aux2.")
 
 
@@ -35,16 +34,14 @@ class GoogLeNet(Backbone):
         super().__init__()
         from torchvision.models import googlenet
 
-        with warnings.catch_warnings():  # that initialisation will change one day
-            warnings.simplefilter("ignore")
-            net = googlenet(weights=None, aux_logits=False, transform_input=False, init_weights=False)
+        net = googlenet(weights=None, aux_logits=False, transform_input=False, init_weights=False)
         self.net = nn.ModuleDict()
         for level in [level for level in LEVELS if level <= stride]:
             self.net.update({name: getattr(net, name) for name in LEVELS[level]})
         if channels != 3:
             old = net.conv1.conv
             net.conv1.conv = nn.Conv2d(channels, old.out_channels, 7, stride=2, padding=3, bias=False)
-        self.features, self.stride = FEATURES[stride], stride
+        self.features, self.stride = GOOGLENET_FEATURES[stride], stride
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
         """The last feature map."""

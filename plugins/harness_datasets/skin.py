@@ -33,6 +33,8 @@ GREY = (0, 32, 255, 128, 64, 32, 0)
 ECHO_DB = (-36.0, -20.0, 0.0, -13.0, -13.0, -22.0, -34.0)
 THICKNESS = ((0.13, 0.18), (0.02, 0.03), (0.045, 0.065), (0.15, 0.18), (0.27, 0.32), (0.1, 0.14))
 """Least and largest share of the image's height, of every layer but the last."""
+HALVES: Mapping[Piece, tuple[float, float]] = {"band": (0.022, 0.03), "line": (0.012, 0.016), "nodule": (0.04, 0.05)}
+"""Least and largest half thickness over the image's height."""
 GAP = 0.016  # between the entry echo and the piece beneath it, over the height
 FLOOR_DB = -55.0
 
@@ -116,17 +118,14 @@ class SkinUltrasound(Dataset):
         """How much of each pixel a piece covers, "h w" each."""
         rng, edges = self._rng("pieces", sample.id), self._edges(sample)
         raised = RAISED[self._class_of(sample)]
-        names: tuple[Piece, ...] = ("band", "line", "nodule")
-        slots = dict(zip(names, rng.permutation(3), strict=True))
         small = 1 - 0.35 * float(self.params["difficulty"])
-        halves = {"band": rng.uniform(0.022, 0.03), "line": rng.uniform(0.012, 0.016), "nodule": rng.uniform(0.04, 0.05)}
         found: dict[Piece, Floats] = {}
-        for name in names:
-            half, place, length = small * halves[name], rng.uniform(0.25, 0.75), rng.uniform(0.45, 0.7)
-            depth = edges[2] + GAP + half
-            if name != raised:
-                share = (slots[name] + rng.uniform(0.35, 0.65)) / 3
-                depth = edges[3] + half + share * (edges[4] - edges[3] - 2 * half)
+        for slot, (name, span) in zip(rng.permutation(len(HALVES)), HALVES.items(), strict=True):
+            half, place, length = small * rng.uniform(*span), rng.uniform(0.25, 0.75), rng.uniform(0.45, 0.7)
+            share = (slot + rng.uniform(0.35, 0.65)) / len(HALVES)
+            depth = edges[3] + half + share * (edges[4] - edges[3] - 2 * half)
+            if name == raised:
+                depth = edges[2] + GAP + half
             found[name] = self._nodule(rng, depth, place, half) if name == "nodule" else self._strip(depth, half)
             if name == "line":
                 found[name] = found[name] * _ramp((length / 2 - np.abs(self._x - place)) * self.task.image_size[1])
@@ -233,7 +232,7 @@ def _ramp(distance: np.ndarray) -> Floats:
 
 
 def _speckle_db(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
-    """Fully developed speckle in decibel: the size of a complex Gaussian field, blurred more across than along the beam.
+    """Fully developed speckle in decibel: a complex Gaussian field's size, blurred more across than along the beam.
 
     Source: Burckhardt 1978, IEEE Transactions on Sonics and Ultrasonics 25(1) (Rayleigh statistics).
     """

@@ -43,9 +43,9 @@ def build_cnn(
     from harness_systems.cnn_model import CNN
 
     _check(pooling, head, dropout)
-    net, classes = backbone(task.channels), len(task.classes)
-    pool = pooling(net.features, 1 if head == "linear_after_pool" else classes)
-    return CNN(net, pool, classes, exclusive=task.kind == "multiclass", pool_first=head == "linear_after_pool", dropout=dropout)
+    net, classes, first = backbone(task.channels), len(task.classes), head == "linear_after_pool"
+    pool = pooling(net.features, 1 if first else classes)
+    return CNN(net, pool, classes, exclusive=task.kind == "multiclass", pool_first=first, dropout=dropout)
 
 
 def cnn_facts(
@@ -79,7 +79,7 @@ COMPONENT: Component[Any] = Component(
         "evidence": "of the linear head: what it says of each cell alone, softmax or sigmoid of w A_ij + b (the class "
         "activation map of Zhou et al. 2016 behind the link), not scaled image by image; weights of an attention "
         "pooling are not in it",
-        "multi-class with conv_before_pool": "the map stays one sigmoid a class; pooled scores are divided by their sum",
+        "multi-class maps": "with conv_before_pool one sigmoid a class; pooled scores are divided by their sum",
         "initialisation": "PyTorch's and timm's defaults where there are no weights; the head is always new",
     },
 )

@@ -51,8 +51,9 @@ class CNN(Model):
         assert out.logits is not None
         if self.exclusive:
             return {"class": _cross_entropy(out.logits, batch)}
-        link = {"probs_or_logits": out.logits, "link": "logits"} if self.pool_first else {"probs_or_logits": out.probs}
-        return {"class": masked_bce(labels=batch.labels, weights=batch.weights, **link)}  # type: ignore[arg-type]
+        if self.pool_first:
+            return {"class": masked_bce(out.logits, batch.labels, link="logits", weights=batch.weights)}
+        return {"class": masked_bce(out.probs, batch.labels, weights=batch.weights, eps=EPS)}
 
     def explain_layer(self) -> nn.Module:
         """The backbone, whose output is the last feature map."""

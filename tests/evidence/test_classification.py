@@ -100,8 +100,8 @@ def test_multi_class_figures_are_torchmetrics_too() -> None:
 def test_decisions_for_the_highest_score_are_scikit_learns() -> None:
     scores, true = RANDOM.dirichlet(np.ones(4), 200), RANDOM.integers(0, 4, 200)
     found = classification.top1_decisions(np.eye(4)[true], scores, list("abcd"))
-    expected = precision_recall_fscore_support(true, scores.argmax(1), labels=range(4))[:3]
-    macro = precision_recall_fscore_support(true, scores.argmax(1), average="macro")[:3]
+    expected = reference.precision_recall_fscore_support(true, scores.argmax(1), labels=range(4))[:3]
+    macro = reference.precision_recall_fscore_support(true, scores.argmax(1), average="macro")[:3]
     for figure, values, mean in zip(("precision", "recall", "f1"), expected, macro, strict=True):
         own = found[f"{figure}_top1"]
         assert [own[name] for name in "abcd"] == pytest.approx(values.tolist())

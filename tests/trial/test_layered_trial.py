@@ -29,9 +29,7 @@ def result(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> TrialR
     dataset: dict[str, Any] = {"use": "skin_ultrasound", "images": [16, 8, 8], "image_size": [64, 64]}
     metrics = ("auroc", "top1", "precision_top1", "recall_top1", "f1_top1", "f1", "hit_rate_1", "s_plus", "s_minus")
     train = {"epochs": 1, "augment": ["flip", "rotate"], "optimiser": {"use": "sgd"}, "schedule": {"use": "step"}}
-    spec = tiny_spec(
-        stage="confirm", dataset=dataset, model=model, train=train, metrics=metrics, explain=EXPLAIN
-    )
+    spec = tiny_spec(stage="confirm", dataset=dataset, model=model, train=train, metrics=metrics, explain=EXPLAIN)
     workspace = Workspace(data=folder, cache=folder / "cache", device="cpu")
     *_, end = run_trial(spec, catalog, workspace)
     assert isinstance(end, TrialResult) and end.state == "complete", end
