@@ -140,8 +140,8 @@ def focus_by_map(layers: pd.DataFrame) -> dict[tuple[str, str], float]:
     worth = shown["level"].map(LAYERS) * shown["peak"]
     keys = ["variant", "map", "seed", "fold", "id", "class"]
     sums = shown.assign(worth=worth).groupby(keys, dropna=False, sort=False)[["worth", "peak"]].sum()
-    rates = ((sums["worth"] / sums["peak"] + 1) / 4).groupby(["variant", "map"], sort=False).mean()
-    return {(str(variant), str(name)): float(value) for (variant, name), value in rates.items()}
+    rates = ((sums["worth"] / sums["peak"] + 1) / 4).groupby(["variant", "map"], sort=False)
+    return {(str(variant), str(name)): float(own.mean()) for (variant, name), own in rates}
 
 
 def _peaks(rows: Mapping[int, Mapping[str, Any]], scores: Mapping[int, int]) -> float:

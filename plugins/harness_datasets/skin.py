@@ -33,7 +33,7 @@ GREY = (0, 32, 255, 128, 64, 32, 0)
 ECHO_DB = (-36.0, -20.0, 0.0, -13.0, -13.0, -22.0, -34.0)
 THICKNESS = ((0.13, 0.18), (0.02, 0.03), (0.045, 0.065), (0.15, 0.18), (0.27, 0.32), (0.1, 0.14))
 """Least and largest share of the image's height, of every layer but the last."""
-HALVES: Mapping[Piece, tuple[float, float]] = {"band": (0.022, 0.03), "line": (0.012, 0.016), "nodule": (0.04, 0.05)}
+HALVES: Mapping[Piece, tuple[float, float]] = {"band": (0.022, 0.03), "line": (0.014, 0.018), "nodule": (0.04, 0.05)}
 """Least and largest half thickness over the image's height."""
 GAP = 0.016  # between the entry echo and the piece beneath it, over the height
 FLOOR_DB = -55.0
@@ -74,10 +74,10 @@ class SkinUltrasound(Dataset):
         edges, echo = self._edges(sample), self._rng("patient", sample.group, "echo")
         levels = np.array(ECHO_DB) + echo.uniform(-2, 2, len(ECHO_DB))
         decibel = levels.astype(np.float32)[_layer_of(edges, self._y)]
-        contrast = 16 - 9 * float(self.params["difficulty"])
+        contrast, bright = np.array([16, 2]) - np.array([9, 5]) * float(self.params["difficulty"])
         pieces = self._pieces(sample)
-        decibel -= contrast * np.maximum(pieces["band"], pieces["nodule"])
-        decibel += (np.maximum(decibel, -4) - decibel) * pieces["line"]
+        decibel -= np.float32(contrast) * np.maximum(pieces["band"], pieces["nodule"])
+        decibel += (np.maximum(decibel, np.float32(bright)) - decibel) * pieces["line"]
         decibel += self._streaks(rng)
         return encode(_with_histogram(decibel + _speckle_db(rng, decibel.shape), rng))
 

@@ -56,10 +56,17 @@ def beneath(data: SkinUltrasound, sample: Sample, rows: slice) -> np.ndarray:
 
 
 def test_what_lies_beneath_the_entry_echo_is_the_class() -> None:
-    data = build()
-    found = {name: np.concatenate([beneath(data, s, slice(3, 8)) for s in of_class(data, name)], 1) for name in CLASSES}
-    means = {name: float(rows.mean()) for name, rows in found.items()}
-    assert means["ad"] < means["st"] < means["cg"] < means["ps"]
+    data, found = build(), {}
+    for name in CLASSES:
+        for sample in of_class(data, name):
+            near, far = beneath(data, sample, slice(3, 8)), beneath(data, sample, slice(15, 20))
+            across = np.convolve(near.mean(0), np.ones(8) / 8, "valid")
+            found.setdefault(name, []).append((near.mean() / far.mean(), across.min() / far.mean()))
+    means, darkest = ({name: np.array(rows)[:, k] for name, rows in found.items()} for k in (0, 1))
+    assert means["ad"].max() < 0.6  # dark all along
+    assert means["st"].min() > 0.75 and darkest["st"].max() < 0.55  # in one place
+    assert 0.9 < means["cg"].mean() < 1.1 and darkest["cg"].min() > 0.6
+    assert means["ps"].mean() > 1.1 and darkest["ps"].min() > 0.6
 
 
 def test_the_second_line_belongs_to_the_entry_echo() -> None:
