@@ -126,11 +126,11 @@ def build_skin_ultrasound(
 ) -> Dataset:
     """Layered skin in high-frequency ultrasound: four exclusive classes, and a grey-coded map of the layers.
 
-    From the top: gel, a film, the entry echo, upper dermis, dermis, subcutis, what lies below; as grey values of the
-    map 0, 32, 255, 128, 64, 32, 0. Every image holds a dark band, a dark nodule and a bright line, and the class says
-    what lies right beneath the entry echo: "ad" the band, "ps" the line (the entry echo is doubled), "st" the nodule,
-    "cg" nothing; the rest lies in the dermis. The names are those of a published data set, the appearances are
-    invented. Mean and histogram of an image say nothing of its class, its spectrum hardly anything.
+    From the top: gel, a film, the entry echo, upper dermis, dermis, the fascia's echo with a film, what lies below; as
+    grey values of the map 0, 32, 255, 128, 64, 32, 0. Every image holds a dark band and a dark nodule. The class says
+    which of them lie right beneath the entry echo ("ad" the band, "st" the nodule, "ps" both, "cg" none); the others
+    lie right above the fascia's echo, the mirror image of that. The names are those of a published data set, the
+    appearances are invented. Train without "flip_vertical", which changes the class.
 
     Args:
         root: not used; nothing is read.

@@ -26,25 +26,31 @@ SMALLEST, LARGEST = 64, 1024
 Piece = Literal["band", "line", "nodule"]
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
-RAISED: Mapping[str, Piece | None] = {"ad": "band", "ps": "line", "cg": None, "st": "nodule"}
-"""Class -> the piece that lies right beneath the entry echo; the others, and all of "cg", lie in the dermis."""
-GREY = (0, 32, 255, 128, 64, 32, 0)
-"""From the top: gel, film, entry echo, upper dermis, dermis, subcutis, what lies below."""
-ECHO_DB = (-36.0, -20.0, 0.0, -13.0, -13.0, -22.0, -34.0)
-THICKNESS = ((0.13, 0.18), (0.02, 0.03), (0.045, 0.065), (0.15, 0.18), (0.27, 0.32), (0.1, 0.14))
-"""Least and largest share of the image's height, of every layer but the last."""
-HALVES: Mapping[Piece, tuple[float, float]] = {"band": (0.022, 0.03), "line": (0.014, 0.018), "nodule": (0.04, 0.05)}
+RAISED: Mapping[str, frozenset[Piece]] = {
+    "ad": frozenset({"band"}),
+    "ps": frozenset({"band", "nodule"}),
+    "cg": frozenset(),
+    "st": frozenset({"nodule"}),
+}
+"""Class -> the pieces that lie beneath the entry echo; the others lie above the fascia's echo, its mirror image."""
+GREY = (0, 32, 255, 128, 64, 32, 32, 0)
+"""From the top: gel, film, entry echo, upper dermis, dermis, fascia's echo, film, what lies below."""
+ECHO_DB = (-36.0, -20.0, 0.0, -13.0, -13.0, 0.0, -20.0, -36.0)
+OUTER, FILM, ECHO = (0.13, 0.2), (0.02, 0.03), (0.045, 0.065)
+"""Least and largest thickness over the image's height, at the top and at the bottom alike."""
+MIDDLE = 0.4, 0.6  # where upper dermis ends, between the two echoes
+HALVES: Mapping[Piece, tuple[float, float]] = {"band": (0.022, 0.03), "nodule": (0.04, 0.05), "line": (0.012, 0.016)}
 """Least and largest half thickness over the image's height."""
-GAP = 0.016  # between the entry echo and the piece beneath it, over the height
+AWAY: Mapping[Piece, float] = {"band": 0.016, "nodule": 0.076}  # from the echo: the nodule lies beyond the band
 FLOOR_DB = -55.0
 
 
 class SkinUltrasound(Dataset):
     """See `harness_datasets.build_skin_ultrasound` for the parameters.
 
-    Every image holds one dark band, one dark nodule and one bright line. Which of them lies right beneath the entry
-    echo, if any, is the class; the others lie in the dermis, which is as bright there. Grey values are brought to a
-    histogram that is drawn independently of the class.
+    Every image holds a dark band and a dark nodule, each beneath the entry echo or above the echo of the fascia, as the
+    class says. Seen upside down an image is one of another class: half a turn leaves grey values and power spectrum as
+    they are, so that these hardly tell. Grey values are brought to a histogram that is drawn independently of the class.
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
@@ -82,14 +88,9 @@ class SkinUltrasound(Dataset):
         return encode(_with_histogram(decibel + _speckle_db(rng, decibel.shape), rng))
 
     def read_mask(self, sample: Sample) -> np.ndarray:
-        """The layers in grey code, uint8 "k h w"; of the classes that the image has not, zeros.
-
-        A second line beneath the entry echo belongs to it.
-        """
+        """The layers in grey code, uint8 "k h w"; of the classes that the image has not, zeros."""
         layers = np.array(GREY, np.uint8)[_layer_of(self._edges(sample), self._y)]
         own = self._class_of(sample)
-        if RAISED[own] == "line":
-            layers[self._pieces(sample)["line"] >= 0.5] = 255
         masks = np.zeros((len(CLASSES), *self.task.image_size), np.uint8)
         masks[CLASSES.index(own)] = layers
         return masks
@@ -107,29 +108,32 @@ class SkinUltrasound(Dataset):
         return (np.arange(width, dtype=np.float32) + 0.5) / width
 
     def _edges(self, sample: Sample) -> Floats:
-        """Depth of the six borders between layers, "6 w": the patient's thicknesses, each image's own waves."""
+        """Depth of the seven borders between layers, "7 w": the patient's thicknesses, each image's own waves."""
         patient, rng = self._rng("patient", sample.group, "layers"), self._rng("edges", sample.id)
-        thickness = np.array([patient.uniform(*span) for span in THICKNESS]) * rng.uniform(0.96, 1.04, len(THICKNESS))
-        waves = [_wave(rng, self._x, 0.006 if number else 0.02) for number in range(len(THICKNESS))]
-        waves[1:4] = [waves[0] * 0 + 0.15 * wave for wave in waves[1:4]]  # thin layers follow the surface
-        return (np.cumsum(thickness)[:, None] + np.cumsum(waves, 0)).astype(np.float32)
+        sides = []
+        for _ in range(2):  # top and bottom, drawn alike
+            outer, film, echo = (patient.uniform(*span) * rng.uniform(0.96, 1.04) for span in (OUTER, FILM, ECHO))
+            sides.append(np.cumsum([outer, film, echo])[:, None] + _wave(rng, self._x, 0.02))
+        top, bottom = sides[0], 1 - sides[1][::-1]
+        middle = top[-1] + patient.uniform(*MIDDLE) * (bottom[0] - top[-1]) + _wave(rng, self._x, 0.01)
+        return np.concatenate([top, middle[None], bottom]).astype(np.float32)
 
     def _pieces(self, sample: Sample) -> dict[Piece, Floats]:
-        """How much of each pixel a piece covers, "h w" each."""
+        """How much of each pixel a piece covers, "h w" each; the bright line lies anywhere between the echoes."""
         rng, edges = self._rng("pieces", sample.id), self._edges(sample)
         raised = RAISED[self._class_of(sample)]
         small = 1 - 0.35 * float(self.params["difficulty"])
-        found: dict[Piece, Floats] = {}
-        for slot, (name, span) in zip(rng.permutation(len(HALVES)), HALVES.items(), strict=True):
-            half, place, length = small * rng.uniform(*span), rng.uniform(0.25, 0.75), rng.uniform(0.45, 0.7)
-            share = (slot + rng.uniform(0.35, 0.65)) / len(HALVES)
-            depth = edges[3] + half + share * (edges[4] - edges[3] - 2 * half)
-            if name == raised:
-                depth = edges[2] + GAP + half
-            found[name] = self._nodule(rng, depth, place, half) if name == "nodule" else self._strip(depth, half)
-            if name == "line":
-                found[name] = found[name] * _ramp((length / 2 - np.abs(self._x - place)) * self.task.image_size[1])
-        return found
+        half = {name: small * rng.uniform(*span) for name, span in HALVES.items()}
+        depth: dict[Piece, Floats] = {"line": edges[2] + rng.uniform(0.35, 0.65) * (edges[4] - edges[2])}
+        for name, away in AWAY.items():
+            depth[name] = edges[2] + away + half[name] if name in raised else edges[4] - away - half[name]
+        place, other = rng.uniform(0.25, 0.75, 2)
+        within = _ramp((rng.uniform(0.2, 0.35) - np.abs(self._x - other)) * self.task.image_size[1])
+        return {
+            "band": self._strip(depth["band"], half["band"]),
+            "nodule": self._nodule(rng, depth["nodule"], place, half["nodule"]),
+            "line": self._strip(depth["line"], half["line"]) * within,
+        }
 
     def _strip(self, depth: Floats, half: float) -> Floats:
         """A strip of this half thickness along `depth`, over the whole width."""
@@ -150,7 +154,9 @@ class SkinUltrasound(Dataset):
         for _ in range(int(rng.integers(4, 10 + round(10 * float(self.params["difficulty"]))))):
             across, half = rng.uniform(0.03, 0.09) * width, max(0.75, rng.uniform(0.004, 0.01) * height)
             radius, aspect = float(np.sqrt(across * half)), float(across / half)
-            shape = Ellipse(rng.uniform(0, width), rng.uniform(0.25, 0.9) * height, radius, aspect, rng.normal(0, 0.15))
+            shape = Ellipse(
+                rng.uniform(0, width), rng.uniform(0.15, 0.85) * height, radius, aspect, rng.normal(0, 0.15)
+            )
             found += rng.choice([-8, 8]) * coverage([shape], (height, width))
         return found
 
