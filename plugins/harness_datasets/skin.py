@@ -50,7 +50,7 @@ class SkinUltrasound(Dataset):
 
     Every image holds a dark band and a dark nodule, each beneath the entry echo or above the echo of the fascia, as the
     class says. Seen upside down an image is one of another class: half a turn leaves grey values and power spectrum as
-    they are, so that these hardly tell. Grey values are brought to a histogram that is drawn independently of the class.
+    they are, so that these hardly tell. Grey values are brought to a histogram drawn independently of the class.
     """
 
     def __init__(self, params: Mapping[str, Any]) -> None:
