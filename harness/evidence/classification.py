@@ -151,6 +151,41 @@ def top1(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, floa
     return {"": _share(int((true == said).sum()), len(true)), **per_class}
 
 
+def top1_decisions(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Precision, recall and F1 of calling the class of the highest score, and their means over classes (macro).
+
+    Arguments and errors as in `top1`.
+
+    Returns:
+        `precision_top1`, `recall_top1` (its mean is the balanced accuracy), `f1_top1`, each with every class's
+        and "" the mean over the classes that have it. Precision is NaN for a class that is never called, recall
+        and F1 for one without images.
+    """
+    labels, scores = _whole_rows(labels, scores, classes)
+    called = np.eye(len(classes))[scores.argmax(1)] if len(scores) else scores
+    found: dict[str, dict[str, float]] = {}
+    for k, name in enumerate(classes):
+        figures = decision_figures(labels[:, k], called[:, k], HALF)
+        for figure in ("precision", "recall", "f1"):
+            found.setdefault(f"{figure}_top1", {})[name] = figures[figure]
+    return {figure: with_mean(values) for figure, values in found.items()}
+
+
+def precision_top1(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, float]:
+    """See `top1_decisions`."""
+    return top1_decisions(labels, scores, classes)["precision_top1"]
+
+
+def recall_top1(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, float]:
+    """See `top1_decisions`."""
+    return top1_decisions(labels, scores, classes)["recall_top1"]
+
+
+def f1_top1(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, float]:
+    """See `top1_decisions`."""
+    return top1_decisions(labels, scores, classes)["f1_top1"]
+
+
 def ece_top1(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, float]:
     """Calibration error of the highest score as the confidence that its class is the right one; under "" alone.
 
@@ -172,7 +207,8 @@ def classification_table(predictions: pd.DataFrame, classes: Sequence[str], kind
         predictions: rows of the predictions table, of any number of models; thresholds are fitted on its split
             `val`, figures are of its split `test`.
         classes: the classes' names, in order.
-        kind: the task's, "multilabel" or "multiclass"; the latter adds `top1` and `ece_top1`.
+        kind: the task's, "multilabel" or "multiclass"; the latter adds `top1`, `ece_top1` and what
+            `top1_decisions` gives.
 
     Returns:
         A row a figure: `variant`, `head`, `seed`, `fold`, `class` ("" is the mean over classes that have the
@@ -204,7 +240,8 @@ def _whole(labels: Array, scores: Array, classes: Sequence[str], kind: str) -> l
     of: dict[str, Callable[..., Mapping[str, float]]] = {"auroc": auroc, "auprc": auprc}
     of |= {"brier": brier, "ece": ece} if probable else {}
     if kind == "multiclass":
-        of |= {"top1": top1} | ({"ece_top1": ece_top1} if probable else {})
+        of |= {"top1": top1, "precision_top1": precision_top1, "recall_top1": recall_top1, "f1_top1": f1_top1}
+        of |= {"ece_top1": ece_top1} if probable else {}
     figures = {name: function(labels, scores, classes) for name, function in of.items()}
     if not probable:
         figures |= {name: dict.fromkeys(("", *classes), math.nan) for name in ("brier", "ece")}

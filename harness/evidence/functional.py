@@ -5,7 +5,17 @@ no torch, no tables written.
 """
 
 from harness.evidence.calibration import ece
-from harness.evidence.classification import accuracy, balanced_accuracy, f1, precision, recall, top1
+from harness.evidence.classification import (
+    accuracy,
+    balanced_accuracy,
+    f1,
+    f1_top1,
+    precision,
+    precision_top1,
+    recall,
+    recall_top1,
+    top1,
+)
 from harness.evidence.grid import resize_nearest
 from harness.evidence.layers import FIGURES as LAYER_FIGURES
 from harness.evidence.layers import decode_layers, layer_terms
@@ -33,6 +43,7 @@ __all__ = [
     "dice_per_class",
     "ece",
     "f1",
+    "f1_top1",
     "layer_terms",
     "localisable",
     "map_terms",
@@ -41,7 +52,9 @@ __all__ = [
     "pixel_ap_per_class",
     "pointing_per_class",
     "precision",
+    "precision_top1",
     "recall",
+    "recall_top1",
     "resize_nearest",
     "soft_dice",
     "to_arrays",

@@ -128,6 +128,22 @@ def by_image(layers: pd.DataFrame) -> list[Mapping[int, Mapping[str, Any]]]:
     return list(found.values())
 
 
+def focus_by_map(layers: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """(variant, map) -> how well the peak lies, in [0, 1]: (Hit Rate 1 + 1) / 4, mean over test images and runs.
+
+    1 is the key layer, 0 the background; the layers between are worth 3/4, 1/2 and 1/4.
+
+    Args:
+        layers: rows of the layers table, of any number of models.
+    """
+    shown = layers[(layers["split"] == "test") & (layers["label"] == 1)]
+    worth = shown["level"].map(LAYERS) * shown["peak"]
+    keys = ["variant", "map", "seed", "fold", "id", "class"]
+    sums = shown.assign(worth=worth).groupby(keys, dropna=False, sort=False)[["worth", "peak"]].sum()
+    rates = ((sums["worth"] / sums["peak"] + 1) / 4).groupby(["variant", "map"], sort=False)
+    return {(str(variant), str(name)): float(own.mean()) for (variant, name), own in rates}
+
+
 def _peaks(rows: Mapping[int, Mapping[str, Any]], scores: Mapping[int, int]) -> float:
     return _over(sum(scores[level] * row["peak"] for level, row in rows.items()), sum(r["peak"] for r in rows.values()))
 

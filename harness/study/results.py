@@ -163,12 +163,17 @@ class Results:
         return faithfulness_table(rows, order=[variant.name for variant in self.plan.variants])
 
     def decisions(self, focus_from: float = 0.5, accuracy_from: float = 0.8) -> pd.DataFrame:
-        """Whether to trust each variant's focus: pointing x faithfulness x AUROC; see `decision_chart`."""
-        from harness.evidence.faithfulness import decision_chart, pointing_by_map
+        """Whether to trust each variant's focus: pointing x faithfulness x AUROC; see `decision_chart`.
 
+        Beside layers the pointing game is Hit Rate 1, brought to [0, 1]: see `focus_by_map`.
+        """
+        from harness.evidence.faithfulness import decision_chart, pointing_by_map
+        from harness.evidence.layers import focus_by_map
+
+        focus = focus_by_map(self.layers) if self.task.mask_kind == "layers" else pointing_by_map(self.maps)
         right = dict(zip(self.variants["variant"], self.variants.get("auroc", ()), strict=False))
         limits = {"focus_from": focus_from, "accuracy_from": accuracy_from}
-        return decision_chart(self.faithfulness, pointing_by_map(self.maps), right, **limits)
+        return decision_chart(self.faithfulness, focus, right, **limits)
 
     def table(self, heads: bool = False, unit: bool = False) -> pd.DataFrame:
         """See `variants`, `heads` and `units`; empty while nothing is confirmed."""

@@ -109,12 +109,15 @@ class ConfirmSection(Strict):
 class ExplainSection(Strict):
     """[explain]: what draws maps of how many test images. `use` holds names or tables with `use`.
 
+    `measured` is how many images of test, and of tune_loc, the explainers' maps are drawn of and held against
+    the masks; by default all. The model's own maps are always measured on all.
     `faithfulness` is its own table: how it is tested that the maps show what the scores rest on. Without it
     nothing is, and the section is written as if there were no such thing, so that older studies stay the same.
     """
 
     use: list[str | dict[str, Any]] = Field(default_factory=list)
     images: Annotated[int, Field(ge=0)] = 8
+    measured: Count | None = None
     faithfulness: FaithfulnessSettings | None = None
 
     @model_serializer(mode="wrap")

@@ -25,6 +25,7 @@ import pytest
 
 from harness.contract.components import Component, parameters
 from harness.contract.dataset import Dataset
+from harness.contract.masks import LAYERS
 from harness.contract.types import Sample
 from harness.testing.contracts_models import Laws
 from harness.trial.bags import read_instances
@@ -97,7 +98,7 @@ class DatasetLaws(Laws):
             assert not set(known.values()) & {sample.id, sample.group}
             assert other.metadata(sample) == known
 
-    def test_masks_are_zeros_and_ones_and_empty_where_the_label_is_0(
+    def test_masks_are_zeros_and_ones_or_layers_and_empty_where_the_label_is_0(
         self, component: Component[Any], tmp_path: Path
     ) -> None:
         dataset = self.dataset(component, tmp_path)
@@ -107,7 +108,7 @@ class DatasetLaws(Laws):
                 assert mask is None
             elif mask is not None:
                 assert mask.dtype == np.uint8 and mask.shape == (len(sample.labels), *dataset.task.image_size)
-                assert set(np.unique(mask)) <= {0, 1}
+                assert set(np.unique(mask)) <= (set(LAYERS) if dataset.task.mask_kind == "layers" else {0, 1})
                 assert not mask[np.array(sample.labels) == 0].any()
 
     def test_the_task_is_known_before_the_data_set_is_built(self, component: Component[Any], tmp_path: Path) -> None:

@@ -6,18 +6,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from harness.contract import seeds
 from harness.contract.catalog import Catalog
 from harness.contract.nn import Batch, Model, Output
-from harness.contract.types import TrialSpec
+from harness.contract.tables import OWN_MAP
+from harness.contract.types import Task, TrialSpec
 from harness.trial.cache import Cache
 from harness.trial.evaluate import MASKS, Scorer, by_unit, predict, run, score
 from harness.trial.explaining import Explaining
 from harness.trial.faithfulness import faithfulness_files
 from harness.trial.floors import Floors
 from harness.trial.loader import Loader
-from harness.trial.record import OVERLAYS, Overlays, Record, weights_file
+from harness.trial.record import OVERLAYS, Overlays, Record, choose, weights_file
 from harness.trial.settings import TrainSettings
 from harness.trial.stage import ConfirmData, Images, Ledger
 from harness.trial.tta import over_copies
@@ -50,14 +53,26 @@ def confirm(
     overlays = Overlays(data.test, data.task, int(spec.explain.get("images", OVERLAYS)))
     floors = Floors.of(spec, catalog, data.task, settings, device)
     explaining = Explaining(spec.explain, catalog)
+    explained: int | None = spec.explain.get("measured")
     scores: list[tuple[Batch, Output]] = []
+
+    def record_explained(images: Images, batch: Batch) -> None:
+        wanted = wanted_maps(images, batch, data.task)
+        for name, maps in explaining.every_class(model, batch, wanted) if wanted.any() else ():
+            record.add_maps(images, batch, name, maps)
+
+    def record_some(images: Images, count: int) -> None:
+        for batch in Loader(images, data.task, settings, device).evaluation(choose(images, count)):
+            record_explained(images, batch)
 
     def recorded(images: Images) -> Iterator[tuple[Batch, Output]]:
         loader = Loader(images, data.task, settings, device)
         for batch, out in predict(model, loader, settings, device):
             if batch.targets is not None:
-                for name, maps in explaining.every_class(model, batch, out):
-                    record.add_maps(images, batch, name, maps)
+                if out.evidence is not None:
+                    record.add_maps(images, batch, OWN_MAP, out.evidence)
+                if explained is None:
+                    record_explained(images, batch)
                 for name, maps in floors.maps(batch, out):
                     record.add_maps(images, batch, name, maps)
             if images.name == "test":
@@ -83,6 +98,19 @@ def confirm(
         if units is not None:
             names = [name for name in spec.metrics if MASKS not in catalog.get("metric", name).needs]
             metrics |= score([units], Scorer(catalog, names, data.task, f"test/{data.task.unit}", masks=False))
+        for images in (data.test, data.tune_loc) if explained is not None and masks else ():
+            assert images is not None and explained is not None
+            record_some(images, explained)
         tried = faithfulness_files(spec, data.test, data.task, model, settings, device, explaining)
     files = {**record.files(), **tried, **explaining.files(), **overlays.files(), **weights_file(model, spec)}
     return Tested(metrics, files)
+
+
+def wanted_maps(images: Images, batch: Batch, task: Task) -> Bool[Tensor, "b k"]:
+    """Of which classes of each image an explainer's map is measured: of all, where masks draw lesions.
+
+    A picture of layers is that of the image's class alone, and nothing is fitted to it on tune_loc.
+    """
+    if task.mask_kind != "layers":
+        return torch.ones_like(batch.labels, dtype=torch.bool)
+    return (batch.labels == 1) & (images.name == "test")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
@@ -32,14 +32,22 @@ class Explaining:
         }
         self._left_out, self._given = dict[str, str](), set[str]()
 
-    def every_class(self, model: Model, batch: Batch, out: Output) -> Iterator[tuple[str, Float[Tensor, "b k i j"]]]:
-        """The model's own evidence, and what each explainer makes of every class."""
-        if out.evidence is not None:
-            yield OWN_MAP, out.evidence
-        count, classes = out.probs.shape
+    def every_class(
+        self, model: Model, batch: Batch, wanted: Bool[Tensor, "b k"]
+    ) -> Iterator[tuple[str, Float[Tensor, "b k h w"]]]:
+        """What each explainer makes of the wanted classes of each image; maps of the others are zeros."""
+        turns = [row.nonzero().flatten().tolist() for row in wanted.cpu()]
 
         def all_classes(explainer: Explainer) -> Tensor:
-            return torch.stack([explainer.explain(model, batch, [k] * count) for k in range(classes)], 1)
+            assert batch.images is not None
+            found = batch.images.new_zeros(*wanted.shape, *batch.images.shape[2:])
+            for turn in range(max(map(len, turns), default=0)):
+                classes = [own[turn] if turn < len(own) else 0 for own in turns]
+                maps = explainer.explain(model, batch, classes)
+                for place, own in enumerate(turns):
+                    if turn < len(own):
+                        found[place, own[turn]] = maps[place]
+            return found
 
         yield from self._each(all_classes)
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from harness import Component, file_facts, hookimpl
 
+GOOGLENET_FEATURES = {8: 480, 16: 832, 32: 1024}  # stride -> channels
 _STAGE_STRIDES = {64: (1, 2, 2, 2, 2), 16: (1, 2, 2, 1, 1), 8: (1, 2, 1, 1, 1), 4: (1, 1, 1, 1, 1)}
 
 
@@ -99,6 +100,41 @@ def timm_facts(
     return file_facts("weights", weights)
 
 
+def build_googlenet(
+    channels: int,
+    /,
+    *,
+    stride: Literal[32, 16, 8] = 32,
+    pretrained: bool = False,
+    weights: str | None = None,
+) -> Any:
+    """GoogLeNet of torchvision; timm has none.
+
+    Args:
+        channels: of the images; a first convolution made for another number is adapted.
+        stride: 32 is the whole trunk, 16 ends before the last two inception modules, 8 before the last seven.
+        pretrained: torchvision's ImageNet weights, from its cache or the web.
+        weights: path of a state dict (.pth, .pt or .safetensors) in torchvision's names.
+
+    Raises:
+        InputError: the weights cannot be had, or do not fit.
+        ValueError: the parameters exclude each other.
+    """
+    from harness_backbones.googlenet import build
+
+    googlenet_facts(stride=stride, pretrained=pretrained, weights=weights)
+    return build(channels, stride=stride, pretrained=pretrained, weights=weights)
+
+
+def googlenet_facts(
+    *, stride: Literal[32, 16, 8] = 32, pretrained: bool = False, weights: str | None = None
+) -> Mapping[str, Any]:
+    """Stride and features, and what is in the file of weights."""
+    if pretrained and weights:
+        raise ValueError("`pretrained` and `weights` exclude each other.")
+    return {"stride": stride, "features": GOOGLENET_FEATURES[stride], **file_facts("weights", weights)}
+
+
 def _check_width(width: int) -> None:
     if width < 1:
         raise ValueError(f"`width >= 1` must hold, but got {width=}.")
@@ -120,6 +156,16 @@ def harness_backbones() -> Iterable[Component[Any]]:
             "stride": "16, 8 and 4 drop late strides and keep all five stages; the paper has 64 only",
             "initialisation": "PyTorch's default, as in the released network",
         },
+    )
+    yield Component(
+        name="googlenet",
+        build=build_googlenet,
+        facts=googlenet_facts,
+        summary="GoogLeNet of torchvision with batch norm, without auxiliary heads",
+        source="Szegedy et al. 2015, CVPR",
+        provides=frozenset({"stages"}),
+        tiny={"stride": 8},
+        assumed={"stride": "16 and 8 leave out the last inception modules; the paper has 32 only"},
     )
     yield Component(
         name="timm",

@@ -45,18 +45,22 @@ def read(path: str) -> dict[str, Tensor]:
 
 
 def load(net: Any, state: Mapping[str, Tensor], channels: int, where: str) -> None:
-    """Loads `state` into a headless network; the first convolution is adapted to `channels`.
+    """Loads `state` into a headless network of timm; errors as in `fit`."""
+    classifier = net.pretrained_cfg.get("classifier") or ()
+    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    state = {key: value for key, value in state.items() if key.rpartition(".")[0] not in heads}
+    fit(net, state, channels, where, str(net.pretrained_cfg.get("first_conv")))
+
+
+def fit(net: Any, state: Mapping[str, Tensor], channels: int, where: str, first_conv: str) -> None:
+    """Loads `state` into a network; the first convolution, by its name, is adapted to `channels`.
 
     Raises:
         InputError: keys are missing, unknown or of another shape; all of them in one message.
     """
     from timm.models import adapt_input_conv
 
-    classifier = net.pretrained_cfg.get("classifier") or ()
-    heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    state = {key: value for key, value in state.items() if key.rpartition(".")[0] not in heads}
-    own = net.state_dict()
-    first = f"{net.pretrained_cfg.get('first_conv')}.weight"
+    state, own, first = dict(state), net.state_dict(), f"{first_conv}.weight"
     if first in own and first in state and state[first].shape[1:2] != own[first].shape[1:2]:
         state[first] = adapt_input_conv(channels, state[first])
     wrong = [f"{key} is missing" for key in own if key not in state]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _REGIONS = frozenset({"eval_masks", "region"})
 _LAYERS = frozenset({"eval_masks", "layers"})
 _OUTLINES = frozenset({"eval_masks", "outline"})
+_EXCLUSIVE = frozenset({"multiclass"})
 
 
 def build_auroc(task: Task, /) -> Metric:
@@ -93,12 +94,31 @@ def build_top1(task: Task, /) -> Metric:
     Raises:
         ValueError: the task is not multi-class.
     """
+    return _exclusive_metric(task, "top1")
+
+
+def build_precision_top1(task: Task, /) -> Metric:
+    """Precision of calling the class of the highest score, and its mean over classes; errors as in `build_top1`."""
+    return _exclusive_metric(task, "precision_top1")
+
+
+def build_recall_top1(task: Task, /) -> Metric:
+    """Recall of calling the class of the highest score, and its mean over classes; errors as in `build_top1`."""
+    return _exclusive_metric(task, "recall_top1")
+
+
+def build_f1_top1(task: Task, /) -> Metric:
+    """F1 of calling the class of the highest score, and its mean over classes; errors as in `build_top1`."""
+    return _exclusive_metric(task, "f1_top1")
+
+
+def _exclusive_metric(task: Task, figure: str) -> Metric:
     from harness.evidence import functional
     from harness_metrics.metrics import ScoreMetric
 
     if task.kind != "multiclass":
-        raise ValueError(f"'top1' needs a task of kind 'multiclass', this one is {task.kind!r}.")
-    return ScoreMetric(task, functional.top1, higher_is_better=True)
+        raise ValueError(f"{figure!r} needs a task of kind 'multiclass', this one is {task.kind!r}.")
+    return ScoreMetric(task, getattr(functional, figure), higher_is_better=True)
 
 
 def build_dice(task: Task, /) -> Metric:
@@ -189,8 +209,16 @@ def _of_scores() -> Iterable[Component[Metric]]:
         name="top1",
         build=build_top1,
         summary="share of images whose highest score is that of their class; multi-class tasks",
-        needs=frozenset({"multiclass"}),
+        needs=_EXCLUSIVE,
     )
+    builders = (build_precision_top1, build_recall_top1, build_f1_top1)
+    for build, figure in zip(builders, ("precision", "recall", "F1"), strict=True):
+        yield Component(
+            name=build.__name__.removeprefix("build_"),
+            build=build,
+            summary=f"{figure} of calling the class of the highest score, mean over classes; multi-class tasks",
+            needs=_EXCLUSIVE,
+        )
 
 
 def _of_regions() -> Iterable[Component[Metric]]:

@@ -97,6 +97,23 @@ def test_multi_class_figures_are_torchmetrics_too() -> None:
     assert classification.ece_top1(*arrays, names)[""] == pytest.approx(float(error), abs=1e-6)
 
 
+def test_decisions_for_the_highest_score_are_scikit_learns() -> None:
+    scores, true = RANDOM.dirichlet(np.ones(4), 200), RANDOM.integers(0, 4, 200)
+    found = classification.top1_decisions(np.eye(4)[true], scores, list("abcd"))
+    expected = reference.precision_recall_fscore_support(true, scores.argmax(1), labels=range(4))[:3]
+    macro = reference.precision_recall_fscore_support(true, scores.argmax(1), average="macro")[:3]
+    for figure, values, mean in zip(("precision", "recall", "f1"), expected, macro, strict=True):
+        own = found[f"{figure}_top1"]
+        assert [own[name] for name in "abcd"] == pytest.approx(values.tolist())
+        assert own[""] == pytest.approx(mean)
+
+
+def test_a_class_that_is_never_called_has_no_precision() -> None:
+    found = classification.top1_decisions(np.eye(3), np.array([[1.0, 0, 0], [1, 0, 0], [0, 0, 1]]), list("abc"))
+    assert math.isnan(found["precision_top1"]["b"]) and found["f1_top1"]["b"] == 0
+    assert found["precision_top1"][""] == pytest.approx(0.75)
+
+
 def test_top1_needs_exactly_one_class() -> None:
     with pytest.raises(ValueError, match="exactly one"):
         classification.top1(np.array([[1.0, 1]]), np.array([[0.5, 0.5]]), ["a", "b"])

@@ -104,3 +104,14 @@ def test_the_metric_components_say_the_same() -> None:
         assert metric.compute() == pytest.approx({"": value, "a": value, "b": math.nan}, nan_ok=True)
     with pytest.raises(ValueError, match="layers"):
         harness_metrics.build_s_plus(Task(classes=("a",), mask_kind="outline"))
+
+
+def test_focus_is_hit_rate_1_brought_to_0_and_1_averaged_over_images_then_told_by_map() -> None:
+    rows = []
+    peaks = {"i0": at(2), "i1": at(4), "i2": at(0), "other": at(0)}
+    for name, saliency in peaks.items():
+        keys = {"variant": "v", "map": "gradcam", "seed": 0, "fold": 1, "split": "test", "id": name, "class": "a"}
+        rows += [{**keys, "label": float(name != "other"), **terms} for terms in layer_terms(saliency, BANDS)]
+    found = layers.focus_by_map(pd.DataFrame(rows))
+    assert found == {("v", "gradcam"): pytest.approx((1 + 0.75 + 0) / 3)}
+    assert layers.focus_by_map(pd.DataFrame(columns=list(tables.LAYERS))) == {}
