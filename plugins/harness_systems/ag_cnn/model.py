@@ -94,7 +94,11 @@ class AGCNN(Model):
             crops = crop_and_resize(images, boxes) if self.crop == "attention" else images
             _, closer, heads["local"] = self.local_branch(crops)
             heads["fusion"] = logits = self.fusion(torch.cat((seen, closer), 1)).float()
-            parts |= {"boxes": boxes.unsqueeze(1), "crops": crops.unsqueeze(1), "attention": heat.new_ones(len(heat), 1)}
+            parts |= {
+                "boxes": boxes.unsqueeze(1),
+                "crops": crops.unsqueeze(1),
+                "attention": heat.new_ones(len(heat), 1),
+            }
         return Output(
             probs=self._link(logits),
             logits=logits,

@@ -72,6 +72,4 @@ def crop_and_resize(images: Float[Tensor, "b c h w"], boxes: Int[Tensor, "b 4"])
         grid = functional.affine_grid(
             torch.stack(rows, 1).view(-1, 2, 3), [len(images), 1, height, width], align_corners=False
         )
-        return functional.grid_sample(
-            images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False
-        )
+        return functional.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
