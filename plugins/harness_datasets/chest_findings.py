@@ -29,9 +29,10 @@ RADII = {
 BLOBS = 9, 13
 BLOB = 0.23  # radius of one over that of their disc
 FLAT = 1.9, 2.6  # aspect of an effusion
-ARC = np.radians([-15, -105])  # a pneumothorax: from beside the lung to its apex, counted from the lateral side
+ARC = np.radians([-105, -15])  # a pneumothorax: from the apex to beside the lung, counted from the lateral side
 INSIDE = 0.66  # where the arc runs, over the lung's semi-axes: clear of the lung's own edge
-LONGER = 1.05  # of thin bands, which cross each other: measured
+BANDS = 7
+LONGER = {"effusion": 1.25, "pneumothorax": 1.16}  # thin bands, which cross each other: measured, equals the areas
 
 
 @dataclass(frozen=True)
@@ -95,38 +96,61 @@ def site(name: str, lungs: tuple[Lung, Lung], unit: float, rng: np.random.Genera
 
 
 def draw(name: str, at: Site, lungs: tuple[Lung, Lung], rng: np.random.Generator) -> Drawn:
-    """The finding at its site, and its counterpart: of an infiltration in both lungs, else in the same one."""
+    """The finding at its site, and its counterpart.
+
+    What lies anywhere has it in the same lung, blobs have it in both. What has its place by anatomy has it at that
+    place of the other lung: elsewhere the two would not stand alike to the lung's own outline, and the coarse
+    spectrum of a film would tell them.
+    """
+    other = lungs[0] if at.lung is lungs[1] else lungs[1]
     if name == "pneumothorax":
-        return _arc(at, rng)
+        return _arc(at, other, rng)
+    if name == "effusion":
+        return _flat(at, other, rng)
     if name == "infiltration":
         return _cloud(at, lungs, rng)
     return _solid(name, at, rng)
 
 
 def _solid(name: str, at: Site, rng: np.random.Generator) -> Drawn:
-    """A round nodule, a spiculated mass, or the flat shadow at a lung's base."""
+    """A round nodule or a spiculated mass."""
     seeds = rng.integers(0, 2**31, 2)
-    solid, loose = _FORMS["mass" if name == "mass" else ""]
+    solid, loose = _FORMS[name]
     compact = Thing(solid, *at.place, at.radius, 1.0, int(seeds[0])).shapes()
-    if name == "effusion":
-        tilt, aspect = at.lung.side * rng.uniform(0, 0.25), rng.uniform(*FLAT)
-        compact = [Ellipse(*at.place, at.radius, aspect, tilt, edge=RIM * at.radius)]
     scattered = Thing(loose, *at.lung.anywhere(rng, 0.35), at.radius, 1.0, int(seeds[1])).shapes()
     return Drawn(compact, scattered, compact)
 
 
-def _arc(at: Site, rng: np.random.Generator) -> Drawn:
-    """A band beneath the apex, and its area in thin bands."""
-    half, turns = at.radius, np.linspace(*(ARC + rng.uniform(-0.15, 0.15)), 9)
-    points = np.array([at.lung.at(INSIDE, float(turn)) for turn in turns])
-    ends = list(zip(points[:-1], points[1:], strict=True))
-    compact: list[Shape] = [Stroke(*start, *end, half, half, half) for start, end in ends]
-    length, narrow = float(sum(np.hypot(*(end - start)) for start, end in ends)), max(1.0, 0.3 * half)
-    scattered: list[Shape] = []
-    for share in rng.dirichlet([8.0] * 5):
-        x, y = at.lung.anywhere(rng, 0.5)
-        scattered += band(x, y, float(share) * LONGER * length * half / narrow, narrow, rng)
-    return Drawn(compact, scattered, compact)
+def _flat(at: Site, other: Lung, rng: np.random.Generator) -> Drawn:
+    """The flat shadow at a lung's base."""
+    tilt, aspect, radius = rng.uniform(0, 0.25), rng.uniform(*FLAT), at.radius
+    compact: list[Shape] = [Ellipse(*at.place, radius, aspect, at.lung.side * tilt, edge=RIM * radius)]
+    x, y = other.x - (at.place[0] - at.lung.x), at.place[1]
+    away, turns = np.sqrt(rng.uniform(0, 0.7, BANDS)), rng.uniform(0, 2 * np.pi, BANDS)
+    across, down = away * np.cos(turns) * radius * np.sqrt(aspect), away * np.sin(turns) * radius / np.sqrt(aspect)
+    points = np.stack([x + across, y + down + other.side * tilt * across], 1)
+    area = LONGER["effusion"] * np.pi * radius**2
+    return Drawn(compact, _bands(points, area, 0.18 * radius, rng), compact)
+
+
+def _arc(at: Site, other: Lung, rng: np.random.Generator) -> Drawn:
+    """A band beneath the apex."""
+    ends = ARC + rng.uniform(-0.15, 0.15)
+    corners = np.array([at.lung.at(INSIDE, float(turn)) for turn in np.linspace(*ends, 9)])
+    pairs = list(zip(corners[:-1], corners[1:], strict=True))
+    compact: list[Shape] = [Stroke(*start, *end, at.radius, at.radius, at.radius) for start, end in pairs]
+    length = float(sum(np.hypot(*(end - start)) for start, end in pairs)) + 1.3 * at.radius  # round ends
+    points = np.array([other.at(INSIDE + rng.uniform(-0.12, 0.12), float(turn)) for turn in rng.uniform(*ends, BANDS)])
+    area = LONGER["pneumothorax"] * 2 * at.radius * length
+    return Drawn(compact, _bands(points, area, 0.3 * at.radius, rng), compact)
+
+
+def _bands(points: np.ndarray, area: float, half: float, rng: np.random.Generator) -> list[Shape]:
+    """Thin bent bands that cover an area together, one about each point "n xy"."""
+    narrow, shapes = max(1.0, half), list[Shape]()
+    for (x, y), share in zip(points, rng.dirichlet([8.0] * len(points)), strict=True):
+        shapes += band(float(x), float(y), float(share) * area / (2 * narrow), narrow, rng)
+    return shapes
 
 
 def _cloud(at: Site, lungs: tuple[Lung, Lung], rng: np.random.Generator) -> Drawn:
@@ -146,4 +170,4 @@ def _blob(x: float, y: float, radius: float) -> Ellipse:
     return Ellipse(float(x), float(y), float(radius), edge=RIM * float(radius))
 
 
-_FORMS: dict[str, tuple[Form, Form]] = {"mass": ("star", "strands"), "": ("oval", "duct")}
+_FORMS: dict[str, tuple[Form, Form]] = {"mass": ("star", "strands"), "nodule": ("oval", "duct")}
