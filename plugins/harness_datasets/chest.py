@@ -18,7 +18,7 @@ import numpy as np
 
 from harness import Dataset, InputError, Sample, Task, seed_of
 from harness_datasets.canvas import Ellipse, Shape, Stroke, coverage, encode, power_law_texture
-from harness_datasets.chest_findings import CLASSES, PREVALENCE, SIGN, Drawn, Lung, Site, draw, site
+from harness_datasets.chest_findings import CLASSES, PREVALENCE, SIGN, Drawn, Lung, Site, draw, kept_free, site
 from harness_datasets.lesions import band
 
 VERSION = 1
@@ -175,10 +175,11 @@ class ChestPhantom(Dataset):
     def _findings(self, sample: Sample) -> list[Drawn]:
         """One of each class, present or not, apart from each other where that can be."""
         rng, lungs = self.rng("findings", sample.id), self._lungs(sample)
-        found: dict[int, Site] = {}
+        found, taken = dict[int, Site](), list[Site]()
         for number in rng.permutation(len(CLASSES)):  # who comes last finds less room: it must not be always the same
             tries = [site(CLASSES[number], lungs, self._unit, rng) for _ in range(TRIES)]
-            found[int(number)] = max(tries, key=lambda tried: min(0.0, _gap(tried, found.values())))
+            found[int(number)] = max(tries, key=lambda tried: min(0.0, _gap(tried, taken)))
+            taken += kept_free(CLASSES[number], found[int(number)], lungs)
         return [draw(name, found[number], lungs, rng) for number, name in enumerate(CLASSES)]
 
 

@@ -27,7 +27,7 @@ RADII = {
 }
 """At difficulty 1/2: of an oval, a star, a flat oval; half the width of an arc; of the disc that blobs lie in."""
 BLOBS = 9, 13
-BLOB = 0.23  # radius of one over that of their disc
+BLOB = 0.19  # radius of one over that of their disc
 FLAT = 1.9, 2.6  # aspect of an effusion
 ARC = np.radians([-105, -15])  # a pneumothorax: from the apex to beside the lung, counted from the lateral side
 INSIDE = 0.66  # where the arc runs, over the lung's semi-axes: clear of the lung's own edge
@@ -93,6 +93,15 @@ def site(name: str, lungs: tuple[Lung, Lung], unit: float, rng: np.random.Genera
     if name == "infiltration":
         return Site(lung, lung.anywhere(rng, 0.45), radius, radius)
     return Site(lung, lung.anywhere(rng, 0.55), radius, 1.5 * radius)
+
+
+def kept_free(name: str, at: Site, lungs: tuple[Lung, Lung]) -> list[Site]:
+    """Where nothing else should be: the finding's site and, where it is known, its counterpart's."""
+    if name not in ("effusion", "pneumothorax"):
+        return [at]
+    other = lungs[0] if at.lung is lungs[1] else lungs[1]
+    place = (other.x - (at.place[0] - at.lung.x), at.place[1])
+    return [at, Site(other, place, at.radius, at.reach)]
 
 
 def draw(name: str, at: Site, lungs: tuple[Lung, Lung], rng: np.random.Generator) -> Drawn:

@@ -76,7 +76,8 @@ class AGCNN(Model):
             return Branch(net, pooling(net.features, 1), self.classes)
 
         self.global_branch = branch()
-        self.local_branch = self.fusion = None
+        self.local_branch: Branch | None = None
+        self.fusion: nn.Linear | None = None
         if scheme != "G":
             self.local_branch = branch()
             self.fusion = nn.Linear(2 * self.local_branch.classifier.in_features, self.classes)
