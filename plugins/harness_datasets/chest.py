@@ -160,7 +160,8 @@ class ChestPhantom(Dataset):
             for shapes, which in ((drawn.compact, sign), (drawn.scattered, -sign)):
                 strength = self._scene.contrast * rng.uniform(*JITTER)
                 layers[which].extend(replace(shape, strength=strength) for shape in shapes)
-        return coverage(bright, self.task.image_size) - coverage(dark, self.task.image_size)
+        painted: np.ndarray = coverage(bright, self.task.image_size) - coverage(dark, self.task.image_size)
+        return painted
 
     def _vessels(self, sample: Sample, lungs: tuple[Lung, Lung]) -> tuple[list[Shape], list[Shape]]:
         """Thin bands in the lungs, bright and dark; their number varies more than the findings' ink."""

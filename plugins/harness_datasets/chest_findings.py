@@ -29,7 +29,10 @@ RADII = {
 BLOBS = 9, 13
 BLOB = 0.19  # radius of one over that of their disc
 FLAT = 1.9, 2.6  # aspect of an effusion
-ARC = np.radians([-105, -15])  # a pneumothorax: from the apex to beside the lung, counted from the lateral side
+ARC = (
+    float(np.radians(-105)),
+    float(np.radians(-15)),
+)  # a pneumothorax: from the apex to beside the lung, counted from the lateral side
 INSIDE = 0.66  # where the arc runs, over the lung's semi-axes: clear of the lung's own edge
 BANDS = 7
 LONGER = {"effusion": 1.25, "pneumothorax": 1.16}  # thin bands, which cross each other: measured, equals the areas
@@ -87,7 +90,7 @@ def site(name: str, lungs: tuple[Lung, Lung], unit: float, rng: np.random.Genera
     """
     lung, radius = lungs[int(rng.integers(2))], rng.uniform(*RADII[name]) * unit
     if name == "pneumothorax":
-        return Site(lung, lung.at(INSIDE, float(ARC.mean())), radius, 0.5 * lung.high)
+        return Site(lung, lung.at(INSIDE, sum(ARC) / 2), radius, 0.5 * lung.high)
     if name == "effusion":
         return Site(lung, lung.at(rng.uniform(0.6, 0.68), np.radians(rng.uniform(75, 105))), radius, 1.5 * radius)
     if name == "infiltration":
@@ -144,12 +147,15 @@ def _flat(at: Site, other: Lung, rng: np.random.Generator) -> Drawn:
 
 def _arc(at: Site, other: Lung, rng: np.random.Generator) -> Drawn:
     """A band beneath the apex."""
-    ends = ARC + rng.uniform(-0.15, 0.15)
-    corners = np.array([at.lung.at(INSIDE, float(turn)) for turn in np.linspace(*ends, 9)])
+    turned = rng.uniform(-0.15, 0.15)
+    first, last = ARC[0] + turned, ARC[1] + turned
+    corners = np.array([at.lung.at(INSIDE, float(turn)) for turn in np.linspace(first, last, 9)])
     pairs = list(zip(corners[:-1], corners[1:], strict=True))
     compact: list[Shape] = [Stroke(*start, *end, at.radius, at.radius, at.radius) for start, end in pairs]
     length = float(sum(np.hypot(*(end - start)) for start, end in pairs)) + 1.3 * at.radius  # round ends
-    points = np.array([other.at(INSIDE + rng.uniform(-0.12, 0.12), float(turn)) for turn in rng.uniform(*ends, BANDS)])
+    points = np.array(
+        [other.at(INSIDE + rng.uniform(-0.12, 0.12), float(turn)) for turn in rng.uniform(first, last, BANDS)]
+    )
     area = LONGER["pneumothorax"] * 2 * at.radius * length
     return Drawn(compact, _bands(points, area, 0.3 * at.radius, rng), compact)
 
