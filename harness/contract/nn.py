@@ -196,6 +196,7 @@ class Phase:
         eval_mode: the same for the modules kept in eval (batch-norm included).
         epochs: None shares what phases of a stated length leave of the study's number.
         select_by: metric whose best epoch is kept when the phase ends; None is the objective.
+        mode: whether the highest or the lowest `select_by` is best, whatever the objective's is.
     """
 
     name: str = "train"
@@ -203,6 +204,7 @@ class Phase:
     eval_mode: tuple[str, ...] = ()
     epochs: int | None = None
     select_by: str | None = None
+    mode: Literal["max", "min"] = "max"
 
 
 class Model(nn.Module, ABC):

@@ -249,8 +249,8 @@ class Epoch:
     Args:
         number: counts from 1 over all phases.
         metrics: `train/loss`, `train/<loss name>`, `val/auroc`, `val/<head>/auroc`, …
-        value: the objective of this epoch; NaN where it is undefined.
-        smoothed: mean of the objective over the last three epochs; what trials are compared by.
+        value: the objective of this epoch; before the last phase what that phase is chosen by, where it says.
+        smoothed: mean of the value over the last three epochs of the phase; what trials are compared by.
         seconds: duration, and the part of it spent waiting for data.
     """
 

@@ -237,10 +237,10 @@ class Conductor:
         self._write(TRIAL_MEASURED, trial=spec.id, metrics=result.metrics, files=sorted(result.files), **wanted)
 
     def stopped(self, trial: str) -> None:
-        """A stopper has ended the trial: it counts with the best it had reached."""
+        """A stopper has ended the trial: it counts with the best that the phase it was in had reached."""
         epochs, objective = self.history.trials[trial].epochs, self.plan.objective
-        best = epochs[0]
-        for epoch in epochs:
+        best = epochs[-1]  # of earlier phases the value may be another figure
+        for epoch in [epoch for epoch in epochs if epoch.phase == best.phase]:
             best = epoch if objective.better(epoch.smoothed, best.smoothed) else best
         seconds = sum(epoch.seconds for epoch in epochs)
         result = TrialResult(state="pruned", value=best.smoothed, best_epoch=best.number, epochs=epochs[-1].number)

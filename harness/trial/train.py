@@ -78,10 +78,10 @@ def fit(job: Fit, checkpoint: Checkpoint) -> Iterator[Epoch]:
             scaler.load_state_dict(dict(resumed.scaler))
             resumed = None
         while not _over(job, phase):
-            epoch = _epoch(job, phase, optimiser, scaler)
+            epoch = _epoch(job, phase, optimiser, scaler, last=index + 1 == len(phases))
             job.epochs.append(epoch)
-            scores = _scores(job, phase)
-            if not job.best or job.objective.better(scores[epoch.number], scores[job.best]):
+            scores, chosen_by = _scores(job, phase), _chosen_by(job, phase)
+            if not job.best or chosen_by.better(scores[epoch.number], scores[job.best]):
                 job.best, best_weights = epoch.number, _copy(model.state_dict())
             yield epoch
             state = Snapshot(
@@ -93,7 +93,9 @@ def fit(job: Fit, checkpoint: Checkpoint) -> Iterator[Epoch]:
     assert phases and job.best
 
 
-def _epoch(job: Fit, phase: Phase, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> Epoch:
+def _epoch(
+    job: Fit, phase: Phase, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler, *, last: bool
+) -> Epoch:
     """One pass over the training images, then the validation split."""
     started, waited = time.perf_counter(), sum(loader.waited for loader in job.loaders)
     number, before = len(job.epochs) + 1, _of(job, phase)
@@ -113,9 +115,10 @@ def _epoch(job: Fit, phase: Phase, optimiser: torch.optim.Optimizer, scaler: tor
                 raise Diverged(f"the loss ({found}) is not finite in epoch {number}, step {step + 1} of {steps}")
         metrics = {f"train/{name}": total / steps for name, total in totals.items()}
         metrics = {"train/loss": sum(metrics.values()), **metrics, **job.validate()}
-    value = _metric(metrics, job.objective.metric)
+    told = _told(job, phase, last=last)
+    value = _metric(metrics, told)
     if math.isnan(value):
-        raise Diverged(f"the objective {job.objective.metric} is not defined in epoch {number}")
+        raise Diverged(f"the objective {told} is not defined in epoch {number}")
     return Epoch(
         number=number,
         metrics=metrics,
@@ -159,10 +162,25 @@ def _over(job: Fit, phase: Phase) -> bool:
     )
 
 
+def _chosen_by(job: Fit, phase: Phase) -> Objective:
+    """What the best epoch of the phase is the best of."""
+    return job.objective if phase.select_by is None else Objective(metric=phase.select_by, mode=phase.mode)
+
+
+def _told(job: Fit, phase: Phase, *, last: bool) -> str:
+    """The metric that an epoch's value is of.
+
+    Before the last phase the objective may be of a head that has learned nothing yet, and a scheduler would stop
+    trials by chance: it is told what the phase is chosen by, where both run the same way.
+    """
+    chosen_by = _chosen_by(job, phase)
+    return job.objective.metric if last or chosen_by.mode != job.objective.mode else chosen_by.metric
+
+
 def _scores(job: Fit, phase: Phase) -> dict[int, float]:
     """What the phase's epochs are chosen by: three-epoch means of the objective, or of `select_by`."""
-    done = _of(job, phase)
-    values = [_metric(epoch.metrics, phase.select_by) if phase.select_by else epoch.value for epoch in done]
+    done, name = _of(job, phase), _chosen_by(job, phase).metric
+    values = [_metric(epoch.metrics, name) for epoch in done]
     return {epoch.number: _smoothed(values[: place + 1]) for place, epoch in enumerate(done)}
 
 

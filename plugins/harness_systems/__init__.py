@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from harness import Component, hookimpl
-from harness_systems import cnn, glam, gmic, gmic_2019, mil
+from harness_systems import ag_cnn, cnn, glam, gmic, gmic_2019, mil
 
 
 @hookimpl
 def harness_architectures() -> Iterable[Component[Any]]:
     """The architectures of this package."""
+    yield ag_cnn.COMPONENT
     yield cnn.COMPONENT
     yield glam.COMPONENT
     yield gmic.COMPONENT

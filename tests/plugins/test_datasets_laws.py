@@ -16,7 +16,7 @@ from harness.testing.contracts_data import DatasetLaws
 
 class TestGenerators(DatasetLaws):
     plugin = harness_datasets
-    only = ("phantom_mammograms", "needle_digits", "skin_ultrasound")
+    only = ("phantom_mammograms", "needle_digits", "skin_ultrasound", "chest_phantom")
 
 
 class TestManifest(DatasetLaws):

@@ -91,6 +91,19 @@ def test_variants_take_turns_and_the_best_trial_is_retrained_once_a_seed(tmp_pat
     assert conductor.journal.read()[-1].kind == "study_finished"
 
 
+def test_a_stopped_trial_counts_with_the_best_of_the_phase_it_was_in(tmp_path: Path) -> None:
+    conductor = opened(scripted_plan({"a": SEARCHED}, trials=1), tmp_path)
+    spec = conductor.next()
+    assert isinstance(spec, TrialSpec)
+    conductor.started(spec.id, 1)
+    for number, (phase, value) in enumerate([("global", 0.9), ("local", 0.6), ("local", 0.7), ("local", 0.65)], 1):
+        conductor.epoch(spec.id, Epoch(number=number, metrics={}, value=value, smoothed=value, phase=phase))
+    conductor.stopped(spec.id)
+    result = conductor.history.trials[spec.id].result
+    assert result is not None and (result.value, result.best_epoch, result.epochs) == (0.7, 3, 4)
+    conductor.close()
+
+
 def test_a_variant_with_nothing_to_search_is_tried_once(tmp_path: Path) -> None:
     handed = drive(opened(scripted_plan({"a": {"quality": 0.5}}, trials=8), tmp_path))
     assert Counter(spec.stage for spec in handed) == {"search": 1, "confirm": 2}

@@ -1,0 +1,75 @@
+"""Where AG-CNN looks: the heat map of an image, its largest hot region, and the crop. Class-agnostic, no gradient."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional
+
+LEAST_PX = 2
+"""A narrower box holds nothing that could be enlarged."""
+_NEIGHBOURS = np.zeros((3, 3, 3), bool)
+_NEIGHBOURS[1] = True  # eight within an image, none in the next image of the batch
+
+
+@torch.no_grad()
+def heat_map(
+    features: Float[Tensor, "b d i j"], size: tuple[int, int], statistic: Literal["max", "l1", "l2"] = "max"
+) -> Float[Tensor, "b h w"]:
+    """What the absolute activations come to over the channels, at image size, in [0, 1] by its own range.
+
+    A constant map is 0 everywhere.
+
+    Source: Guan et al. 2018, arXiv 1801.09927, equation 4 (max) and section 4.4 (L1, L2); the range is assumed.
+    """
+    found = features.detach().float()
+    if statistic == "max":
+        coarse = found.abs().amax(1, keepdim=True)
+    elif statistic == "l1":
+        coarse = found.abs().mean(1, keepdim=True)
+    else:
+        coarse = found.square().sum(1, keepdim=True).sqrt() / found.shape[1]
+    fine = functional.interpolate(coarse, size, mode="bilinear", align_corners=False).squeeze(1)
+    low, high = fine.amin((1, 2), keepdim=True), fine.amax((1, 2), keepdim=True)
+    span = high - low
+    return (fine - low) / span.where(span > 0, 1.0)
+
+
+def largest_region(heat: Float[Tensor, "b h w"], tau: float) -> Int[Tensor, "b 4"]:
+    """The bounding box of the largest connected region hotter than tau: x0 y0 x1 y1 in pixels, half open.
+
+    The whole image where nothing is that hot, or the box is less than 2 px high or wide.
+
+    Source: Guan et al. 2018, arXiv 1801.09927, section 3.2.
+    """
+    hot = (heat > tau).cpu().numpy()
+    labelled, count = ndimage.label(hot, _NEIGHBOURS)
+    areas = np.bincount(labelled.ravel(), minlength=count + 1)
+    boxes = np.tile([0, 0, hot.shape[2], hot.shape[1]], (len(hot), 1))
+    largest = np.zeros(len(hot), np.int64)
+    for number, (images, rows, columns) in enumerate(ndimage.find_objects(labelled), start=1):
+        image = images.start
+        if areas[number] > largest[image]:
+            largest[image] = areas[number]
+            boxes[image] = columns.start, rows.start, columns.stop, rows.stop
+    narrow = ((boxes[:, 2:] - boxes[:, :2]) < LEAST_PX).any(1)
+    boxes[narrow] = 0, 0, hot.shape[2], hot.shape[1]
+    return torch.from_numpy(boxes).to(heat.device)
+
+
+def crop_and_resize(images: Float[Tensor, "b c h w"], boxes: Int[Tensor, "b 4"]) -> Float[Tensor, "b c h w"]:
+    """What is in the boxes (x0 y0 x1 y1 in pixels, half open), enlarged to the images' own size, bilinear."""
+    height, width = images.shape[2:]
+    x0, y0, x1, y1 = boxes.float().unbind(1)
+    none = torch.zeros_like(x0)
+    rows = ((x1 - x0) / width, none, (x0 + x1) / width - 1, none, (y1 - y0) / height, (y0 + y1) / height - 1)
+    with torch.autocast(images.device.type, enabled=False):  # in bf16 a grid is a quarter of a pixel coarse
+        grid = functional.affine_grid(
+            torch.stack(rows, 1).view(-1, 2, 3), [len(images), 1, height, width], align_corners=False
+        )
+        return functional.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
