@@ -12,7 +12,7 @@ from harness.contract.catalog import Catalog
 from harness.contract.nn import Batch, Model, Output
 from harness.contract.types import TrialSpec
 from harness.trial.cache import Cache
-from harness.trial.evaluate import MASKS, Scorer, by_unit, predict, score
+from harness.trial.evaluate import Scorer, by_unit, of_score, predict, score
 from harness.trial.explaining import Explaining
 from harness.trial.faithfulness import faithfulness_files
 from harness.trial.floors import Floors
@@ -77,7 +77,7 @@ def confirm(
                 pass
         units = by_unit(scores, data.test)
         if units is not None:
-            names = [name for name in spec.metrics if MASKS not in catalog.get("metric", name).needs]
+            names = [name for name in spec.metrics if of_score(catalog.get("metric", name).needs)]
             metrics |= score([units], Scorer(catalog, names, data.task, f"test/{data.task.unit}", masks=False))
         tried = faithfulness_files(spec, data.test, data.task, model, settings, device, explaining)
     files = {**record.files(), **tried, **explaining.files(), **overlays.files(), **weights_file(model, spec)}
