@@ -16,7 +16,7 @@ from harness.testing.contracts_data import DatasetLaws
 
 class TestGenerators(DatasetLaws):
     plugin = harness_datasets
-    only = ("phantom_mammograms", "needle_digits")
+    only = ("phantom_mammograms", "needle_digits", "histology_phantom")
 
 
 class TestManifest(DatasetLaws):

@@ -37,9 +37,7 @@ def build_a_mil(
     from harness_systems.a_mil.model import AMil
 
     a_mil_facts(task, patch_px=patch_px, crop=crop, pooling=pooling, features=features, width=width)
-    return AMil(
-        task, patch_px=patch_px, crop=crop, pooling=pooling(features, 1), features=features, width=width
-    )
+    return AMil(task, patch_px=patch_px, crop=crop, pooling=pooling(features, 1), features=features, width=width)
 
 
 def a_mil_facts(

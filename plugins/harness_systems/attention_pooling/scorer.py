@@ -74,7 +74,9 @@ class Selection:
             return None
         found = [self._places[key] for key in batch.ids]
         if not torch.equal(torch.stack([pixels for _, pixels in found]), _probe(batch.images)):
-            raise ValueError("images were augmented after their patches had been selected: leave `train.augment` empty.")
+            raise ValueError(
+                "images were augmented after their patches had been selected: leave `train.augment` empty."
+            )
         return torch.stack([places for places, _ in found]).to(batch.images.device)
 
 

@@ -66,7 +66,7 @@ def relative(weights: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
     return weights / weights.amax(1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
 
 
-def flatness(weights: Float[Tensor, "b n"]) -> dict[str, Float[Tensor, "b"]]:
+def flatness(weights: Float[Tensor, "b n"]) -> dict[str, Float[Tensor, " b"]]:
     """How even weights are: `attention_entropy`, over that of equal weights, 1 is even; `attention_peak`, max / mean.
 
     Dividing by the maximum, as attention is drawn, hides it.
