@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from harness import InputError, Task
+from harness.contract.errors import Problems
 from harness.nn import Batch
 from harness_explainers.attention import Attention
 from harness_explainers.cam import Cam
@@ -121,11 +122,6 @@ def test_the_published_network_has_the_published_shapes(catalog):
     assert model.cells == 4
     assert model.project[0].weight.shape == (500, 800)
     assert model.pooling.value.weight.shape == (128, 500)
-    assert (
-        COMPONENT.facts(
-            Task(classes=("malignant",), channels=3, image_size=(460, 700)),
-            crop=(448, 700),
-            pooling=catalog.factory("pooling", "attention", None, "pooling"),
-        )["patches"]
-        == 400
-    )
+    published = Task(classes=("malignant",), channels=3, image_size=(460, 700))
+    pooling = catalog.factory("pooling", "attention", Problems(""), "pooling")
+    assert COMPONENT.facts(published, crop=(448, 700), pooling=pooling)["patches"] == 400
