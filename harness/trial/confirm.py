@@ -15,7 +15,7 @@ from harness.contract.nn import Batch, Model, Output
 from harness.contract.tables import OWN_MAP
 from harness.contract.types import Task, TrialSpec
 from harness.trial.cache import Cache
-from harness.trial.evaluate import MASKS, Scorer, by_unit, predict, run, score
+from harness.trial.evaluate import Scorer, by_unit, of_score, predict, run, score
 from harness.trial.explaining import Explaining
 from harness.trial.faithfulness import faithfulness_files
 from harness.trial.floors import Floors
@@ -96,7 +96,7 @@ def confirm(
                 pass
         units = by_unit(scores, data.test)
         if units is not None:
-            names = [name for name in spec.metrics if MASKS not in catalog.get("metric", name).needs]
+            names = [name for name in spec.metrics if of_score(catalog.get("metric", name).needs)]
             metrics |= score([units], Scorer(catalog, names, data.task, f"test/{data.task.unit}", masks=False))
         for images in (data.test, data.tune_loc) if explained is not None and masks else ():
             assert images is not None and explained is not None

@@ -20,6 +20,8 @@ from harness.trial.stage import Images
 AMP = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 MASKS = "eval_masks"
 """In a metric's `needs`: it reads `batch.targets` and the model's evidence, and knows no heads."""
+ATTENTION = "attention"
+"""In a metric's `needs`: it reads `parts["attention"]` of the model, and knows no heads."""
 
 Predictions = Iterable[tuple[Batch, Output]]
 
@@ -43,7 +45,7 @@ class Scorer:
     """The study's metrics over one split, of the model's own output and of each head.
 
     Keys are `<split>/<metric>` and `<split>/<head>/<metric>`, with `/<class>` for one class. A metric
-    that needs what the split or the model does not offer (masks, outlines, evidence) is left out.
+    that needs what the split or the model does not offer (masks, outlines, evidence, attention) is left out.
 
     Args:
         masks: whether batches of this split carry targets.
@@ -54,15 +56,19 @@ class Scorer:
         self, catalog: Catalog, names: Sequence[str], task: Task, split: str, *, masks: bool, only_masks: bool = False
     ) -> None:
         needs = {name: catalog.get("metric", name).needs for name in names}
-        self._of_maps = [name for name in names if masks and MASKS in needs[name] and _fits(needs[name], task)]
-        self._of_scores = [n for n in names if MASKS not in needs[n] and not only_masks and _fits(needs[n], task)]
+        self._needs = needs = {name: needs[name] for name in names if _fits(needs[name], task)}
+        self._of_maps = [name for name in needs if masks and MASKS in needs[name]]
+        self._of_parts = [n for n in needs if MASKS not in needs[n] and ATTENTION in needs[n] and not only_masks]
+        self._of_scores = [n for n in needs if of_score(needs[n]) and not only_masks]
         self._build: Callable[[str], Metric] = lambda name: catalog.build("metric", name, task)
         self._split, self._metrics = split, dict[tuple[str, str], Metric]()
 
     def add(self, batch: Batch, out: Output) -> None:
         """Takes in one batch."""
-        for name in self._of_maps if out.evidence is not None else ():
-            self._metric("", name).update(out, batch)
+        maps = self._of_maps if out.evidence is not None else []
+        for name in (*maps, *self._of_parts):
+            if ATTENTION not in self._needs[name] or ATTENTION in out.parts:
+                self._metric("", name).update(out, batch)
         for name in self._of_scores:
             self._metric("", name).update(out, batch)
             for head, probs in out.heads.items():
@@ -80,6 +86,11 @@ class Scorer:
         if (head, name) not in self._metrics:
             self._metrics[head, name] = self._build(name)
         return self._metrics[head, name]
+
+
+def of_score(needs: Iterable[str]) -> bool:
+    """Whether a metric of these needs reads labels and scores alone, so that each head has it."""
+    return not {MASKS, ATTENTION} & set(needs)
 
 
 def score(predictions: Predictions, scorer: Scorer) -> dict[str, float]:

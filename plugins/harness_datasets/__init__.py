@@ -507,6 +507,59 @@ def chest_task(*, image_size: tuple[int, int] = (128, 128), **_: Any) -> Task:
     return Task(classes=CLASSES, image_size=(height, width), mask_kind="outline")
 
 
+def build_histology_phantom(
+    root: Path,
+    /,
+    *,
+    images: tuple[int, int, int] = (400, 120, 240),
+    image_size: tuple[int, int] = (112, 112),
+    difficulty: float = 0.2,
+    prevalence: float = 0.45,
+    tiles: int = 2,
+    nucleus_px: float = 3.5,
+    seed: int = 0,
+) -> Dataset:
+    """Tiles in the colours of haematoxylin and eosin: is there a nest of atypical nuclei?
+
+    Every tile has crowded and strewn nuclei, atypical and regular ones, in equal numbers; where the label is
+    1 the crowded ones are the atypical ones, else the regular ones. Both kinds have one mean area and one
+    mean grey value: atypical nuclei differ in size from each other, have lobed outlines and are bluer.
+    Nothing is simulated physically.
+
+    Args:
+        root: not used; nothing is read.
+        images: numbers for train, val and test, rounded down to whole patients.
+        image_size: height and width in pixels, 64 or more; nuclei keep their size, so that larger tiles have more.
+        difficulty: in [0, 1]: a smaller nest, less difference of colour, further nests of regular nuclei.
+        prevalence: share of tiles with a finding, in (0, 1), kept exactly in every split.
+        tiles: of each patient, who has one staining.
+        nucleus_px: mean radius of a nucleus in pixels.
+        seed: of everything.
+
+    Raises:
+        InputError: a parameter is out of range.
+    """
+    from harness_datasets.histology import HistologyPhantom
+
+    return HistologyPhantom(
+        {
+            "images": list(images),
+            "image_size": list(image_size),
+            "difficulty": float(difficulty),
+            "prevalence": float(prevalence),
+            "tiles": tiles,
+            "nucleus_px": float(nucleus_px),
+            "seed": seed,
+        }
+    )
+
+
+def histology_task(*, image_size: tuple[int, int] = (112, 112), **_: Any) -> Task:
+    """What `histology_phantom` sets as the task, known without building it."""
+    height, width = image_size
+    return Task(classes=("tumour",), channels=3, image_size=(height, width), mask_kind="outline")
+
+
 @hookimpl
 def harness_datasets() -> Iterable[Component[Dataset]]:
     """The built-in data sets."""
@@ -576,5 +629,13 @@ def harness_datasets() -> Iterable[Component[Dataset]]:
         summary="phantom chest films: nodule, mass, effusion, pneumothorax, infiltration, with exact outlines",
         source="texture: Burgess, Jacobson and Judy 2001, Medical Physics 28, 419",
         task=chest_task,
+        tiny={"images": (16, 8, 8), "image_size": (96, 96)},
+    )
+    yield Component(
+        name="histology_phantom",
+        build=build_histology_phantom,
+        summary="stained tissue tiles with or without a nest of atypical nuclei, exact outlines",
+        source="texture: Burgess, Jacobson and Judy 2001, Medical Physics 28, 419",
+        task=histology_task,
         tiny={"images": (16, 8, 8), "image_size": (96, 96)},
     )

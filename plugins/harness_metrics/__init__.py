@@ -14,6 +14,7 @@ _REGIONS = frozenset({"eval_masks", "region"})
 _LAYERS = frozenset({"eval_masks", "layers"})
 _OUTLINES = frozenset({"eval_masks", "outline"})
 _EXCLUSIVE = frozenset({"multiclass"})
+_ATTENTION = frozenset({"attention"})
 
 
 def build_auroc(task: Task, /) -> Metric:
@@ -171,6 +172,34 @@ def build_s_minus(task: Task, /) -> Metric:
     return _layer_metric(task, "s_minus", higher_is_better=False)
 
 
+def build_attention_gap(task: Task, /) -> Metric:
+    """Mean attention of patches that touch the lesion, minus that of the others."""
+    from harness_metrics.attention import AttentionGap
+
+    return AttentionGap(task)
+
+
+def build_attention_count(task: Task, /) -> Metric:
+    """How many patches share the attention; the gap means nothing without it."""
+    return _attention_figure("count", higher_is_better=True)
+
+
+def build_attention_entropy(task: Task, /) -> Metric:
+    """How flat the attention is: its entropy over that of equal weights."""
+    return _attention_figure("entropy", higher_is_better=False)
+
+
+def build_attention_peak(task: Task, /) -> Metric:
+    """How flat the attention is: its highest weight over the mean one."""
+    return _attention_figure("peak", higher_is_better=True)
+
+
+def _attention_figure(name: str, *, higher_is_better: bool) -> Metric:
+    from harness_metrics.attention import AttentionFigure
+
+    return AttentionFigure(name, higher_is_better=higher_is_better)
+
+
 def _layer_metric(task: Task, figure: str, *, higher_is_better: bool) -> Metric:
     from harness.evidence import functional
     from harness_metrics.metrics import LayerMetric
@@ -182,10 +211,11 @@ def _layer_metric(task: Task, figure: str, *, higher_is_better: bool) -> Metric:
 
 @hookimpl
 def harness_metrics() -> Iterable[Component[Metric]]:
-    """Of scores, of maps beside masks, and of maps beside layers."""
+    """Of scores, of maps beside masks, of maps beside layers, and of attention over patches."""
     yield from _of_scores()
     yield from _of_regions()
     yield from _of_layers()
+    yield from _of_attention()
 
 
 def _of_scores() -> Iterable[Component[Metric]]:
@@ -266,4 +296,30 @@ def _of_layers() -> Iterable[Component[Metric]]:
                 "peak": "all pixels that tie for the map's maximum",
                 "negatives": "only images of the class count",
             },
+        )
+
+
+def _of_attention() -> Iterable[Component[Metric]]:
+    law = {"test_perfect_is_best_and_inverted_is_worst": "reads attention over patches, neither scores nor evidence"}
+    yield Component(
+        name="attention_gap",
+        build=build_attention_gap,
+        summary="mean attention of patches that touch the lesion minus that of the others; compare at equal n",
+        source="Liu et al. 2024, Geomatics and Information Science of Wuhan University, 1070-1078",
+        needs=_REGIONS | _ATTENTION,
+        assumed={
+            "positive patch": "one that the mask touches",
+            "images": "those that have the class, averaged; of the patches under attention alone",
+        },
+        xfail=law,
+    )
+    builders = (build_attention_count, build_attention_entropy, build_attention_peak)
+    summaries = (
+        "n, the patches that share the attention",
+        "entropy of the attention over that of equal weights; 1 is flat, lower is sharper",
+        "highest attention over the mean; 1 is flat",
+    )
+    for build, summary in zip(builders, summaries, strict=True):
+        yield Component(
+            name=build.__name__.removeprefix("build_"), build=build, summary=summary, needs=_ATTENTION, xfail=law
         )

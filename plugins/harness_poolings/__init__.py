@@ -6,9 +6,11 @@ Every builder is given `features`, the width of what attention looks at, and `ou
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from harness import Component, hookimpl
+
+Rule = Literal["squared", "mean_square", "root_mean_square", "signed"]
 
 
 def kept(count: int, fraction: float) -> int:
@@ -109,6 +111,40 @@ def attention_facts(cells: int, /, *, dim: int = 128, bias: bool = False) -> Map
     return {}
 
 
+def build_squared_attention(
+    features: int, outputs: int, /, *, dim: int = 128, bias: bool = False, rule: Rule = "squared"
+) -> Any:
+    """Attention whose weights are squares of bounded scores over their sum.
+
+    Args:
+        features: width of what attention looks at.
+        outputs: weight maps.
+        dim: width of the hidden layer.
+        bias: whether its layers have biases.
+        rule: "squared": s^2 / sum s^2, which sums to 1; "mean_square": n times that; "root_mean_square":
+            s / sqrt(mean s^2); "signed": squares of scores without the sigmoid, so that very negative ones count.
+    """
+    from harness_poolings.modules import NormalisedAttention
+
+    attention_facts(1, dim=dim)
+    return NormalisedAttention(features, outputs, dim=dim, bias=bias, rule=rule)
+
+
+def squared_attention_facts(
+    cells: int, /, *, dim: int = 128, bias: bool = False, rule: Rule = "squared"
+) -> Mapping[str, Any]:
+    """No more than the check."""
+    return attention_facts(cells, dim=dim)
+
+
+def build_bounded_attention(features: int, outputs: int, /, *, dim: int = 128, bias: bool = False) -> Any:
+    """Attention by the softmax of scores in (0, 1): no weight is more than e times another."""
+    from harness_poolings.modules import NormalisedAttention
+
+    attention_facts(1, dim=dim)
+    return NormalisedAttention(features, outputs, dim=dim, bias=bias, rule="softmax")
+
+
 def _keeps(count: int) -> Mapping[str, Any]:
     return {"canonical": {"use": "top_fraction", "kept": count}}
 
@@ -170,6 +206,36 @@ def harness_poolings() -> Iterable[Component[Any]]:
         "learnt weights: softmax of w (tanh(V x) * sigmoid(U x))",
         **attention,
     )
+    yield from _of_bounded_scores()
     yield _component(
         "uniform", build_mean, mean_facts, "equal weights: the ablation of attention, `mean` by another name"
+    )
+
+
+def _of_bounded_scores() -> Iterable[Component[Any]]:
+    liu = "Liu et al. 2024, Geomatics and Information Science of Wuhan University, 1070-1078"
+    bias = "off, as in the other attentions here"
+    yield _component(
+        "squared_attention",
+        build_squared_attention,
+        squared_attention_facts,
+        "learnt weights: squares of sigmoid(w tanh(V x)) over their sum",
+        source=liu,
+        tiny={"dim": 4},
+        space={"dim": {"choice": [64, 128, 256]}},
+        assumed={
+            "rule": "s^2 / sum s^2 of sigmoid scores: the source names a squared average and prints no formula",
+            "zeros": "equal weights where all scores are 0",
+            "bias": bias,
+        },
+    )
+    yield _component(
+        "bounded_attention",
+        build_bounded_attention,
+        attention_facts,
+        "learnt weights: softmax of sigmoid(w tanh(V x)), what squared_attention is compared with",
+        source=liu,
+        tiny={"dim": 4},
+        space={"dim": {"choice": [64, 128, 256]}},
+        assumed={"scores": "bounded by a sigmoid as the squared ones are", "bias": bias},
     )

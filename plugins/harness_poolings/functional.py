@@ -14,6 +14,7 @@ from torch import Tensor
 from harness_poolings import kept
 
 EPS = 1e-6
+FLOOR = 1e-12
 _Mask = Bool[Tensor, "b n"] | None
 
 
@@ -109,6 +110,36 @@ def attention_weights(scores: Float[Tensor, "b n k"], mask: _Mask = None) -> Flo
     return scores.softmax(1)
 
 
+def squared_weights(scores: Float[Tensor, "b n k"], mask: _Mask = None) -> Float[Tensor, "b n k"]:
+    """s_i^2 / sum_j s_j^2 over the unmasked instances, in fp32; equal weights where all scores are 0.
+
+    Of two instances the weights are as (s_i / s_j)^2, where the softmax of scores in [0, 1] never gives more
+    than e to 1. Scores are first divided by the largest, so that small ones do not vanish when squared.
+
+    Source: Liu et al. 2024, "squared-average" normalisation; the formula is not printed, this is its likeliest reading.
+    """
+    squares = _over_largest(scores, mask).square() + FLOOR
+    if mask is not None:
+        squares = squares.masked_fill(~mask.unsqueeze(-1), 0.0)
+    return squares / squares.sum(1, keepdim=True).clamp_min(FLOOR)
+
+
+def root_mean_square_weights(scores: Float[Tensor, "b n k"], mask: _Mask = None) -> Float[Tensor, "b n k"]:
+    """s_i over the root of the mean square of the unmasked instances, in fp32; their squares sum to n."""
+    scaled = _over_largest(scores, mask)
+    squares = scaled.square() if mask is None else scaled.square().masked_fill(~mask.unsqueeze(-1), 0.0)
+    count = instances(scores, mask)
+    weights = scaled / ((squares.sum(1, keepdim=True) / count) + FLOOR).sqrt()
+    return weights if mask is None else weights.masked_fill(~mask.unsqueeze(-1), 0.0)
+
+
+def instances(scores: Float[Tensor, "b n k"], mask: _Mask = None) -> Float[Tensor, "b 1 1"]:
+    """How many unmasked instances each sample has, at least 1."""
+    if mask is None:
+        return torch.full((len(scores), 1, 1), float(scores.shape[1]), device=scores.device)
+    return mask.sum(1).clamp(min=1).float().view(-1, 1, 1)
+
+
 def weighted_sum(
     values: Float[Tensor, "b n k"], weights: Float[Tensor, "b n w"], mask: _Mask = None
 ) -> Float[Tensor, "b k"]:
@@ -116,6 +147,15 @@ def weighted_sum(
     if mask is not None:
         values = values.masked_fill(~mask.unsqueeze(-1), 0.0)
     return (weights * values).sum(1)
+
+
+def _over_largest(scores: Float[Tensor, "b n k"], mask: _Mask) -> Float[Tensor, "b n k"]:
+    """Scores over the largest magnitude of their sample; the weights do not depend on it, so it takes no gradient."""
+    scores = scores.float()
+    if mask is not None:
+        scores = scores.masked_fill(~mask.unsqueeze(-1), 0.0)
+    largest = scores.detach().abs().amax(1, keepdim=True)
+    return scores / largest.clamp_min(torch.finfo(torch.float32).tiny)
 
 
 def _kept_of_each(mask: Bool[Tensor, "b n"], fraction: float | None) -> Tensor:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from harness.nn import Pooled, Pooling
-from harness_poolings import functional
+from harness_poolings import Rule, functional
 
 _Values = Float[Tensor, "b n d"]
 _Key = Float[Tensor, "b n e"] | None
@@ -84,5 +86,33 @@ class Attention(Pooling):
         hidden = torch.tanh(self.value(seen))
         if self.gate is not None:
             hidden = hidden * torch.sigmoid(self.gate(seen))
-        weights = functional.attention_weights(self.score(hidden), mask)
+        weights = self._weights(self.score(hidden), mask)
         return Pooled(functional.weighted_sum(x, weights, mask), weights)
+
+    def _weights(self, scores: Float[Tensor, "b n k"], mask: _Mask) -> Float[Tensor, "b n k"]:
+        return functional.attention_weights(scores, mask)
+
+
+class NormalisedAttention(Attention):
+    """Attention whose scores become weights by another rule than their softmax.
+
+    Args:
+        rule: "squared", "mean_square" and "root_mean_square" of scores bounded by a sigmoid, "signed": squares of
+            scores as they are; "softmax" of bounded scores, to compare with at equal n.
+        dim: width of V; see `Attention`.
+
+    Source: Liu et al. 2024; the readings of its formula are ours.
+    """
+
+    def __init__(self, features: int, outputs: int, *, dim: int, bias: bool, rule: Rule | Literal["softmax"]) -> None:
+        super().__init__(features, outputs, dim=dim, bias=bias, gated=False)
+        self.rule = rule
+
+    def _weights(self, scores: Float[Tensor, "b n k"], mask: _Mask) -> Float[Tensor, "b n k"]:
+        scores = scores.float() if self.rule == "signed" else scores.float().sigmoid()
+        if self.rule == "softmax":
+            return functional.attention_weights(scores, mask)
+        if self.rule == "root_mean_square":
+            return functional.root_mean_square_weights(scores, mask)
+        squared = functional.squared_weights(scores, mask)
+        return squared * functional.instances(scores, mask) if self.rule == "mean_square" else squared

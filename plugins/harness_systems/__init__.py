@@ -6,13 +6,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from harness import Component, hookimpl
-from harness_systems import ag_cnn, cnn, glam, gmic, gmic_2019, mil
+from harness_systems import a_mil, ag_cnn, attention_pooling, cnn, glam, gmic, gmic_2019, mil
 
 
 @hookimpl
 def harness_architectures() -> Iterable[Component[Any]]:
     """The architectures of this package."""
+    yield a_mil.COMPONENT
     yield ag_cnn.COMPONENT
+    yield attention_pooling.COMPONENT
     yield cnn.COMPONENT
     yield glam.COMPONENT
     yield gmic.COMPONENT

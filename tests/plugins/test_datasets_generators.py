@@ -11,7 +11,7 @@ from scipy.ndimage import binary_dilation
 from harness.contract.errors import InputError
 from harness.trial.cache import Cache
 from harness.trial.shortcuts import SUSPECT, shortcut_auc
-from harness_datasets import build_needle_digits, build_phantom_mammograms
+from harness_datasets import build_histology_phantom, build_needle_digits, build_phantom_mammograms
 from harness_datasets.canvas import Ellipse, Stroke, coverage, power_law_texture
 from harness_datasets.glyphs import load_glyphs
 from harness_datasets.lesions import Thing
@@ -178,4 +178,48 @@ def test_the_planted_marker_is_found_and_only_where_it_was_planted(tmp_path):
 def test_global_features_do_not_tell_the_classes_of_a_thousand_images(build, seed, tmp_path):
     rows = shortcut_auc(Cache.ensure(build(ROOT, images=(880, 120, 4), seed=seed), tmp_path))
     assert {row.images for row in rows} == {1000} and len(rows) == 4
+    assert max(row.auc for row in rows) < SUSPECT, rows
+
+
+def test_tiles_of_a_patient_share_their_staining_and_not_their_label():
+    dataset = build_histology_phantom(ROOT, images=(60, 8, 8), image_size=(96, 96), tiles=4)
+    samples = dataset.split("train")
+    assert len({sample.group for sample in samples}) == 15
+    assert sum(sample.labels[0] for sample in samples) == round(0.45 * 60)
+    tints = np.array([dataset.read(sample).mean((0, 1)) for sample in samples]).reshape(15, 4, 3)
+    ratios = tints / tints.sum(2, keepdims=True)
+    assert ratios.mean(1).std(0).mean() > 2 * ratios.std(1).mean()
+    assert any(len({sample.labels for sample in samples[start : start + 4]}) == 2 for start in range(0, 60, 4))
+
+
+def test_both_kinds_of_nuclei_are_as_many_in_tiles_with_a_tumour_as_without():
+    dataset = build_histology_phantom(ROOT, images=(80, 4, 4), difficulty=0.5)
+    counts = {0.0: [], 1.0: []}
+    for sample in dataset.split("train"):
+        kinds = [len(part) for _, part in dataset._nuclei(sample, dataset._rng("tile", sample.id))]
+        counts[sample.labels[0]].append(kinds)
+    without, with_tumour = (np.mean(counts[label], axis=0) for label in (0.0, 1.0))
+    np.testing.assert_allclose(with_tumour, without, rtol=0.15)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"image_size": (48, 96)}, "image_size: at least 64 x 64"),
+        ({"difficulty": 2.0}, r"difficulty: must be in \[0, 1\]"),
+        ({"prevalence": 0.0}, "prevalence"),
+        ({"nucleus_px": 30.0}, "nucleus_px"),
+        ({"images": (8, 1, 8)}, "images: a split has 2 or more"),
+    ],
+)
+def test_tiles_that_cannot_be_drawn_are_refused(given, told):
+    with pytest.raises(InputError, match=told):
+        build_histology_phantom(ROOT, **given)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_global_features_do_not_tell_the_tumour_in_a_thousand_tiles(seed, tmp_path):
+    dataset = build_histology_phantom(ROOT, images=(880, 120, 4), seed=seed, difficulty=0.0)
+    rows = shortcut_auc(Cache.ensure(dataset, tmp_path))
     assert max(row.auc for row in rows) < SUSPECT, rows

@@ -141,3 +141,45 @@ def test_facts_say_what_a_pooling_comes_to(catalog):
 def test_values_out_of_range_are_refused(catalog, table, law):
     with pytest.raises(InputError, match=law):
         catalog.build("pooling", table, 4, 1)
+
+
+def test_squared_weights_are_the_squares_over_their_sum():
+    scores = torch.tensor([[[0.9], [0.1], [0.3]]])
+    weights = functional.squared_weights(scores)
+    torch.testing.assert_close(weights.sum(1), torch.ones(1, 1))
+    torch.testing.assert_close(weights[0, 0] / weights[0, 1], torch.tensor([81.0]))
+    torch.testing.assert_close(weights, scores.square() / scores.square().sum(1, keepdim=True))
+    torch.testing.assert_close(functional.squared_weights(scores * 1e-25), weights)  # squares alone would vanish
+    assert functional.squared_weights(scores[:, :1]).item() == 1
+    torch.testing.assert_close(functional.squared_weights(torch.full((1, 7, 1), 0.4)), torch.full((1, 7, 1), 1 / 7))
+
+
+def test_squared_weights_of_zeros_are_equal_and_have_a_gradient():
+    scores = torch.zeros(1, 4, 1, requires_grad=True)
+    weights = functional.squared_weights(scores)
+    torch.testing.assert_close(weights, torch.full((1, 4, 1), 0.25))
+    weights[0, 0].backward()
+    assert scores.grad.isfinite().all()
+    assert functional.root_mean_square_weights(torch.zeros(1, 4, 1)).isfinite().all()
+
+
+@pytest.mark.parametrize("rule", ["squared", "mean_square", "root_mean_square", "signed"])
+def test_the_readings_of_the_squared_average(catalog, rule):
+    pooling = catalog.build("pooling", {"use": "squared_attention", "dim": 3, "rule": rule}, 4, 1)
+    instances, mask = values(2, 5, 4), torch.arange(5) < torch.tensor([[5], [3]])
+    raw = pooling.score(torch.tanh(pooling.value(instances))).masked_fill(~mask[:, :, None], 0.0)
+    scores = raw if rule == "signed" else raw.sigmoid().masked_fill(~mask[:, :, None], 0.0)
+    squares, count = scores.square(), mask.sum(1).view(2, 1, 1)
+    expected = {
+        "squared": squares / squares.sum(1, keepdim=True),
+        "mean_square": squares / (squares.sum(1, keepdim=True) / count),
+        "root_mean_square": scores / (squares.sum(1, keepdim=True) / count).sqrt(),
+        "signed": squares / squares.sum(1, keepdim=True),
+    }[rule]
+    torch.testing.assert_close(pooling(instances, mask=mask).weights, expected)
+
+
+def test_a_softmax_of_bounded_scores_never_gives_more_than_e_to_one(catalog):
+    pooling = catalog.build("pooling", {"use": "bounded_attention", "dim": 3}, 4, 1)
+    weights = pooling(100 * torch.randn(1, 50, 4, generator=torch.Generator().manual_seed(0))).weights
+    assert weights.max() / weights.min() <= math.e + 1e-4

@@ -1,0 +1,88 @@
+"""Nuclei of a histology tile: where they lie, what kinds there are, and how they are drawn. Only numpy.
+
+Two kinds share mean area and mean grey value, so that neither histogram nor spectrum of a tile tells which of
+them lies crowded in a nest and which is strewn about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from harness_datasets.canvas import Ellipse
+
+Kind = Literal["atypical", "regular", "spindle"]
+CROWDED = 2.5  # spacing of nuclei in a nest, in mean radii
+STREWN = 4.6  # spacing outside
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What sets atypical nuclei apart; 0 is nothing.
+
+    Args:
+        hue: towards blue, away from red, of the colour range; regular ones go the other way.
+        spread: of a nucleus's area about its mean, in (0, 1).
+        lobes: height of the outline's harmonics over the radius.
+    """
+
+    hue: float
+    spread: float
+    lobes: float
+
+    @classmethod
+    def of(cls, difficulty: float) -> Looks:
+        """From 0 (another colour, size and outline) to 1 (size and outline alone)."""
+        return cls(0.16 * (1 - difficulty), 0.75 - 0.15 * difficulty, 0.2 - 0.06 * difficulty)
+
+
+@dataclass(frozen=True)
+class Nest:
+    """A region, an ellipse, in which nuclei stand close together.
+
+    Args:
+        region: its outline, in pixels.
+        kind: of its nuclei.
+        finding: whether it is what the label says.
+    """
+
+    region: Ellipse
+    kind: Kind
+    finding: bool
+
+    def inside(self, points: np.ndarray, beyond: float = 0.0) -> np.ndarray:
+        """Which points "n 2" (x, y) lie inside, or no further out than `beyond` pixels."""
+        x, y = (points - (self.region.x, self.region.y)).T
+        c, s, stretch = np.cos(self.region.angle), np.sin(self.region.angle), np.sqrt(self.region.aspect)
+        along, across = (c * x + s * y) / stretch, (c * y - s * x) * stretch
+        return np.asarray(np.hypot(along, across) <= self.region.radius + beyond)
+
+
+def lattice(rng: np.random.Generator, image_size: tuple[int, int], spacing: float) -> np.ndarray:
+    """Points "n 2" (x, y) strewn over the image and a little beyond, none much nearer than `spacing`."""
+    height, width = image_size
+    rows, columns = int(height / (0.87 * spacing)) + 3, int(width / spacing) + 3
+    row, column = (part.ravel() for part in np.mgrid[-1 : rows - 1, -1 : columns - 1].astype(float))
+    shift = rng.uniform(0, 1, 2)
+    points = np.stack((column + 0.5 * (row % 2) + shift[0], 0.87 * (row + shift[1])), 1)
+    kept: np.ndarray = spacing * (points + rng.uniform(-0.2, 0.2, points.shape))
+    return kept
+
+
+def shape(rng: np.random.Generator, kind: Kind, point: np.ndarray, radius: float, looks: Looks) -> Ellipse:
+    """One nucleus; `radius` is that of the mean area, whatever the kind."""
+    angle = float(rng.uniform(0, np.pi))
+    if kind == "regular":
+        return Ellipse(point[0], point[1], radius * _grown(rng, 0.1), rng.uniform(1.0, 1.25), angle)
+    if kind == "spindle":
+        return Ellipse(point[0], point[1], radius * _grown(rng, 0.2), rng.uniform(2.2, 3.4), angle)
+    lobes = tuple(looks.lobes * rng.uniform(-1, 1, 3))
+    own = radius * _grown(rng, looks.spread) / np.sqrt(1 + sum(height**2 for height in lobes) / 2)
+    return Ellipse(point[0], point[1], own, rng.uniform(1.0, 1.6), angle, lobes, float(rng.uniform(0, 2 * np.pi)))
+
+
+def _grown(rng: np.random.Generator, spread: float) -> float:
+    """A factor of the radius whose square has mean 1."""
+    return float(np.sqrt(1 + spread * rng.uniform(-1, 1)))

@@ -1,0 +1,103 @@
+"""Figures of a model's attention over patches: how it lies to the masks, over how many patches, how flat it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from harness import Task
+from harness.evidence import functional
+from harness.evidence.functional import Array
+from harness.nn import Batch, Metric, Output
+
+
+def touched(mask: npt.NDArray[np.generic], boxes: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+    """Which boxes hold a pixel of the mask "h w"; boxes "n 4" are x0 y0 x1 y1, half open, cut at the border."""
+    summed = np.pad((np.asarray(mask) > 0).cumsum(0, dtype=np.int64).cumsum(1), ((1, 0), (1, 0)))
+    height, width = np.asarray(mask).shape
+    x0, x1 = (boxes[:, column].clip(0, width) for column in (0, 2))
+    y0, y1 = (boxes[:, column].clip(0, height) for column in (1, 3))
+    return np.asarray(summed[y1, x1] - summed[y0, x1] - summed[y1, x0] + summed[y0, x0] > 0)
+
+
+def attention_gap(weights: Array, positive: npt.NDArray[np.bool_]) -> float:
+    """Mean weight of the positive instances minus that of the negative ones; NaN where either are missing."""
+    if positive.all() or not positive.any():
+        return float("nan")
+    return float(weights[positive].mean() - weights[~positive].mean())
+
+
+class AttentionGap(Metric):
+    """`attention_gap` of each image that has the class, by the patches its mask touches, averaged over images.
+
+    Images whose patches under attention all touch the lesion, or none of which does, do not count. A model
+    without attention has no value.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._classes = task.classes
+        self.reset()
+
+    def update(self, output: Output, batch: Batch) -> None:
+        """Adds one batch's `parts`: `attention` "b n" and `boxes` "b n 4" in pixels.
+
+        Raises:
+            ValueError: the batch has no masks; only a stage that may read them can use this metric.
+        """
+        if "attention" not in output.parts or "boxes" not in output.parts:
+            return
+        if batch.targets is None:
+            raise ValueError("the attention gap needs batches with masks.")
+        weights = output.parts["attention"].detach().to("cpu", torch.float64).numpy()
+        places = output.parts["boxes"].detach().cpu().long().numpy()
+        for image, k in ((batch.labels == 1) & batch.targets.known).nonzero().tolist():
+            mask = batch.targets.masks[image, k].detach().cpu().numpy()
+            self._gaps[self._classes[k]].append(attention_gap(weights[image], touched(mask, places[image])))
+
+    def compute(self) -> dict[str, float]:
+        """Mean over images, a value a class, and their mean."""
+        means = {name: functional.mean_defined(values) for name, values in self._gaps.items()}
+        return {"": functional.mean_defined(list(means.values())), **means}
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self._gaps: dict[str, list[float]] = {name: [] for name in self._classes}
+
+
+class AttentionFigure(Metric):
+    """A figure of each image's attention weights, averaged over all images.
+
+    Args:
+        name: "count": n, instances under attention; "entropy": over that of n equal weights, 1 is flat;
+            "peak": the highest weight over the mean one, 1 is flat.
+    """
+
+    def __init__(self, name: str, *, higher_is_better: bool) -> None:
+        self._name, self.higher_is_better = name, higher_is_better
+        self.reset()
+
+    def update(self, output: Output, batch: Batch) -> None:
+        """Adds one batch's `parts["attention"]`, "b n"."""
+        if "attention" in output.parts:
+            for weights in output.parts["attention"].detach().to("cpu", torch.float64).numpy():
+                self._values.append(_figure(self._name, weights))
+
+    def compute(self) -> dict[str, float]:
+        """The mean over images."""
+        return {"": functional.mean_defined(self._values)}
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self._values: list[float] = []
+
+
+def _figure(name: str, weights: Array) -> float:
+    number = len(weights)
+    if name == "count":
+        return float(number)
+    shares = weights / weights.sum()
+    if name == "peak":
+        return float(number * shares.max())
+    positive = shares[shares > 0]
+    return float(-(positive * np.log(positive)).sum() / np.log(number)) if number > 1 else 1.0

@@ -1,0 +1,77 @@
+"""The attention gap on numbers made by hand, and how flat attention is."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import harness_metrics
+from harness import Task
+from harness.nn import Batch, Output, Targets
+from harness_metrics.attention import attention_gap, touched
+
+TASK = Task(classes=("a", "b"), image_size=(8, 8), mask_kind="outline")
+BOXES = torch.tensor([[0, 0, 4, 4], [4, 0, 8, 4], [0, 4, 4, 8], [4, 4, 8, 8]])
+
+
+def test_a_box_is_touched_by_a_single_pixel_and_cut_at_the_border():
+    mask = np.zeros((8, 8))
+    mask[3, 4] = 1
+    assert touched(mask, BOXES.numpy()).tolist() == [False, True, False, False]
+    assert touched(mask, np.array([[-2, -2, 5, 4], [4, 4, 20, 20], [4, 3, 5, 4]])).tolist() == [True, False, True]
+
+
+def test_the_gap_is_the_mean_over_positive_patches_minus_that_over_negative_ones():
+    weights = np.array([0.5, 0.3, 0.1, 0.1])
+    assert attention_gap(weights, np.array([True, True, False, False])) == pytest.approx(0.3)
+    assert attention_gap(np.full(4, 0.25), np.array([True, False, False, False])) == 0
+    assert math.isnan(attention_gap(weights, np.ones(4, bool)))
+    assert math.isnan(attention_gap(weights, np.zeros(4, bool)))
+
+
+def _case(known=True):
+    labels = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    masks = torch.zeros(3, 2, 8, 8)
+    masks[0, 0, 1, 1] = 1  # the first box
+    masks[1, 0, 5:7, :] = 1  # the two lower ones
+    masks[2, 1] = 1  # all: no negative patch
+    targets = Targets(masks=masks, known=torch.full((3, 2), known))
+    attention = torch.tensor([[0.7, 0.1, 0.1, 0.1], [0.2, 0.2, 0.3, 0.3], [0.25] * 4])
+    parts = {"attention": attention, "boxes": BOXES.expand(3, -1, -1)}
+    return Output(probs=labels, parts=parts), Batch(labels=labels, targets=targets)
+
+
+def test_the_gap_of_a_class_is_the_mean_over_its_images():
+    metric = harness_metrics.build_attention_gap(TASK)
+    metric.update(*_case())
+    assert metric.compute() == pytest.approx({"": 0.35, "a": 0.35, "b": math.nan}, nan_ok=True)  # (.6 + .1) / 2
+    unknown = harness_metrics.build_attention_gap(TASK)
+    unknown.update(*_case(known=False))
+    assert np.isnan(list(unknown.compute().values())).all()
+
+
+def test_the_gap_is_not_to_be_had_without_masks():
+    out, batch = _case()
+    with pytest.raises(ValueError, match="masks"):
+        harness_metrics.build_attention_gap(TASK).update(out, Batch(labels=batch.labels))
+
+
+def test_how_many_share_the_attention_and_how_flat_it_is():
+    found = {}
+    for name in ("count", "entropy", "peak"):
+        metric = getattr(harness_metrics, f"build_attention_{name}")(TASK)
+        metric.update(*_case())
+        found[name] = metric.compute()[""]
+    assert found["count"] == 4
+    assert found["peak"] == pytest.approx((2.8 + 1.2 + 1.0) / 3)
+    entropies = [
+        -sum(w * math.log(w) for w in row) / math.log(4) for row in ([0.7, 0.1, 0.1, 0.1], [0.2, 0.2, 0.3, 0.3])
+    ]
+    assert found["entropy"] == pytest.approx((sum(entropies) + 1) / 3)
+
+
+def test_a_model_without_attention_has_no_figure_of_it():
+    metric = harness_metrics.build_attention_gap(TASK)
+    metric.update(Output(probs=torch.zeros(1, 2)), Batch(labels=torch.ones(1, 2)))
+    assert np.isnan(list(metric.compute().values())).all()
