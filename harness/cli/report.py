@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.app import App
-from harness.study.results import Results
+from harness.study.results import RESAMPLES, Results
+from harness.study.sweeps import sweeps
+from harness.study.trees import changes
 from harness.study.writing import Ledger, digests_of
 
 if TYPE_CHECKING:
@@ -26,9 +28,6 @@ def make_report(app: App, results: Results) -> list[Path]:
 def material_of(app: App, results: Results) -> Material:
     """Everything the report of these results is made from; statistics come from the cache where they are in it."""
     from harness.evidence.report import Material
-    from harness.study.results import RESAMPLES
-    from harness.study.sweeps import sweeps
-    from harness.study.trees import changes
 
     plan = results.plan
     return Material(
@@ -38,7 +37,7 @@ def material_of(app: App, results: Results) -> Material:
         **(_confirmed(results) if len(results.predictions) else {}),
         importance=_importance(results),
         sweeps=sweeps(plan),
-        differs={item.name: _differs(plan.tree, item.tree, changes) for item in plan.variants},
+        differs={item.name: _differs(plan.tree, item.tree) for item in plan.variants},
         card=_card(app, results),
         overlays=_overlays(results),
         assumed=_assumed(app, results),
@@ -84,7 +83,7 @@ def _importance(results: Results) -> pd.DataFrame:
     return cached(results.folder, "importance", {"searched": searched}, compute)
 
 
-def _differs(base: Mapping[str, Any], tree: Mapping[str, Any], changes: Any) -> list[str]:
+def _differs(base: Mapping[str, Any], tree: Mapping[str, Any]) -> list[str]:
     """What a variant changes, or where its predictions are from."""
     return [line for line in changes(base, tree) if not line.startswith(("system.scores", "ensemble.of_"))]
 

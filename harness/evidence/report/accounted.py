@@ -26,7 +26,10 @@ def data_section(material: Material) -> Section:
     if material.card is None:
         parts.append(Text("No counts were handed to the report."))
     else:
-        note = "Images, units of diagnosis and patients of each split; then images that have each class. No patient is in two splits."
+        note = (
+            "Images, units of diagnosis and patients of each split; then images that have each class. No patient is in "
+            "two splits."
+        )
         parts.append(Table("", material.card.astype(str), [note]))
     if material.plan.dataset_digest:
         parts.append(Text(f"Digest of the data set: `{material.plan.dataset_digest[:16]}`."))

@@ -164,11 +164,16 @@ def _families(material: Material) -> list[str]:
 
 def _facts(material: Material) -> str:
     plan = material.plan
-    facts = f"Budget `{plan.budget}`, study `{plan.study_id[:8]}`, objective `{plan.objective.metric}` ({plan.objective.mode})"
+    facts = f"Budget `{plan.budget}`, study `{plan.study_id[:8]}`"
     if not plan.trained:
-        return f"{facts}. Nothing was trained: every variant is a table of predictions made elsewhere, or an average of such."
+        return (
+            f"{facts}. Nothing was trained: a variant is a table of predictions made elsewhere, or an average of such."
+        )
     seeds = ", ".join(str(seed) for seed in plan.confirm["seeds"])
-    return f"{facts}, {plan.trials} searched trials for every variant, then its best retrained and tested once with each of the seeds {seeds}."
+    return (
+        f"{facts}, objective `{plan.objective.metric}` ({plan.objective.mode}): {plan.trials} searched trials a "
+        f"variant, then its best retrained and tested once with each of the seeds {seeds}."
+    )
 
 
 def _bounded(row: dict[Any, Any], key: str) -> str:

@@ -99,11 +99,13 @@ def sweeps_section(material: Material) -> Section:
         parts.append(
             Lines(
                 [
-                    "Each point is a variant whose resolved settings differ from the baseline's in that one number only; "
+                    "Each point is a variant whose resolved settings differ from the baseline's in that one number "
+                    "only; "
                     "everything else that is searched was searched anew for each, at the same number of trials.",
                     f"Points are means over confirmed models on the test split; the band is the 95 % interval from "
                     f"{material.resamples} resamples of the test patients, the models as they are. Points share their "
-                    "patients, so that two of them may differ although their bands overlap: see the paired differences.",
+                    "patients, so that two of them may differ although their bands overlap: see the paired "
+                    "differences.",
                 ]
             )
         )
@@ -144,7 +146,7 @@ def curves_section(material: Material) -> Section:
 
 
 def _class_curves(material: Material, rows: pd.DataFrame, label: str) -> Iterator[Picture]:
-    readers = set(material.readers)
+    readers = material.readers
     families = {item.name for item in material.plan.variants if item.kind != "trained" and item.facts.get("readers")}
     own = [name for name in material.drawn if name not in families]
     runs = {name: both for name in own if (both := _runs(rows[rows["variant"] == name]))}
@@ -179,14 +181,17 @@ def _class_curves(material: Material, rows: pd.DataFrame, label: str) -> Iterato
 
 def _curve_notes(material: Material) -> list[str]:
     lines = [
-        "Of the test split. Where a variant has several confirmed models, its curve is their mean at equal steps of the "
+        "Of the test split. Where a variant has several confirmed models, its curve is their mean at equal steps of "
+        "the "
         "horizontal axis; the areas are means over models, as in the leaderboard. Dotted: chance.",
     ]
     lines += [material.drawn_note] if material.drawn_note else []
     if material.readers:
         lines.append(
-            f"Readers gave likelihoods: each point is one reader's sensitivity and specificity when what was scored above "
-            f"{SUSPICIOUS:g} is called positive, the likelihood above which a finding is BI-RADS 4; the ring is their mean."
+            "Readers gave likelihoods: each point is one reader's sensitivity and specificity when what was scored "
+            "above "
+            f"{SUSPICIOUS:g} is called positive, the likelihood above which a finding is BI-RADS 4; the ring is "
+            "their mean."
         )
     return lines
 
@@ -217,11 +222,13 @@ def calibration_section(material: Material) -> Section:
     for label in material.classes:
         own = table[table["class"] == label]
         file = "".join(letter if letter.isalnum() else "_" for letter in label)
-        alt = f"Reliability diagram of {label} for {', '.join(order)}: share of positives against the mean score of each bin"
+        alt = f"Reliability of {label} for {', '.join(order)}: share of positives against the mean score of each bin"
         pictures.append(Picture(f"figures/reliability_{file}.svg", charts.reliability(own, order), alt, str(label)))
     notes = [
-        "Test images of all confirmed models of a variant, in 15 bins of equal width of the score; on the dotted line a "
-        "score of .8 comes true in 8 of 10 images. Larger marks stand on more images; bins of a few images scatter widely.",
+        "Test images of all confirmed models of a variant, in 15 bins of equal width of the score; on the dotted "
+        "line a "
+        "score of .8 comes true in 8 of 10 images. Larger marks stand on more images; bins of a few images scatter "
+        "widely.",
     ]
     notes += [material.drawn_note] if material.drawn_note else []
     return Section("calibration", "Calibration", [Pictures("Reliability", pictures, notes)], {"reliability": table})
@@ -246,7 +253,10 @@ def scores_section(material: Material) -> Section:
         parts.append(Table("Further figures of the own output", pd.DataFrame(cells), _score_notes(names)))
     heads = material.variants
     if heads is not None and (heads["head"] != OWN_HEAD).any():
-        note = "Scores that one trained model gives beside its own output (`output`); differences are to the baseline's own output."
+        note = (
+            "Scores that one trained model gives beside its own output (`output`); differences are to the baseline's "
+            "own output."
+        )
         parts.append(Table("Heads", head_columns(heads, material.classes), [note]))
     if material.runs is not None:
         tables["runs"] = material.runs
@@ -255,11 +265,13 @@ def scores_section(material: Material) -> Section:
 
 def _score_notes(names: Sequence[str]) -> list[str]:
     lines = [
-        "Of the test split: means over classes, then over confirmed models. Every other figure, class and head is in the CSV tables."
+        "Of the test split: means over classes, then over confirmed models. Every other figure, class and head is in "
+        "the CSV tables."
     ]
     if any("_at_" in name for name in names):
         lines.append(
-            "Balanced accuracy is at the threshold with the highest sensitivity + specificity on the validation split, the last "
+            "Balanced accuracy is at the threshold with the highest sensitivity + specificity on the validation "
+            "split, the last "
             "two at thresholds that reach 90 % there; no threshold is fitted on test."
         )
     if "ece" in names:
@@ -283,7 +295,8 @@ def dice_section(material: Material) -> Section:
     numbers = ", ".join(f"{place} {row['variant']}" for place, row in enumerate(rows, 1))
     notes = [
         f"Points: {numbers}. The baseline is orange.",
-        "Both of the test split, means over confirmed models, with 95 % intervals over patients. A model may classify well and "
+        "Both of the test split, means over confirmed models, with 95 % intervals over patients. A model may "
+        "classify well and "
         "look elsewhere: a point to the right and low down.",
     ]
     picture = Picture("figures/dice_against_auc.svg", data, f"Dice against test AUC: {told}")

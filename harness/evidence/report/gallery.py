@@ -44,8 +44,10 @@ def _rule(material: Material, shown: str, own: Mapping[str, Array]) -> Text:
     why = "" if shown == material.plan.baseline else " (the baseline gives no evidence)"
     known = " whose lesion is outlined" if own["masks"].any() else ""
     return Text(
-        f"Shown is the first confirmed model of `{shown}`{why}. Of each class, among {among}: the {COUNT} highest-scored "
-        f"positives{known} are the hits, the {COUNT} lowest-scored ones the misses, the {COUNT} highest-scored negatives "
+        f"Shown is the first confirmed model of `{shown}`{why}. Of each class, among {among}: the {COUNT} "
+        "highest-scored "
+        f"positives{known} are the hits, the {COUNT} lowest-scored ones the misses, the {COUNT} highest-scored "
+        "negatives "
         "the false alarms (of few positives, the upper half are hits and the lower half misses). The score of this "
         "model alone decides; how a map looks does not. A hit need not lie above any threshold."
     )

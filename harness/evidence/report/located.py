@@ -28,7 +28,8 @@ _MEANING = {
     "dice_fitted": "Dice, fitted: of the map at the threshold that is best on tune_loc.",
     "pixel_ap": "Pixel AP: average precision of the pixels of all images as one list.",
     "pointing": "Pointing: how often the map's peak lies in the lesion.",
-    "box_accuracy_50": "Box: how often the map's box overlaps a lesion's by that IoU, at the threshold best on tune_loc.",
+    "box_accuracy_50": "Box: how often the map's box overlaps a lesion's by that IoU, at the threshold best on "
+    "tune_loc.",
     "froc": "FROC: mean share of lesions found at stated rates of false positives an image.",
 }
 _FLOORS = {
@@ -80,14 +81,17 @@ def faithfulness_section(material: Material) -> Section:
 
 
 _FAITHFUL_NOTES = (
-    "Of the class that the model scores highest, on test images chosen beforehand; means over images, then over models.",
+    "Of the class that the model scores highest, on test images chosen beforehand; means over images, then over "
+    "models.",
     "Margin: probability with the rest of the image covered minus that with what the map marks covered, with the 95 % "
     "interval over patients; above 0 the score rests on what the map marks.",
-    "Curve area: under the insertion (higher is better) or deletion curve (lower is better). Rank correlation: of the map "
+    "Curve area: under the insertion (higher is better) or deletion curve (lower is better). Rank correlation: of "
+    "the map "
     "with that of the model with randomised weights; near 1 the map does not depend on what was learned.",
 )
 _DECISION_NOTE = (
-    "A map is reliable where the interval of the margin lies above 0; focus is the pointing game (on the lesion from .5), "
+    "A map is reliable where the interval of the margin lies above 0; focus is the pointing game (on the lesion from "
+    ".5), "
     "accuracy the test AUC (accurate from .8). The limits are ours: the source gives none."
 )
 
@@ -148,8 +152,10 @@ def _notes(material: Material, names: list[str], rows: list[tuple[str, str, str]
     floors = [label for _, _, label in rows if label.startswith("floor")]
     if floors:
         lines.append(
-            f"Floors are of `{material.plan.baseline}`, on its own grid: a Gaussian in the middle of the image, noise, its maps "
-            "with randomised weights, and its configuration trained on shuffled labels where the study asked for that. A "
+            f"Floors are of `{material.plan.baseline}`, on its own grid: a Gaussian in the middle of the image, "
+            "noise, its maps "
+            "with randomised weights, and its configuration trained on shuffled labels where the study asked for "
+            "that. A "
             "figure that is not above them shows nothing."
         )
     else:

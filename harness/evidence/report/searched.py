@@ -55,12 +55,15 @@ def _tuning(material: Material, curves: pd.DataFrame, sampler: str) -> list[Part
     told = ", ".join(f"{name} {number(last.loc[name, column])} after {last.loc[name, 'trials']}" for name in drawn)
     what = "expected best" if expected else "best so far"
     notes = [
-        f"The {what} of {metric} against the number of complete trials: variants are to be compared at equal numbers of them.",
+        f"The {what} of {metric} against the number of complete trials: variants are to be compared at equal numbers "
+        "of them.",
         (
-            "Expected of that many trials drawn at random from those that were run (Dodge et al. 2019), the band is one standard "
+            "Expected of that many trials drawn at random from those that were run (Dodge et al. 2019), the band is "
+            "one standard "
             "deviation of it; close to the right end it is a little low."
             if expected
-            else f"The sampler was `{sampler}`, whose trials are no independent draws: the curve is the search as it went, "
+            else f"The sampler was `{sampler}`, whose trials are no independent draws: the curve is the search as it "
+            "went, "
             "one order of many, without a band."
         ),
     ]
@@ -79,8 +82,10 @@ def _importance(material: Material, tables: dict[str, pd.DataFrame]) -> list[Par
     fewest, most = int(table["trials"].min()), int(table["trials"].max())
     trials = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     notes = [
-        "Share of the variance of the validation figure over the searched ranges that each setting accounts for (fANOVA, Hutter "
-        f"et al. 2014), from {trials} complete trials a variant; a dot is a variant, the bar their mean. Shares of a variant add "
+        "Share of the variance of the validation figure over the searched ranges that each setting accounts for "
+        "(fANOVA, Hutter "
+        f"et al. 2014), from {trials} complete trials a variant; a dot is a variant, the bar their mean. Shares of a "
+        "variant add "
         "up to 1 whether or not the figure varied much."
         + (" So few trials hardly rank anything." if most < 20 else ""),
     ]
@@ -101,8 +106,10 @@ def _spread(material: Material, tables: dict[str, pd.DataFrame]) -> list[Part]:
     if whole.empty:
         return [Text(f"{title}: the confirmations vary along one axis at most; the rest is in the CSV table.")]
     notes = [
-        "Confirmed models of all variants on the validation split. `configuration` is the variant at its best setting, `rest` what "
-        "neither explains; std is the standard deviation that belongs to the axis alone (random effects, method of moments).",
+        "Confirmed models of all variants on the validation split. `configuration` is the variant at its best "
+        "setting, `rest` what "
+        "neither explains; std is the standard deviation that belongs to the axis alone (random effects, method of "
+        "moments).",
     ]
     return [Table(title, _spread_cells(whole), notes)]
 
