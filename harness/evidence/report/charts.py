@@ -25,6 +25,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#3
 """Okabe and Ito 2008, and two more."""
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), "-", (0, (3, 1)), "-", "--")
 MARKS = "osD^vPX*"
+FEWEST = 5
+"""Images of a bin below which a reliability diagram leaves it out."""
 INK, MUTED, ACCENT = "#222222", "#767676", "#0072b2"
 _STYLE = {
     "font.size": 9,
@@ -82,6 +84,8 @@ def forest(table: pd.DataFrame, metric: str, axis_label: str, p_values: str = ""
         axis.set_yticks(range(len(rows)), [str(row["variant"]) for row in rows])
         axis.set_ylim(-0.6, len(rows) - 0.2)
         axis.set_xlabel(axis_label)
+        axis.locator_params(axis="x", nbins=5)
+        axis.ticklabel_format(axis="x", scilimits=(-3, 4))
         axis.spines["left"].set_visible(False)
         axis.tick_params(axis="y", length=0)
 
@@ -160,7 +164,7 @@ def reliability(table: pd.DataFrame, order: Sequence[str]) -> bytes:
     def paint(axis: Axes) -> None:
         axis.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)), label="calibrated")
         for place, name in enumerate(order):
-            own = table[(table["variant"] == name) & (table["count"] > 0)]
+            own = table[(table["variant"] == name) & (table["count"] >= FEWEST)]
             colour = COLOURS[place % 8]
             axis.plot(own["score"], own["share"], color=colour, linestyle=DASHES[place % 8], linewidth=1.2)
             sizes = 12 + 90 * own["count"].to_numpy(float) / max(1, own["count"].max())

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `tone` is "", "answer" (stands out) or "warning". Names of variants stand in backquotes."""
+    """A paragraph; `tone` is "", "answer" (stands out), "warning" or "heading". Names of variants stand in backquotes."""
 
     text: str
     tone: str = ""
@@ -21,9 +21,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Lines:
-    """A list of sentences."""
+    """A list of sentences; `quiet` ones explain a chart above them."""
 
     lines: Sequence[str]
+    quiet: bool = False
     kind: ClassVar[str] = "lines"
 
 
@@ -44,12 +45,14 @@ class Table:
         cells: as they are shown; the first column names the row.
         notes: sentences: what ± is over, what an interval resamples, which split.
         marked: places of rows that stand out.
+        words: whether the columns hold words, which stand to the left.
     """
 
     title: str
     cells: pd.DataFrame
     notes: Sequence[str] = ()
     marked: frozenset[int] = frozenset()
+    words: bool = False
     kind: ClassVar[str] = "table"
 
 
