@@ -15,9 +15,8 @@ def variants_section(material: Material) -> Section:
     rows = [(name, "; ".join(material.differs.get(name, ())) or "the study's base") for name in names]
     rows = [(f"{name} (baseline)" if name == material.plan.baseline else name, text) for name, text in rows]
     cells = pd.DataFrame(rows, columns=["variant", "differs from the study's base by"])
-    return Section(
-        "variants", "The variants", [Table("", cells, ["In the study's order; a range in brackets was searched."])]
-    )
+    note = "In the study's order; a range in brackets was searched."
+    return Section("variants", "The variants", [Table("", cells, [note], words=True)])
 
 
 def data_section(material: Material) -> Section:

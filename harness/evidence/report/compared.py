@@ -100,13 +100,13 @@ def sweeps_section(material: Material) -> Section:
             Lines(
                 [
                     "Each point is a variant whose resolved settings differ from the baseline's in that one number "
-                    "only; "
-                    "everything else that is searched was searched anew for each, at the same number of trials.",
+                    "only; everything else that is searched was searched anew for each, at the same number of trials.",
                     f"Points are means over confirmed models on the test split; the band is the 95 % interval from "
                     f"{material.resamples} resamples of the test patients, the models as they are. Points share their "
                     "patients, so that two of them may differ although their bands overlap: see the paired "
                     "differences.",
-                ]
+                ],
+                quiet=True,
             )
         )
     else:
@@ -141,7 +141,7 @@ def curves_section(material: Material) -> Section:
             parts.append(Pictures(str(label), pictures))
         else:
             parts.append(Text(f"{label}: no model has both labels in the test split, so that there is no curve."))
-    parts.append(Lines(_curve_notes(material)))
+    parts.append(Lines(_curve_notes(material), quiet=True))
     return Section("curves", "ROC and precision-recall", parts)
 
 
@@ -226,9 +226,8 @@ def calibration_section(material: Material) -> Section:
         pictures.append(Picture(f"figures/reliability_{file}.svg", charts.reliability(own, order), alt, str(label)))
     notes = [
         "Test images of all confirmed models of a variant, in 15 bins of equal width of the score; on the dotted "
-        "line a "
-        "score of .8 comes true in 8 of 10 images. Larger marks stand on more images; bins of a few images scatter "
-        "widely.",
+        "line a score of .8 comes true in 8 of 10 images. Larger marks stand on more images; bins of fewer than 5 are "
+        "left out.",
     ]
     notes += [material.drawn_note] if material.drawn_note else []
     return Section("calibration", "Calibration", [Pictures("Reliability", pictures, notes)], {"reliability": table})

@@ -75,10 +75,11 @@ def _cases(variant: str, own: Mapping[str, Array], k: int) -> Iterator[Part]:
     for kind in KINDS:
         if not found[kind]:
             yield Text(f"{_PLURAL[kind]}, {name}: no such image was kept.")
+        else:
+            yield Text(f"{_PLURAL[kind]}, {name}: the {len(found[kind])} {_WHAT[kind]}", "heading")
         for place, image in enumerate(found[kind]):
-            title = f"{_PLURAL[kind]}, {name}: the {len(found[kind])} {_WHAT[kind]}" if place == 0 else ""
             stem = f"gallery/{_plain(name)}-{kind.replace(' ', '_')}-{place + 1}"
-            yield Pictures(title, _panels(variant, own, image, stem), [_said(own, image)], small=True)
+            yield Pictures("", _panels(variant, own, image, stem), [_said(own, image)], small=True)
 
 
 def _panels(variant: str, own: Mapping[str, Array], image: int, stem: str) -> list[Picture]:

@@ -76,7 +76,7 @@ def faithfulness_section(material: Material) -> Section:
     tables = {"faithfulness": table}
     if material.decisions is not None and len(material.decisions):
         tables["decisions"] = material.decisions
-        parts.append(Table("What to make of it", _decision_cells(material.decisions), [_DECISION_NOTE]))
+        parts.append(Table("What to make of it", _decision_cells(material.decisions), [_DECISION_NOTE], words=True))
     return Section("faithfulness", title, parts, tables)
 
 

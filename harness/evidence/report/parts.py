@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `tone` is "", "answer" (stands out), "warning" or "heading". Names of variants stand in backquotes."""
+    """A paragraph; `tone` is "", "answer" (stands out), "warning" or "heading". Variants stand in backquotes."""
 
     text: str
     tone: str = ""
