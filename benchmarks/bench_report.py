@@ -55,8 +55,9 @@ def made_up(variants: int = 20, trials: int = 50, runs: int = 3, images: int = 2
     names = [f"variant_{number}" for number in range(variants)]
     plan = Plan(
         study="large", study_id="0" * 16, budget="standard", path=Path("large.toml"), question="How long?",
-        baseline=names[0], objective=Objective(), metrics=("auroc",), search={"trials": trials, "sampler": {"use": "tpe"}},
-        variants=tuple(VariantPlan(name=name, id=name, tree={}) for name in names), confirm={"seeds": list(range(runs))},
+        baseline=names[0], objective=Objective(), metrics=("auroc",),
+        search={"trials": trials, "sampler": {"use": "tpe"}}, confirm={"seeds": list(range(runs))},
+        variants=tuple(VariantPlan(name=name, id=name, tree={}) for name in names),
     )  # fmt: skip
     rows = [
         (name, stage, number, number, "complete", random.random(), 8, 60.0, "")

@@ -230,7 +230,7 @@ def p_value(value: float) -> str:
     return "–" if math.isnan(value) else "< .001" if value < 0.001 else number(value)
 
 
-def _bars(row: Mapping[str, Any], name: str) -> Any:
+def _bars(row: Mapping[Any, Any], name: str) -> Any:
     low, high = row[name] - row[f"{name}_low"], row[f"{name}_high"] - row[name]
     return None if math.isnan(low) else [[max(low, 0)], [max(high, 0)]]
 
