@@ -32,8 +32,11 @@ def data_section(material: Material) -> Section:
         parts.append(Table("", material.card.astype(str), [note]))
     if material.plan.dataset_digest:
         parts.append(Text(f"Digest of the data set: `{material.plan.dataset_digest[:16]}`."))
-    checks = material.data_check or ("Leakage and shortcuts: not checked. `harness data check --full` does it.",)
-    parts.append(Lines(list(checks)))
+    check = f"`harness data check {material.plan.study} --budget {material.plan.budget} --full`"
+    if material.data_check:
+        parts.append(Lines(list(material.data_check)))
+    elif material.plan.trained:
+        parts.append(Text(f"Leakage and shortcuts: not checked. {check} does it."))
     return Section("data", "Data", parts, {} if material.card is None else {"data": material.card})
 
 

@@ -170,8 +170,9 @@ def _facts(material: Material) -> str:
             f"{facts}. Nothing was trained: a variant is a table of predictions made elsewhere, or an average of such."
         )
     seeds = ", ".join(str(seed) for seed in plan.confirm["seeds"])
+    trials = "trial" if plan.trials == 1 else "trials"
     return (
-        f"{facts}, objective `{plan.objective.metric}` ({plan.objective.mode}): {plan.trials} searched trials a "
+        f"{facts}, objective `{plan.objective.metric}` ({plan.objective.mode}): {plan.trials} searched {trials} a "
         f"variant, then its best retrained and tested once with each of the seeds {seeds}."
     )
 
