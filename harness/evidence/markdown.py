@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     import pandas as pd
 
-_Row: TypeAlias = dict[str, Any]
+_Row: TypeAlias = dict[Any, Any]
 _NOTHING = "–"
 _NAMES = {"auroc": "AUC", "dice": "Dice"}
 

@@ -93,10 +93,12 @@ class Overlays:
             "version": np.array(OVERLAYS_VERSION),
             "chosen": np.array([row in set(self._chosen) for row in rows]),
         }
-        if all(item.boxes is not None for item in seen):
-            arrays["boxes"] = np.stack([item.boxes for item in seen]).astype(np.float32) / by
-        if all(item.attention is not None for item in seen):
-            arrays["attention"] = np.stack([item.attention for item in seen]).astype(np.float32)
+        boxes = [item.boxes for item in seen if item.boxes is not None]
+        attention = [item.attention for item in seen if item.attention is not None]
+        if len(boxes) == len(seen):
+            arrays["boxes"] = np.stack(boxes).astype(np.float32) / by
+        if len(attention) == len(seen):
+            arrays["attention"] = np.stack(attention).astype(np.float32)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
         return {"overlays.npz": buffer.getvalue()}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from harness.evidence.cases import COUNT, KINDS, choose_cases
 from harness.evidence.markdown import number
 from harness.evidence.report.material import Material
@@ -69,7 +71,7 @@ def _legend(own: Mapping[str, Array]) -> list[str]:
 
 
 def _cases(variant: str, own: Mapping[str, Array], k: int) -> Iterator[Part]:
-    name, known = str(own["classes"][k]), own["masks"].any((2, 3))
+    name, known = str(own["classes"][k]), np.asarray(own["masks"].any((2, 3)))
     shown = known[:, k] if own["masks"].any() else None
     found = choose_cases([str(key) for key in own["ids"]], own["labels"][:, k], own["scores"][:, k], shown)
     for kind in KINDS:

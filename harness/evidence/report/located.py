@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from harness.contract.tables import FLOOR, OWN_MAP, SHUFFLED
@@ -130,12 +131,14 @@ def _rows(material: Material, whole: pd.DataFrame) -> list[tuple[str, str, str]]
 def _cells(whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: list[str]) -> pd.DataFrame:
     import pandas as pd
 
-    found = whole.set_index(["variant", "map", "metric"])[["value", "std"]]
+    found = {
+        (row["variant"], row["map"], row["metric"]): (row["value"], row["std"]) for row in whole.to_dict("records")
+    }
 
     def cell(variant: str, name: str, metric: str) -> str:
-        if (variant, name, metric) not in found.index:
+        if (variant, name, metric) not in found:
             return "–"
-        value, std = found.loc[(variant, name, metric)].tolist()
+        value, std = found[variant, name, metric]
         return number(value) + (f" ± {number(std)}" if std == std else "")
 
     text = {"map": [label for *_, label in rows]}
@@ -172,13 +175,13 @@ def _by_size(material: Material, table: pd.DataFrame, names: list[str]) -> pd.Da
     own = own[own["stratum"].isin(("small", "medium", "large")) & own["metric"].isin(names)]
     if own.empty:
         return None
-    wide = own.pivot_table(index="stratum", columns="metric", values="value", sort=False)
-    order = [name for name in ("small", "medium", "large") if name in wide.index]
+    found = {(row["stratum"], row["metric"]): row["value"] for row in own.to_dict("records")}
+    order = [name for name in ("small", "medium", "large") if any(stratum == name for stratum, _ in found)]
     cells: dict[str, list[Any]] = {"lesion": order}
-    return pd.DataFrame(
-        cells
-        | {_WORDS.get(name, name): [number(wide.loc[row, name]) for row in order] for name in names if name in wide}
-    )
+    for name in names:
+        if any(metric == name for _, metric in found):
+            cells[_WORDS.get(name, name)] = [number(found.get((row, name), math.nan)) for row in order]
+    return pd.DataFrame(cells)
 
 
 def _faithful_cells(table: pd.DataFrame) -> pd.DataFrame:
