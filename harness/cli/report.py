@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.app import App
+from harness.cli.tables import differs_by
 from harness.study.results import RESAMPLES, Results
 from harness.study.sweeps import sweeps
-from harness.study.trees import changes
 from harness.study.writing import Ledger, digests_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def material_of(app: App, results: Results) -> Material:
         **(_confirmed(results) if len(results.predictions) else {}),
         importance=_importance(results),
         sweeps=sweeps(plan),
-        differs={item.name: _differs(plan.tree, item.tree) for item in plan.variants},
+        differs={item.name: differs_by(plan, item) for item in plan.variants},
         card=_card(app, results),
         overlays=_overlays(results),
         assumed=_assumed(app, results),
@@ -81,11 +81,6 @@ def _importance(results: Results) -> pd.DataFrame:
         if record.spec.stage == "search" and record.state == "complete"
     ]
     return cached(results.folder, "importance", {"searched": searched}, compute)
-
-
-def _differs(base: Mapping[str, Any], tree: Mapping[str, Any]) -> list[str]:
-    """What a variant changes, or where its predictions are from."""
-    return [line for line in changes(base, tree) if not line.startswith(("system.scores", "ensemble.of_"))]
 
 
 def _data_check(app: App, results: Results) -> list[str]:
