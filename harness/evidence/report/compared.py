@@ -13,7 +13,7 @@ from harness.evidence.comparison import by_model
 from harness.evidence.markdown import each_columns, head_columns, number
 from harness.evidence.mean_curves import mean_precision, mean_roc
 from harness.evidence.report import charts
-from harness.evidence.report.material import Material
+from harness.evidence.report.material import DRAWN, Material
 from harness.evidence.report.parts import Lines, Part, Picture, Pictures, Section, Table, Text
 from harness.evidence.roc import SUSPICIOUS, operating_point
 from harness.evidence.scores import Array, mean_defined
@@ -147,8 +147,7 @@ def curves_section(material: Material) -> Section:
 
 def _class_curves(material: Material, rows: pd.DataFrame, label: str) -> Iterator[Picture]:
     readers = material.readers
-    families = {item.name for item in material.plan.variants if item.kind != "trained" and item.facts.get("readers")}
-    own = [name for name in material.drawn if name not in families]
+    own, _ = _as_curves(material)
     runs = {name: both for name in own if (both := _runs(rows[rows["variant"] == name]))}
     of_readers = {name: both for name in readers if (both := _runs(rows[rows["variant"] == name]))}
     if not runs and not of_readers:
@@ -179,13 +178,25 @@ def _class_curves(material: Material, rows: pd.DataFrame, label: str) -> Iterato
         yield Picture(f"figures/precision_{file}.svg", data, alt, f"Precision-recall; chance is {number(share)}")
 
 
+def _as_curves(material: Material) -> tuple[list[str], int]:
+    """Variants drawn as curves, families of readers left out, and how many others there are."""
+    families = {item.name for item in material.plan.variants if item.kind != "trained" and item.facts.get("readers")}
+    names = [] if material.own is None else [str(name) for name in material.own["variant"] if name not in families]
+    names = sorted(names, key=lambda name: name != material.plan.baseline)
+    return names[:DRAWN], len(names) - len(names[:DRAWN])
+
+
 def _curve_notes(material: Material) -> list[str]:
     lines = [
         "Of the test split. Where a variant has several confirmed models, its curve is their mean at equal steps of "
         "the "
         "horizontal axis; the areas are means over models, as in the leaderboard. Dotted: chance.",
     ]
-    lines += [material.drawn_note] if material.drawn_note else []
+    own, others = _as_curves(material)
+    if others:
+        lines.append(f"Drawn are the baseline and the highest test AUCs, {len(own)} of {len(own) + others} variants.")
+    if any(item.kind == "ensemble" and item.facts.get("readers") for item in material.plan.variants):
+        lines.append("Averages with readers have no curve here: each is as many systems as there are readers.")
     if material.readers:
         lines.append(
             "Readers gave likelihoods: each point is one reader's sensitivity and specificity when what was scored "
