@@ -198,7 +198,7 @@ class Results:
         from harness.evidence.readers import each_table
 
         systems = [variant.name for variant in self.plan.variants if variant.kind == "system"]
-        options = {"baseline": self.plan.baseline, "order": systems, "classes": list(self.task.classes)}
+        options: dict[str, Any] = {"baseline": self.plan.baseline, "order": systems, "classes": list(self.task.classes)}
 
         def compute() -> pd.DataFrame:
             found = each_table(self.predictions, **options)

@@ -259,7 +259,8 @@ def scores_section(material: Material) -> Section:
         wide = own.pivot_table(index="variant", columns="metric", values="value", sort=False)
         names = [name for name in _HEADLINE if name in wide and wide[name].notna().any()]
         order = material.ranked(wide.index)
-        cells = {"variant": order} | {_WORDS[name]: [number(wide.loc[row, name]) for row in order] for name in names}
+        figures = wide.to_dict()
+        cells = {"variant": order} | {_WORDS[name]: [number(figures[name][row]) for row in order] for name in names}
         parts.append(Table("Further figures of the own output", pd.DataFrame(cells), _score_notes(names)))
     heads = material.variants
     if heads is not None and (heads["head"] != OWN_HEAD).any():

@@ -52,7 +52,8 @@ def _tuning(material: Material, curves: pd.DataFrame, sampler: str) -> list[Part
     data = charts.tuning(own, drawn, metric, expected)
     last = own.groupby("variant", sort=False).last()
     column = "expected" if expected else "best"
-    told = ", ".join(f"{name} {number(last.loc[name, column])} after {last.loc[name, 'trials']}" for name in drawn)
+    values, counts = last[column].to_dict(), last["trials"].to_dict()
+    told = ", ".join(f"{name} {number(values[name])} after {counts[name]}" for name in drawn)
     what = "expected best" if expected else "best so far"
     notes = [
         f"The {what} of {metric} against the number of complete trials: variants are to be compared at equal numbers "
