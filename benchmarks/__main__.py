@@ -1,6 +1,6 @@
 """`make bench`: the table of docs/benchmarks.md, measured on this machine; run it on a quiet one.
 
-`python -m benchmarks start waiting models precision driver` measures only the parts that are named.
+`python -m benchmarks start waiting models precision driver report` measures only the parts that are named.
 """
 
 from __future__ import annotations
@@ -82,7 +82,16 @@ def driver() -> Iterator[Row]:
     yield Row("driver memory, from 100 to 1,000 trials", f"{grown:+.1f} MB", "below +50 MB", grown < 50)
 
 
-PARTS: tuple[Callable[[], Iterator[Row]], ...] = (start, waiting, models, precision, driver)
+def report() -> Iterator[Row]:
+    """How long a report takes to draw."""
+    from benchmarks.bench_report import WANTED_S, drawing
+
+    seconds = drawing()
+    what = "report of 1,000 trials, statistics cached, imports included"
+    yield Row(what, f"{seconds:.1f} s", f"at most {WANTED_S:g} s", seconds <= WANTED_S)
+
+
+PARTS: tuple[Callable[[], Iterator[Row]], ...] = (start, waiting, models, precision, driver, report)
 
 
 def main(words: list[str]) -> int:

@@ -7,32 +7,96 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.app import App
-from harness.study.results import Results
+from harness.cli.tables import differs_by
+from harness.study.results import RESAMPLES, Results
+from harness.study.sweeps import sweeps
 from harness.study.writing import Ledger, digests_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.evidence.report import Material
+
 
 def make_report(app: App, results: Results) -> list[Path]:
-    """Writes the report below the study's folder; the files written, report.md first."""
+    """Writes the report below the study's folder; the files written, report.html first."""
     from harness.evidence.report import write_report
 
+    return write_report(results.folder / "report", material_of(app, results))
+
+
+def material_of(app: App, results: Results) -> Material:
+    """Everything the report of these results is made from; statistics come from the cache where they are in it."""
+    from harness.evidence.report import Material
+
     plan = results.plan
-    return write_report(
-        results.folder / "report",
+    return Material(
         plan=plan,
         classes=results.task.classes,
-        predictions=results.predictions if len(results.predictions) else None,
-        maps=results.maps if len(results.maps) else None,
         trials=results.trials,
+        **(_confirmed(results) if len(results.predictions) else {}),
+        importance=_importance(results),
+        sweeps=sweeps(plan),
+        differs={item.name: differs_by(plan, item) for item in plan.variants},
         card=_card(app, results),
         overlays=_overlays(results),
         assumed=_assumed(app, results),
         outlines=results.task.mask_kind == "outline",
+        data_check=_data_check(app, results),
         test_openings=Ledger(app.settings.results / "ledger.jsonl").openings(digests_of(plan)),
         command=f"harness study run {plan.study} --budget {plan.budget}",
+        resamples=RESAMPLES,
     )
+
+
+def _confirmed(results: Results) -> dict[str, Any]:
+    """The tables that need a confirmed model."""
+    several = bool((results.predictions["unit"] != results.predictions["id"]).any())
+    return {
+        "predictions": results.predictions,
+        "units": results.units if several else None,
+        "variants": results.heads,
+        "comparison": results.comparison,
+        "runs": results.runs,
+        "each": results.each,
+        "classified": results.classified,
+        "localised": results.localised,
+        "reliability": results.pooled_reliability,
+        "faithfulness": results.faithfulness,
+        "decisions": results.decisions() if len(results.faithfulness) else None,
+        "unknown_masks": results.unknown_masks,
+    }
+
+
+def _importance(results: Results) -> pd.DataFrame:
+    """Kept like the other evidence, although it is of the search: its forests take most of a second each."""
+    from harness.study.evidence_cache import cached
+
+    def compute() -> pd.DataFrame:
+        from harness.adapters.optuna_importance import importance_table
+
+        return importance_table(results.plan, results.history)
+
+    searched = [
+        (record.spec.id, record.result.value if record.result else None)
+        for record in results.records()
+        if record.spec.stage == "search" and record.state == "complete"
+    ]
+    return cached(results.folder, "importance", {"searched": searched}, compute)
+
+
+def _data_check(app: App, results: Results) -> list[str]:
+    """Verdict and findings of the kept check of each data set; empty where none was checked."""
+    from harness.study.datacheck import read_check
+
+    lines = []
+    for digest in filter(None, dict.fromkeys(digests_of(results.plan))):
+        check = read_check(app.settings.results, digest)
+        if check is not None:
+            summary = f": {check.summary}" if check.summary else ""
+            lines.append(f"Leakage and shortcuts, data `{digest[:8]}`: {check.verdict}{summary}")
+            lines += [f"{item.level}: {item.message}" for item in check.findings]
+    return lines
 
 
 def _card(app: App, results: Results) -> pd.DataFrame | None:

@@ -140,7 +140,7 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
     elif results.history.trials:
         show.show_table(app, results, manner.heads)
     # After the table: hours of training are on the screen, whatever becomes of the report.
-    if results.finished and (ran or not (folder / "report" / "report.md").exists()):
+    if results.finished and (ran or not (folder / "report" / "report.html").exists()):
         unsent = unsent or send_report(app, results)
     if results.history.trials and not manner.as_json:
         show.show_places(app, results)

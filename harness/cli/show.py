@@ -92,7 +92,7 @@ def as_json(results: Results, heads: bool, units: bool = False, **more: Any) -> 
 
 def show_places(app: App, results: Results) -> None:
     """Where the results are, and how to look at them."""
-    report = results.folder / "report" / "report.md"
+    report = results.folder / "report" / "report.html"
     lines = [f"results: {results.folder}"] + ([f"report:  {report}"] if report.exists() else [])
     lines += ["look:    harness ui (every trial, in MLflow's UI)"]
     lines += [f'         harness.results("{results.plan.study}") (data frames, in Python)']

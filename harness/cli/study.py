@@ -112,7 +112,7 @@ def show(app: App, study: str, budget: str | None, heads: bool, units: bool, as_
 @json_option
 @pass_app
 def report(app: App, study: str, budget: str | None, as_json: bool) -> None:
-    """Writes the report anew: Markdown, CSV tables, overlays. With --json, one object with the files' paths."""
+    """Writes the report anew: report.html (one file), Markdown, CSV. With --json, one object with the paths."""
     from harness.cli.report import make_report
     from harness.study.results import find_run, read_results
 

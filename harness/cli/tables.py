@@ -48,7 +48,7 @@ def plan_view(plan: Plan) -> RenderableType:
     for variant in plan.variants:
         mark = ", the baseline" if variant.name == plan.baseline else ""
         mark += ", fully supervised" if fully_supervised(variant) else ""
-        table.add_row(variant.name + mark, "\n".join(_differs(plan, variant)))
+        table.add_row(variant.name + mark, "\n".join(differs_by(plan, variant)))
     parts: list[RenderableType] = [Text(f"{plan.study}, budget {plan.budget}", "bold")]
     parts += [Text(line) for line in (plan.question,) if line]
     if common:
@@ -116,7 +116,7 @@ def broken_table(broken: Sequence[Broken]) -> Table:
     return table
 
 
-def _differs(plan: Plan, variant: VariantPlan) -> list[str]:
+def differs_by(plan: Plan, variant: VariantPlan) -> list[str]:
     """What is special about a variant: its patches, or where its predictions come from."""
     if variant.kind == "trained":
         return changes(plan.tree, variant.tree)

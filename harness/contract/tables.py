@@ -117,6 +117,16 @@ OVERLAYS = ("images", "masks", "maps", "ids", "labels", "scores", "classes")
 of them; `labels` and `scores` float32 "n k", a label NaN where unknown.
 """
 
+OVERLAYS_VERSION = 2
+"""Of `overlays.npz`. 1 had OVERLAYS only, all of them chosen beforehand."""
+
+OVERLAYS_MORE = ("version", "chosen", "boxes", "attention")
+"""Further arrays of `overlays.npz`, `version` and `chosen` since version 2, the others where a model looks at patches.
+
+`chosen` bool "n": whether the image was chosen before any model saw it, else it is a hit, miss or false alarm by this
+model's score. `boxes` float32 "n m 4", x0 y0 x1 y1 in pixels of `images`, half open; `attention` float32 "n m".
+"""
+
 
 def to_bytes(table: pd.DataFrame, name: str) -> bytes:
     """Parquet bytes of a table, with its name and version in the metadata."""

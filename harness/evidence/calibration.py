@@ -110,3 +110,18 @@ def reliability_table(predictions: pd.DataFrame, classes: Sequence[str], bins: i
 def is_probability(scores: Array) -> bool:
     """Whether every score lies in [0, 1]."""
     return bool(((scores >= 0) & (scores <= 1)).all())
+
+
+def pooled_reliability(table: pd.DataFrame) -> pd.DataFrame:
+    """The reliability curves of `reliability_table` with the images of all runs of a variant pooled, own output only.
+
+    Returns:
+        `variant`, `class`, `low`, `high`, `count`, `score`, `share`; NaN in an empty bin.
+    """
+    from harness.contract.tables import OWN_HEAD
+
+    own = table[table["head"] == OWN_HEAD]
+    sums = own.assign(score=own["score"] * own["count"], share=own["share"] * own["count"])
+    pooled = sums.groupby(["variant", "class", "low", "high"], sort=False)[["count", "score", "share"]].sum()
+    filled = pooled["count"].where(pooled["count"] > 0)
+    return pooled.assign(score=pooled["score"] / filled, share=pooled["share"] / filled).reset_index()

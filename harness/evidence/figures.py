@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.contract.tables import OVERLAYS
+from harness.contract.tables import OVERLAYS, OVERLAYS_MORE, OVERLAYS_VERSION
 from harness.evidence.grid import resize_nearest
 from harness.evidence.scores import Array
 
@@ -26,16 +26,23 @@ _INK, _MUTED = "#222222", "#767676"
 
 
 def read_overlays(data: bytes) -> dict[str, Array]:
-    """The arrays of `overlays.npz`; see `harness.contract.tables.OVERLAYS`.
+    """The arrays of `overlays.npz`; see `harness.contract.tables.OVERLAYS` and `OVERLAYS_MORE`.
+
+    A file of version 1 gets `version` and `chosen`, which it had not; `boxes` and `attention` may be missing.
 
     Raises:
-        ValueError: an array is missing; names it.
+        ValueError: an array is missing, or a newer harness wrote the file.
     """
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         missing = [name for name in OVERLAYS if name not in file.files]
         if missing:
             raise ValueError(f"overlays.npz has no {', '.join(missing)}.")
-        return {name: file[name] for name in OVERLAYS}
+        found = {name: file[name] for name in (*OVERLAYS, *OVERLAYS_MORE) if name in file.files}
+    version = int(found.setdefault("version", np.array(1)))
+    if version > OVERLAYS_VERSION:
+        raise ValueError(f"overlays.npz has version {version}, this harness reads up to {OVERLAYS_VERSION}.")
+    found.setdefault("chosen", np.ones(len(found["ids"]), bool))
+    return found
 
 
 def overlay_figure(overlays: Mapping[str, Array], title: str, images: int = 8) -> bytes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     import pandas as pd
 
-_Row: TypeAlias = dict[str, Any]
+_Row: TypeAlias = dict[Any, Any]
 _NOTHING = "–"
 _NAMES = {"auroc": "AUC", "dice": "Dice"}
 
@@ -49,7 +49,7 @@ def each_columns(table: pd.DataFrame) -> pd.DataFrame:
     run = table["run"].astype(object).where(table["run"].notna(), "")
     text = pd.DataFrame({"variant": table["variant"], "run": run.astype(str)})
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
-    text["AUC"] = [f"{number(row['auroc'])} {_bounds(row, 'auroc')}" for row in rows]
+    text["AUC"] = [f"{number(row['auroc'])} {interval_text(row, 'auroc')}" for row in rows]
     text["baseline − it"] = [_difference(row, "difference") for row in rows]
     text["p"], text["p, Holm"] = [[_p_value(row[name]) for row in rows] for name in ("p", "p_holm")]
     return text
@@ -89,9 +89,9 @@ def _columns(table: pd.DataFrame, leading: dict[str, Callable[[_Row], str]], cla
     columns = dict(leading)
     metrics = [name for name in _NAMES if name in table]
     for metric in metrics:
-        columns[_NAMES[metric]] = partial(_with_spread, metric=metric)
+        columns[_NAMES[metric]] = partial(spread_text, metric=metric)
         if metric == "auroc":
-            columns["95 %"] = partial(_bounds, key=metric)
+            columns["95 %"] = partial(interval_text, key=metric)
         columns |= {f"{_NAMES[metric]} {label}": partial(_figure, key=f"{metric}/{label}") for label in classes}
     columns |= {f"{_NAMES[metric]} − baseline": partial(_difference, key=f"{metric}_difference") for metric in metrics}
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
@@ -102,16 +102,18 @@ def _figure(row: _Row, key: str) -> str:
     return number(row[key])
 
 
-def _with_spread(row: _Row, metric: str) -> str:
+def spread_text(row: _Row, metric: str) -> str:
+    """A figure with its ± where it has one: `.871 ± .013`."""
     spread = row[f"{metric}_std"]
     return number(row[metric]) + ("" if math.isnan(spread) else f" ± {number(spread)}")
 
 
-def _bounds(row: _Row, key: str, signed: bool = False) -> str:
+def interval_text(row: _Row, key: str, signed: bool = False) -> str:
+    """The columns `<key>_low` and `<key>_high` as `[.842, .901]`; a dash where there are none."""
     low, high = (number(row[f"{key}_{end}"], signed=signed) for end in ("low", "high"))
     return _NOTHING if low == _NOTHING else f"[{low}, {high}]"
 
 
 def _difference(row: _Row, key: str) -> str:
-    value, bounds = number(row[key], signed=True), _bounds(row, key, signed=True)
+    value, bounds = number(row[key], signed=True), interval_text(row, key, signed=True)
     return value if bounds == _NOTHING else f"{value} {bounds}"

@@ -121,3 +121,22 @@ def _columns(name: str, own: Figures | None, base: Figures | None, classes: Sequ
 
 def _flat(figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     return {f"{name}/{key}" if key else name: value for name, own in figures.items() for key, value in own.items()}
+
+
+def over_runs(figures: pd.DataFrame) -> pd.DataFrame:
+    """Mean and standard deviation over runs of figures in long form: a row a variant, head or map, and figure.
+
+    Args:
+        figures: what `classification_table` or `localisation_table` gives.
+
+    Returns:
+        The columns that are no run's and no value, then `value` (mean over runs that have it), `std` (NaN of one
+        run), `runs`.
+    """
+    import pandas as pd
+
+    keys = [name for name in ("variant", "head", "map", "class", "metric", "stratum") if name in figures]
+    if figures.empty:
+        return pd.DataFrame(columns=[*keys, "value", "std", "runs"])
+    grouped = figures.groupby(keys, sort=False)["value"]
+    return grouped.agg(value="mean", std="std", runs="count").reset_index()

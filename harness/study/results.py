@@ -155,12 +155,80 @@ class Results:
         return reliability_table(self.predictions, self.task.classes)
 
     @cached_property
+    def classified(self) -> pd.DataFrame:
+        """Every figure of scores, mean and standard deviation over runs; see `harness.evidence.summary.over_runs`."""
+        from harness.evidence.summary import over_runs
+
+        return self._cached("classified", lambda: over_runs(self.classification))
+
+    @cached_property
+    def localised(self) -> pd.DataFrame:
+        """Every figure of localisation, mean and standard deviation over runs."""
+        from harness.evidence.summary import over_runs
+
+        return self._cached("localised", lambda: over_runs(self.localisation))
+
+    @cached_property
+    def pooled_reliability(self) -> pd.DataFrame:
+        """Calibration curves with the images of a variant's runs pooled."""
+        from harness.evidence.calibration import pooled_reliability
+
+        return self._cached("reliability", lambda: pooled_reliability(self.reliability))
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """Every figure of every confirmed model and head; see `harness.evidence.summary.runs_table`."""
+        from harness.evidence.summary import runs_table
+
+        def compute() -> pd.DataFrame:
+            maps = self.maps if len(self.maps) else None
+            found = runs_table(self.predictions, maps, classes=self.task.classes, dice=self._has_outlines)
+            mixed = (
+                found["seed"].map(type).nunique() > 1
+            )  # of seeds and readers, which one column of a file cannot hold
+            return found.assign(seed=found["seed"].astype(str)) if mixed else found
+
+        return self._cached("runs", compute)
+
+    @cached_property
+    def each(self) -> pd.DataFrame:
+        """The baseline against each reader and system: `harness.evidence.readers.each_table`; empty without such."""
+        import pandas as pd
+
+        from harness.evidence.readers import each_table
+
+        systems = [variant.name for variant in self.plan.variants if variant.kind == "system"]
+        options: dict[str, Any] = {"baseline": self.plan.baseline, "order": systems, "classes": list(self.task.classes)}
+
+        def compute() -> pd.DataFrame:
+            found = each_table(self.predictions, **options)
+            return found.assign(run=found["run"].astype(object).where(found["run"].notna(), "").astype(str))
+
+        return self._cached("each", compute, **options) if systems else pd.DataFrame()
+
+    @cached_property
+    def unknown_masks(self) -> tuple[int, int]:
+        """Positive (image, class) pairs of the test split whose mask is not known, and all positive ones."""
+        import pandas as pd
+
+        from harness.evidence.accounts import unknown_masks
+
+        def compute() -> pd.DataFrame:
+            return pd.DataFrame([unknown_masks(self.maps)] if len(self.maps) else [(0, 0)], columns=["unknown", "all"])
+
+        found = self._cached("unknown_masks", compute)
+        return (int(found["unknown"].iloc[0]), int(found["all"].iloc[0])) if len(found) else (0, 0)
+
+    @cached_property
     def faithfulness(self) -> pd.DataFrame:
         """A row a variant, map and measure of [explain.faithfulness]; see `faithfulness_table` of the evidence."""
         from harness.evidence.faithfulness import faithfulness_table
 
-        rows = self._gather("faithfulness.parquet", tables.FAITHFULNESS)
-        return faithfulness_table(rows, order=[variant.name for variant in self.plan.variants])
+        def compute() -> pd.DataFrame:
+            rows = self._gather("faithfulness.parquet", tables.FAITHFULNESS)
+            return faithfulness_table(rows, order=[variant.name for variant in self.plan.variants])
+
+        return self._cached("faithfulness", compute)
 
     def decisions(self, focus_from: float = 0.5, accuracy_from: float = 0.8) -> pd.DataFrame:
         """Whether to trust each variant's focus: pointing x faithfulness x AUROC; see `decision_chart`.
@@ -213,29 +281,36 @@ class Results:
             "baseline": baseline,
             "order": [variant.name for variant in self.plan.variants],
             "classes": list(self.task.classes),
-            "dice": self.task.mask_kind == "outline",
+            "dice": self._has_outlines,
             "resamples": RESAMPLES,
             "seed": 0,
         }
 
     def _kept(self, name: str, make: Callable[..., pd.DataFrame], options: Mapping[str, Any]) -> pd.DataFrame:
-        """A table of the confirmed models, computed once for the same models and options."""
+        """A table over variants, computed once for the same models and options."""
         import pandas as pd
-
-        from harness.study.evidence_cache import cached
-
-        confirmed = [
-            (record.spec.id, record.finished, record.spec.metrics, record.spec.explain)
-            for record in self.records()
-            if record.spec.stage == "confirm" and record.state == "complete"
-        ]
 
         def compute() -> pd.DataFrame:
             if self.predictions.empty:
                 return pd.DataFrame(columns=["variant", "head"])
             return make(self.predictions, self.maps if len(self.maps) else None, **options)
 
+        return self._cached(name, compute, **options)
+
+    def _cached(self, name: str, compute: Callable[[], pd.DataFrame], **options: Any) -> pd.DataFrame:
+        """A table of the confirmed models and the floor, read where the same models and options made it before."""
+        from harness.study.evidence_cache import cached
+
+        confirmed = [
+            (record.spec.id, record.finished, record.spec.metrics, record.spec.explain)
+            for record in self.records()
+            if record.spec.stage in FLOORED and record.state == "complete"
+        ]
         return cached(self.folder, name, {"confirmed": confirmed, **options}, compute) if confirmed else compute()
+
+    @property
+    def _has_outlines(self) -> bool:
+        return self.task.mask_kind == "outline"
 
     def _gather(self, file: str, columns: Sequence[str], stages: Sequence[str] = ("confirm",)) -> pd.DataFrame:
         import pandas as pd

@@ -20,7 +20,8 @@ from harness.trial.explaining import Explaining
 from harness.trial.faithfulness import faithfulness_files
 from harness.trial.floors import Floors
 from harness.trial.loader import Loader
-from harness.trial.record import OVERLAYS, Overlays, Record, choose, weights_file
+from harness.trial.overlays import WANTED, Overlays, choose
+from harness.trial.record import Record, weights_file
 from harness.trial.settings import TrainSettings
 from harness.trial.stage import ConfirmData, Images, Ledger
 from harness.trial.tta import over_copies
@@ -50,7 +51,7 @@ def confirm(
     asks for it, and why an explainer was left out where one was.
     """
     data, record = ConfirmData.of(cache, ledger), Record(spec, cache.dataset.task)
-    overlays = Overlays(data.test, data.task, int(spec.explain.get("images", OVERLAYS)))
+    overlays = Overlays(data.test, data.task, int(spec.explain.get("images", WANTED)))
     floors = Floors.of(spec, catalog, data.task, settings, device)
     explaining = Explaining(spec.explain, catalog)
     explained: int | None = spec.explain.get("measured")

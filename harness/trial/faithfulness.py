@@ -22,8 +22,8 @@ from harness.trial.evaluate import autocast, in_fp32
 from harness.trial.explaining import Explaining
 from harness.trial.faithfulness_settings import FaithfulnessSettings
 from harness.trial.loader import Loader, black
+from harness.trial.overlays import choose
 from harness.trial.randomise import randomised
-from harness.trial.record import choose
 from harness.trial.settings import TrainSettings
 from harness.trial.stage import Images
 

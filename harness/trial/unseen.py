@@ -28,7 +28,8 @@ from harness.contract.types import Sample
 from harness.trial.cache import CachedSplit
 from harness.trial.decode import read_image, read_outlines
 from harness.trial.loader import Loader
-from harness.trial.record import Record, eight_bit
+from harness.trial.overlays import eight_bit
+from harness.trial.record import Record
 from harness.trial.revive import Confirmed, mean_output
 from harness.trial.stage import Images
 from harness.trial.tta import over_copies

@@ -33,7 +33,7 @@ def test_a_run_ends_with_one_table_and_says_where_everything_is(finished: Any) -
     rows = [line.split()[0] for line in table.splitlines() if line.startswith((" narrow", " wide"))]
     assert rows == ["narrow", "wide"]
     assert "against narrow" in table and "mean over 2 seeds" in table
-    assert "harness ui" in table and "report.md" in table
+    assert "harness ui" in table and "report.html" in table
 
 
 def test_progress_is_told_in_plain_lines_where_there_is_no_terminal(finished: Any) -> None:
@@ -98,7 +98,7 @@ def test_the_report_can_be_written_again(finished: Any) -> None:
     written = finished.harness("study", "report", "tiny")
     assert written.exit_code == 0
     paths = [Path(line) for line in written.stdout.splitlines()]
-    assert paths[0].name == "report.md" and all(path.exists() for path in paths)
+    assert paths[0].name == "report.html" and all(path.exists() for path in paths)
 
 
 def test_results_are_data_frames_in_a_notebook(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +224,7 @@ def test_show_tells_what_was_spent_and_read(finished: Any) -> None:
 
 def test_the_files_of_a_report_are_listed_as_json(finished: Any) -> None:
     value = json.loads(finished.harness("study", "report", "tiny", "--json").stdout)
-    assert all(Path(path).is_file() for path in value["files"]) and value["files"][0].endswith("report.md")
+    assert all(Path(path).is_file() for path in value["files"]) and value["files"][0].endswith("report.html")
 
 
 def test_nothing_is_removed_while_the_tracking_store_cannot_be_reached(finished: Any, tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,33 +16,38 @@ import pytest
 
 from harness.contract.tables import OVERLAYS
 from harness.contract.types import Objective, Plan, Sample, Skip, VariantPlan
-from harness.evidence.accounts import data_card
+from harness.evidence.accounts import data_card, unknown_masks
+from harness.evidence.calibration import pooled_reliability, reliability_table
+from harness.evidence.classification import classification_table
+from harness.evidence.contrasts import comparison_table
 from harness.evidence.figures import overlay_figure, read_overlays
 from harness.evidence.markdown import markdown_table, number
-from harness.evidence.report import write_report
-from harness.evidence.summary import variant_table
+from harness.evidence.report import Material, write_report
+from harness.evidence.report.charts import p_value
+from harness.evidence.summary import over_runs, runs_table, variant_table
 
 CLASSES = ("benign", "malignant")
 PNG = b"\x89PNG"
+VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 
 def plan() -> Plan:
     names = ("gmic", "gap", "blind")
-    variants = [VariantPlan(name=name, id=name, tree={}) for name in names]
+    variants = [VariantPlan(name=name, id=name, tree={"model": {"crops": 6}}) for name in names]
     variants[1] = replace(variants[1], needs=("train_masks",))
     return Plan(
         study="made_up",
         study_id="0123456789abcdef",
         budget="quick",
         path=Path("studies/made_up.toml"),
-        question="Which of three?",
+        question="Which of <three>?",
         baseline="gmic",
         objective=Objective(),
         metrics=("auroc",),
         variants=tuple(variants),
         skipped=(Skip(variant="views", reason="needs views"),),
         warnings=("two variants come to the same thing",),
-        search={"trials": 3},
+        search={"trials": 3, "sampler": {"use": "random"}},
         confirm={"seeds": [0, 1]},
         dataset_digest="d" * 64,
         plugins={"mil-harness": "0.1.0"},
@@ -64,9 +72,29 @@ def overlays(classes: int = 2, images: int = 3, colour: bool = False) -> dict[st
     }
 
 
+def saved(arrays: Mapping[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def statistics(predictions: pd.DataFrame, maps: pd.DataFrame | None, names: tuple[str, ...]) -> dict[str, Any]:
+    """What a study's cache holds of these tables."""
+    options: dict[str, Any] = {"baseline": "gmic", "order": names, "classes": CLASSES, "resamples": 100}
+    return {
+        "predictions": predictions,
+        "variants": variant_table(predictions, maps, **options, heads=True),
+        "comparison": comparison_table(predictions, maps, **options),
+        "runs": runs_table(predictions, maps, classes=CLASSES),
+        "classified": over_runs(classification_table(predictions, CLASSES, "multilabel")),
+        "reliability": pooled_reliability(reliability_table(predictions, CLASSES)),
+        "unknown_masks": unknown_masks(maps) if maps is not None else (0, 0),
+        "resamples": 100,
+    }
+
+
 @pytest.fixture(scope="module")
-def folder(tables, trials: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("report")
+def material(tables, trials: pd.DataFrame) -> Material:
     ledger = [
         {"opened": ["train", "val"], "masks": {"fit": [], "test": []}}
         if stage == "search"
@@ -74,21 +102,41 @@ def folder(tables, trials: pd.DataFrame, tmp_path_factory: pytest.TempPathFactor
         for stage in trials["stage"]
     ]
     samples = [Sample(id="1", group="p", unit="1", labels=(1.0, 0.0))]
-    written = write_report(
-        folder,
+    kept = overlays() | {"version": np.array(2), "chosen": np.array([True, True, False])}
+    kept |= {"boxes": np.tile([2.0, 2, 12, 12], (3, 2, 1)), "attention": np.tile([0.25, 0.75], (3, 1))}
+    return Material(
         plan=plan(),
         classes=CLASSES,
-        predictions=tables[0],
-        maps=tables[1],
         trials=trials.assign(ledger=ledger),
+        **statistics(*tables, names=("gmic", "gap", "blind")),
+        localised=pd.DataFrame(
+            [
+                {"variant": "gmic", "map": name, "class": "", "metric": "pointing", "stratum": "all"}
+                | {"value": value, "std": 0.01, "runs": 2}
+                for name, value in (("native", 0.625), ("floor:centre", 0.375))
+            ]
+        ),
+        importance=pd.DataFrame({"variant": ["gmic"] * 2, "parameter": ["lr", "l1"], "importance": [0.8, 0.2]}).assign(
+            trials=4
+        ),
+        sweeps={"model.crops": {"gmic": 6.0, "gap": 1.0, "blind": 2.0}},
+        differs={"gap": ["model.crops = 1"]},
         card=data_card({"train": samples, "test": samples}, CLASSES),
-        overlays={"gmic": overlays()},
+        overlays={"gmic": kept, "gap": read_overlays(saved(overlays()))},
         assumed={"gmic": {"padding": "minimum of the image"}},
         test_openings=12,
         command="harness study run made_up --budget quick",
-        resamples=200,
     )
-    assert all(path.exists() for path in written) and written[0].name == "report.md"
+
+
+@pytest.fixture(scope="module")
+def folder(material: Material, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "gallery").mkdir()
+    (folder / "gallery" / "of_an_earlier_report.webp").write_bytes(b"")
+    written = write_report(folder, material)
+    assert all(path.exists() for path in written)
+    assert [path.name for path in written[:2]] == ["report.html", "report.md"]
     return folder
 
 
@@ -97,32 +145,108 @@ def text(folder: Path) -> str:
     return (folder / "report.md").read_text()
 
 
-def test_a_demonstration_is_headed_as_one(text: str) -> None:
+@pytest.fixture(scope="module")
+def page(folder: Path) -> str:
+    return (folder / "report.html").read_text()
+
+
+class Reader(HTMLParser):
+    """Notes what a page holds, and fails where its tags are not balanced."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(page)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words += data
+
+
+def test_a_demonstration_is_headed_as_one(text: str, page: str) -> None:
     assert text.splitlines()[0] == "# made_up: a demonstration, not a result"
+    assert "<h1>made_up: a demonstration, not a result</h1>" in page
+
+
+SAID = [
+    "two variants come to the same thing",
+    "Masks read while fitting: none.",
+    "Masks read after the weights were frozen: test.",
+    "Openings of the test split by this study: 0 in search, 6 in confirm.",
+    "by all studies so far: 12.",
+    "harness study run made_up --budget quick",
+    "gap (fully supervised)",
+    "gmic (baseline)",
+    "floor: centre prior",
+    "At this demonstration budget that says nothing of the methods.",
+    "no variant has two complete trials",
+    "Leakage and shortcuts: not checked.",
+    "Not measured: the study has no [explain.faithfulness].",
+    "model.crops = 1",
+]
+
+
+@pytest.mark.parametrize("line", SAID)
+def test_both_forms_say(text: str, page: str, line: str) -> None:
+    assert line in text
+    assert line in Reader(page).words
 
 
 @pytest.mark.parametrize(
     "line",
     [
-        "Which of three?",
-        "two variants come to the same thing",
+        "Which of <three>?",
         "`views` was not run: needs views",
         "`gap`, search 2 (seed 0) failed: ValueError: loss is NaN",
-        "Masks read while fitting: none.",
-        "Masks read after the weights were frozen: test.",
-        "Openings of the test split by this study: 0 in search, 6 in confirm.",
-        "by all studies so far: 12.",
         "`gmic`, padding: minimum of the image",
-        "harness study run made_up --budget quick",
         "`mil-harness` 0.1.0",
-        "gap (fully supervised)",
-        "gmic (baseline)",
-        "![Saliency of gmic beside the true outlines](overlays/gmic.png)",
         "| train | 1 | 1 | 1 | 1 | 0 |",
+        "| gmic | .625 ± .010 |",
     ],
 )
-def test_the_report_says(text: str, line: str) -> None:
+def test_the_markdown_says(text: str, line: str) -> None:
     assert line in text
+
+
+def test_what_the_user_wrote_is_escaped(page: str) -> None:
+    assert "Which of &lt;three&gt;?" in page and "<three>" not in page
+
+
+def test_the_page_needs_nothing_but_itself(page: str) -> None:
+    reader = Reader(page)
+    sources = [attrs["src"] for _, attrs in reader.found if "src" in attrs]
+    assert sources and all(source and source.startswith("data:image/") for source in sources)
+    assert not {tag for tag, _ in reader.found} & {"script", "link", "iframe", "object"}
+    links = [attrs["href"] for _, attrs in reader.found if "href" in attrs]
+    assert all(link and link.startswith("#") for link in links)
+    assert "@import" not in page and "url(" not in page
+
+
+def test_every_entry_of_the_contents_leads_to_its_section(page: str) -> None:
+    found = Reader(page).found
+    anchors = [attrs["id"] for _, attrs in found if "id" in attrs]
+    assert len(anchors) == len(set(anchors))
+    assert [attrs["href"] for tag, attrs in found if tag == "a"] == [f"#{anchor}" for anchor in anchors]
+
+
+def test_every_picture_is_told_in_words(page: str) -> None:
+    alts = [attrs.get("alt") for tag, attrs in Reader(page).found if tag == "img"]
+    assert alts and all(alt and len(alt) > 20 for alt in alts)
+
+
+def test_no_cell_is_nan(page: str) -> None:
+    assert not re.search(r"<td[^>]*>[^<]*\bnan\b", page)
 
 
 def test_the_main_table_shows_the_numbers_of_the_csv(folder: Path, text: str) -> None:
@@ -134,36 +258,68 @@ def test_the_main_table_shows_the_numbers_of_the_csv(folder: Path, text: str) ->
     assert number(table.set_index("variant").loc["gap", "auroc_difference"], signed=True) in text
 
 
+def test_the_answer_follows_from_the_comparison(material: Material, text: str) -> None:
+    assert material.comparison is not None
+    rows = material.comparison.set_index("variant")
+    best = rows["auroc"].idxmax()
+    answer = next(line for line in text.splitlines() if line.startswith("**"))
+    assert f"`{best}` has the highest test AUC, {number(rows.loc[best, 'auroc'])}" in answer
+    separated = rows[~rows["tied"]]
+    assert (f"of the other 2, {2 - len(separated)}" in answer.lower()) == (0 < len(separated) < 2)
+    for name, row in rows.drop("gmic").iterrows():
+        differs = row["auroc_p_holm"] < 0.05
+        assert (f"`{name}` ({number(row['auroc_difference'], signed=True)})" in answer) == differs
+        assert p_value(row["auroc_p_holm"]) in text
+
+
 def test_lesions_without_an_outline_are_counted(tables, text: str) -> None:
     lesions = tables[1].query("variant == 'gmic' and seed == 0 and label == 1")
     unknown = int((lesions["id"] == "i5").sum())
     assert unknown and f"{unknown} of {len(lesions)} lesions (image and class) have no known outline" in text
 
 
-def test_pictures_are_there(folder: Path) -> None:
-    for name in ("differences.png", "overlays/gmic.png"):
-        assert (folder / name).read_bytes().startswith(PNG)
+def test_pictures_are_there_and_old_ones_gone(folder: Path) -> None:
+    for name in ("difference_auroc", "auroc_against_model.crops", "roc_benign", "precision_benign", "importance"):
+        assert b"<svg" in (folder / "figures" / f"{name}.svg").read_bytes()
+    panels = {path.name for path in (folder / "gallery").iterdir()}
+    assert "class_0-hit-1-patches.webp" in panels and "every-1-gap.webp" in panels
+    assert "of_an_earlier_report.webp" not in panels
 
 
-def test_every_link_of_the_report_leads_somewhere(folder: Path, text: str) -> None:
+def test_every_link_of_the_markdown_leads_somewhere(folder: Path, text: str) -> None:
     links = [part.split(")")[0] for part in text.split("](")[1:]]
     assert links and all((folder / link).exists() for link in links)
 
 
-def test_nothing_confirmed_is_said_and_not_an_error(trials: pd.DataFrame, tmp_path: Path) -> None:
+def test_nothing_confirmed_is_said_in_every_section_and_not_an_error(trials: pd.DataFrame, tmp_path: Path) -> None:
     searched = trials[trials["stage"] == "search"].assign(state="failed", value=np.nan)
-    write_report(tmp_path, plan=plan(), classes=CLASSES, predictions=None, maps=None, trials=searched)
+    write_report(tmp_path, Material(plan=plan(), classes=CLASSES, trials=searched))
     text = (tmp_path / "report.md").read_text()
     assert "No variant was confirmed" in text and "The trials kept no ledger." in text
+    sections = text.split("\n## ")[1:]
+    assert len(sections) == 17 and all(len(section.split("\n", 1)[1].strip()) > 5 for section in sections)
+    assert "<img" not in (tmp_path / "report.html").read_text()
 
 
 def test_one_variant_with_one_seed_has_no_spread_and_no_difference(tables, trials, tmp_path: Path) -> None:
     alone = replace(plan(), variants=plan().variants[:1], demonstration=False)
     predictions = tables[0].query("variant == 'gmic' and seed == 0")
-    write_report(tmp_path, plan=alone, classes=CLASSES, predictions=predictions, maps=None, trials=trials, resamples=50)
+    found = Material(plan=alone, classes=CLASSES, trials=trials, **statistics(predictions, None, ("gmic",)))
+    write_report(tmp_path, found)
     text = (tmp_path / "report.md").read_text()
     assert text.startswith("# made_up\n") and "nan " not in text
-    assert not (tmp_path / "differences.png").exists()
+    assert "It is the only variant" in text and "There is no difference to show." in text
+    assert not (tmp_path / "figures" / "difference_auroc.svg").exists()
+    assert "No variant has a Dice" in text
+
+
+def test_several_images_of_a_unit_get_a_table_of_units(tables, material: Material, tmp_path: Path) -> None:
+    order = ("gmic", "gap", "blind")
+    views = tables[0].assign(unit=tables[0]["group"])
+    units = variant_table(views, None, baseline="gmic", order=order, classes=CLASSES, unit=True, resamples=50)
+    write_report(tmp_path, replace(material, units=units))
+    assert "### By what is diagnosed" in (tmp_path / "report.md").read_text()
+    assert list(pd.read_csv(tmp_path / "tables" / "units.csv")["auroc"]) == pytest.approx(list(units["auroc"]))
 
 
 @pytest.mark.parametrize(("classes", "images", "colour"), [(1, 1, False), (2, 5, False), (3, 2, True)])
@@ -171,25 +327,15 @@ def test_overlays_of_any_number_of_classes_are_drawn(classes: int, images: int, 
     assert overlay_figure(overlays(classes, images, colour), "title").startswith(PNG)
 
 
-def test_several_images_of_a_unit_get_a_table_of_units(tables, trials, folder: Path, tmp_path: Path) -> None:
-    views = tables[0].assign(unit=tables[0]["group"])
-    write_report(tmp_path, plan=plan(), classes=CLASSES, predictions=views, maps=None, trials=trials, resamples=50)
-    assert "### By what is diagnosed" in (tmp_path / "report.md").read_text()
-    found = pd.read_csv(tmp_path / "tables" / "units.csv")
-    order = ["gmic", "gap", "blind"]
-    expected = variant_table(views, None, baseline="gmic", order=order, classes=CLASSES, unit=True, resamples=50)
-    pd.testing.assert_frame_equal(found, expected)
-    assert not (folder / "tables" / "units.csv").exists()
-
-
-def test_overlays_come_back_from_their_file() -> None:
-    def saved(arrays: Mapping[str, np.ndarray]) -> bytes:
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
-        return buffer.getvalue()
-
+def test_overlays_of_both_versions_come_back_from_their_file() -> None:
+    first = read_overlays(saved(overlays()))
+    assert set(first) == {*OVERLAYS, "version", "chosen"}
+    assert int(first["version"]) == 1 and first["chosen"].all()
+    second = overlays() | {"version": np.array(2), "chosen": np.zeros(3, bool), "boxes": np.zeros((3, 2, 4))}
+    assert set(read_overlays(saved(second))) == set(second)
+    with pytest.raises(ValueError, match="version 3, this harness reads up to 2"):
+        read_overlays(saved(second | {"version": np.array(3)}))
     arrays = overlays()
-    assert set(read_overlays(saved(arrays))) == set(OVERLAYS)
     del arrays["scores"]
     with pytest.raises(ValueError, match="has no scores"):
         read_overlays(saved(arrays))

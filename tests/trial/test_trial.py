@@ -24,6 +24,7 @@ from harness.contract.hookspecs import hookimpl
 from harness.contract.nn import Batch, Explainer, Model, Output
 from harness.contract.tables import MAPS, OVERLAYS, OWN_HEAD, PREDICTIONS, from_bytes
 from harness.contract.types import Epoch, Opening, Sample, Task, TrialResult, TrialSpec, Workspace
+from harness.evidence.cases import choose_cases
 from harness.testing.fake_models import TinyCnn
 from harness.testing.fakes import CLASSES, Squares, build_squares, tiny_spec
 from harness.trial.trial import run_trial
@@ -298,10 +299,19 @@ def test_confirm_leaves_tables_pictures_and_weights(tiny: Catalog, workspace: Wo
     assert predictions["score"].between(0, 1).all()
 
     pictures = np.load(io.BytesIO(result.files["overlays.npz"]))
-    assert set(pictures) == set(OVERLAYS)
-    assert pictures["images"].shape == (5, 16, 16) and pictures["maps"].shape == (5, 2, 8, 8)
-    assert pictures["masks"].any((2, 3)).any(1).all()  # the ones with something to show come first
+    assert set(pictures) == {*OVERLAYS, "version", "chosen"}
+    count = len(pictures["ids"])
+    assert pictures["images"].shape == (count, 16, 16) and pictures["maps"].shape == (count, 2, 8, 8)
+    assert pictures["chosen"].tolist() == [True] * 5 + [False] * (count - 5)
+    assert pictures["masks"][:5].any((2, 3)).any(1).all()  # the ones with something to show come first
     assert list(pictures["classes"]) == list(CLASSES)
+
+    own = predictions.query("split == 'test' and head == @OWN_HEAD").sort_values("id")
+    for label in CLASSES:
+        rows = own[own["class"] == label]
+        ids = rows["id"].tolist()
+        cases = choose_cases(ids, rows["label"].to_numpy(), rows["score"].to_numpy())
+        assert {ids[place] for places in cases.values() for place in places} <= set(pictures["ids"])
 
     weights = safetensors.torch.load(result.files["weights.safetensors"])
     assert weights.keys() == tiny.build("architecture", "tiny_cnn", build_squares(Path()).task).state_dict().keys()
