@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from harness import Component, hookimpl
-from harness_systems import glam, gmic, gmic_2019
+from harness_systems import faster_rcnn, glam, gmic, gmic_2019, pixel_labels
 
 
 @hookimpl
 def harness_architectures() -> Iterable[Component[Any]]:
     """The architectures of this package."""
+    yield faster_rcnn.COMPONENT
     yield glam.COMPONENT
     yield gmic.COMPONENT
     yield gmic_2019.COMPONENT
+    yield pixel_labels.COMPONENT
