@@ -6,14 +6,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from harness import Component, hookimpl
-from harness_systems import faster_rcnn, glam, gmic, gmic_2019, pixel_labels
+from harness_systems import dmv_cnn, faster_rcnn, glam, gmic, gmic_2019, pixel_labels
 
 
 @hookimpl
 def harness_architectures() -> Iterable[Component[Any]]:
     """The architectures of this package."""
+    yield dmv_cnn.COMPONENT
     yield faster_rcnn.COMPONENT
     yield glam.COMPONENT
     yield gmic.COMPONENT
     yield gmic_2019.COMPONENT
     yield pixel_labels.COMPONENT
+    yield pixel_labels.READY

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from harness import InputError, Task
@@ -180,6 +182,44 @@ def test_an_unknown_outline_teaches_nothing(catalog: Catalog) -> None:
     set_modes(model, model.phases()[0])
     unknown = replace(batch, targets=replace(batch.targets, known=torch.zeros(3, 2, dtype=torch.bool)))
     assert model.losses(model(unknown), unknown)["patches"] == 0
+
+
+def test_a_ready_classifier_makes_the_maps_it_made_and_never_learns(catalog: Catalog, tmp_path: Path) -> None:
+    first, batch = _model(catalog).eval(), replace(_batch(), targets=None)
+    save_file(first.state_dict(), tmp_path / "weights.safetensors")
+    table = {key: value for key, value in TABLE.items() if key != "patches"}
+    table |= {"use": "heat_maps", "weights": str(tmp_path / "weights.safetensors")}
+    ready = catalog.build("architecture", table, TASK)
+    with torch.no_grad():
+        assert torch.equal(ready.eval()(batch).parts["heat_maps"], first(batch).parts["heat_maps"])
+    (phase,) = ready.phases()
+    learning = {id(value) for value in choose(ready, phase)}
+    set_modes(ready, phase)
+    assert not any(id(value) in learning for part in (ready.classifier, ready.head) for value in part.parameters())
+    assert set(ready.losses(ready(batch), batch)) == {"global", "local", "fusion", "map_l1"}
+    with pytest.raises(InputError, match="not a patch classifier of this kind"):
+        catalog.build("architecture", {**table, "backbone": {**RESNET22, "width": 3}}, TASK)
+    with pytest.raises(InputError, match="no weights could be read"):
+        catalog.build("architecture", {**table, "weights": str(tmp_path / "none")}, TASK)
+
+
+def test_the_views_of_an_exam_get_heat_maps_where_they_are_there(catalog: Catalog) -> None:
+    views = ("CC", "MLO", "other CC", "other MLO")
+    task = replace(TASK, mask_kind="none", sample="views", views=views)
+    dmv = {"use": "dmv_cnn", "backbone": RESNET22, "hidden": 4}
+    table = {"use": "heat_maps", "weights": "random", "system": dmv, "backbone": RESNET22, "window_px": 16}
+    torch.manual_seed(0)
+    model = catalog.build("architecture", table, task).eval()
+    mask = torch.tensor([[True, False, True, True], [True, True, True, True]])
+    exam = Batch(images=torch.randn(2, 4, 1, 48, 40), mask=mask, labels=torch.zeros(2, 2), ids=("a", "b"))
+    with torch.no_grad():
+        out = model(exam)
+        assert exam.images is not None
+        expected = model.heat_maps(exam.images[0, 2:3])[0]
+    maps = out.parts["heat_maps"]
+    assert maps.shape == (2, 4, 2, 48, 40) and not maps[0, 1].any()
+    torch.testing.assert_close(maps[0, 2], expected)
+    torch.testing.assert_close(out.heads["patches"], maps.amax((1, 3, 4)))
 
 
 @pytest.mark.parametrize(

@@ -18,11 +18,12 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 from harness import Task
 from harness.nn import Backbone, Batch, Model, Output
+from harness_systems.class_maps import map_shapes
 from harness_systems.faster_rcnn import CANONICAL_BOX, scale
 from harness_systems.faster_rcnn.boxes import fully_known, painted, targets_of
 
-PROBE = (256, 256)
-"""Height and width of the image that tells what stages a backbone has, where the study's are not known."""
+PROBE = 224
+"""Height of the image that tells what stages a backbone has, where the study's is not known."""
 RATIOS = (0.5, 1.0, 2.0)
 EPS = 1e-6
 
@@ -168,24 +169,21 @@ class FasterRCNN(Model):
         return scores / scores.sum(1, keepdim=True)
 
 
-@torch.no_grad()
 def _resolutions(backbone: Backbone, task: Task, levels: int) -> tuple[tuple[int, ...], list[int]]:
     """The deepest stage of each of the coarsest resolutions, fine to coarse, and the channels of each.
 
     Raises:
         ValueError: a resolution is not half of the one before: boxes could not be dealt out to levels.
     """
-    size = task.image_size if min(task.image_size) else PROBE
-    training = backbone.training
-    stages = backbone.eval().stages(torch.zeros(1, task.channels, *size))
-    backbone.train(training)
-    deepest = {round(math.log2(size[0] / stage.shape[2])): number for number, stage in enumerate(stages)}
+    height = task.image_size[0] or PROBE
+    shapes = map_shapes(backbone, task, stages=True)
+    deepest = {round(math.log2(height / high)): number for number, (_, high, _) in enumerate(shapes)}
     chosen = sorted(deepest)[-levels:]
     if chosen != list(range(chosen[0], chosen[0] + len(chosen))):
         strides = ", ".join(str(2**level) for level in chosen)
         raise ValueError(f"each stage of the backbone must halve the one before, but their strides are {strides}.")
     numbers = tuple(deepest[level] for level in chosen)
-    return numbers, [stages[number].shape[1] for number in numbers]
+    return numbers, [shapes[number][0] for number in numbers]
 
 
 def _best(scores: Float[Tensor, " n"], kinds: Int[Tensor, " n"], classes: int) -> Float[Tensor, " k"]:
