@@ -1,4 +1,4 @@
-"""What a data set is to the harness. Free of torch: the plan needs its digest, the cache its images."""
+"""What a data set is to the harness. Free of torch: the plan needs its digest, the cache its images or features."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Dataset(ABC):
     """Images, labels and splits. The harness decodes each image once, into a cache.
 
     You must write: `task`, `digest`, `split`, `read`. You may write: `prepare`, `read_mask`,
-    `mask_files`, `metadata`. `split` returns samples without masks; masks are asked for one sample at a
+    `mask_files`, `metadata`, `read_coords`. `split` returns samples without masks; masks are asked for one sample at a
     time, and only by a stage that may see them.
     """
 
@@ -33,8 +33,13 @@ class Dataset(ABC):
         """The samples of one split; `tune_loc` is empty where the data name none."""
 
     @abstractmethod
-    def read(self, sample: Sample) -> np.ndarray:
-        """The decoded image, uint8 or uint16, "h w" or "h w c", at `task.image_size`.
+    def read(self, sample: Sample) -> np.ndarray | Sequence[np.ndarray | None]:
+        """What `task.sample` says.
+
+        "image": the decoded image, uint8 or uint16, "h w" or "h w c", at `task.image_size`.
+        "bag": its images, "n h w" or "n h w c"; n is at least 1 and may differ from sample to sample.
+        "views": a list of images, one a name of `task.views`, None where that view is missing; one is there at least.
+        "features": float32 "n d", finite, d being `task.features`; n is at least 1.
 
         Raises:
             InputError: the image is missing, unreadable or truncated; names file and row.
@@ -53,6 +58,13 @@ class Dataset(ABC):
     def mask_files(self) -> Iterable[Path]:
         """The files that hold masks: opening one during search is stopped."""
         return ()
+
+    def read_coords(self, sample: Sample) -> np.ndarray | None:
+        """Where the instances of a bag or feature table lie, float32 "n 2" (x, y); None where nobody knows.
+
+        All samples of a data set have them, or none.
+        """
+        return None
 
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
         """What is known of an image beside its pixels: scanner, site, view, size of the file.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.contract.samples import OFFERED
 from harness.contract.types import MaskKind, Task
 
 LAYERS: Mapping[int, int] = {255: 3, 128: 2, 64: 1, 32: 0, 0: -1}
@@ -40,12 +41,12 @@ Areas are compared (Dice) where the lesion's border was drawn; a circle or box h
 
 
 def offers(task: Task) -> frozenset[str]:
-    """What a task's labels and masks offer, in the words of `Component.needs`.
+    """What a task's samples, labels and masks offer, in the words of `Component.needs`.
 
     "eval_masks" (any), "train_masks" and "region" (outlines, circles or boxes), the kind of mask itself, and
-    "multiclass" where exactly one class holds.
+    "multiclass" where exactly one class holds; what a sample is, in the words of `harness.contract.samples`.
     """
-    found = {"multiclass"} if task.kind == "multiclass" else set[str]()
+    found = set(OFFERED[task.sample]) | ({"multiclass"} if task.kind == "multiclass" else set())
     if task.mask_kind != "none":
         found |= {"eval_masks", task.mask_kind}
     if task.mask_kind in REGIONS:

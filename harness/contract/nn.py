@@ -34,9 +34,11 @@ class Batch:
     """What a model is given.
 
     Args:
-        images: normalised as the study says.
-        features: for models over feature tables, in place of images.
-        mask: True where an instance is real, for bags of unequal length.
+        images: normalised as the study says. Of bags "b n c h w", padded with 0 to the longest of the batch; of
+            views in the order of `task.views`, 0 where one is missing.
+        features: of feature tables, in place of images; as the data set has them, padded with 0.
+        mask: True where an instance is real; None where a sample is a single image.
+        coords: where each instance lies, where the data set says it.
         labels: 1, 0, NaN where unknown.
         targets: masks; in training only with "train_masks", in search never of validation images.
         weights: what each label counts in the loss, mean 1 over the training images; there where the study
@@ -45,11 +47,10 @@ class Batch:
     """
 
     labels: Float[Tensor, "b k"]
-    images: Float[Tensor, "b c h w"] | None = None
+    images: Float[Tensor, "b c h w"] | Float[Tensor, "b n c h w"] | None = None
     features: Float[Tensor, "b n d"] | None = None
     mask: Bool[Tensor, "b n"] | None = None
     coords: Float[Tensor, "b n 2"] | None = None
-    views: Tensor | None = None
     targets: Targets | None = None
     weights: Float[Tensor, "b k"] | None = None
     ids: tuple[str, ...] = ()
@@ -61,7 +62,8 @@ class Batch:
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, Tensor):
-                layout = memory_format if item.name == "images" else torch.preserve_format
+                single = item.name == "images" and value.ndim == 4
+                layout = memory_format if single else torch.preserve_format
                 moved[item.name] = value.to(device, non_blocking=True, memory_format=layout)
             elif isinstance(value, Targets):
                 moved[item.name] = Targets(masks=value.masks.to(device), known=value.known.to(device))
@@ -76,7 +78,26 @@ class Batch:
                 rows[item.name] = value[place : place + 1]
         return replace(self, **rows)
 
-    def with_images(self, images: Float[Tensor, "n c h w"]) -> Batch:
+    def encoded(self, encode: Callable[[Tensor], Tensor]) -> Float[Tensor, "b n d"]:
+        """The instances as vectors: the features, or what `encode` makes of the real images alone; 0 in the padding.
+
+        An encoder with batch-norm thus never sees the padding.
+
+        Args:
+            encode: images "m c h w" to vectors "m d".
+
+        Raises:
+            ValueError: the batch holds single images.
+        """
+        if self.features is not None:
+            return self.features
+        if self.images is None or self.mask is None:
+            raise ValueError("a batch of single images has no instances.")
+        vectors = encode(self.images[self.mask])
+        padded = vectors.new_zeros(*self.mask.shape, vectors.shape[1])
+        return padded.masked_scatter(self.mask[..., None], vectors)
+
+    def with_images(self, images: Float[Tensor, n * shape]) -> Batch:
         """The same cases with other images, one each; of a batch of one any number. Masks do not come along.
 
         Raises:
@@ -154,7 +175,8 @@ class Output:
         logits: before the link, where there is one; what losses prefer.
         heads: further scores of the same model by name (global, local, mean, …), each like `probs`.
         evidence: a saliency map a class, in [0, 1].
-        parts: whatever else is worth showing or is needed by the loss.
+        parts: whatever else is worth showing or is needed by the loss; by convention "attention", "b n w", of
+            models over instances: w distributions over the real ones, 0 elsewhere.
     """
 
     probs: Float[Tensor, "b k"]

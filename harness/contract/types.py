@@ -14,6 +14,7 @@ State = Literal["complete", "pruned", "failed"]
 Kind = Literal["trained", "system", "ensemble"]
 Split = Literal["train", "val", "tune_loc", "test"]
 MaskKind = Literal["outline", "circle", "box", "layers", "none"]
+SampleKind = Literal["image", "bag", "views", "features"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +28,13 @@ class Task:
         channels: 1 for grey, 3 for colour.
         image_size: height and width in pixels that every image is brought to.
         mask_kind: what the masks draw; `harness.contract.masks.ALLOWED` says which figures that allows.
+        sample: what one sample is: an image, a bag of images, one image for each of `views` of which some may
+            be missing, or a table of feature vectors. `Dataset.read` says what is read of each.
+        views: the names of the views, in the order in which a model sees them; of "views" only.
+        features: the length of a feature vector; of "features" only.
+
+    Raises:
+        ValueError: these do not go together.
     """
 
     kind: Literal["multilabel", "multiclass"] = "multilabel"
@@ -35,11 +43,23 @@ class Task:
     channels: int = 1
     image_size: tuple[int, int] = (0, 0)
     mask_kind: MaskKind = "none"
+    sample: SampleKind = "image"
+    views: tuple[str, ...] = ()
+    features: int = 0
+
+    def __post_init__(self) -> None:
+        """Checks that views, features and masks are of samples that can have them."""
+        if bool(self.views) != (self.sample == "views") or len(set(self.views)) < len(self.views):
+            raise ValueError(f"a sample of views names each once, another has none, but {self.views=}, {self.sample=}.")
+        if (self.features > 0) != (self.sample == "features"):
+            raise ValueError(f"`features >= 1` holds of feature tables only, but {self.features=}, {self.sample=}.")
+        if self.mask_kind != "none" and self.sample != "image":
+            raise ValueError(f"masks are drawn on single images, but {self.sample=}, {self.mask_kind=}.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One image as training sees it. It has no mask, and no way to one.
+    """One image, bag, exam of several views or feature table as training sees it. It has no mask, and no way to one.
 
     Args:
         id: unique in the data set.

@@ -11,6 +11,7 @@ from harness.contract.components import Factory, parameters
 from harness.contract.dataset import Dataset
 from harness.contract.errors import HarnessError, InputError, Problems
 from harness.contract.masks import offers
+from harness.contract.samples import unmet
 from harness.contract.types import Task
 from harness.study.identity import canonical
 from harness.study.located import Located
@@ -49,7 +50,7 @@ class Checked:
     @property
     def missing(self) -> list[str]:
         """What the model needs and neither the data nor its own parts provide."""
-        return sorted(self.needs - self.provides)
+        return unmet(self.needs, self.provides, self.task)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from harness.contract.catalog import Catalog
 from harness.contract.components import Factory
 from harness.contract.errors import Problems, nearest
 from harness.contract.masks import REGIONS
+from harness.contract.samples import unmet
 from harness.study.checks import Checked
 from harness.study.pricing import explaining
 from harness.study.sections import ExplainSection, StudySection
@@ -75,14 +76,23 @@ def check_explain(
         if factory and factory.name in names:
             problems.add(f"explain.use.{index}", f"{factory.name!r} stands here twice: its maps would bear one name")
         names.add(factory.name if factory else "")
-        lacking = [sorted(factory.component.needs - item.provides) for item in checked] if factory else []
+        lacking = [unmet(factory.component.needs, item.provides, item.task) for item in checked] if factory else []
         if factory and lacking and all(lacking):
             dropped.append(f"the explainer {factory.name!r} is left out: it needs {', '.join(lacking[0])}")
             continue
         kept.append(entry)
         factories += [factory] if factory else []
+    section = section.model_copy(update={"use": kept})
+    if section.faithfulness is not None and section.faithfulness.use and _no_images(checked):
+        section = section.model_copy(update={"faithfulness": None})
+        dropped.append("faithfulness is left out: it covers parts of single images")
     prices = [] if problems else explaining(section, factories, [item.task for item in checked])
-    return section.model_copy(update={"use": kept}), [*dropped, *prices]
+    return section, [*dropped, *prices]
+
+
+def _no_images(checked: Collection[Checked]) -> bool:
+    """Whether there is data, and no sample of it is a single image."""
+    return bool(checked) and all(item.task.sample != "image" for item in checked)
 
 
 def _explainer(entry: Any, path: str, catalog: Catalog, problems: Problems) -> Factory | None:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from typing import Any, ClassVar
 
@@ -29,7 +30,9 @@ from harness.contract.catalog import Catalog
 from harness.contract.components import Component, Factory
 from harness.contract.errors import Problems
 from harness.contract.nn import Backbone, Batch, Model, Output, Pooled, Pooling, Targets
+from harness.contract.samples import WORDS
 from harness.contract.types import Task
+from harness.testing.bag_batches import FEATURES, bag_batch
 
 
 class Laws:
@@ -48,9 +51,13 @@ class Laws:
         found = [
             pytest.param(item, id=item.name, marks=_declared(item, law))
             for item in getattr(self.plugin, self.hook)()
-            if not self.only or item.name in self.only
+            if (not self.only or item.name in self.only) and self.applies(item)
         ]
         metafunc.parametrize("component", found)
+
+    def applies(self, component: Component[Any]) -> bool:
+        """Whether the laws are about this component."""
+        return True
 
     def factory(self, component: Component[Any]) -> Factory:
         """The component in its smallest configuration, with whatever else is installed to fill its slots."""
@@ -171,7 +178,10 @@ class PoolingLaws(Laws):
 
 
 class ArchitectureLaws(Laws):
-    """Laws of architectures. You may set `task`, or write `batch` where yours reads other things than images."""
+    """Laws of architectures. You may set `task`, or write `batch` where yours reads other things.
+
+    One that needs instances or views is tried on bags of images or on exams, one of feature tables alone on these.
+    """
 
     kind = "architecture"
     hook = "harness_architectures"
@@ -179,8 +189,10 @@ class ArchitectureLaws(Laws):
     steps: ClassVar[int] = 200
 
     def batch(self, component: Component[Any], task: Task, count: int = 4) -> Batch:
-        """Noise; an image of class k has a square whose brightness is k's own."""
+        """Noise; an image of class k has a square whose brightness is k's own. See `bag_batch` for bags."""
         labels = _labels(task, count)
+        if task.sample != "image":
+            return bag_batch(task, labels)
         images = 0.3 * _noise(count, task.channels, *task.image_size)
         side = task.image_size[0] // 4
         masks = torch.zeros(count, len(task.classes), *task.image_size)
@@ -195,7 +207,7 @@ class ArchitectureLaws(Laws):
         return Batch(images=images, labels=labels, ids=ids, groups=ids, targets=targets)
 
     def test_scores_and_evidence_lie_between_0_and_1(self, component: Component[Any]) -> None:
-        out = self._run(component, self.task)
+        out = self._run(component, self.task_of(component))
         for scores in (out.probs, *out.heads.values()):
             assert scores.shape == (4, len(self.task.classes))
             assert ((scores >= 0) & (scores <= 1 + 1e-6)).all()
@@ -205,7 +217,7 @@ class ArchitectureLaws(Laws):
             assert ((out.evidence >= 0) & (out.evidence <= 1)).all()
 
     def test_a_layer_to_explain_is_declared_where_there_is_one(self, component: Component[Any]) -> None:
-        model: Model = self.build(component, self.task)
+        model: Model = self.build(component, self.task_of(component))
         try:
             layer = model.explain_layer()
         except TypeError:
@@ -215,14 +227,13 @@ class ArchitectureLaws(Laws):
             assert any(layer is module for module in model.modules())
 
     def test_exclusive_classes_and_colour_are_taken(self, component: Component[Any]) -> None:
-        size = self.task.image_size
-        task = Task(kind="multiclass", classes=("a", "b", "c"), channels=3, image_size=size)
+        task = replace(self.task_of(component), kind="multiclass", classes=("a", "b", "c"), channels=3)
         out = self._run(component, task)
         _assert_close(out.probs.sum(1), torch.ones(4))
 
     @pytest.mark.parametrize("kind", ["multilabel", "multiclass"])
     def test_losses_are_finite_scalars_in_single_precision(self, component: Component[Any], kind: Any) -> None:
-        task = Task(kind=kind, classes=self.task.classes, image_size=self.task.image_size)
+        task = replace(self.task_of(component), kind=kind)
         model, batch = self.build(component, task), self.batch(component, task)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             out = model(batch)
@@ -232,20 +243,20 @@ class ArchitectureLaws(Laws):
             assert loss.isfinite()
 
     def test_unknown_labels_leave_losses_and_gradients_finite(self, component: Component[Any]) -> None:
-        model, batch = self._model(component), self.batch(component, self.task)
+        model, batch = self._model(component), self.batch(component, self.task_of(component))
         batch.labels[:2] = math.nan
         _backward(_total(model, batch))
         assert all(value.grad is None or value.grad.isfinite().all() for value in model.parameters())
 
     def test_every_parameter_learns_in_some_phase(self, component: Component[Any]) -> None:
-        model, batch = self._model(component), self.batch(component, self.task)
+        model, batch = self._model(component), self.batch(component, self.task_of(component))
         _backward(_total(model, batch))
         prefixes = tuple(prefix for phase in model.phases() for prefix in phase.trainable)
         idle = [name for name, value in model.named_parameters() if value.grad is None or not name.startswith(prefixes)]
         assert idle == []
 
     def test_eval_is_deterministic_and_leaves_nothing_behind(self, component: Component[Any]) -> None:
-        model, batch = self._model(component).eval(), self.batch(component, self.task)
+        model, batch = self._model(component).eval(), self.batch(component, self.task_of(component))
         before, state = _attributes(model), {key: value.clone() for key, value in model.state_dict().items()}
         with torch.no_grad():
             first, second = model(batch), model(batch)
@@ -254,16 +265,14 @@ class ArchitectureLaws(Laws):
         _assert_close(dict(model.state_dict()), state, exact=True)
 
     def test_what_is_said_of_an_image_does_not_depend_on_its_batch(self, component: Component[Any]) -> None:
-        model, batch = self._model(component).eval(), self.batch(component, self.task)
-        assert batch.images is not None
-        alone = Batch(images=batch.images[1:2], labels=batch.labels[1:2], ids=batch.ids[1:2], groups=batch.groups[1:2])
+        model, batch = self._model(component).eval(), self.batch(component, self.task_of(component))
         with torch.no_grad():
-            _assert_close(model(alone).probs, model(batch).probs[1:2])
+            _assert_close(model(batch.only(1)).probs, model(batch).probs[1:2])
 
     def test_weights_survive_a_state_dict(self, component: Component[Any]) -> None:
         first, second = self._model(component).eval(), self._model(component, seed=1).eval()
         second.load_state_dict(first.state_dict())
-        batch = self.batch(component, self.task)
+        batch = self.batch(component, self.task_of(component))
         with torch.no_grad():
             _assert_close(first(batch).probs, second(batch).probs, exact=True)
 
@@ -272,7 +281,7 @@ class ArchitectureLaws(Laws):
 
     def test_eight_images_are_learnt_by_heart(self, component: Component[Any]) -> None:
         with _seeded(0):
-            model, batch = self._model(component), self.batch(component, self.task, 8)
+            model, batch = self._model(component), self.batch(component, self.task_of(component), 8)
             optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
             for _ in range(self.steps):
                 optimiser.zero_grad()
@@ -282,8 +291,16 @@ class ArchitectureLaws(Laws):
                     return
         pytest.fail(f"after {self.steps} steps the eight images are still not told apart")
 
+    def task_of(self, component: Component[Any]) -> Task:
+        """The task, with samples of the kind that the component needs."""
+        if "views" in component.needs:
+            return replace(self.task, sample="views", views=("one", "other", "third"))
+        if "features" in component.needs:
+            return replace(self.task, sample="features", features=FEATURES, image_size=(0, 0))
+        return replace(self.task, sample="bag") if component.needs & WORDS - {"single_image"} else self.task
+
     def _model(self, component: Component[Any], seed: int = 0) -> Model:
-        model: Model = self.build(component, self.task, seed=seed)
+        model: Model = self.build(component, self.task_of(component), seed=seed)
         return model
 
     def _run(self, component: Component[Any], task: Task) -> Output:

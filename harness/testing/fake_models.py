@@ -59,6 +59,28 @@ class TinyCnn(Model):
         return self.features
 
 
+class TinyMil(Model):
+    """The highest score of a sample's instances, each scored by itself: a linear layer of pixels or features."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        height, width = task.image_size
+        self._multiclass = task.kind == "multiclass"
+        self.score = nn.Linear(task.features or task.channels * height * width, len(task.classes))
+
+    def forward(self, batch: Batch) -> Output:
+        """Padding scores lowest."""
+        assert batch.mask is not None
+        scores = self.score(batch.encoded(lambda images: images.flatten(1)))
+        logits = scores.float().masked_fill(~batch.mask[..., None], -1e4).amax(1)
+        return Output(probs=logits.softmax(1) if self._multiclass else logits.sigmoid(), logits=logits)
+
+    def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy."""
+        assert out.logits is not None
+        return {"bce": masked_bce(out.logits, batch.labels, link="logits", weights=batch.weights)}
+
+
 class Empty(Model):
     """One parameter; right about a share of images that grows with `quality` in [0, 1]."""
 

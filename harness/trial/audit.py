@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from harness.contract.dataset import Dataset
-from harness.contract.types import Sample, Split
+from harness.contract.types import Sample, Split, Task
 from harness.trial.cache import SPLITS, Cache, known_masks
 from harness.trial.shortcuts import AUDITED, FOLDS, patients
 from harness.trial.verdicts import MOST_ROWS, Finding
@@ -28,8 +28,7 @@ def check_dataset(dataset: Dataset, cache: Cache | None = None) -> list[Finding]
     findings = [
         Finding(
             level="info",
-            message=f"{dataset.task.kind}, one label a {dataset.task.unit}, "
-            f"{dataset.task.image_size[0]} x {dataset.task.image_size[1]} px, {dataset.task.channels} channel(s), "
+            message=f"{dataset.task.kind}, one label a {dataset.task.unit}, {_looks(dataset.task)}, "
             f"masks: {dataset.task.mask_kind}",
         )
     ]
@@ -40,6 +39,17 @@ def check_dataset(dataset: Dataset, cache: Cache | None = None) -> list[Finding]
     if cache is not None and dataset.task.mask_kind != "none":
         findings += [_coverage(name, cache, dataset.task.classes) for name in AUDITED if splits[name]]
     return findings
+
+
+def _looks(task: Task) -> str:
+    """What a sample is, in words."""
+    image = f"{task.image_size[0]} x {task.image_size[1]} px, {task.channels} channel(s)"
+    words = {
+        "bag": f"bags of images of {image}",
+        "views": f"views {', '.join(task.views)} of {image}",
+        "features": f"feature tables of {task.features} columns",
+    }
+    return words.get(task.sample, image)
 
 
 def _unaudited(samples: Sequence[Sample], classes: Sequence[str]) -> Iterator[Finding]:

@@ -23,7 +23,8 @@ import numpy.typing as npt
 from harness.contract.dataset import Dataset
 from harness.contract.errors import MachineError
 from harness.contract.types import Sample, Split
-from harness.trial.decode import write_split
+from harness.trial.bags import Bags, names, values_file, write_bags
+from harness.trial.decode import mapped, write_split
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 FORMAT = 1
@@ -51,12 +52,15 @@ class CachedSplit:
         samples: what each image is; `source` is what JSON can hold of it, else None.
         images: "n h w c", uint8 or uint16; memory-mapped and read-only where it comes from a cache.
         labels: "n k" float32, NaN where unknown.
+        bags: where a sample is no single image, what `images` then consists of: all instances one after the
+            other, images or vectors.
     """
 
     name: Split
     samples: tuple[Sample, ...]
     images: Pixels
     labels: npt.NDArray[np.float32]
+    bags: Bags | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -91,7 +95,7 @@ class Cache:
             MachineError: the disk is full or cannot be written.
         """
         cache = cls(root / dataset.digest[:16], dataset)
-        missing = [name for name in SPLITS if not _intact(cache.folder / name)]
+        missing = [name for name in SPLITS if not cache._intact(name)]
         if missing:
             cache._build(missing, progress)
         return cache
@@ -101,7 +105,10 @@ class Cache:
         samples = _read_samples(self.folder / name / "samples.json")
         labels = np.array([sample.labels for sample in samples], np.float32)
         labels = labels.reshape(len(samples), len(self.dataset.task.classes))
-        return CachedSplit(name, samples, _mapped(self.folder / name / "images.npy"), labels)
+        task = self.dataset.task
+        bags = None if task.sample == "image" else Bags.of(self.folder / name, task)
+        images = mapped(self.folder / name / "images.npy") if bags is None else bags.values
+        return CachedSplit(name, samples, images, labels, bags)
 
     def masks(self, name: Split) -> npt.NDArray[np.uint8] | None:
         """The outlines "n k h w", 0 or 1, mapped read-only; None where the data set has none.
@@ -113,16 +120,24 @@ class Cache:
             return None
         if not _same(path, _facts(path.parent).get("masks.npy", {}), deep=True):
             self._build([name], None)
-        return _mapped(path)
+        return mapped(path)
 
     def files(self, name: Split) -> Mapping[str, Path | None]:
-        """Where `images` and `masks` of a split stand, so that the latter can be sealed."""
+        """Where `images` (or features) and `masks` of a split stand, so that the latter can be sealed."""
         folder = self.folder / name
         masked = self.dataset.task.mask_kind != "none"
-        return {"images": folder / "images.npy", "masks": folder / "masks.npy" if masked else None}
+        return {"images": folder / values_file(self.dataset.task), "masks": folder / "masks.npy" if masked else None}
 
-    def _build(self, names: list[Split], progress: Progress | None) -> None:
-        total = sum(len(self.dataset.split(name)) for name in names)
+    def _intact(self, name: Split, deep: bool = False) -> bool:
+        """Whether a split's folder is complete. Masks are only measured, never opened, unless `deep`."""
+        task, folder = self.dataset.task, self.folder / name
+        needed, facts = {"images.npy", "samples.json"} if task.sample == "image" else names(task), _facts(folder)
+        return needed <= set(facts) and all(
+            _same(folder / file, found, deep or file != "masks.npy") for file, found in facts.items()
+        )
+
+    def _build(self, splits: list[Split], progress: Progress | None) -> None:
+        total = sum(len(self.dataset.split(name)) for name in splits)
         done, prepared = 0, False
 
         def report(count: int) -> None:
@@ -133,9 +148,9 @@ class Cache:
 
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            for name in names:
+            for name in splits:
                 with filelock.FileLock(self.folder / f"{name}.lock"):
-                    if _intact(self.folder / name, deep=True):
+                    if self._intact(name, deep=True):
                         report(len(self.dataset.split(name)))
                         continue
                     if not prepared:
@@ -152,7 +167,8 @@ class Cache:
         target, temporary = self.folder / name, self.folder / f"{name}.tmp-{os.getpid()}"
         temporary.mkdir()
         try:
-            write_split(self.dataset, name, temporary, report)
+            write = write_split if self.dataset.task.sample == "image" else write_bags
+            write(self.dataset, name, temporary, report)
             facts = {path.name: _describe(path) for path in sorted(temporary.iterdir())}
             (temporary / "done").write_text(json.dumps({"format": FORMAT, "files": facts}))
             if target.exists():
@@ -177,15 +193,6 @@ def known_masks(labels: npt.NDArray[np.floating[Any]], masks: npt.NDArray[np.uin
     drawn = masks.any(axis=(2, 3))
     known: npt.NDArray[np.bool_] = ~np.isnan(labels) & ~((labels == 1) & ~drawn)
     return known
-
-
-def _intact(folder: Path, deep: bool = False) -> bool:
-    """Whether a split's folder is complete. Masks are only measured, never opened, unless `deep`."""
-    facts = _facts(folder)
-    names = {"images.npy", "samples.json"}
-    return names <= set(facts) and all(
-        _same(folder / name, found, deep or name != "masks.npy") for name, found in facts.items()
-    )
 
 
 def _facts(folder: Path) -> Mapping[str, Any]:
@@ -216,14 +223,6 @@ def _probe(path: Path, blocks: int = 32, size: int = 4096) -> int:
             file.seek(start)
             found = zlib.crc32(file.read(size), found)
     return found
-
-
-def _mapped(path: Path) -> Array:
-    with path.open("rb") as file:
-        np.lib.format.read_magic(file)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    # An empty file cannot be mapped.
-    return np.load(path, mmap_mode="r") if all(shape) else np.zeros(shape, dtype)
 
 
 def _read_samples(path: Path) -> tuple[Sample, ...]:

@@ -20,6 +20,7 @@ from harness.contract.types import Sample, Split
 from harness.trial.audit import check_dataset
 from harness.trial.cache import SPLITS, Cache
 from harness.trial.duplicates import Pairs, find_pairs, fingerprints
+from harness.trial.shared import shared_instances
 from harness.trial.shortcuts import metadata_auc, shortcut_auc
 from harness.trial.verdicts import MOST_ROWS, DataCheck, Finding, Verdict
 
@@ -66,8 +67,13 @@ def metadata_digest(dataset: Dataset) -> str:
 
 
 def duplicate_findings(cache: Cache) -> list[Finding]:
-    """Exact and near duplicates: across splits, with different labels, under two groups; and how many are harmless."""
+    """Exact and near duplicates: across splits, with different labels, under two groups; and how many are harmless.
+
+    Of bags, exams and feature tables see `shared_instances`.
+    """
     parts = [cache.split(name) for name in SPLITS]
+    if cache.dataset.task.sample != "image":
+        return list(shared_instances(parts))
     samples = [sample for part in parts for sample in part.samples]
     homes = [part.name for part in parts for _ in part.samples]
     pairs = find_pairs(fingerprints(image for part in parts for image in part.images))

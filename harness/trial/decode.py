@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from harness.contract.types import Sample, Split, Task
 
 Array = npt.NDArray[Any]
 Decoded = tuple[Array, npt.NDArray[np.uint8] | None]
+T = TypeVar("T")
 AT_ONCE = 8  # images held in memory: at 2944 x 1920 with two outlines about 180 MB
 
 
@@ -50,11 +51,11 @@ def write_split(dataset: Dataset, name: Split, folder: Path, report: Callable[[i
         masks = None
         if task.mask_kind != "none":
             masks = stack.enter_context((folder / "masks.npy").open("wb"))
-            _header(masks, np.dtype(np.uint8), (count, classes, height, width))
-        for sample, (image, mask) in zip(samples, _decoded(dataset, samples), strict=True):
+            header(masks, np.dtype(np.uint8), (count, classes, height, width))
+        for sample, (image, mask) in zip(samples, decoded(lambda one: _read(dataset, one), samples), strict=True):
             if dtype is None:
                 dtype = image.dtype
-                _header(images, dtype, (count, height, width, task.channels))
+                header(images, dtype, (count, height, width, task.channels))
             if image.dtype != dtype:
                 raise InputError(f"image {sample.id}: {image.dtype}, while others of {name} are {dtype}")
             images.write(image.tobytes())
@@ -62,7 +63,7 @@ def write_split(dataset: Dataset, name: Split, folder: Path, report: Callable[[i
                 masks.write((np.zeros((classes, height, width), np.uint8) if mask is None else mask).tobytes())
             report(1)
         if dtype is None:
-            _header(images, np.dtype(np.uint8), (0, height, width, task.channels))
+            header(images, np.dtype(np.uint8), (0, height, width, task.channels))
         for file in filter(None, (images, masks)):
             file.flush()
             os.fsync(file.fileno())
@@ -79,7 +80,7 @@ def read_image(dataset: Dataset, sample: Sample) -> Array:
         image = dataset.read(sample)
     except OSError as error:
         raise InputError(f"image {sample.id}: cannot be read: {error}") from error
-    return _checked_image(image, sample, dataset.task)
+    return _checked_image(np.asarray(image), sample, dataset.task)
 
 
 def read_outlines(dataset: Dataset, sample: Sample) -> npt.NDArray[np.uint8] | None:
@@ -107,12 +108,12 @@ def as_json(sample: Sample) -> dict[str, Any]:
     return values
 
 
-def _decoded(dataset: Dataset, samples: Sequence[Sample]) -> Iterator[Decoded]:
-    """Image and outlines of each sample, in order; decoders release the interpreter's lock, so threads help."""
+def decoded(read: Callable[[Sample], T], samples: Sequence[Sample]) -> Iterator[T]:
+    """What `read` gives of each sample, in order; decoders release the interpreter's lock, so threads help."""
     workers = min(AT_ONCE, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(samples), AT_ONCE):
-            yield from pool.map(lambda sample: _read(dataset, sample), samples[start : start + AT_ONCE])
+            yield from pool.map(read, samples[start : start + AT_ONCE])
 
 
 def _read(dataset: Dataset, sample: Sample) -> Decoded:
@@ -145,6 +146,16 @@ def _checked_mask(mask: npt.NDArray[np.uint8], sample: Sample, task: Task) -> np
     return mask
 
 
-def _header(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+def mapped(path: Path) -> Array:
+    """The array in an .npy file, read-only and not loaded."""
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    # An empty file cannot be mapped.
+    return np.load(path, mmap_mode="r") if all(shape) else np.zeros(shape, dtype)
+
+
+def header(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    """Begins an .npy file of this type and shape."""
     description = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, description)

@@ -61,10 +61,11 @@ def faithfulness_files(
 ) -> dict[str, bytes]:
     """`faithfulness.parquet` of some test images as the study says, or nothing where it does not ask for it.
 
-    Each image is judged by the class that the model scores highest. The model stays as it was.
+    Nothing either where a sample is no single image, of which parts could be covered. Each image is
+    judged by the class that the model scores highest. The model stays as it was.
     """
     wanted = FaithfulnessSettings.of(spec.explain)
-    if not wanted.use:
+    if not wanted.use or task.sample != "image":
         return {}
     judge = _Judge(wanted, model, settings, device, explaining, spec.seed)
     chosen = choose(data, wanted.images)

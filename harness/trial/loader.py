@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,6 +23,7 @@ from harness.contract import seeds
 from harness.contract.nn import Batch, Targets
 from harness.contract.types import Task
 from harness.trial.augment import augment
+from harness.trial.bags import Bags
 from harness.trial.settings import TrainSettings
 from harness.trial.stage import Images
 
@@ -50,6 +51,9 @@ class Loader:
     def training(self, epoch: int) -> Iterator[Batch]:
         """One epoch in random order, augmented and balanced as the study says.
 
+        Each image of a bag, and each view, is changed by chance of its own: they have no common frame. Where the
+        side matters (the views of both breasts), leave out "flip".
+
         A last batch of a single image is left out: batch-norm has nothing to estimate from it.
         """
         order = self._order(seeds.of("order", self.seed, epoch))
@@ -74,12 +78,15 @@ class Loader:
 
         What is drawn for a copy depends on the image's id and the copy's number alone.
         """
+        if self.data.split.bags is not None:
+            raise ValueError("`tta` changes single images, and these samples have several instances: set `tta = 0`")
         rows = np.array([self._rows[key] for key in ids], dtype=np.int64)
         images = _scaled(self.data.split.images[rows], self.device)
         for number in range(self.settings.tta):
             chances = [_chance(seeds.of("tta", key, number)) for key in ids]
             pairs = zip(images.split(1), chances, strict=True)
-            yield self._of(torch.cat([augment(x, None, self.settings.augment, chance)[0] for x, chance in pairs]), rows)
+            changed = torch.cat([augment(x, None, self.settings.augment, chance)[0] for x, chance in pairs])
+            yield replace(self._labelled(rows, None), images=self._shown(changed))
 
     @cached_property
     def _rows(self) -> dict[str, int]:
@@ -112,32 +119,52 @@ class Loader:
 
     def _batch(self, rows: npt.NDArray[np.int64], chance: torch.Generator | None = None) -> Batch:
         split, outlines = self.data.split, self.data.outlines
+        if split.bags is not None:
+            return self._bags(split.bags, rows, chance)
         images = _scaled(split.images[rows], self.device)
         masks = None if outlines is None else torch.from_numpy(outlines.masks[rows]).to(self.device).float()
         if chance is not None and self.settings.augment:
             images, masks = augment(images, masks, self.settings.augment, chance)
-        targets, weights = None, None
+        targets = None
         if outlines is not None and masks is not None:
             targets = Targets(masks=masks, known=torch.from_numpy(outlines.known[rows]).to(self.device))
+        return replace(self._labelled(rows, chance), images=self._shown(images), targets=targets)
+
+    def _bags(self, bags: Bags, rows: npt.NDArray[np.int64], chance: torch.Generator | None) -> Batch:
+        """The same where a sample has several instances: an image is augmented by itself, a vector not at all."""
+        found = bags.gather(rows)
+        longest = len(self.task.views) or int(found.slots.max()) + 1
+
+        def padded(values: Tensor) -> Tensor:
+            whole = values.new_zeros(len(rows), longest, *values.shape[1:])
+            whole[torch.from_numpy(found.owners), torch.from_numpy(found.slots)] = values
+            return whole
+
+        batch = replace(
+            self._labelled(rows, chance),
+            mask=padded(torch.ones(len(found.owners), dtype=torch.bool)).to(self.device),
+            coords=None if found.coords is None else padded(torch.from_numpy(found.coords)).to(self.device),
+        )
+        if self.task.sample == "features":
+            return replace(batch, features=padded(torch.from_numpy(found.values)).to(self.device))
+        images = _scaled(found.values, self.device)
+        if chance is not None and self.settings.augment:
+            images, _ = augment(images, None, self.settings.augment, chance)
+        return replace(batch, images=padded(normalised(images, self.settings.normalise)))
+
+    def _shown(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Images in [0, 1] as the model gets them."""
+        layout = torch.channels_last if self.settings.channels_last else torch.contiguous_format
+        return normalised(images, self.settings.normalise).contiguous(memory_format=layout)
+
+    def _labelled(self, rows: npt.NDArray[np.int64], chance: torch.Generator | None) -> Batch:
+        """A batch of labels, their weights and names alone."""
+        split, weights = self.data.split, None
         if chance is not None and self.settings.balance == "weights":
             weights = torch.from_numpy(self._weights[rows]).to(self.device)
-        return self._of(images, rows, targets, weights)
-
-    def _of(
-        self,
-        images: Float[Tensor, "b c h w"],
-        rows: npt.NDArray[np.int64],
-        targets: Targets | None = None,
-        weights: Tensor | None = None,
-    ) -> Batch:
-        """The batch of these rows, whose images are in [0, 1] still."""
-        split = self.data.split
-        layout = torch.channels_last if self.settings.channels_last else torch.contiguous_format
         samples = [split.samples[row] for row in rows]
         return Batch(
-            images=normalised(images, self.settings.normalise).contiguous(memory_format=layout),
             labels=torch.from_numpy(split.labels[rows]).to(self.device),
-            targets=targets,
             weights=weights,
             ids=tuple(sample.id for sample in samples),
             groups=tuple(sample.group for sample in samples),

@@ -125,7 +125,7 @@ class Overlays:
 
     def __init__(self, data: Images, task: Task, wanted: int) -> None:
         self._data, self._task = data, task
-        self._rows = choose(data, wanted)
+        self._rows = choose(data, wanted) if task.sample == "image" else []  # a bag has no one picture to lay over
         self._found: dict[str, tuple[Array, Array]] = {}
 
     def add(self, batch: Batch, out: Output) -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from harness.contract.dataset import Dataset
 from harness.contract.types import Sample, Split
-from harness.trial.cache import Cache
+from harness.trial.cache import Cache, CachedSplit
 from harness.trial.features import feature_parts
 from harness.trial.verdicts import Shortcut, Verdict
 
@@ -61,7 +61,7 @@ def shortcut_auc(cache: Cache, *, folds: int = FOLDS, seed: int = 0) -> list[Sho
     """
     parts = [cache.split(name) for name in AUDITED]
     samples = [sample for part in parts for sample in part.samples]
-    found = [feature_parts(image) for part in parts for image in part.images]
+    found = [item for part in parts for item in _global(part)]
     features = {name: np.array([item[name] for item in found]) for name in (found[0] if found else ())}
     if any(_stated_size(sample) for sample in samples):
         stated = np.array([_stated_size(sample) or (0.0, 0.0) for sample in samples])
@@ -75,6 +75,23 @@ def shortcut_auc(cache: Cache, *, folds: int = FOLDS, seed: int = 0) -> list[Sho
         for name, values in features.items():
             rows += _row(audited, number, name, "logistic", values, folds, seed)
     return rows
+
+
+def _global(part: CachedSplit) -> Iterator[dict[str, Floats]]:
+    """The features of each sample by what they look at.
+
+    Of a bag or an exam the mean over its images, and "instances", how many there are; of a feature table the
+    latter alone: its features are what a model is to learn from.
+    """
+    if part.bags is None:
+        yield from (feature_parts(image) for image in part.images)
+        return
+    for start, count in zip(part.bags.offsets, part.bags.counts, strict=False):
+        found = {"instances": np.array([float(count)])}
+        if part.bags.values.ndim == 4:
+            each = [feature_parts(image) for image in part.bags.values[start : start + count]]
+            found |= {name: np.mean([item[name] for item in each], axis=0) for name in each[0]}
+        yield found
 
 
 def metadata_auc(dataset: Dataset, *, folds: int = FOLDS, seed: int = 0) -> list[Shortcut]:

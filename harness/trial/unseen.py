@@ -116,6 +116,9 @@ def open_unseen(manifest: Path, model: Confirmed, catalog: Catalog, data: Path, 
     Raises:
         InputError: the table or the header of an image cannot be read.
     """
+    if model.task.sample != "image":
+        told = f"{model.spec.variant!r} was trained on samples of kind {model.task.sample!r}"
+        raise InputError(f"{manifest}: lists single images, but {told}")
     path = Path(manifest).absolute()
     root = data.absolute() if path.is_relative_to(data.absolute()) else path.parent
     own, task = model.spec.tree["dataset"], model.task

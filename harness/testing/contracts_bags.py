@@ -1,0 +1,117 @@
+"""Laws that every architecture over several instances keeps, beside those of all architectures.
+
+A plugin's whole test file is
+
+    from harness.testing.contracts_bags import InstanceLaws
+    import my_plugin
+
+    class TestMyBagModels(InstanceLaws):
+        plugin = my_plugin
+
+Components that need "instances" are tried on bags of images and on feature tables, those that need one kind of
+sample ("bag", "features", "views") on that one. The others are passed over.
+"""
+# ruff: noqa: D102 (a law's name is its docstring)
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from harness.contract.components import Component
+from harness.contract.nn import Batch, Model, Output
+from harness.contract.samples import WORDS
+from harness.contract.types import Task
+from harness.testing.bag_batches import FEATURES, bag_batch, padded, reordered
+from harness.testing.contracts_models import Laws
+
+_LABELS = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]
+
+
+class InstanceLaws(Laws):
+    """You must set `plugin`; you may set `task`, the size and channels of the images in bags."""
+
+    kind = "architecture"
+    hook = "harness_architectures"
+    task: ClassVar[Task] = Task(classes=("benign", "malignant"), image_size=(64, 64))
+
+    def applies(self, component: Component[Any]) -> bool:
+        """Whether it reads several instances."""
+        return bool(component.needs & WORDS - {"single_image"})
+
+    @pytest.fixture(params=["bag", "features"])
+    def kind_of_sample(self, request: pytest.FixtureRequest, component: Component[Any]) -> str:
+        """What a sample is; left out where the component does not read it."""
+        own = component.needs & {"bag", "features", "views"}
+        if own and request.param not in own:
+            pytest.skip(f"{component.name} reads {', '.join(sorted(own))}")
+        return str(request.param)
+
+    def test_one_instance_is_enough(self, component: Component[Any], kind_of_sample: str) -> None:
+        model, batch = self._model(component, kind_of_sample), self._batch(kind_of_sample)
+        assert batch.mask is not None and int(batch.mask[1].sum()) == 1
+        alone = self._cut(batch.only(1), 1)
+        out = model(alone)
+        assert out.probs.isfinite().all()
+        for loss in model.losses(out, alone).values():
+            assert loss.isfinite()
+
+    def test_padding_does_not_matter(self, component: Component[Any], kind_of_sample: str) -> None:
+        model, batch = self._model(component, kind_of_sample).eval(), self._batch(kind_of_sample)
+        with torch.no_grad():
+            whole = model(batch)
+            _assert_close(model(padded(batch, 3)).probs, whole.probs)
+            for row in range(len(_LABELS)):
+                own = self._cut(batch.only(row), int(batch.mask[row].sum()))  # type: ignore[index]
+                _assert_close(model(own).probs, whole.probs[row : row + 1])
+
+    def test_padding_does_not_matter_to_losses(self, component: Component[Any], kind_of_sample: str) -> None:
+        model, batch = self._model(component, kind_of_sample).eval(), self._batch(kind_of_sample)
+        longer = padded(batch, 3)
+        with torch.no_grad():
+            _assert_close(model.losses(model(longer), longer), model.losses(model(batch), batch))
+
+    def test_order_of_instances_does_not_matter(self, component: Component[Any], kind_of_sample: str) -> None:
+        model, batch = self._model(component, kind_of_sample).eval(), self._batch(kind_of_sample)
+        order = torch.tensor([3, 0, 4, 2, 1])
+        with torch.no_grad():
+            _assert_close(model(reordered(batch, order)).probs, model(batch).probs)
+
+    def test_attention_is_a_distribution_over_the_real_instances(
+        self, component: Component[Any], kind_of_sample: str
+    ) -> None:
+        model, batch = self._model(component, kind_of_sample).eval(), self._batch(kind_of_sample)
+        with torch.no_grad():
+            out: Output = model(batch)
+            attention: Tensor | None = out.parts.get("attention")
+            assert ("attention" in component.provides) == (attention is not None)
+            if attention is None:
+                return
+            assert batch.mask is not None and attention.shape[:2] == batch.mask.shape
+            assert (attention >= 0).all() and (attention[~batch.mask] == 0).all()
+            _assert_close(attention.sum(1), torch.ones_like(attention[:, 0]))
+            _assert_close(model(batch.only(2)).parts["attention"], attention[2:3])  # never over the batch
+
+    def _model(self, component: Component[Any], sample: str) -> Model:
+        model: Model = self.build(component, self._task(sample))
+        return model
+
+    def _batch(self, sample: str) -> Batch:
+        return bag_batch(self._task(sample), torch.tensor(_LABELS))
+
+    def _task(self, sample: str) -> Task:
+        if sample == "features":
+            return replace(self.task, sample="features", features=FEATURES, image_size=(0, 0))
+        return replace(self.task, sample="bag")
+
+    def _cut(self, batch: Batch, count: int) -> Batch:
+        """The first `count` instances."""
+        return reordered(batch, torch.arange(count))
+
+
+def _assert_close(found: Any, expected: Any) -> None:
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
