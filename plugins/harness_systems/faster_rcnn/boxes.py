@@ -25,8 +25,8 @@ def lesion_boxes(masks: Array, least_px: int) -> tuple[Array, Array]:
         Boxes "l 4", x0 y0 x1 y1 in pixels, half open; and the class of each "l", counted from 0.
     """
     boxes, kinds = [np.zeros((0, 4), np.int64)], [np.zeros(0, np.int64)]
-    for kind, mask in enumerate(masks):
-        labelled, count = components(mask)
+    for kind in np.flatnonzero(masks.any((1, 2))).tolist():
+        labelled, count = components(masks[kind])
         areas = np.bincount(labelled.ravel(), minlength=count + 1)[1:]
         kept = areas >= min(least_px, areas.max(initial=0))
         boxes.append(boxes_of(labelled)[kept])
@@ -37,7 +37,8 @@ def lesion_boxes(masks: Array, least_px: int) -> tuple[Array, Array]:
 def targets_of(batch: Batch, rows: Int[Tensor, " r"], least_px: int) -> list[dict[str, Tensor]]:
     """What torchvision asks for, of the images in `rows`: `boxes` "l 4" and `labels` "l", 0 being background."""
     assert batch.targets is not None
-    masks, device = batch.targets.masks[rows].cpu().numpy(), batch.targets.masks.device
+    device = batch.targets.masks.device
+    masks = (batch.targets.masks[rows] > 0).cpu().numpy()
     found = [lesion_boxes(image, least_px) for image in masks]
     return [
         {"boxes": torch.from_numpy(boxes).float().to(device), "labels": torch.from_numpy(kinds + 1).to(device)}
