@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torchvision.ops import box_iou
 
 from harness import InputError, Task
 from harness.contract.catalog import Catalog
