@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
@@ -135,7 +135,7 @@ class FasterRCNN(Model):
         logits, moves = self._judged(levels, proposals, _size(batch.images))
         classifier, box_reg = fastrcnn_loss(logits, moves, kinds, offsets)
         scores = logits.detach().softmax(1)[:, 1:].split([len(boxes) for boxes in proposals])
-        probs[rows] = torch.stack([of_image.amax(0) for of_image in scores]).to(probs.dtype)
+        probs[rows] = torch.stack([self._best(image) for image in scores]).to(probs.dtype)
         return Output(probs=self._link(probs), parts={"loss_classifier": classifier, "loss_box_reg": box_reg, **first})
 
     def _detect(self, images: Tensor, levels: Levels) -> Output:
@@ -144,10 +144,11 @@ class FasterRCNN(Model):
         logits, moves = self._judged(levels, proposals, size)
         boxes, scores, kinds = self.judge.postprocess_detections(logits, moves, proposals, [size] * len(images))
         found = list(zip(boxes, scores, [kind - 1 for kind in kinds], strict=True))
-        best = [_best(score, kind, self.classes) for _, score, kind in found]
+        judged = logits.softmax(1)[:, 1:].split([len(image) for image in proposals])
+        best = torch.stack([self._best(image) for image in judged])
         maps = [painted(*item, (self.classes, *size)) for item in found]
         return Output(
-            probs=self._link(torch.stack(best)),
+            probs=self._link(best),
             evidence=torch.stack(maps),
             parts={
                 "boxes": _filled(boxes, 0.0),
@@ -161,6 +162,11 @@ class FasterRCNN(Model):
         seen = self.judge.box_roi_pool(levels, proposals, [size] * len(proposals))
         found: tuple[Tensor, Tensor] = self.judge.box_predictor(self.judge.box_head(seen))
         return found
+
+    def _best(self, scores: Float[Tensor, "n k"]) -> Float[Tensor, " k"]:
+        """Of each class the best box's score: suppression keeps it, the limit on boxes may fill up with another class."""
+        best = torch.cat((scores, scores.new_zeros(1, self.classes))).amax(0)
+        return best.where(best > self.judge.score_thresh, 0.0)
 
     def _link(self, scores: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
         if not self.exclusive:
@@ -184,10 +190,6 @@ def _resolutions(backbone: Backbone, task: Task, levels: int) -> tuple[tuple[int
         raise ValueError(f"each stage of the backbone must halve the one before, but their strides are {strides}.")
     numbers = tuple(deepest[level] for level in chosen)
     return numbers, [shapes[number][0] for number in numbers]
-
-
-def _best(scores: Float[Tensor, " n"], kinds: Int[Tensor, " n"], classes: int) -> Float[Tensor, " k"]:
-    return scores.new_zeros(classes).scatter_reduce(0, kinds, scores, "amax")
 
 
 def _filled(rows: Sequence[Tensor], value: float) -> Tensor:
