@@ -164,7 +164,7 @@ class FasterRCNN(Model):
         return found
 
     def _best(self, scores: Float[Tensor, "n k"]) -> Float[Tensor, " k"]:
-        """Of each class the best box's score: suppression keeps it, the limit on boxes may fill up with another class."""
+        """Of each class the best box's score; suppression keeps it, but another class may use up the limit on boxes."""
         best = torch.cat((scores, scores.new_zeros(1, self.classes))).amax(0)
         return best.where(best > self.judge.score_thresh, 0.0)
 
