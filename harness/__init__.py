@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.contract.components import BackboneFactory, Component, PoolingFactory, use
+from harness.contract.components import ArchitectureFactory, BackboneFactory, Component, PoolingFactory, use
 from harness.contract.dataset import Dataset
 from harness.contract.errors import HarnessError, InputError, nearest
 from harness.contract.files import file_facts
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "ArchitectureFactory",
     "BackboneFactory",
     "Component",
     "Dataset",

@@ -75,6 +75,7 @@ class Slot:
 
 BackboneFactory = Annotated[Callable[..., Any], Slot("backbone")]
 PoolingFactory = Annotated[Callable[..., Any], Slot("pooling")]
+ArchitectureFactory = Annotated[Callable[..., Any], Slot("architecture")]
 
 
 @dataclass(frozen=True)

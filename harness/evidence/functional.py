@@ -4,6 +4,7 @@ The Metric classes of a plugin, the tables and their statistics all stand on the
 no torch, no tables written.
 """
 
+from harness.evidence.boxes import boxes_of, components
 from harness.evidence.calibration import ece
 from harness.evidence.classification import (
     accuracy,
@@ -37,8 +38,10 @@ __all__ = [
     "auprc",
     "auroc",
     "balanced_accuracy",
+    "boxes_of",
     "brier",
     "check_once",
+    "components",
     "decode_layers",
     "dice_per_class",
     "ece",

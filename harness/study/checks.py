@@ -159,22 +159,22 @@ class Checker:
 
     def _facts(self, factory: Factory, task: Task, problems: Problems) -> Mapping[str, Any]:
         before = len(problems.messages)
-        files = self._slot_files(factory, "model", problems)
+        files = self._slot_files(factory, task, "model", problems)
         if len(problems.messages) > before:
             return {}
         facts = self._ask(factory, (task,), "architecture", "model", problems)
         files |= facts.get("files", {})
         return {**facts, "files": files} if files else facts
 
-    def _slot_files(self, factory: Factory, path: str, problems: Problems) -> dict[str, str]:
+    def _slot_files(self, factory: Factory, task: Task, path: str, problems: Problems) -> dict[str, str]:
         """Asks what fills the slots for its facts, and returns the files that it reads."""
         known, files = parameters(factory.component.build), dict[str, str]()
         for key, value in factory.params.items():
             if isinstance(value, Factory):
                 kind = str(known[key].slot)
-                files |= self._slot_files(value, f"{path}.{key}", problems)
-                supplied = (MANY_CELLS,) if kind == "pooling" else ()
-                files |= self._ask(value, supplied, kind, f"{path}.{key}", problems).get("files", {})
+                files |= self._slot_files(value, task, f"{path}.{key}", problems)
+                supplied: dict[str, tuple[Any, ...]] = {"pooling": (MANY_CELLS,), "architecture": (task,)}
+                files |= self._ask(value, supplied.get(kind, ()), kind, f"{path}.{key}", problems).get("files", {})
         return files
 
     def _ask(

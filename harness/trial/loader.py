@@ -78,6 +78,8 @@ class Loader:
 
         What is drawn for a copy depends on the image's id and the copy's number alone.
         """
+        if self.data.split.bags is not None:
+            raise ValueError("`tta` changes single images, and these samples have several instances: set `tta = 0`")
         rows = np.array([self._rows[key] for key in ids], dtype=np.int64)
         images = _scaled(self.data.split.images[rows], self.device)
         for number in range(self.settings.tta):

@@ -6,7 +6,19 @@ from collections.abc import Iterable
 from typing import Any
 
 from harness import Component, hookimpl
-from harness_systems import a_mil, ag_cnn, attention_pooling, cnn, glam, gmic, gmic_2019, mil
+from harness_systems import (
+    a_mil,
+    ag_cnn,
+    attention_pooling,
+    cnn,
+    dmv_cnn,
+    faster_rcnn,
+    glam,
+    gmic,
+    gmic_2019,
+    mil,
+    pixel_labels,
+)
 
 
 @hookimpl
@@ -16,7 +28,11 @@ def harness_architectures() -> Iterable[Component[Any]]:
     yield ag_cnn.COMPONENT
     yield attention_pooling.COMPONENT
     yield cnn.COMPONENT
+    yield dmv_cnn.COMPONENT
+    yield faster_rcnn.COMPONENT
     yield glam.COMPONENT
     yield gmic.COMPONENT
     yield gmic_2019.COMPONENT
     yield from mil.COMPONENTS
+    yield pixel_labels.COMPONENT
+    yield pixel_labels.READY

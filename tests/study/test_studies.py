@@ -48,7 +48,7 @@ def _steps(plan: Plan, variants: Collection[str], catalog: Catalog, data: Path, 
             seed=0,
             tree=tree,
             params=params,
-            digest=plan.dataset_digest,
+            digest=variant.facts["digest"],
             plugins=plan.plugins,
         )
         epoch = next(run_trial(spec, catalog, Workspace(data=data, cache=cache, device="cpu")))

@@ -427,6 +427,11 @@ GMIC = {
 }
 
 
+RESNET22 = {"use": "resnet22", "stride": 8, "width": 2}
+DETECTOR = {"backbone": RESNET22, "width": 8, "head": 8, "anchor_px": 5.0, "proposals": 20, "samples": 16}
+PATCHES = {"system": {"use": "gmic", **GMIC, "crop_channels": 1}, "backbone": RESNET22, "window_px": 8, "stride_px": 8}
+
+
 class ShuffledMasks:
     @hookimpl
     def harness_datasets(self) -> list[Component[Any]]:
@@ -439,6 +444,8 @@ class ShuffledMasks:
         ({"use": "tiny_cnn"}, True),
         ({"use": "gmic", **GMIC}, True),
         ({"use": "copies_masks"}, False),
+        ({"use": "faster_rcnn", **DETECTOR}, False),
+        ({"use": "pixel_labels", **PATCHES}, False),
     ],
 )
 def test_shuffled_training_masks_give_the_same_weights_bit_for_bit(
@@ -453,12 +460,13 @@ def test_shuffled_training_masks_give_the_same_weights_bit_for_bit(
         spec = tiny_spec(stage="confirm", model=model, train={"augment": ["flip"]})
         result = _end(replace(spec, tree={**spec.tree, "dataset": {"use": name}}), tiny, workspace)
         assert result.state == "complete", result.reason
+        assert result.ledger["masks"]["fit"] == ([] if same else ["train"])
         weights.append(safetensors.torch.load(result.files["weights.safetensors"]))
     plain, shuffled = weights
     assert plain.keys() == shuffled.keys() and len(plain) > 2
     assert (
         all(torch.equal(plain[key], shuffled[key]) for key in plain) == same
-    )  # the last model shows the test can fail
+    )  # what trains on masks shows that the test can fail
 
 
 def test_explainers_add_their_maps_to_the_tables(tiny: Catalog, workspace: Workspace):

@@ -29,6 +29,7 @@ def build_gmic(
     map_l1: float = 3.162e-5,
     crop_choice: Literal["saliency", "random"] = "saliency",
     replicate_grey: bool = True,
+    crop_channels: int | None = None,
     weights: str | None = None,
 ) -> Any:
     """GMIC as published; every part of it can be exchanged.
@@ -46,6 +47,8 @@ def build_gmic(
             image's id alone.
         replicate_grey: grey crops go as three equal channels into a local network of three, as
             published; False gives that network one channel.
+        crop_channels: how many of the image's channels, from the first, the crops take; by default all. 1 where
+            heat maps follow an image: only the image is cropped then.
         weights: path of a published checkpoint.
 
     Raises:
@@ -65,6 +68,7 @@ def build_gmic(
         map_l1=map_l1,
         crop_choice=crop_choice,
         replicate_grey=replicate_grey,
+        crop_channels=crop_channels,
     )
     if weights is not None:
         if task.classes == PUBLISHED_CLASSES[::-1]:
@@ -85,6 +89,7 @@ def assemble(
     map_l1: float,
     crop_choice: Literal["saliency", "random"],
     replicate_grey: bool,
+    crop_channels: int | None = None,
     fuse: bool = True,
     map_exponent: float = 1.0,
 ) -> Any:
@@ -101,7 +106,10 @@ def assemble(
     global_net = backbone(task.channels)
     if place is None and task.image_size != (0, 0):
         Geometry.of(task.image_size, map_shapes(global_net, task)[0][1:], crop_px).check(crops)
-    channels = 3 if replicate_grey and task.channels == 1 else task.channels
+    cropped = task.channels if crop_channels is None else crop_channels
+    if not 1 <= cropped <= task.channels:
+        raise ValueError(f"`1 <= crop_channels <= {task.channels}` must hold, but got {crop_channels=}.")
+    channels = 3 if replicate_grey and cropped == 1 else cropped
     local_net = local_backbone(channels)
     return GMIC(
         task,
@@ -116,6 +124,7 @@ def assemble(
         local_channels=channels,
         fuse=fuse,
         map_exponent=map_exponent,
+        crop_channels=cropped,
     )
 
 
@@ -132,6 +141,7 @@ def gmic_facts(
     map_l1: float = 3.162e-5,
     crop_choice: Literal["saliency", "random"] = "saliency",
     replicate_grey: bool = True,
+    crop_channels: int | None = None,
     weights: str | None = None,
 ) -> Mapping[str, Any]:
     """Map, cells, window, crop side, how many crops fit, what the poolings come to, and what is in `weights`.

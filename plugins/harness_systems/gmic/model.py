@@ -54,13 +54,15 @@ class GMIC(Model):
         map_l1: float,
         crop_choice: Literal["saliency", "random"],
         local_channels: int,
+        crop_channels: int,
         fuse: bool = True,
         map_exponent: float = 1.0,
     ) -> None:
         super().__init__()
         self.exclusive = task.kind == "multiclass"
         self.crops, self.crop_px, self.crop_choice = crops, crop_px, crop_choice
-        self.map_l1, self.map_exponent, self.local_channels = map_l1, map_exponent, local_channels
+        self.map_l1, self.map_exponent = map_l1, map_exponent
+        self.local_channels, self.crop_channels = local_channels, crop_channels
         classes = len(task.classes)
         self.backbone = backbone
         self.saliency = nn.Conv2d(backbone.features, classes, 1, bias=False)
@@ -83,7 +85,7 @@ class GMIC(Model):
 
         cells = self._corners(maps, place, batch)
         corners = to_pixels(cells, place)
-        crops = take_crops(images, corners, place.crop_px)  # b n c y x
+        crops = take_crops(images[:, : self.crop_channels], corners, place.crop_px)  # b n c y x
         seen = self.local_backbone(with_channels(crops, self.local_channels))
         local = self.local_pooling(seen.mean((2, 3)).unflatten(0, crops.shape[:2]))
         local_logits = self.classifier(local.value).float()
