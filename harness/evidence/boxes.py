@@ -56,8 +56,7 @@ def box_ious(saliency: Array, boxes: Array, size: tuple[int, int]) -> Array:
     found, last, value = np.zeros(STEPS, np.float32), -1, 0.0
     for step in range(STEPS):
         hot = scaled >= step / STEPS
-        # A small map has few levels, so that most thresholds change nothing; of a constant one none but 0 leaves any.
-        if (count := int(hot.sum())) not in (last, 0):
+        if (count := int(hot.sum())) != last:  # a small map has few levels: most thresholds change nothing
             labelled, _ = ndimage.label(hot, structure=_EIGHT)
             sizes = np.bincount(labelled.ravel(), pixels)
             largest = labelled == int(sizes[1:].argmax()) + 1

@@ -84,7 +84,7 @@ class Loader:
         images = _scaled(self.data.split.images[rows], self.device)
         for number in range(self.settings.tta):
             chances = [_chance(seeds.of("tta", key, number)) for key in ids]
-            pairs = zip(images.split(1), chances, strict=True)
+            pairs = zip(torch.split(images, 1), chances, strict=True)
             changed = torch.cat([augment(x, None, self.settings.augment, chance)[0] for x, chance in pairs])
             yield replace(self._labelled(rows, None), images=self._ready(changed))
 

@@ -275,8 +275,8 @@ def scores_section(material: Material) -> Section:
             "Several images show one unit (a breast, say): here its score is the mean of theirs, and it has a class "
             "if one of them has."
         )
-        cells = main_columns(material.units, material.classes, material.plan.baseline)
-        parts.append(Table("By what is diagnosed", cells, [note]))
+        text = main_columns(material.units, material.classes, material.plan.baseline)
+        parts.append(Table("By what is diagnosed", text, [note]))
     if material.runs is not None:
         tables["runs"] = material.runs
     return Section("figures", "Further figures of classification", parts, tables)
