@@ -126,10 +126,11 @@ def _under_every_variant(material: Material, shown: str) -> Iterator[Part]:
 
 
 def _row(material: Material, order: Sequence[str], key: str, k: int, stem: str) -> Iterator[Picture]:
+    base = None
     for name in order:
         own = material.overlays[name]
         image = [str(other) for other in own["ids"]].index(key)
-        base = base_of(own, image)
+        base = base_of(own, image) if base is None else base  # of all variants the same
         seen = outlined(heated(base, own["maps"][image, k], _top(own, k)), _only(own["masks"][image], k))
         score = number(float(own["scores"][image, k]))
         alt = f"Test image {key} under the map of {own['classes'][k]} by {name}, score {score}"

@@ -96,7 +96,7 @@ def boxed(base: Array, boxes: Array, attention: Array | None, size: tuple[int, i
 def webp(picture: Array, quality: int = 78) -> bytes:
     """The picture as WebP."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, format="webp", quality=quality, method=2)
+    Image.fromarray(picture).save(buffer, format="webp", quality=quality, method=0)
     return buffer.getvalue()
 
 
