@@ -105,4 +105,4 @@ def _path(path_text: str, text: str, option: str) -> tuple[str, ...]:
 
 
 def _other_component(base: Mapping[str, Any], patch: Mapping[str, Any]) -> bool:
-    return "use" in patch and "use" in base and base["use"] != patch["use"]
+    return isinstance(patch.get("use"), str) and "use" in base and base["use"] != patch["use"]

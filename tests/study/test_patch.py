@@ -50,6 +50,12 @@ def test_another_use_replaces_the_whole_table() -> None:
     assert merge(base, {"pooling": {"fraction": 0.2}}) == {"pooling": {"use": "top", "fraction": 0.2}}
 
 
+def test_a_list_of_names_to_use_replaces_the_list_alone() -> None:
+    tree = {"explain": {"use": ["native"], "images": 8, "faithfulness": {"use": ["zero"]}}}
+    patched = merge(tree, {"explain": {"use": ["gradcam"]}})
+    assert patched["explain"] == {"use": ["gradcam"], "images": 8, "faithfulness": {"use": ["zero"]}}
+
+
 def test_a_distribution_is_a_leaf() -> None:
     range_, other = {"float": [0, 1], "log": True}, {"float": [2, 3]}
     assert merge({"x": range_}, {"x": other}) == {"x": other}
