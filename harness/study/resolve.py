@@ -133,8 +133,8 @@ def _apply(
         _apply_to_variant(override, trees, selected, catalog, problems)
     elif head not in SECTIONS:
         problems.add(where, f"no section or variant named {head!r}{nearest(head, [*SECTIONS, *trees])}")
-    elif len(override.path) == 1:
-        problems.add(where, "a section is set key by key")
+    elif len(override.path) == 1 and not (head in TREE and isinstance(override.value, Mapping)):
+        problems.add(where, "a section is set key by key, or dataset, train and model by a table")
     elif head not in TREE:
         sections[head] = merge(sections[head], override.table[head])
     else:

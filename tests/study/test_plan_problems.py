@@ -190,7 +190,7 @@ def test_a_mistake_is_told_with_its_path(planner: Any, old: str, new: str, messa
         ("modle.crops=3", "--set modle.crops: no section or variant named 'modle'; did you mean 'model'?"),
         ("model.crps=3", f"--set model.crps: applies to no variant: {BAG}; did you mean 'crops'?"),
         ("train.lrr=1", None),
-        ("train=1", "--set train: a section is set key by key"),
+        ("train=1", "--set train: a section is set key by key, or dataset, train and model by a table"),
         ("model.crops=3.5", "--set model.crops: expected int, found 3.5"),
         ("model.pooling=maen", "--set model.pooling.use: no pooling named 'maen'; did you mean 'mean'?"),
         (

@@ -36,7 +36,7 @@ def results(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Resul
     folder = tmp_path_factory.mktemp("study")
     settings = Settings(data=folder, results=folder / "results", cache=folder / "cache", device="cpu")
     plan = make_plan(STUDY, catalog, settings, budget="quick", overrides=TINY)
-    assert (plan.skipped, plan.warnings) == ((), ())
+    assert not plan.skipped and all(" takes " in text for text in plan.warnings), plan.warnings  # prices
     outcome = run_study(plan, settings, catalog, InlineTuner(), OptunaProposer(f"sqlite:///{folder / 'optuna.db'}"))
     assert outcome.exit_code == 0, outcome
     return read_results(settings.results / plan.directory, catalog)

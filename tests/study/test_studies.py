@@ -77,7 +77,7 @@ def test_there_are_studies_to_test() -> None:
 @pytest.mark.parametrize(("name", "budget"), [pair for pair in BUDGETS if pair[1] != "real"])
 def test_every_study_is_planned_without_a_warning(name: str, budget: str, catalog: Catalog, tmp_path: Path) -> None:
     plan = _plan(name, budget, tmp_path, catalog)
-    assert (plan.skipped, plan.warnings) == ((), ())
+    assert (plan.skipped, [text for text in plan.warnings if " takes " not in text]) == ((), [])  # a price
     published = bool(plan.confirm["folds"]) or budget == "mnist"  # there nothing is searched
     assert published or all(variant.searched for variant in plan.variants)
     assert plan.demonstration == (budget == "quick")
