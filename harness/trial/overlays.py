@@ -94,12 +94,10 @@ class Overlays:
             "version": np.array(OVERLAYS_VERSION),
             "chosen": np.array([row in set(self._chosen) for row in rows]),
         }
-        boxes = [item.boxes for item in seen if item.boxes is not None]
-        attention = [item.attention for item in seen if item.attention is not None]
-        if len(boxes) == len(seen):
-            arrays["boxes"] = np.stack(boxes).astype(np.float32) / by
-        if len(attention) == len(seen):
-            arrays["attention"] = np.stack(attention).astype(np.float32)
+        if (boxes := _stacked([item.boxes for item in seen])) is not None:
+            arrays["boxes"] = boxes / by
+        if (attention := _stacked([item.attention for item in seen])) is not None:
+            arrays["attention"] = attention
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
         return {"overlays.npz": buffer.getvalue()}
@@ -149,6 +147,13 @@ def _patches(out: Output, images: int) -> tuple[Array | None, Array | None]:
         return None, None
     fits = attention is not None and attention.shape == boxes.shape[:2]
     return boxes, attention if fits else None
+
+
+def _stacked(values: list[Array | None]) -> Array | None:
+    """One array, or None unless all are there and alike: a detector has another number of boxes in each image."""
+    found = [value for value in values if value is not None]
+    alike = len(found) == len(values) and len({value.shape for value in found}) == 1
+    return np.stack(found).astype(np.float32) if alike else None
 
 
 def _array(value: Any) -> Array | None:
