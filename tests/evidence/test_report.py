@@ -23,6 +23,7 @@ from harness.evidence.contrasts import comparison_table
 from harness.evidence.figures import overlay_figure, read_overlays
 from harness.evidence.markdown import markdown_table, number
 from harness.evidence.report import Material, write_report
+from harness.evidence.report.answer import answer
 from harness.evidence.report.charts import p_value
 from harness.evidence.summary import over_runs, runs_table, variant_table
 
@@ -311,6 +312,14 @@ def test_one_variant_with_one_seed_has_no_spread_and_no_difference(tables, trial
     assert "It is the only variant" in text and "There is no difference to show." in text
     assert not (tmp_path / "figures" / "difference_auroc.svg").exists()
     assert "No variant has a Dice" in text
+
+
+def test_the_answer_warns_where_models_trained_again_differ_more_than_variants(material: Material) -> None:
+    own = material.own
+    assert own is not None
+    wide, narrow = (answer(material, own.assign(auroc_std=spread)) for spread in (0.5, 0.0))
+    assert any("trained again, AUCs spread by up to ±.500, and for 2 of 2 variants" in line for line in wide)
+    assert not any("trained again" in line for line in narrow)
 
 
 def test_several_images_of_a_unit_get_a_table_of_units(tables, material: Material, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def answer(material: Material, own: pd.DataFrame) -> list[str]:
         return [*told, "It is the only variant, so that there is nothing to compare it with."]
     told.append(_ties(rows))
     told += _against(rows, baseline)
+    told += _seeds(rows)
     if material.has_dice:
         table = own[own["dice"].notna()].sort_values("dice", ascending=False, kind="stable")
         row = table.to_dict("records")[0]
@@ -58,6 +59,20 @@ def answer(material: Material, own: pd.DataFrame) -> list[str]:
     if material.plan.demonstration:
         told.append("At this demonstration budget that says nothing of the methods.")
     return told
+
+
+def _seeds(rows: list[dict[Any, Any]]) -> list[str]:
+    """That trained models were held fixed, where their own spread is larger than what separates the variants."""
+    spreads = [row.get("auroc_std", math.nan) for row in rows]
+    known = [value for value in spreads if not math.isnan(value)]
+    gaps = [abs(row.get("auroc_difference", math.nan)) for row in rows]
+    smaller = sum(gap < spread for gap, spread in zip(gaps, spreads, strict=True))
+    if not known or not smaller:
+        return []
+    return [
+        f"All this holds the trained models as they are: trained again, AUCs spread by up to ±{number(max(known))}, "
+        f"and for {smaller} of {len(rows) - 1} variants by more than their difference to the baseline."
+    ]
 
 
 def _ties(rows: list[dict[Any, Any]]) -> str:
