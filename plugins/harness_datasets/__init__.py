@@ -517,7 +517,7 @@ def build_histology_phantom(
     difficulty: float = 0.2,
     prevalence: float = 0.45,
     tiles: int = 2,
-    nucleus_px: float = 3.5,
+    nucleus_px: float = 2.5,
     seed: int = 0,
 ) -> Dataset:
     """Tiles in the colours of haematoxylin and eosin: is there a nest of atypical nuclei?

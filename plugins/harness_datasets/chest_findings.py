@@ -1,7 +1,6 @@
 """The findings of a chest phantom, and their counterparts.
 
-Every finding is compact and of one sign (bright, but a pneumothorax dark); its counterpart is scattered,
-covers the same area and has the opposite sign. An image with the finding holds the two so, an image without it both
+Every finding is compact and bright; its counterpart is scattered, covers the same area and is dark. An image with the finding holds the two so, an image without it both
 with their signs exchanged: by histogram and by spectrum the two are alike, and only what stands at the place
 tells them apart. Lengths are shares of the image's shorter side.
 """
@@ -15,27 +14,28 @@ import numpy as np
 from harness_datasets.canvas import Ellipse, Shape, Stroke
 from harness_datasets.lesions import RIM, Form, Thing, band
 
-CLASSES = ("nodule", "mass", "effusion", "pneumothorax", "infiltration")
-PREVALENCE = {"nodule": 0.25, "mass": 0.2, "effusion": 0.3, "pneumothorax": 0.15, "infiltration": 0.3}
-SIGN = {name: -1 if name == "pneumothorax" else 1 for name in CLASSES}
+CLASSES = ("nodule", "mass", "effusion", "infiltration")
+PREVALENCE = {"nodule": 0.25, "mass": 0.2, "effusion": 0.3, "infiltration": 0.3}
 RADII = {
     "nodule": (0.034, 0.044),
     "mass": (0.058, 0.072),
     "effusion": (0.05, 0.062),
-    "pneumothorax": (0.024, 0.03),
     "infiltration": (0.075, 0.09),
 }
-"""At difficulty 1/2: of an oval, a star, a flat oval; half the width of an arc; of the disc that blobs lie in."""
+"""At difficulty 1/2: of an oval, a star, a flat oval; of the disc that blobs lie in."""
+ZONES = {
+    "nodule": ((0.45, 0.6), -90.0),
+    "effusion": ((0.46, 0.6), 90.0),
+    "infiltration": ((0.2, 0.35), 60.0),
+}
+"""Where: from and to over a lung's semi-axes, and the direction in degrees: 0 is lateral, 90 the base."""
+REACH = {"nodule": 1.5, "mass": 1.5, "effusion": 1.5, "infiltration": 1.0}  # over the radius
 BLOBS = 9, 13
+TRIES = 6  # places for a scattered blob, of which the first that no other covers is taken
 BLOB = 0.19  # radius of one over that of their disc
 FLAT = 1.9, 2.6  # aspect of an effusion
-ARC = (
-    float(np.radians(-105)),
-    float(np.radians(-15)),
-)  # a pneumothorax: from the apex to beside the lung, counted from the lateral side
-INSIDE = 0.66  # where the arc runs, over the lung's semi-axes: clear of the lung's own edge
 BANDS = 7
-LONGER = {"effusion": 1.25, "pneumothorax": 1.16}  # thin bands, which cross each other: measured, equals the areas
+LONGER = 1.25  # thin bands, which cross each other: measured, equals the areas
 
 
 @dataclass(frozen=True)
@@ -89,75 +89,57 @@ def site(name: str, lungs: tuple[Lung, Lung], unit: float, rng: np.random.Genera
         rng: everything is drawn from it.
     """
     lung, radius = lungs[int(rng.integers(2))], rng.uniform(*RADII[name]) * unit
-    if name == "pneumothorax":
-        return Site(lung, lung.at(INSIDE, sum(ARC) / 2), radius, 0.5 * lung.high)
-    if name == "effusion":
-        return Site(lung, lung.at(rng.uniform(0.6, 0.68), np.radians(rng.uniform(75, 105))), radius, 1.5 * radius)
-    if name == "infiltration":
-        return Site(lung, lung.anywhere(rng, 0.45), radius, radius)
-    return Site(lung, lung.anywhere(rng, 0.55), radius, 1.5 * radius)
+    if name == "mass":
+        return Site(lung, lung.anywhere(rng, 0.55), radius, REACH[name] * radius)
+    (near, far), middle = ZONES[name]
+    angle = np.radians(middle + rng.uniform(-20, 20))
+    return Site(lung, lung.at(rng.uniform(near, far), float(angle)), radius, REACH[name] * radius)
 
 
 def kept_free(name: str, at: Site, lungs: tuple[Lung, Lung]) -> list[Site]:
     """Where nothing else should be: the finding's site and, where it is known, its counterpart's."""
-    if name not in ("effusion", "pneumothorax"):
-        return [at]
+    return [at] if name in ("infiltration", "mass") else [at, _mirrored(at, lungs)]
+
+
+def _mirrored(at: Site, lungs: tuple[Lung, Lung]) -> Site:
+    """The same site of the other lung."""
     other = lungs[0] if at.lung is lungs[1] else lungs[1]
-    place = (other.x - (at.place[0] - at.lung.x), at.place[1])
-    return [at, Site(other, place, at.radius, at.reach)]
+    return Site(other, (other.x - (at.place[0] - at.lung.x), at.place[1]), at.radius, at.reach)
 
 
 def draw(name: str, at: Site, lungs: tuple[Lung, Lung], rng: np.random.Generator) -> Drawn:
     """The finding at its site, and its counterpart.
 
-    What lies anywhere has it in the same lung, blobs have it in both. What has its place by anatomy has it at that
-    place of the other lung: elsewhere the two would not stand alike to the lung's own outline, and the coarse
-    spectrum of a film would tell them.
+    The blobs of an infiltration are scattered over both lungs, a mass has its counterpart in the same lung. What has its
+    place by anatomy has it at that place of the other lung: elsewhere the two would not stand alike to the lung's own
+    outline, and the coarse spectrum of a film would tell them.
     """
-    other = lungs[0] if at.lung is lungs[1] else lungs[1]
-    if name == "pneumothorax":
-        return _arc(at, other, rng)
-    if name == "effusion":
-        return _flat(at, other, rng)
     if name == "infiltration":
         return _cloud(at, lungs, rng)
-    return _solid(name, at, rng)
+    partner = _mirrored(at, lungs)
+    if name == "mass":
+        partner = Site(at.lung, at.lung.anywhere(rng, 0.35), at.radius, at.reach)
+    return _flat(at, partner, rng) if name == "effusion" else _solid(name, at, partner, rng)
 
 
-def _solid(name: str, at: Site, rng: np.random.Generator) -> Drawn:
+def _solid(name: str, at: Site, partner: Site, rng: np.random.Generator) -> Drawn:
     """A round nodule or a spiculated mass."""
     seeds = rng.integers(0, 2**31, 2)
     solid, loose = _FORMS[name]
     compact = Thing(solid, *at.place, at.radius, 1.0, int(seeds[0])).shapes()
-    scattered = Thing(loose, *at.lung.anywhere(rng, 0.35), at.radius, 1.0, int(seeds[1])).shapes()
-    return Drawn(compact, scattered, compact)
+    return Drawn(compact, Thing(loose, *partner.place, at.radius, 1.0, int(seeds[1])).shapes(), compact)
 
 
-def _flat(at: Site, other: Lung, rng: np.random.Generator) -> Drawn:
+def _flat(at: Site, partner: Site, rng: np.random.Generator) -> Drawn:
     """The flat shadow at a lung's base."""
     tilt, aspect, radius = rng.uniform(0, 0.25), rng.uniform(*FLAT), at.radius
     compact: list[Shape] = [Ellipse(*at.place, radius, aspect, at.lung.side * tilt, edge=RIM * radius)]
-    x, y = other.x - (at.place[0] - at.lung.x), at.place[1]
+    x, y = partner.place
     away, turns = np.sqrt(rng.uniform(0, 0.7, BANDS)), rng.uniform(0, 2 * np.pi, BANDS)
     across, down = away * np.cos(turns) * radius * np.sqrt(aspect), away * np.sin(turns) * radius / np.sqrt(aspect)
-    points = np.stack([x + across, y + down + other.side * tilt * across], 1)
-    area = LONGER["effusion"] * np.pi * radius**2
+    points = np.stack([x + across, y + down + partner.lung.side * tilt * across], 1)
+    area = LONGER * np.pi * radius**2
     return Drawn(compact, _bands(points, area, 0.18 * radius, rng), compact)
-
-
-def _arc(at: Site, other: Lung, rng: np.random.Generator) -> Drawn:
-    """A band beneath the apex."""
-    turned = rng.uniform(-0.15, 0.15)
-    first, last = ARC[0] + turned, ARC[1] + turned
-    corners = np.array([at.lung.at(INSIDE, float(turn)) for turn in np.linspace(first, last, 9)])
-    pairs = list(zip(corners[:-1], corners[1:], strict=True))
-    compact: list[Shape] = [Stroke(*start, *end, at.radius, at.radius, at.radius) for start, end in pairs]
-    length = float(sum(np.hypot(*(end - start)) for start, end in pairs)) + 1.3 * at.radius  # round ends
-    points = np.array(
-        [other.at(INSIDE + rng.uniform(-0.12, 0.12), float(turn)) for turn in rng.uniform(first, last, BANDS)]
-    )
-    area = LONGER["pneumothorax"] * 2 * at.radius * length
-    return Drawn(compact, _bands(points, area, 0.3 * at.radius, rng), compact)
 
 
 def _bands(points: np.ndarray, area: float, half: float, rng: np.random.Generator) -> list[Shape]:
@@ -177,8 +159,15 @@ def _cloud(at: Site, lungs: tuple[Lung, Lung], rng: np.random.Generator) -> Draw
         turn = 2.4 * number + rng.uniform(-0.4, 0.4)  # the golden angle: evenly over the disc
         away = (1 - BLOB) * at.radius * float(np.sqrt((number + 0.5) / len(sizes)))
         compact.append(_blob(at.place[0] + away * np.cos(turn), at.place[1] + away * np.sin(turn), size))
-        scattered.append(_blob(*lungs[int(rng.integers(2))].anywhere(rng, 0.7), size))
+        places = [lungs[int(rng.integers(2))].anywhere(rng, 0.6) for _ in range(TRIES)]
+        scattered.append(_blob(*max(places, key=lambda place: _clear(place, size, scattered)), size))
     return Drawn(compact, scattered, [Ellipse(*at.place, at.radius)])
+
+
+def _clear(place: tuple[float, float], size: float, others: list[Shape]) -> float:
+    """How far a blob there is from overlapping another, in pixels; never more than 0, which is good enough."""
+    gaps = (np.hypot(place[0] - o.x, place[1] - o.y) - size - o.radius for o in others if isinstance(o, Ellipse))
+    return float(min([0.0, *gaps]))
 
 
 def _blob(x: float, y: float, radius: float) -> Ellipse:

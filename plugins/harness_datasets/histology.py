@@ -1,8 +1,7 @@
 """`histology_phantom`: tiles stained as with haematoxylin and eosin, and a nest of atypical nuclei, or not.
 
-Every tile has a nest of crowded nuclei, as many strewn ones of the other kind, and spindle nuclei of the stroma.
-Where the label is 1 the crowded ones are atypical and the strewn ones regular, else the other way round. Not a
-simulation of tissue: it serves to test methods.
+Every tile has a nest of crowded nuclei, strewn ones of both kinds in any proportion, and spindle nuclei of the stroma.
+Where the label is 1 the crowded ones are atypical, else regular. Not a simulation of tissue: it serves to test methods.
 """
 
 from __future__ import annotations
@@ -18,12 +17,16 @@ import numpy as np
 from harness import Dataset, InputError, Sample, seed_of
 from harness_datasets import histology_task
 from harness_datasets.canvas import Ellipse, coverage, power_law_texture
-from harness_datasets.nuclei import CROWDED, STREWN, Kind, Looks, Nest, lattice, shape
+from harness_datasets.nuclei import CROWDED, STREWN, Kind, Nest, lattice, shape
 
-VERSION = 1
+VERSION = 2
 SPLITS = ("train", "val", "test")
 STROMA = np.array([0.88, 0.66, 0.78], np.float32)
 NUCLEUS = np.array([0.47, 0.33, 0.60], np.float32)
+HUE = 0.14, 0.02  # of an atypical nucleus towards blue, of a regular one towards red, at difficulty 0 and 1
+SPINDLES = 0.2  # of the nuclei outside nests
+SHARE = 0.0, 1.0  # of atypical ones among the other strewn nuclei
+BALANCED = 0.85  # of what a nest adds to a tile's colour, by the strewn nuclei
 LEAST_PX = 64
 
 
@@ -40,7 +43,6 @@ class HistologyPhantom(Dataset):
         self.task = histology_task(image_size=params["image_size"])
         for problem in self._problems():
             raise InputError(f"dataset {self.name}: {problem}")
-        self._looks = Looks.of(params["difficulty"])
         self._splits = cache(self._samples)
 
     @property
@@ -110,7 +112,7 @@ class HistologyPhantom(Dataset):
         kinds += [("regular", False)] * round(2 * difficulty)
         found: list[Nest] = []
         for kind, finding in kinds:
-            radius = (0.22 - 0.06 * difficulty) * min(height, width) * rng.uniform(0.85, 1.15)
+            radius = (0.13 - 0.03 * difficulty) * min(height, width) * rng.uniform(0.85, 1.15)
             margin = 0.8 * radius
             places = rng.uniform((margin, margin), (width - margin, height - margin), (16, 2))
             gaps = [min((np.hypot(x - n.region.x, y - n.region.y) for n in found), default=0.0) for x, y in places]
@@ -120,23 +122,27 @@ class HistologyPhantom(Dataset):
 
     def _nuclei(self, sample: Sample, rng: np.random.Generator) -> list[tuple[np.ndarray, list[Ellipse]]]:
         """Colour and outlines of the nuclei, kind by kind."""
-        radius, nests, looks = float(self.params["nucleus_px"]), self._nests(sample), self._looks
+        radius, nests = float(self.params["nucleus_px"]), self._nests(sample)
         placed: list[tuple[Kind, np.ndarray]] = []
         crowd = lattice(rng, self.task.image_size, CROWDED * radius)
         free = lattice(rng, self.task.image_size, STREWN * radius)
+        first = 0
         for nest in nests:
             placed += [(nest.kind, point) for point in crowd[nest.inside(crowd)]]
             crowd, free = crowd[~nest.inside(crowd)], free[~nest.inside(free, 2 * radius)]
+            first = first or len(placed)
         free = rng.permutation(free)
-        # As many strewn nuclei of the other kind as the first nest holds: both kinds are in every tile alike.
-        other: Kind = "regular" if nests[0].kind == "atypical" else "atypical"
-        count = int(nests[0].inside(np.array([point for _, point in placed])).sum())
-        placed += [(other, point) for point in free[:count]]
-        placed += [("spindle", point) for point in free[count:] if rng.uniform() < 0.7]
-        hue = np.array([-1, 0, 1], np.float32) * np.float32(looks.hue)
+        spindles = round(SPINDLES * len(free))
+        # The share of atypical ones among the strewn is anything. Most of what the nest adds to the tile's colour is
+        # taken off again: then neither that colour nor what is strewn about tells much, and the nest does.
+        rest, shift = len(free) - spindles, (-1 if nests[0].kind == "atypical" else 1) * BALANCED * first / 2
+        atypical = int(np.clip(round(rng.uniform(*SHARE) * rest + shift), 0, rest))
+        kinds: list[Kind] = ["spindle"] * spindles + ["atypical"] * atypical + ["regular"] * (rest - atypical)
+        placed += zip(kinds, free, strict=True)
+        hue = np.array([-1, 0, 1], np.float32) * np.float32(HUE[0] + (HUE[1] - HUE[0]) * self.params["difficulty"])
         colours: dict[Kind, np.ndarray] = {"atypical": NUCLEUS + hue, "regular": NUCLEUS - hue, "spindle": NUCLEUS}
         return [
-            (colour, [shape(rng, kind, point, radius, looks) for own, point in placed if own == kind])
+            (colour, [shape(rng, kind, point, radius) for own, point in placed if own == kind])
             for kind, colour in colours.items()
         ]
 

@@ -1,7 +1,7 @@
 """Nuclei of a histology tile: where they lie, what kinds there are, and how they are drawn. Only numpy.
 
-Two kinds share mean area and mean grey value, so that neither histogram nor spectrum of a tile tells which of
-them lies crowded in a nest and which is strewn about.
+Atypical and regular nuclei share shapes and grey value and differ in hue alone: a tile's grey values are the same
+whichever of them lies crowded in a nest and whichever is strewn about.
 """
 
 from __future__ import annotations
@@ -16,26 +16,8 @@ from harness_datasets.canvas import Ellipse
 Kind = Literal["atypical", "regular", "spindle"]
 CROWDED = 2.5  # spacing of nuclei in a nest, in mean radii
 STREWN = 4.6  # spacing outside
-
-
-@dataclass(frozen=True)
-class Looks:
-    """What sets atypical nuclei apart; 0 is nothing.
-
-    Args:
-        hue: towards blue, away from red, of the colour range; regular ones go the other way.
-        spread: of a nucleus's area about its mean, in (0, 1).
-        lobes: height of the outline's harmonics over the radius.
-    """
-
-    hue: float
-    spread: float
-    lobes: float
-
-    @classmethod
-    def of(cls, difficulty: float) -> Looks:
-        """From 0 (another colour, size and outline) to 1 (size and outline alone)."""
-        return cls(0.16 * (1 - difficulty), 0.75 - 0.15 * difficulty, 0.2 - 0.06 * difficulty)
+SPREAD = 0.5  # of a nucleus's area about its mean
+LOBES = 0.15  # height of an outline's harmonics over its radius
 
 
 @dataclass(frozen=True)
@@ -71,16 +53,14 @@ def lattice(rng: np.random.Generator, image_size: tuple[int, int], spacing: floa
     return kept
 
 
-def shape(rng: np.random.Generator, kind: Kind, point: np.ndarray, radius: float, looks: Looks) -> Ellipse:
+def shape(rng: np.random.Generator, kind: Kind, point: np.ndarray, radius: float) -> Ellipse:
     """One nucleus; `radius` is that of the mean area, whatever the kind."""
     angle = float(rng.uniform(0, np.pi))
-    if kind == "regular":
-        return Ellipse(point[0], point[1], radius * _grown(rng, 0.1), rng.uniform(1.0, 1.25), angle)
     if kind == "spindle":
         return Ellipse(point[0], point[1], radius * _grown(rng, 0.2), rng.uniform(2.2, 3.4), angle)
-    lobes = tuple(looks.lobes * rng.uniform(-1, 1, 3))
-    own = radius * _grown(rng, looks.spread) / np.sqrt(1 + sum(height**2 for height in lobes) / 2)
-    return Ellipse(point[0], point[1], own, rng.uniform(1.0, 1.6), angle, lobes, float(rng.uniform(0, 2 * np.pi)))
+    lobes = tuple(LOBES * rng.uniform(-1, 1, 3))
+    own = radius * _grown(rng, SPREAD) / np.sqrt(1 + sum(height**2 for height in lobes) / 2)
+    return Ellipse(point[0], point[1], own, rng.uniform(1.0, 1.5), angle, lobes, float(rng.uniform(0, 2 * np.pi)))
 
 
 def _grown(rng: np.random.Generator, spread: float) -> float:
