@@ -1,8 +1,8 @@
 """The findings of a chest phantom, and their counterparts.
 
-Every finding is compact and bright; its counterpart is scattered, covers the same area and is dark. An image with the finding holds the two so, an image without it both
-with their signs exchanged: by histogram and by spectrum the two are alike, and only what stands at the place
-tells them apart. Lengths are shares of the image's shorter side.
+Every finding is compact and bright; its counterpart is scattered, covers the same area and is dark. An image with
+the finding holds the two so, an image without it both with their signs exchanged: by histogram and by spectrum the
+two are alike, and only what stands at the place tells them apart. Lengths are shares of the image's shorter side.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness_datasets.canvas import Ellipse, Shape, Stroke
+from harness_datasets.canvas import Ellipse, Shape
 from harness_datasets.lesions import RIM, Form, Thing, band
 
 CLASSES = ("nodule", "mass", "effusion", "infiltration")
@@ -110,8 +110,8 @@ def _mirrored(at: Site, lungs: tuple[Lung, Lung]) -> Site:
 def draw(name: str, at: Site, lungs: tuple[Lung, Lung], rng: np.random.Generator) -> Drawn:
     """The finding at its site, and its counterpart.
 
-    The blobs of an infiltration are scattered over both lungs, a mass has its counterpart in the same lung. What has its
-    place by anatomy has it at that place of the other lung: elsewhere the two would not stand alike to the lung's own
+    The blobs of an infiltration are scattered over both lungs, a mass has its counterpart in the same lung. What has
+    its place by anatomy has it at that place of the other lung: elsewhere the two would not stand alike to the lung's own
     outline, and the coarse spectrum of a film would tell them.
     """
     if name == "infiltration":
