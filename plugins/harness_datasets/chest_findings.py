@@ -111,8 +111,8 @@ def draw(name: str, at: Site, lungs: tuple[Lung, Lung], rng: np.random.Generator
     """The finding at its site, and its counterpart.
 
     The blobs of an infiltration are scattered over both lungs, a mass has its counterpart in the same lung. What has
-    its place by anatomy has it at that place of the other lung: elsewhere the two would not stand alike to the lung's own
-    outline, and the coarse spectrum of a film would tell them.
+    its place by anatomy has it at that place of the other lung: elsewhere the two would not stand alike to the lung's
+    own outline, and the coarse spectrum of a film would tell them.
     """
     if name == "infiltration":
         return _cloud(at, lungs, rng)

@@ -137,8 +137,12 @@ class HistologyPhantom(Dataset):
         # taken off again: then neither that colour nor what is strewn about tells much, and the nest does.
         rest, shift = len(free) - spindles, (-1 if nests[0].kind == "atypical" else 1) * BALANCED * first / 2
         atypical = int(np.clip(round(rng.uniform(*SHARE) * rest + shift), 0, rest))
-        kinds: list[Kind] = ["spindle"] * spindles + ["atypical"] * atypical + ["regular"] * (rest - atypical)
-        placed += zip(kinds, free, strict=True)
+        told: tuple[tuple[Kind, int], ...] = (
+            ("spindle", spindles),
+            ("atypical", atypical),
+            ("regular", rest - atypical),
+        )
+        placed += zip([kind for kind, count in told for _ in range(count)], free, strict=True)
         hue = np.array([-1, 0, 1], np.float32) * np.float32(HUE[0] + (HUE[1] - HUE[0]) * self.params["difficulty"])
         colours: dict[Kind, np.ndarray] = {"atypical": NUCLEUS + hue, "regular": NUCLEUS - hue, "spindle": NUCLEUS}
         return [
