@@ -57,6 +57,7 @@ def _confirmed(results: Results) -> dict[str, Any]:
         "units": results.units if several else None,
         "variants": results.heads,
         "comparison": results.comparison,
+        "claims": results.claims,
         "runs": results.runs,
         "each": results.each,
         "classified": results.classified,

@@ -11,7 +11,7 @@ import click
 from rich.text import Text
 
 from harness.cli.app import App
-from harness.cli.tables import fully_supervised, results_view
+from harness.cli.tables import claims_view, fully_supervised, results_view
 from harness.study.results import Results
 
 
@@ -26,6 +26,9 @@ def show_table(app: App, results: Results, heads: bool, units: bool = False) -> 
     missing = {name: reason.strip().splitlines()[-1] for name, reason in results.failures().items()}
     rows, console = rows_of(results, heads, units), app.out
     console.print(results_view(results.plan, rows, results.task.classes, missing, console.width))
+    if len(results.claims):
+        claims = [{str(key): value for key, value in row.items()} for row in results.claims.to_dict("records")]
+        console.print(claims_view(claims, console.width))
     if units:
         console.print(Text(f"AUCs are by {results.task.unit}: its score is the mean of its images'."))
     if not results.finished:

@@ -210,6 +210,22 @@ def results_view(
     return Group(*parts)
 
 
+def claims_view(rows: Sequence[Mapping[str, Any]], width: int) -> RenderableType:
+    """What the source states, each with the difference that speaks to it and whether it agrees.
+
+    Args:
+        rows: of `claims_table`.
+        width: of the terminal; below 80 an interval stands under its figure.
+    """
+    table = plain_table("the source states", "difference", "here", right=["difference"])
+    for row in rows:
+        of = f"{row['better']} against {row['than']}" + (", Dice" if row["metric"] == "dice" else "")
+        bounds = {f"auroc_{key}": row[key] for key in ("difference", "difference_low", "difference_high")}
+        stated = Text.assemble(row["says"], "\n", (of, "dim"))
+        table.add_row(stated, difference(bounds, False, " " if width >= 80 else "\n"), row["verdict"])
+    return table
+
+
 def _over(plan: Plan) -> str:
     """What a mean, and a ±, are over."""
     over = spread_axes(itertools.product(plan.confirm["seeds"], range(int(plan.confirm.get("folds") or 1))))

@@ -121,6 +121,23 @@ class Skip:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Claim:
+    """An order that a study's source states, for its own models to agree with or not.
+
+    Args:
+        says: the claim, in words.
+        better: a variant, or `variant/head`.
+        than: another.
+        metric: "auroc" or "dice", of the test split.
+    """
+
+    says: str
+    better: str
+    than: str
+    metric: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """A study checked against what is installed; nothing was trained or decoded for it.
 
@@ -148,6 +165,7 @@ class Plan:
     plugins: Mapping[str, str] = field(default_factory=dict)
     demonstration: bool = False
     data_checks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
 
     @property
     def directory(self) -> str:

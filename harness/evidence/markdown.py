@@ -55,6 +55,18 @@ def each_columns(table: pd.DataFrame) -> pd.DataFrame:
     return text
 
 
+def claims_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """What a source states beside what came out, as text; see `harness.evidence.claims.claims_table`."""
+    import pandas as pd
+
+    rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    text = pd.DataFrame({"statement": table["says"], "metric": table["metric"].map(_NAMES)})
+    text["difference"] = [_difference(row, "difference") for row in rows]
+    text["of"] = [f"{row['better']} ({number(row['value'])}) − {row['than']} ({number(row['other'])})" for row in rows]
+    text["here"] = table["verdict"]
+    return text
+
+
 def _p_value(value: float) -> str:
     return _NOTHING if math.isnan(value) else "< .001" if value < 0.001 else number(value)
 

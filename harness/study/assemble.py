@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.contract.errors import InputError, Problems
-from harness.contract.types import Plan, Skip, VariantPlan
+from harness.contract.types import Claim, Plan, Skip, VariantPlan
 from harness.study import identity
 from harness.study.advice import warnings
 from harness.study.checks import Checked, Checker
@@ -100,7 +100,15 @@ def assemble(
         dataset_digest=base["digest"] or (checked[runnable[0]].digest if runnable else _files_digest(derived)),
         plugins=checker.catalog.versions(measured.union(*(checked[name].used for name in runnable))),
         demonstration=resolved.demonstration,
+        claims=tuple(_claims(section, {variant.name for variant in variants})),
     )
+
+
+def _claims(section: StudySection, names: Collection[str]) -> Iterator[Claim]:
+    """Those whose variants both run."""
+    for claim in section.claims:
+        if {side.partition("/")[0] for side in (claim.better, claim.than)} <= set(names):
+            yield Claim(**claim.model_dump())
 
 
 def _base(resolved: Resolved, checker: Checker) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from harness.study.patch import Override, parse_override
 from harness.study.plan_io import plan_from_json, plan_to_json
 from harness.study.resolve import Resolved, resolve
 from harness.study.schema import validate
-from harness.study.sections import ConfirmSection, ExplainSection, SearchSection, StudySection
+from harness.study.sections import ClaimSection, ConfirmSection, ExplainSection, SearchSection, StudySection
 from harness.study.settings import Settings
 from harness.study.space import grid, searched
 from harness.study.spec import Study
@@ -179,6 +179,14 @@ def _check_search(resolved: Resolved, sections: Sections, catalog: Catalog, prob
             problems.add("search.sampler", str(error))
 
 
+def _check_claims(claims: Sequence[ClaimSection], names: Sequence[str], problems: Problems) -> None:
+    for number, claim in enumerate(claims):
+        for side in ("better", "than"):
+            variant = getattr(claim, side).partition("/")[0]
+            if variant not in names:
+                problems.add(f"study.claims.{number}.{side}", f"no variant named {variant!r}{nearest(variant, names)}")
+
+
 def _check_measures(
     study: Study, sections: Sections, catalog: Catalog, checked: list[Checked], problems: Problems
 ) -> Measures:
@@ -190,6 +198,7 @@ def _check_measures(
     baseline = sections.study.baseline
     if baseline and baseline not in study.names:
         problems.add("study.baseline", f"no variant named {baseline!r}{nearest(baseline, study.names)}")
+    _check_claims(sections.study.claims, study.names, problems)
     check_objective(sections.study.objective.metric, catalog, checked, problems)
     metrics, unmeasured = check_metrics(sections.study, catalog, checked, problems)
     return Measures(tuple(metrics), explain, (*unmeasured, *dropped))

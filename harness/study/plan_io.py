@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from harness.contract.types import Objective, Plan, Skip, VariantPlan
+from harness.contract.types import Claim, Objective, Plan, Skip, VariantPlan
 
 
 def plan_to_json(plan: Plan) -> str:
@@ -23,6 +23,7 @@ def plan_from_json(text: str | Mapping[str, Any]) -> Plan:
     values["objective"] = Objective(**values["objective"])
     values["variants"] = tuple(_variant(item) for item in values["variants"])
     values["skipped"] = tuple(Skip(**item) for item in values["skipped"])
+    values["claims"] = tuple(Claim(**item) for item in values.get("claims", ()))
     for key in ("metrics", "warnings"):
         values[key] = tuple(values[key])
     return Plan(**values)

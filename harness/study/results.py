@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +68,24 @@ class Results:
         See `harness.evidence.contrasts.comparison_table`; empty while nothing is confirmed.
         """
         return self.compare(self.plan.baseline)
+
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """A row a statement of the study's source: do these models agree? See `evidence.claims.claims_table`."""
+        from harness.evidence.claims import COLUMNS, claims_table
+
+        if not self.plan.claims or self.predictions.empty:
+            import pandas as pd
+
+            return pd.DataFrame(columns=list(COLUMNS))
+        options = {key: self._compared("")[key] for key in ("classes", "dice", "resamples", "seed")}
+        maps = self.maps if len(self.maps) else None
+        return self._cached(
+            "claims",
+            lambda: claims_table(self.predictions, maps, claims=self.plan.claims, **options),
+            claims=[asdict(claim) for claim in self.plan.claims],
+            **options,
+        )
 
     @cached_property
     def units(self) -> pd.DataFrame:

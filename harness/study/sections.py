@@ -31,6 +31,15 @@ class ObjectiveSection(Strict):
         return metric
 
 
+class ClaimSection(Strict):
+    """An item of [study] claims: the source has `better` above `than` (each a variant, or variant/head)."""
+
+    says: Annotated[str, Field(min_length=1)]
+    better: str
+    than: str
+    metric: Literal["auroc", "dice"] = "auroc"
+
+
 class StudySection(Strict):
     """[study]: what is asked, and how the answer is read."""
 
@@ -39,6 +48,7 @@ class StudySection(Strict):
     baseline: str = ""
     budget: str = ""
     metrics: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["auroc"])
+    claims: list[ClaimSection] = Field(default_factory=list)
 
     def as_objective(self) -> Objective:
         """The objective as the rest of the harness knows it."""

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from harness.cli.live import PlainDisplay, Progress, draw, duration
-from harness.cli.tables import plan_view, results_view
+from harness.cli.tables import claims_view, plan_view, results_view
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan, Skip
 from harness.study import journal as kinds
@@ -62,6 +62,20 @@ def test_the_table_fits_and_keeps_every_figure(width: int) -> None:
     assert "A demonstration" in shown and "k1: NaN loss" in shown
     assert "\n   global" in shown and "…" not in shown
     assert ("[-.088, +.112]" in shown) == (width == 100)
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_what_a_source_states_is_shown_with_whether_it_holds_here(width: int) -> None:
+    bounds = {"difference": 0.0094, "difference_low": 0.001, "difference_high": 0.017}
+    claim = {"says": "fusion above global", "better": "gmic", "than": "gmic/global", "metric": "auroc"}
+    missing = dict.fromkeys(bounds, math.nan) | {"verdict": "not measured"}
+    shown = text(
+        claims_view([claim | bounds | {"verdict": "agrees"}, claim | {"metric": "dice"} | missing], width), width
+    )
+    for part in ("fusion above global", "gmic against gmic/global, Dice", "+.009", "agrees", "not measured"):
+        assert part in shown
+    assert ("[+.001, +.017]" if width == 100 else "+.001..+.017") in shown
+    assert max(map(len, shown.splitlines())) <= width
 
 
 def test_a_variant_without_figures_keeps_its_row_and_the_order_of_the_study() -> None:

@@ -145,6 +145,16 @@ def _lines(messages: list[str]) -> list[str]:
             "study.objective.mode: 'maximum' is not one of max, min; did you mean 'max'?",
         ),
         ('"plain"', '"plian"', "study.baseline: no variant named 'plian'; did you mean 'plain'?"),
+        (
+            'question = "?"',
+            'claims = [{ says = "a", better = "plian", than = "plain/global" }]',
+            "study.claims.0.better: no variant named 'plian'; did you mean 'plain'?",
+        ),
+        (
+            'question = "?"',
+            'claims = [{ says = "a", better = "plain", than = "plain/global", metric = "f1" }]',
+            "study.claims.0.metric: 'f1' is not one of auroc, dice",
+        ),
         # [search], [confirm], [explain]
         ("trials = 4", "trials = 0", "search.trials: must be greater than or equal to 1, found 0"),
         (

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from harness.evidence.markdown import interval_text, number, spread_text
+from harness.evidence.claims import NOTE as CLAIMS_NOTE
+from harness.evidence.markdown import claims_columns, interval_text, number, spread_text
 from harness.evidence.report.charts import p_value
 from harness.evidence.report.material import Material
 from harness.evidence.report.parts import Part, Section, Table, Text
@@ -32,11 +33,15 @@ def answer_section(material: Material) -> Section:
         parts.append(Text(" ".join(answer(material, own)), "answer"))
         marked = frozenset(place for place, row in enumerate(own.to_dict("records")) if row.get("tied") is True)
         parts.append(Table("Leaderboard", leaderboard(material, own), notes(material, own), marked))
+        if material.claims is not None and len(material.claims):
+            parts.append(Table("What the source states", claims_columns(material.claims), [CLAIMS_NOTE]))
     parts.append(Text(_facts(material)))
     parts += [Text(f"Warning: {warning}", "warning") for warning in plan.warnings]
     tables = {} if material.variants is None else {"variants": material.variants}
     if material.comparison is not None and len(material.comparison):
         tables["comparison"] = material.comparison
+    if material.claims is not None and len(material.claims):
+        tables["claims"] = material.claims
     return Section("answer", "Question and answer", parts, tables)
 
 

@@ -29,6 +29,7 @@ class Material:
         variants: what `summary.variant_table` gives, heads too.
         units: the same by what is diagnosed, where a unit has several images.
         comparison: what `contrasts.comparison_table` gives.
+        claims: what `claims.claims_table` gives.
         runs: what `summary.runs_table` gives.
         each: what `readers.each_table` gives, where there are readers or imported systems.
         classified: figures of scores over runs, see `summary.over_runs`.
@@ -58,6 +59,7 @@ class Material:
     variants: pd.DataFrame | None = None
     units: pd.DataFrame | None = None
     comparison: pd.DataFrame | None = None
+    claims: pd.DataFrame | None = None
     runs: pd.DataFrame | None = None
     each: pd.DataFrame | None = None
     classified: pd.DataFrame | None = None

@@ -1,0 +1,93 @@
+"""What a source states of an order, held against a study's own models: does this run agree?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.contract.tables import FLOOR, OWN_HEAD
+from harness.contract.types import Claim
+from harness.evidence.comparison import Figures, aucs, dices
+from harness.evidence.statistics import Resamples, interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "says", "metric", "better", "than", "value", "other", "difference", "difference_low",
+    "difference_high", "verdict",
+)  # fmt: skip
+NOTE = (
+    "The paired difference on the test split with its 95 % interval over patients, the trained models as they are, not "
+    "adjusted for the number of statements. It agrees where the interval lies above 0."
+)
+AGREES, DISAGREES, OPEN, MISSING = "agrees", "disagrees", "not separated", "not measured"
+
+
+_BOUNDS = ("difference", "difference_low", "difference_high")
+
+
+def claims_table(
+    predictions: pd.DataFrame,
+    maps: pd.DataFrame | None,
+    *,
+    claims: Sequence[Claim],
+    classes: Sequence[str],
+    dice: bool = True,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Each claim with the paired difference that speaks to it, on the test split.
+
+    Args:
+        predictions: rows of all confirmed models.
+        maps: rows of all confirmed models, or None.
+        claims: what the study file says of its source.
+        classes: the classes' names, in order.
+        dice: whether masks are outlines, so that Dice is measured.
+        resamples: bootstrap samples of patients.
+        seed: of the resampling.
+
+    Returns:
+        `says`, `metric`, `better`, `than`; `value` and `other`, the metric of the two, means over runs; `difference`
+        over the runs both have, `_low` and `_high`, 95 % of the bootstrap over patients with the models as they are;
+        `verdict`: "agrees" (the interval lies above 0), "disagrees" (below 0), "not separated" or "not measured" (one
+        of the two was not confirmed, or has no such figure). Not adjusted for the number of claims.
+    """
+    import pandas as pd
+
+    tested = predictions[predictions["split"] == "test"]
+    drawn = Resamples.draw(tested["group"].unique(), resamples, seed)
+    asked = {claim.metric for claim in claims}
+    figures: dict[str, Callable[[], Mapping[tuple[str, str], Figures]]] = {
+        "auroc": lambda: aucs(tested, drawn, classes)
+    }
+    if dice and maps is not None and len(maps):
+        shown = maps[(maps["split"] == "test") & ~maps["map"].str.startswith(FLOOR)]
+        figures["dice"] = lambda: dices(shown, drawn, classes)
+    measured = {name: figures[name]() for name in figures.keys() & asked}
+    rows = [_row(claim, measured.get(claim.metric, {})) for claim in claims]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _row(claim: Claim, figures: Mapping[tuple[str, str], Figures]) -> dict[str, Any]:
+    row: dict[str, Any] = {"says": claim.says, "metric": claim.metric, "better": claim.better, "than": claim.than}
+    row |= dict.fromkeys(("value", "other", *_BOUNDS), math.nan) | {"verdict": MISSING}
+    own, other = (figures.get(_model(name)) for name in (claim.better, claim.than))
+    if own is None or other is None:
+        return row
+    gap = interval(own.minus(other))
+    row |= {"value": float(own.over_runs()[0]), "other": float(other.over_runs()[0])}
+    row |= dict(zip(_BOUNDS, (gap.value, gap.low, gap.high), strict=True))
+    return row if math.isnan(gap.value) else row | {"verdict": _verdict(gap.low, gap.high)}
+
+
+def _model(name: str) -> tuple[str, str]:
+    """Variant and head of "variant" or "variant/head"."""
+    variant, _, head = name.partition("/")
+    return variant, head or OWN_HEAD
+
+
+def _verdict(low: float, high: float) -> str:
+    return AGREES if low > 0 else DISAGREES if high < 0 else OPEN
