@@ -4,6 +4,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WORKERS ?= 2
 
 .PHONY: study test test-all bench lint clean help
 
@@ -30,7 +31,7 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 test: lint
-	$(BIN)/python -m pytest -m "not slow" --durations=10 -rs
+	$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadfile --durations=10 -rs
 
 test-all: lint
 	$(BIN)/python -m pytest --durations=10 -rs
