@@ -13,8 +13,6 @@ from harness_systems.class_maps import (
     as_distribution,
     cells_of,
     class_maps,
-    link,
-    logit_loss,
     map_sum,
     score_loss,
     size_of,
@@ -22,6 +20,7 @@ from harness_systems.class_maps import (
 )
 from harness_systems.geometry import Geometry
 from harness_systems.regions import random_corners, retrieve_roi, take_crops, to_pixels
+from harness_systems.scores import link, logit_loss
 
 
 class GMIC(Model):
