@@ -22,7 +22,7 @@ from harness_systems.class_maps import (
 )
 from harness_systems.geometry import Geometry
 from harness_systems.glam import patch_side
-from harness_systems.regions import retrieve_roi, take_crops, to_pixels
+from harness_systems.regions import boxes_at, retrieve_roi, take_crops, to_pixels
 from harness_systems.scores import link, logit_loss
 
 SCALE_WEIGHTS = (0.2, 0.6, 0.2)
@@ -103,7 +103,7 @@ class GLAM(Model):
                 "global_map": combined,
                 "local_map": local_map,
                 "corners": cells,
-                "boxes": torch.cat((corners.flip(2), corners.flip(2) + place.crop_px), 2),
+                "boxes": boxes_at(corners, place),
                 "global_scores": scores,
                 "local_scores": local_scores,
             },

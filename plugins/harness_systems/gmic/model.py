@@ -19,7 +19,7 @@ from harness_systems.class_maps import (
     with_channels,
 )
 from harness_systems.geometry import Geometry
-from harness_systems.regions import random_corners, retrieve_roi, take_crops, to_pixels
+from harness_systems.regions import boxes_at, random_corners, retrieve_roi, take_crops, to_pixels
 from harness_systems.scores import link, logit_loss
 
 
@@ -97,7 +97,7 @@ class GMIC(Model):
             probs = heads["fusion"] = link(logits, self.exclusive)
         parts = {
             "corners": cells,
-            "boxes": torch.cat((corners.flip(2), corners.flip(2) + place.crop_px), 2),
+            "boxes": boxes_at(corners, place),
             "crops": crops,
             "global_scores": scores,
             "local_logits": local_logits,
