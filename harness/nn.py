@@ -12,6 +12,7 @@ from harness.contract.nn import (
     Pooling,
     Targets,
     masked_bce,
+    masked_cross_entropy,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "Pooling",
     "Targets",
     "masked_bce",
+    "masked_cross_entropy",
 ]

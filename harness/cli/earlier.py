@@ -45,7 +45,7 @@ def ended(results: Results) -> Outcome:
 def what_is_there(app: App, plan: Plan, earlier: Results | None) -> Sequence[str]:
     """Whether this resumes, is finished, or differs from the run before."""
     from harness.cli.show import progress_of
-    from harness.study.results import read_plan, runs_of
+    from harness.study.folders import read_plan, runs_of
     from harness.study.trees import differences
 
     if earlier is not None:

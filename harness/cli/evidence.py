@@ -65,7 +65,8 @@ def compare(app: App, studies: tuple[str, ...], baseline: str | None, out: Path 
 
 
 def _read(app: App, studies: tuple[str, ...]) -> dict[str, Results]:
-    from harness.study.results import find_run, read_results
+    from harness.study.folders import find_run
+    from harness.study.results import read_results
 
     if len(studies) < 2:
         raise InputError(f"{studies[0]}: one study has nothing to be joined with; `harness study show` shows it.")

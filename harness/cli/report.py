@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from harness.study.writing import Ledger, digests_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.contract.catalog import Catalog
+    from harness.contract.types import Plan
     from harness.evidence.report import Material
 
 
@@ -40,7 +43,7 @@ def material_of(app: App, results: Results) -> Material:
         differs={item.name: differs_by(plan, item) for item in plan.variants},
         card=_card(app, results),
         overlays=_overlays(results),
-        assumed=_assumed(app, results),
+        assumed=assumptions(plan, app.catalog),
         outlines=results.task.mask_kind == "outline",
         data_check=_data_check(app, results),
         test_openings=Ledger(app.settings.results / "ledger.jsonl").openings(digests_of(plan)),
@@ -124,20 +127,21 @@ def _overlays(results: Results) -> dict[str, Mapping[str, Any]]:
     return found
 
 
-def _assumed(app: App, results: Results) -> dict[str, Mapping[str, str]]:
-    """What the sources of the components in use do not say, and what was chosen."""
-    used = {name for variant in results.plan.variants for name in _uses(variant.tree)}
-    return {
-        component.name: component.assumed
-        for _, component, _ in app.catalog.items()
-        if component.name in used and component.assumed
-    }
+def assumptions(plan: Plan, catalog: Catalog) -> dict[str, Mapping[str, str]]:
+    """What the sources of the components in use do not say, and what was chosen, by component.
+
+    The kind stands before the name where two kinds have it: "pooling attention", "explainer attention".
+    """
+    from harness.study.slots import used
+
+    wanted = set().union(*(used(variant.tree, catalog) for variant in plan.variants))
+    wanted |= {("metric", name) for name in plan.metrics}
+    wanted |= {("explainer", str(_name_in(entry))) for entry in plan.explain.get("use", ())}
+    found = [(kind, item) for kind, item, _ in catalog.items() if (kind, item.name) in wanted and item.assumed]
+    shared = Counter(item.name for _, item in found)
+    return {f"{kind} {item.name}" if shared[item.name] > 1 else item.name: item.assumed for kind, item in found}
 
 
-def _uses(table: Any) -> set[str]:
-    if isinstance(table, Mapping):
-        own = {table["use"]} if isinstance(table.get("use"), str) else set()
-        return own.union(*(_uses(value) for value in table.values()))
-    if isinstance(table, list | tuple):
-        return set().union(*(_uses(value) for value in table))
-    return set()
+def _name_in(entry: Any) -> Any:
+    """A component's name, of its table or alone."""
+    return entry.get("use") if isinstance(entry, Mapping) else entry

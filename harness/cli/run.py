@@ -90,7 +90,7 @@ def run(app: App, /, study: str, budget: str | None, sets: tuple[str, ...], fres
 @pass_app
 def resume(app: App, /, study: str, budget: str | None, **manner: Any) -> None:
     """Goes on with the run that went on last, exactly as it was planned: no --set or --budget to repeat."""
-    from harness.study.results import find_run, read_plan
+    from harness.study.folders import find_run, read_plan
 
     plan = read_plan(find_run(app.settings.results, study, budget))
     check_versions(app, plan)

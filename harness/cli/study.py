@@ -35,7 +35,7 @@ study.add_command(resume)
 @pass_app
 def list_studies(app: App, as_json: bool) -> None:
     """Lists the studies that can be named, and what was run of each."""
-    from harness.study.results import runs_of
+    from harness.study.folders import runs_of
     from harness.study.spec import Study, load_study, study_names
 
     found: dict[str, Study] = {}
@@ -95,7 +95,8 @@ def show(app: App, study: str, budget: str | None, heads: bool, units: bool, as_
     folder. A variant marked † was trained with masks.
     """
     from harness.cli import show as view
-    from harness.study.results import find_run, read_results
+    from harness.study.folders import find_run
+    from harness.study.results import read_results
 
     results = read_results(find_run(app.settings.results, study, budget), app.catalog)
     if as_json:
@@ -114,7 +115,8 @@ def show(app: App, study: str, budget: str | None, heads: bool, units: bool, as_
 def report(app: App, study: str, budget: str | None, as_json: bool) -> None:
     """Writes the report anew: report.html (one file), Markdown, CSV. With --json, one object with the paths."""
     from harness.cli.report import make_report
-    from harness.study.results import find_run, read_results
+    from harness.study.folders import find_run
+    from harness.study.results import read_results
 
     results = read_results(find_run(app.settings.results, study, budget), app.catalog)
     paths = make_report(app, results)
@@ -137,8 +139,8 @@ def rm(app: App, study: str, budget: str | None, yes: bool, as_json: bool) -> No
     The ledger of test openings stays: what was seen was seen.
     """
     from harness.adapters.mlflow_store import forget
+    from harness.study.folders import find_run
     from harness.study.lock import StudyLock
-    from harness.study.results import find_run
     from harness.study.tracking import tracking_uri
 
     folder = find_run(app.settings.results, study, budget)
@@ -162,7 +164,7 @@ def _forget_searches(app: App, folder: Path) -> list[str]:
     if app.settings.optuna_url is None:  # the run's own database goes with its folder
         return []
     from harness.adapters.optuna_search import OptunaProposer
-    from harness.study.results import searches_of
+    from harness.study.folders import searches_of
 
     folders = {path.parent for path in app.settings.results.glob("*/*/journal.jsonl")} - {folder}
     # What `--fresh` set aside has lost its searches to the run that came after it.

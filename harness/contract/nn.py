@@ -301,3 +301,17 @@ def masked_bce(
     if weights is not None:
         loss = loss * weights
     return (loss * known).sum() / max(1, labels.shape[0])
+
+
+def masked_cross_entropy(
+    logits: Float[Tensor, "b k"], labels: Float[Tensor, "b k"], *, weights: Float[Tensor, "b k"] | None = None
+) -> Float[Tensor, ""]:
+    """Cross-entropy over exclusive classes, averaged over images; one with an unknown label does not count.
+
+    `labels` are one-hot; `weights` are those of the batch, one a label.
+    """
+    known = ~labels.isnan().any(1)
+    loss = -labels.nan_to_num(0.0) * logits.float().log_softmax(1)
+    if weights is not None:
+        loss = loss * weights
+    return (loss.sum(1) * known).sum() / max(1, labels.shape[0])

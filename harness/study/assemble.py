@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.contract.errors import InputError, Problems
+from harness.contract.errors import InputError
 from harness.contract.types import Claim, Plan, Skip, VariantPlan
 from harness.study import identity
 from harness.study.advice import warnings
@@ -16,8 +16,8 @@ from harness.study.checks import Checked, Checker
 from harness.study.derived import Derived
 from harness.study.resolve import Resolved
 from harness.study.sections import ConfirmSection, ExplainSection, SearchSection, StudySection
-from harness.study.slots import uses
-from harness.study.space import concretes, searched
+from harness.study.slots import used
+from harness.study.space import searched
 from harness.study.spec import Study
 from harness.study.trees import of_fold
 
@@ -113,13 +113,8 @@ def _claims(section: StudySection, names: Collection[str]) -> Iterator[Claim]:
 
 def _base(resolved: Resolved, checker: Checker) -> dict[str, Any]:
     """Digest and plugin versions of what the base itself names; a variant may name all of it instead."""
-    used = set()
-    for section, kind in (("dataset", "dataset"), ("model", "architecture")):
-        for table in concretes(resolved.tree[section]):
-            factory = checker.catalog.factory(kind, table, Problems(""), section)
-            used |= {(kind, part.name) for kind, part in uses(factory, kind)} if factory else set()
     digest = checker.dataset(resolved.tree["dataset"]).digest if not searched(resolved.tree["dataset"]) else ""
-    return {"digest": digest, "plugins": checker.catalog.versions(used)}
+    return {"digest": digest, "plugins": checker.catalog.versions(used(resolved.tree, checker.catalog))}
 
 
 def _variant(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from harness.contract.errors import InputError, nearest
 from harness.contract.types import Objective, Plan, VariantPlan
+from harness.study.folders import read_plan, runs_of
 from harness.study.journal import History, Journal, TrialRecord
-from harness.study.results import read_plan, runs_of
 from harness.study.spec import NAME
 
 WEIGHTS = "weights.safetensors"

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
+from harness.study.folders import read_plan
 from harness.study.journal import History, Journal
 from harness.study.lock import Holder
-from harness.study.results import read_plan
 
 if TYPE_CHECKING:
     from harness.study.settings import Settings

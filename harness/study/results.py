@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.contract import tables
 from harness.contract.catalog import Catalog
-from harness.contract.errors import InputError, Problems
+from harness.contract.errors import Problems
 from harness.contract.types import Plan, Task
+from harness.study.folders import find_run, read_plan
 from harness.study.journal import History, Journal, TrialRecord
-from harness.study.plan_io import plan_from_json
-from harness.study.spec import NAME
 from harness.study.trees import dataset_table
 
 if TYPE_CHECKING:
@@ -368,11 +367,6 @@ def read_results(folder: Path, catalog: Catalog) -> Results:
     return Results(plan, folder, History.of(Journal(folder / "journal.jsonl").read()), task_of(plan, catalog))
 
 
-def read_plan(folder: Path) -> Plan:
-    """The plan of the latest run in a folder."""
-    return plan_from_json((folder / "plan.json").read_text())
-
-
 def task_of(plan: Plan, catalog: Catalog) -> Task:
     """What the plan's data set is about; without one, the classes of its tables.
 
@@ -387,45 +381,6 @@ def task_of(plan: Plan, catalog: Catalog) -> Task:
     assert factory is not None and factory.component.task is not None
     task: Task = factory.component.task(**factory.params)
     return task
-
-
-def find_run(root: Path, study: str, budget: str | None = None) -> Path:
-    """The folder of the run that went on last.
-
-    Args:
-        root: the results folder.
-        study: a name, or the path of a study file.
-        budget: None for any.
-
-    Raises:
-        InputError: there is none, or the name holds a path: results are read and removed by it.
-    """
-    name = Path(study).stem if study.endswith(".toml") else study
-    if not NAME.fullmatch(name):
-        raise InputError(f"{study!r} is no study's name: letters, digits, - and _ only, or a path ending in .toml")
-    found = runs_of(root, name, budget)
-    if not found:
-        which = f" at budget {budget!r}" if budget else ""
-        raise InputError(f"{root / name}: {name!r} was never run{which}; `harness study run {study}` runs it")
-    return found[0]
-
-
-def runs_of(root: Path, name: str, budget: str | None = None) -> list[Path]:
-    """The folders of a study's runs, the latest first; those that `--fresh` set aside are left out."""
-    folders = [path.parent for path in (root / name).glob("*/plan.json") if "." not in path.parent.name]
-    if budget is not None:
-        folders = [folder for folder in folders if folder.name.rpartition("-")[0] == budget]
-    return sorted(folders, key=_last_used, reverse=True)
-
-
-def searches_of(folder: Path) -> set[str]:
-    """The ids of all variants that were ever searched in a run's folder: their names in Optuna."""
-    return {record.spec.variant_id for record in History.of(Journal(folder / "journal.jsonl").read()).trials.values()}
-
-
-def _last_used(folder: Path) -> float:
-    journal = folder / "journal.jsonl"
-    return (journal if journal.exists() else folder / "plan.json").stat().st_mtime
 
 
 def _trial_row(record: TrialRecord) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from harness.contract.components import Component, Factory, Parameter, Use, para
 from harness.contract.errors import Problems, nearest
 from harness.study.distributions import is_distribution
 from harness.study.patch import merge
+from harness.study.space import concretes
 
 ROOTS = {"dataset": "dataset", "model": "architecture"}
 """The sections of a tree that are components, and their kinds."""
@@ -52,6 +53,16 @@ def uses(factory: Factory, kind: str) -> Iterator[tuple[str, Component[Any]]]:
     for key, value in factory.params.items():
         if isinstance(value, Factory):
             yield from uses(value, str(known[key].slot))
+
+
+def used(tree: Mapping[str, Any], catalog: Catalog) -> set[tuple[str, str]]:
+    """Kind and name of each component that an expanded tree comes to, with every option of what is searched."""
+    found: set[tuple[str, str]] = set()
+    for section, kind in ROOTS.items():
+        for table in concretes(tree[section]) if section in tree else ():
+            factory = catalog.factory(kind, table, Problems(""), section)
+            found |= {(inner, component.name) for inner, component in uses(factory, kind)} if factory else set()
+    return found
 
 
 def _expand(table: Any, kind: str, slot: Parameter | None, catalog: Catalog, problems: Problems, path: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool
@@ -50,61 +50,121 @@ def confirm(
     the model has evidence), overlays of a few test images, the weights; faithfulness of maps where the study
     asks for it, and why an explainer was left out where one was.
     """
-    data, record = ConfirmData.of(cache, ledger), Record(spec, cache.dataset.task)
-    overlays = Overlays(data.test, data.task, int(spec.explain.get("images", WANTED)))
-    floors = Floors.of(spec, catalog, data.task, settings, device)
-    explaining = Explaining(spec.explain, catalog)
-    explained: int | None = spec.explain.get("measured")
-    scores: list[tuple[Batch, Output]] = []
-
-    def record_explained(images: Images, batch: Batch) -> None:
-        wanted = wanted_maps(images, batch, data.task)
-        for name, maps in explaining.every_class(model, batch, wanted) if wanted.any() else ():
-            record.add_maps(images, batch, name, maps)
-
-    def record_some(images: Images, count: int) -> None:
-        for batch in Loader(images, data.task, settings, device).evaluation(choose(images, count)):
-            record_explained(images, batch)
-
-    def recorded(images: Images) -> Iterator[tuple[Batch, Output]]:
-        loader = Loader(images, data.task, settings, device)
-        for batch, out in predict(model, loader, settings, device):
-            if batch.targets is not None:
-                if out.evidence is not None:
-                    record.add_maps(images, batch, OWN_MAP, out.evidence)
-                if explained is None:
-                    record_explained(images, batch)
-                for name, maps in floors.maps(batch, out):
-                    record.add_maps(images, batch, name, maps)
-            if images.name == "test":
-                out = over_copies(out, batch, loader, lambda copy: run(model, copy, settings, device))
-            if images.split.name != "tune_loc":
-                record.add_scores(replace(images, name=images.split.name), batch, out)
-            if images.name == "test":
-                overlays.add(batch, out)
-                scores.append((Batch(labels=batch.labels, ids=batch.ids), Output(probs=out.probs)))
-            yield batch, out
-
+    data = ConfirmData.of(cache, ledger)
+    examined = Examined(
+        model=model,
+        settings=settings,
+        device=device,
+        task=data.task,
+        record=Record(spec, cache.dataset.task),
+        overlays=Overlays(data.test, data.task, int(spec.explain.get("images", WANTED))),
+        floors=Floors.of(spec, catalog, data.task, settings, device),
+        explaining=Explaining(spec.explain, catalog),
+        explained=spec.explain.get("measured"),
+    )
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seeds.of("test", spec.seed))
-        masks = data.test.outlines is not None
-        metrics = score(recorded(data.test), Scorer(catalog, spec.metrics, data.task, "test", masks=masks))
-        if data.tune_loc is not None:
-            scorer = Scorer(catalog, spec.metrics, data.task, "tune_loc", masks=True, only_masks=True)
-            metrics |= score(recorded(data.tune_loc), scorer)
+        metrics = _metrics(examined, spec, catalog, data)
         if data.tune_loc is None or data.tune_loc.split.name != "val":  # else it has just been recorded
-            for _ in recorded(Images("val", cache.split("val"))):
+            for _ in examined.predictions(Images("val", cache.split("val"))):
                 pass
-        units = by_unit(scores, data.test)
-        if units is not None:
-            names = [name for name in spec.metrics if of_score(catalog.get("metric", name).needs)]
-            metrics |= score([units], Scorer(catalog, names, data.task, f"test/{data.task.unit}", masks=False))
-        for images in (data.test, data.tune_loc) if explained is not None and masks else ():
-            assert images is not None and explained is not None
-            record_some(images, explained)
-        tried = faithfulness_files(spec, data.test, data.task, model, settings, device, explaining)
-    files = {**record.files(), **tried, **explaining.files(), **overlays.files(), **weights_file(model, spec)}
-    return Tested(metrics, files)
+        metrics |= _metrics_by_unit(examined, spec, catalog, data)
+        if examined.explained is not None and data.tune_loc is not None:
+            for images in (data.test, data.tune_loc):
+                examined.explain_some(images, examined.explained)
+        tried = faithfulness_files(spec, data.test, data.task, model, settings, device, examined.explaining)
+    return Tested(metrics, {**examined.files(tried), **weights_file(model, spec)})
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A model whose weights are final, and what is kept of what it says.
+
+    Args:
+        model: in what `settings` and `device` say.
+        settings: of the training that it comes from.
+        device: where it is.
+        task: of its data.
+        record: receives scores and maps.
+        overlays: receive pictures of test images.
+        floors: maps that any explanation must beat.
+        explaining: the explainers of the study.
+        explained: how many images of a split are explained; None for all.
+        scores: of the test images so far.
+    """
+
+    model: Model
+    settings: TrainSettings
+    device: torch.device
+    task: Task
+    record: Record
+    overlays: Overlays
+    floors: Floors
+    explaining: Explaining
+    explained: int | None
+    scores: list[tuple[Batch, Output]] = field(default_factory=list)
+
+    def predictions(self, images: Images) -> Iterator[tuple[Batch, Output]]:
+        """What the model says of a split, recorded batch by batch."""
+        loader, test = self._loader(images), images.name == "test"
+        for batch, out in predict(self.model, loader, self.settings, self.device):
+            self._record_maps(images, batch, out)
+            if test:
+                out = over_copies(out, batch, loader, lambda copy: run(self.model, copy, self.settings, self.device))
+            if images.split.name != "tune_loc":
+                self.record.add_scores(replace(images, name=images.split.name), batch, out)
+            if test:
+                self.overlays.add(batch, out)
+                self.scores.append((Batch(labels=batch.labels, ids=batch.ids), Output(probs=out.probs)))
+            yield batch, out
+
+    def explain_some(self, images: Images, count: int) -> None:
+        """Records the explainers' maps of so many images."""
+        for batch in self._loader(images).evaluation(choose(images, count)):
+            self._explain(images, batch)
+
+    def files(self, tried: Mapping[str, bytes]) -> dict[str, bytes]:
+        """The tables and pictures; `tried` are those of the explainers' faithfulness."""
+        return {**self.record.files(), **tried, **self.explaining.files(), **self.overlays.files()}
+
+    def _loader(self, images: Images) -> Loader:
+        return Loader(images, self.task, self.settings, self.device)
+
+    def _record_maps(self, images: Images, batch: Batch, out: Output) -> None:
+        """The model's own map, the explainers' where they explain all, and the floors'; nothing without masks."""
+        if batch.targets is None:
+            return
+        if out.evidence is not None:
+            self.record.add_maps(images, batch, OWN_MAP, out.evidence)
+        if self.explained is None:
+            self._explain(images, batch)
+        for name, maps in self.floors.maps(batch, out):
+            self.record.add_maps(images, batch, name, maps)
+
+    def _explain(self, images: Images, batch: Batch) -> None:
+        wanted = wanted_maps(images, batch, self.task)
+        for name, maps in self.explaining.every_class(self.model, batch, wanted) if wanted.any() else ():
+            self.record.add_maps(images, batch, name, maps)
+
+
+def _metrics(examined: Examined, spec: TrialSpec, catalog: Catalog, data: ConfirmData) -> dict[str, float]:
+    """Of test, and of tune_loc what needs masks."""
+    masks = data.test.outlines is not None
+    scorer = Scorer(catalog, spec.metrics, data.task, "test", masks=masks)
+    metrics = score(examined.predictions(data.test), scorer)
+    if data.tune_loc is not None:
+        scorer = Scorer(catalog, spec.metrics, data.task, "tune_loc", masks=True, only_masks=True)
+        metrics |= score(examined.predictions(data.tune_loc), scorer)
+    return metrics
+
+
+def _metrics_by_unit(examined: Examined, spec: TrialSpec, catalog: Catalog, data: ConfirmData) -> dict[str, float]:
+    """Of the test scores, averaged over the images that are diagnosed together; empty where each stands alone."""
+    units = by_unit(examined.scores, data.test)
+    if units is None:
+        return {}
+    names = [name for name in spec.metrics if of_score(catalog.get("metric", name).needs)]
+    return score([units], Scorer(catalog, names, data.task, f"test/{data.task.unit}", masks=False))
 
 
 def wanted_maps(images: Images, batch: Batch, task: Task) -> Bool[Tensor, "b k"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from harness import InputError, nearest
 from harness_datasets.table import Columns, Entry, Mistakes
@@ -12,34 +12,41 @@ from harness_datasets.table import Columns, Entry, Mistakes
 SPLITS = ("train", "val", "tune_loc", "test")
 
 
-def assign(
-    entries: Sequence[Entry],
-    column: str,
-    fractions: tuple[float, float, float],
-    folds: int,
-    fold: int,
-    seed: int,
-    mistakes: Mistakes,
-) -> list[Entry]:
-    """The entries with their split filled in.
+@dataclass(frozen=True)
+class Deal:
+    """How groups are dealt out to splits.
 
     Args:
-        entries: all rows.
-        column: where the table states the split, for messages.
         fractions: of train, val and test, used where no row states a split; they add up to 1.
         folds: where 3 or more, a grouped and stratified partition replaces whatever the table
             states: `fold` is the test split, the next one val, all others train.
         fold: counts from 0.
         seed: of the deal.
+    """
+
+    fractions: tuple[float, float, float]
+    folds: int
+    fold: int
+    seed: int
+
+
+def assign(entries: Sequence[Entry], column: str, deal: Deal, mistakes: Mistakes) -> list[Entry]:
+    """The entries with their split filled in.
+
+    Args:
+        entries: all rows.
+        column: where the table states the split, for messages.
+        deal: what fills in what the table does not state.
         mistakes: receives splits that do not exist.
 
     Raises:
         InputError: fractions or folds cannot work.
     """
-    if folds:
+    if folds := deal.folds:
+        fold = deal.fold
         if folds < 3 or not 0 <= fold < folds:
             raise InputError(f"dataset manifest: folds: 3 or more and 0 <= fold < folds, but got {folds=}, {fold=}")
-        parts = _partition(entries, folds, seed)
+        parts = _partition(entries, folds, deal.seed)
         names = {fold: "test", (fold + 1) % folds: "val"}
         return [replace(entry, split=names.get(part, "train")) for entry, part in zip(entries, parts, strict=True)]
     if any(entry.split for entry in entries):
@@ -48,7 +55,7 @@ def assign(
                 told = f"one of {', '.join(SPLITS)} expected, but got {entry.split!r}{nearest(entry.split, SPLITS)}"
                 mistakes.add(told, entry.row, column)
         return list(entries)
-    return _deal(entries, fractions, seed)
+    return _by_fractions(entries, deal.fractions, deal.seed)
 
 
 def check_splits(entries: Sequence[Entry], classes: Sequence[str], columns: Columns, mistakes: Mistakes) -> None:
@@ -72,7 +79,7 @@ def check_splits(entries: Sequence[Entry], classes: Sequence[str], columns: Colu
                     mistakes.add(f"split {split!r} has no row where label_{name} is {word}")
 
 
-def _deal(entries: Sequence[Entry], fractions: tuple[float, float, float], seed: int) -> list[Entry]:
+def _by_fractions(entries: Sequence[Entry], fractions: tuple[float, float, float], seed: int) -> list[Entry]:
     if min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise InputError(f"dataset manifest: fractions: three above 0 that add up to 1, but got {list(fractions)}")
     _, val, test = fractions

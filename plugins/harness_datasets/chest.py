@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from harness import Dataset, InputError, Sample, Task, seed_of
+from harness import Dataset, InputError, Sample, seed_of
+from harness_datasets.builders.chest import chest_task
 from harness_datasets.canvas import Ellipse, Shape, Stroke, coverage, encode, power_law_texture
 from harness_datasets.chest_findings import CLASSES, PREVALENCE, Drawn, Lung, Site, draw, kept_free, site
 from harness_datasets.lesions import band
@@ -49,7 +50,7 @@ class Scene:
 
 
 class ChestPhantom(Dataset):
-    """See `harness_datasets.build_chest_phantom` for the parameters."""
+    """See `harness_datasets.builders.chest.build_chest_phantom` for the parameters."""
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self.params = dict(params)
@@ -63,7 +64,7 @@ class ChestPhantom(Dataset):
             raise InputError(f"dataset chest_phantom: difficulty: must be in [0, 1], but is {params['difficulty']}")
         if min(params["images"]) < 4:
             raise InputError(f"dataset chest_phantom: images: 4 a split at least, but got {list(params['images'])}")
-        self.task = Task(classes=CLASSES, image_size=(height, width), mask_kind="outline")
+        self.task = chest_task(image_size=(height, width))
         self._scene = Scene.of(params["difficulty"])
         self._unit = min(height, width) * self._scene.scale
         self._splits = cache(self._samples)

@@ -23,7 +23,7 @@ DIMMEST = 0.6  # of a patient's digits, over full ink
 
 
 class DigitBags(Dataset):
-    """See `harness_datasets.build_digit_bags` and `build_mnist_bags` for the parameters.
+    """See `harness_datasets.builders.digit_bags.build_digit_bags` and `build_mnist_bags` for the parameters.
 
     A bag is a pure function of the parameters, the seed and its number: other numbers of bags leave it as it was.
 

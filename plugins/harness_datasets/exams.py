@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from harness import Dataset, InputError, Sample
-from harness_datasets import exam_task
+from harness_datasets.builders.breasts import exam_task
 from harness_datasets.patients import SIDES, SPLITS, VIEWS
 from harness_datasets.phantom import PhantomMammograms
 
@@ -18,7 +18,7 @@ VERSION = 1
 
 
 class PhantomExams(Dataset):
-    """See `harness_datasets.build_phantom_exams` for the parameters.
+    """See `harness_datasets.builders.breasts.build_phantom_exams` for the parameters.
 
     Patients, images and labels are those of `phantom_mammograms`; what is a unit there is a sample here.
     """

@@ -13,17 +13,16 @@ from pathlib import Path
 import numpy as np
 
 from harness import Dataset, InputError, Sample, Task
-from harness_datasets.assign import assign, check_splits
+from harness_datasets.assign import Deal, assign, check_splits
 from harness_datasets.feature_files import Vectors, read_vectors
 from harness_datasets.manifest import check_multiclass
 from harness_datasets.table import Columns, Entry, Mistakes, inside, read_entries
 
 VERSION = 1
-Deal = tuple[tuple[float, float, float], int, int, int]
 
 
 class FeatureBags(Dataset):
-    """See `harness_datasets.build_feature_bags` for the parameters.
+    """See `harness_datasets.builders.feature_bags.build_feature_bags` for the parameters.
 
     The table is checked at once; files are hashed when the digest is asked for, and read by `read` and by `prepare`,
     which finds all that are damaged.
@@ -44,7 +43,7 @@ class FeatureBags(Dataset):
         if task.kind == "multiclass":
             check_multiclass(entries, mistakes)
         mistakes.raise_if_any()
-        self._entries = assign(entries, columns.split, *deal, mistakes)
+        self._entries = assign(entries, columns.split, deal, mistakes)
         check_splits(self._entries, task.classes, columns, mistakes)
         for entry in self._entries:
             if not entry.image.is_file():

@@ -31,7 +31,7 @@ def read_vectors(content: bytes, suffix: str, key: str, coords: str) -> Vectors:
         content: of the file.
         suffix: of its name.
         key: the data set of an HDF5 file.
-        coords: see `harness_datasets.build_feature_bags`.
+        coords: see `harness_datasets.builders.feature_bags.build_feature_bags`.
 
     Raises:
         ValueError: it is no file of vectors; says what was found.

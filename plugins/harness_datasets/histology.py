@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from harness import Dataset, InputError, Sample, seed_of
-from harness_datasets import histology_task
+from harness_datasets.builders.histology import histology_task
 from harness_datasets.canvas import Ellipse, coverage, power_law_texture
 from harness_datasets.nuclei import CROWDED, STREWN, Kind, Nest, lattice, shape
 
@@ -31,7 +31,7 @@ LEAST_PX = 64
 
 
 class HistologyPhantom(Dataset):
-    """See `harness_datasets.build_histology_phantom` for the parameters.
+    """See `harness_datasets.builders.histology.build_histology_phantom` for the parameters.
 
     A tile is a pure function of the parameters, the seed and its id.
     """

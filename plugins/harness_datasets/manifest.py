@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from harness import Dataset, InputError, Sample, Task
-from harness_datasets.assign import SPLITS, assign, check_splits
+from harness_datasets.assign import SPLITS, Deal, assign, check_splits
 from harness_datasets.files import FileFacts, describe_files, memory_for
 from harness_datasets.images import Fit, bring_layers_to, bring_mask_to, bring_to, decode
 from harness_datasets.mammogram_prep import VERSION as PREPARATION
@@ -25,7 +25,7 @@ VERSION = 1
 
 
 class Manifest(Dataset):
-    """See `harness_datasets.build_manifest` for the parameters.
+    """See `harness_datasets.builders.manifest.build_manifest` for the parameters.
 
     The table is read and checked at once. Files are hashed and their headers read when the digest
     or a split is asked for, and decoded by `read` and by `prepare`, which finds all that are damaged.
@@ -39,11 +39,8 @@ class Manifest(Dataset):
         path: str,
         columns: Columns,
         where: str,
+        deal: Deal,
         fit: Fit,
-        fractions: tuple[float, float, float],
-        folds: int,
-        fold: int,
-        seed: int,
         refuse_colour: bool = False,
         unseen: bool = False,
         mammogram: Mammogram | None = None,
@@ -62,7 +59,7 @@ class Manifest(Dataset):
         if unseen:
             self._entries = [replace(entry, split="test") for entry in entries]
         else:
-            self._entries = assign(entries, columns.split, fractions, folds, fold, seed, mistakes)
+            self._entries = assign(entries, columns.split, deal, mistakes)
             check_splits(self._entries, task.classes, columns, mistakes)
         for entry in self._entries:
             self._check_exists(entry, mistakes)

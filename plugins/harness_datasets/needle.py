@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from harness import InputError, Sample
+from harness_datasets.builders.breasts import CLASSES
 from harness_datasets.canvas import power_law_texture
 from harness_datasets.glyphs import Glyphs, load_glyphs
-from harness_datasets.patients import CLASSES, SyntheticBreasts
+from harness_datasets.patients import SyntheticBreasts
 
 VERSION = 1
 TARGETS = {"benign": 5, "malignant": 3}
@@ -25,7 +26,7 @@ INK = 0.3  # of full ink: where a glyph's outline runs
 
 
 class NeedleDigits(SyntheticBreasts):
-    """See `harness_datasets.build_needle_digits` for the parameters."""
+    """See `harness_datasets.builders.breasts.build_needle_digits` for the parameters."""
 
     def __init__(self, root: Path, params: Mapping[str, Any]) -> None:
         super().__init__("needle_digits", VERSION, params)

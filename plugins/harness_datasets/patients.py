@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from harness import Dataset, InputError, Sample, Task, seed_of
+from harness import Dataset, InputError, Sample, seed_of
+from harness_datasets.builders.breasts import CLASSES, breast_task
 from harness_datasets.canvas import encode
 
-CLASSES = ("benign", "malignant")
 SIDES = ("L", "R")
 VIEWS = ("CC", "MLO")
 SPLITS = ("train", "val", "test")
@@ -46,7 +46,7 @@ class SyntheticBreasts(Dataset):
             raise InputError(f"dataset {name}: marker: {', '.join(CLASSES)} expected, but got {params['marker']!r}")
         if min(params["images"]) < 4:
             raise InputError(f"dataset {name}: images: a patient has 4, but a split is given {min(params['images'])}")
-        self.task = breast_task(params["image_size"])
+        self.task = breast_task(image_size=(height, width))
         self.patients = {split: round(count / 4) for split, count in zip(SPLITS, params["images"], strict=True)}
         self._splits = cache(self._samples)
 
@@ -106,9 +106,3 @@ class SyntheticBreasts(Dataset):
         """Which breasts have the finding: the prevalence exactly, but at least one with and one without."""
         count = min(max(1, round(self.params["prevalence"] * breasts)), breasts - 1)
         return {int(breast) for breast in self.rng("labels", split, name).permutation(breasts)[:count]}
-
-
-def breast_task(image_size: Sequence[int]) -> Task:
-    """Benign and malignant findings of a breast, outlined."""
-    height, width = image_size
-    return Task(classes=CLASSES, unit="breast", image_size=(height, width), mask_kind="outline")

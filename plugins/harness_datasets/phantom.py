@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from harness import InputError, Sample
+from harness_datasets.builders.breasts import CLASSES
 from harness_datasets.canvas import Shape, coverage, power_law_texture
 from harness_datasets.lesions import REACH, Form, Thing, band, thin
-from harness_datasets.patients import CLASSES, SyntheticBreasts
+from harness_datasets.patients import SyntheticBreasts
 
 VERSION = 3
 EXPONENT = 3.0
@@ -55,7 +56,7 @@ class Scene:
 
 
 class PhantomMammograms(SyntheticBreasts):
-    """See `harness_datasets.build_phantom_mammograms` for the parameters."""
+    """See `harness_datasets.builders.breasts.build_phantom_mammograms` for the parameters."""
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         super().__init__("phantom_mammograms", VERSION, params)

@@ -46,7 +46,7 @@ FLOOR_DB = -55.0
 
 
 class SkinUltrasound(Dataset):
-    """See `harness_datasets.build_skin_ultrasound` for the parameters.
+    """See `harness_datasets.builders.skin.build_skin_ultrasound` for the parameters.
 
     Every image holds a dark band and a dark nodule, each beneath the entry echo or above the echo of the fascia, as the
     class says. Seen upside down an image is one of another class: half a turn leaves grey values and power spectrum as

@@ -44,28 +44,9 @@ def as_distribution(scores: Float[Tensor, "b k"], exclusive: bool) -> Float[Tens
     return scores / scores.sum(1, keepdim=True).clamp(min=EPS) if exclusive else scores
 
 
-def link(logits: Float[Tensor, "b k"], exclusive: bool) -> Float[Tensor, "b k"]:
-    """Softmax of exclusive classes, else sigmoid."""
-    return logits.softmax(1) if exclusive else logits.sigmoid()
-
-
 def score_loss(scores: Float[Tensor, "b k"], batch: Batch) -> Float[Tensor, ""]:
     """Binary cross-entropy of the scores of maps."""
     return masked_bce(scores, batch.labels, weights=batch.weights, eps=EPS)
-
-
-def logit_loss(logits: Float[Tensor, "b k"], batch: Batch, exclusive: bool) -> Float[Tensor, ""]:
-    """Cross-entropy, binary unless classes are exclusive; of exclusive ones an image with an unknown label is left out.
-
-    Summed over classes, averaged over images.
-    """
-    if not exclusive:
-        return masked_bce(logits, batch.labels, link="logits", weights=batch.weights)
-    known = ~batch.labels.isnan().any(1)
-    loss = -batch.labels.nan_to_num(0.0) * logits.float().log_softmax(1)
-    if batch.weights is not None:
-        loss = loss * batch.weights
-    return (loss.sum(1) * known).sum() / max(1, len(loss))
 
 
 def map_sum(maps: Float[Tensor, "b k i j"], exponent: float = 1.0) -> Float[Tensor, ""]:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from harness.nn import Backbone, Batch, Model, Output, Pooling, masked_bce
+from harness.nn import Backbone, Batch, Model, Output, Pooling, masked_bce, masked_cross_entropy
 
 EPS = 1e-6
 
@@ -50,7 +50,7 @@ class CNN(Model):
         """Cross-entropy: over exclusive classes, or of each class by itself."""
         assert out.logits is not None
         if self.exclusive:
-            return {"class": _cross_entropy(out.logits, batch)}
+            return {"class": masked_cross_entropy(out.logits, batch.labels, weights=batch.weights)}
         if self.pool_first:
             return {"class": masked_bce(out.logits, batch.labels, link="logits", weights=batch.weights)}
         return {"class": masked_bce(out.probs, batch.labels, weights=batch.weights, eps=EPS)}
@@ -85,12 +85,3 @@ class CNN(Model):
 
 def _cells(maps: Float[Tensor, "b d i j"]) -> Float[Tensor, "b n d"]:
     return maps.flatten(2).transpose(1, 2)
-
-
-def _cross_entropy(logits: Float[Tensor, "b k"], batch: Batch) -> Float[Tensor, ""]:
-    """Over one-hot labels; an image with an unknown label does not count."""
-    known = ~batch.labels.isnan().any(1)
-    loss = -batch.labels.nan_to_num(0.0) * logits.float().log_softmax(1)
-    if batch.weights is not None:
-        loss = loss * batch.weights
-    return (loss.sum(1) * known).sum() / max(1, len(loss))

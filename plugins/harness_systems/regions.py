@@ -76,6 +76,12 @@ def to_pixels(corners: Int[Tensor, "b n 2"], place: Geometry) -> Int[Tensor, "b 
     return torch.stack([(cell.to(exact) / cells * pixels).round().long() for cell, cells, pixels in axes], 2)
 
 
+def boxes_at(corners: Int[Tensor, "b n 2"], place: Geometry) -> Int[Tensor, "b n 4"]:
+    """Boxes of the crops at corners in pixels: x0 y0 x1 y1, half open."""
+    first = corners.flip(2)
+    return torch.cat((first, first + place.crop_px), 2)
+
+
 def take_crops(
     images: Float[Tensor, "b c h w"], corners: Int[Tensor, "b n 2"], crop_px: int
 ) -> Float[Tensor, "b n c y x"]:

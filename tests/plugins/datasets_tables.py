@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from harness_datasets import build_manifest
+from harness_datasets.builders.manifest import build_manifest
 
 COLUMNS = ["image", "patient_id", "label_a", "label_b", "mask_a", "view", "split"]
 

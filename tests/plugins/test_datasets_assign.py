@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from harness.contract.errors import InputError
-from harness_datasets.assign import assign
+from harness_datasets.assign import Deal, assign
 from harness_datasets.table import Entry, Mistakes
 
 FRACTIONS = (0.6, 0.2, 0.2)
@@ -26,7 +26,7 @@ def entries(patients=100, prevalence=0.3, seed=0):
 
 
 def dealt(rows, folds=0, fold=0, seed=0, fractions=FRACTIONS):
-    return assign(rows, "split", fractions, folds, fold, seed, Mistakes(Path("t.csv")))
+    return assign(rows, "split", Deal(fractions, folds, fold, seed), Mistakes(Path("t.csv")))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

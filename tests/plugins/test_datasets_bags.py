@@ -19,7 +19,8 @@ from harness.testing.contracts_data import DatasetLaws
 from harness.trial.bags import read_instances
 from harness.trial.cache import Cache
 from harness.trial.datacheck import full_check
-from harness_datasets import build_digit_bags, build_feature_bags, build_mnist_bags
+from harness_datasets.builders.digit_bags import build_digit_bags, build_mnist_bags
+from harness_datasets.builders.feature_bags import build_feature_bags
 
 WIDTH = 5
 

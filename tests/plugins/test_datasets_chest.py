@@ -11,7 +11,7 @@ from scipy.ndimage import binary_dilation
 from harness.contract.errors import InputError
 from harness.trial.cache import Cache
 from harness.trial.shortcuts import SUSPECT, shortcut_auc
-from harness_datasets import build_chest_phantom
+from harness_datasets.builders.chest import build_chest_phantom
 from harness_datasets.canvas import coverage
 from harness_datasets.chest_findings import CLASSES, PREVALENCE, Lung, draw, site
 

@@ -11,7 +11,8 @@ from scipy.ndimage import binary_dilation
 from harness.contract.errors import InputError
 from harness.trial.cache import Cache
 from harness.trial.shortcuts import SUSPECT, shortcut_auc
-from harness_datasets import build_histology_phantom, build_needle_digits, build_phantom_mammograms
+from harness_datasets.builders.breasts import build_needle_digits, build_phantom_mammograms
+from harness_datasets.builders.histology import build_histology_phantom
 from harness_datasets.canvas import Ellipse, Stroke, coverage, power_law_texture
 from harness_datasets.glyphs import load_glyphs
 from harness_datasets.lesions import Thing

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from harness import InputError
-from harness_datasets import build_manifest
+from harness_datasets.builders.manifest import build_manifest
 from harness_datasets.images import decode
 from harness_datasets.mammogram_prep import Mammogram, Window, find_breast, prepare, side_of, view_of, wall_is_right
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from harness.trial.audit import check_dataset
-from harness_datasets import build_manifest, build_needle_digits
+from harness_datasets.builders.breasts import build_needle_digits
+from harness_datasets.builders.manifest import build_manifest
 
 SETS = {
     "busi": {"labels": ("lesion", "malignant"), "where": "conflict == 0", "mask_kind": "outline"},

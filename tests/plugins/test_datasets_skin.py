@@ -13,7 +13,7 @@ from harness import InputError, Sample
 from harness.contract.masks import LAYERS
 from harness.trial.cache import Cache
 from harness.trial.shortcuts import shortcut_auc
-from harness_datasets import build_skin_ultrasound
+from harness_datasets.builders.skin import build_skin_ultrasound
 from harness_datasets.skin import CLASSES, SkinUltrasound
 
 ROOT = Path()

@@ -12,16 +12,15 @@ from harness.nn import Batch, Model, Output, Pooling
 from harness_systems.patches import PatchGrid
 from harness_systems.patches.tensors import (
     Stitched,
-    bag_loss,
     boxes,
     cut,
     evidence_map,
     flatness,
-    link,
     relative,
     share,
     unfold,
 )
+from harness_systems.scores import link, logit_loss
 
 
 class AMil(Model):
@@ -88,7 +87,7 @@ class AMil(Model):
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """Negative log-likelihood of the images' labels."""
         assert out.logits is not None
-        return {"bag": bag_loss(out.logits, batch, self.exclusive)}
+        return {"bag": logit_loss(out.logits, batch, self.exclusive)}
 
     def explain_layer(self) -> nn.Module:
         """The last convolution's maps of all patches, stitched."""

@@ -9,8 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from harness import Task
-from harness.nn import Backbone, Batch, Model, Output, Phase, Pooling, masked_bce
+from harness.nn import Backbone, Batch, Model, Output, Phase, Pooling
 from harness_systems.ag_cnn.regions import crop_and_resize, heat_map, largest_region
+from harness_systems.scores import link, logit_loss
 
 GLOBAL, LOCAL, FUSION = "global_branch", "local_branch", "fusion"
 _GLOBAL = Phase(name="global", trainable=(GLOBAL,), select_by="val/global/auroc")
@@ -101,9 +102,9 @@ class AGCNN(Model):
                 "attention": heat.new_ones(len(heat), 1),
             }
         return Output(
-            probs=self._link(logits),
+            probs=link(logits, self.exclusive),
             logits=logits,
-            heads={name: self._link(values) for name, values in heads.items()},
+            heads={name: link(values, self.exclusive) for name, values in heads.items()},
             evidence=self._evidence(features),
             parts={**parts, **{f"{name}_logits": values for name, values in heads.items()}},
         )
@@ -145,16 +146,7 @@ class AGCNN(Model):
         """What the global branch would say of an image that looked like the cell all over."""
         with torch.autocast(features.device.type, enabled=False):
             cells = self.global_branch.classifier(features.detach().float().movedim(1, 3))
-        return self._link(cells, 3).movedim(3, 1)
-
-    def _link(self, logits: Tensor, axis: int = 1) -> Tensor:
-        return logits.softmax(axis) if self.exclusive else logits.sigmoid()
+        return link(cells, self.exclusive).movedim(3, 1)
 
     def _loss(self, logits: Float[Tensor, "b k"], batch: Batch) -> Float[Tensor, ""]:
-        if not self.exclusive:
-            return masked_bce(logits, batch.labels, link="logits", weights=batch.weights) / self.classes
-        known = ~batch.labels.isnan().any(1)
-        loss = -batch.labels.nan_to_num(0.0) * logits.float().log_softmax(1)
-        if batch.weights is not None:
-            loss = loss * batch.weights
-        return (loss.sum(1) * known).sum() / max(1, len(loss))
+        return logit_loss(logits, batch, self.exclusive) / (1 if self.exclusive else self.classes)

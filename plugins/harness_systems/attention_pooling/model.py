@@ -16,7 +16,8 @@ from harness import Task
 from harness.nn import Backbone, Batch, Model, Output, Phase, Pooled, Pooling, masked_bce
 from harness_systems.attention_pooling.scorer import PatchScorer, Selection, ends, take, top
 from harness_systems.patches import PatchGrid
-from harness_systems.patches.tensors import bag_loss, boxes, cut, evidence_map, flatness, link, relative, share
+from harness_systems.patches.tensors import boxes, cut, evidence_map, flatness, relative, share
+from harness_systems.scores import link, logit_loss
 
 
 class PooledNetwork(nn.Module):
@@ -123,7 +124,7 @@ class AttentionPooling(Model):
                 weights=None if batch.weights is None else batch.weights.repeat_interleave(number, 0),
             )
         if out.logits is not None:
-            found["pooled"] = bag_loss(out.logits, batch, self.exclusive)
+            found["pooled"] = logit_loss(out.logits, batch, self.exclusive)
         return found
 
     def _scorer_alone(self) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from harness import Task
 from harness.nn import Backbone, Batch, Model, Output
-from harness_systems.class_maps import link, logit_loss
+from harness_systems.scores import link, logit_loss
 
 
 class DMVCNN(Model):

@@ -15,8 +15,6 @@ from harness_systems.class_maps import (
     as_distribution,
     cells_of,
     class_maps,
-    link,
-    logit_loss,
     map_sum,
     score_loss,
     size_of,
@@ -24,7 +22,8 @@ from harness_systems.class_maps import (
 )
 from harness_systems.geometry import Geometry
 from harness_systems.glam import patch_side
-from harness_systems.regions import retrieve_roi, take_crops, to_pixels
+from harness_systems.regions import boxes_at, retrieve_roi, take_crops, to_pixels
+from harness_systems.scores import link, logit_loss
 
 SCALE_WEIGHTS = (0.2, 0.6, 0.2)
 """Of the fine, the middle and the coarse map in their combination."""
@@ -104,7 +103,7 @@ class GLAM(Model):
                 "global_map": combined,
                 "local_map": local_map,
                 "corners": cells,
-                "boxes": torch.cat((corners.flip(2), corners.flip(2) + place.crop_px), 2),
+                "boxes": boxes_at(corners, place),
                 "global_scores": scores,
                 "local_scores": local_scores,
             },

@@ -106,11 +106,8 @@ def assemble(
     global_net = backbone(task.channels)
     if place is None and task.image_size != (0, 0):
         Geometry.of(task.image_size, map_shapes(global_net, task)[0][1:], crop_px).check(crops)
-    cropped = task.channels if crop_channels is None else crop_channels
-    if not 1 <= cropped <= task.channels:
-        raise ValueError(f"`1 <= crop_channels <= {task.channels}` must hold, but got {crop_channels=}.")
-    channels = 3 if replicate_grey and cropped == 1 else cropped
-    local_net = local_backbone(channels)
+    cropped, seen = crop_widths(task, crop_channels, replicate_grey)
+    local_net = local_backbone(seen)
     return GMIC(
         task,
         backbone=global_net,
@@ -121,11 +118,19 @@ def assemble(
         crop_px=crop_px,
         map_l1=map_l1,
         crop_choice=crop_choice,
-        local_channels=channels,
+        local_channels=seen,
         fuse=fuse,
         map_exponent=map_exponent,
         crop_channels=cropped,
     )
+
+
+def crop_widths(task: Task, crop_channels: int | None, replicate_grey: bool) -> tuple[int, int]:
+    """How many channels of the image the crops take, and how many the local network reads."""
+    cropped = task.channels if crop_channels is None else crop_channels
+    if not 1 <= cropped <= task.channels:
+        raise ValueError(f"`1 <= crop_channels <= {task.channels}` must hold, but got {crop_channels=}.")
+    return cropped, 3 if replicate_grey and cropped == 1 else cropped
 
 
 def gmic_facts(

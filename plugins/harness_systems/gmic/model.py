@@ -13,15 +13,14 @@ from harness_systems.class_maps import (
     as_distribution,
     cells_of,
     class_maps,
-    link,
-    logit_loss,
     map_sum,
     score_loss,
     size_of,
     with_channels,
 )
 from harness_systems.geometry import Geometry
-from harness_systems.regions import random_corners, retrieve_roi, take_crops, to_pixels
+from harness_systems.regions import boxes_at, random_corners, retrieve_roi, take_crops, to_pixels
+from harness_systems.scores import link, logit_loss
 
 
 class GMIC(Model):
@@ -98,7 +97,7 @@ class GMIC(Model):
             probs = heads["fusion"] = link(logits, self.exclusive)
         parts = {
             "corners": cells,
-            "boxes": torch.cat((corners.flip(2), corners.flip(2) + place.crop_px), 2),
+            "boxes": boxes_at(corners, place),
             "crops": crops,
             "global_scores": scores,
             "local_logits": local_logits,

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from harness import Task
 from harness.nn import Batch, Model, Output
-from harness_systems.mil.encoders import Instances, bag_loss, bag_output, real
+from harness_systems.mil.encoders import Instances, bag_output, real
+from harness_systems.scores import logit_loss
 
 
 class AttentionMil(Model):
@@ -26,7 +27,7 @@ class AttentionMil(Model):
 
     def __init__(self, task: Task, instances: Instances, pooling: Callable[[int, int], Any]) -> None:
         super().__init__()
-        self._task = task
+        self.exclusive = task.kind == "multiclass"
         self.instances = instances
         self.pooling = pooling(instances.width, 1)
         self.classifier = nn.Linear(instances.width, len(task.classes))
@@ -35,9 +36,9 @@ class AttentionMil(Model):
         """`parts` hold the attention of poolings that have weights."""
         pooled = self.pooling(self.instances(batch), mask=real(batch))
         parts = {} if pooled.weights is None else {"attention": pooled.weights}
-        return bag_output(self._task, self.classifier(pooled.value), parts)
+        return bag_output(self.exclusive, self.classifier(pooled.value), parts)
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """The Bernoulli likelihood of the bag's label."""
         assert out.logits is not None
-        return {"bag": bag_loss(self._task, out.logits, batch)}
+        return {"bag": logit_loss(out.logits, batch, self.exclusive)}

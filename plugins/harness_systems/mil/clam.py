@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from harness import Task
 from harness.nn import Batch, Model, Output
-from harness_systems.mil.encoders import Instances, bag_loss, bag_output, over_instances, real
+from harness_systems.mil.encoders import Instances, bag_output, over_instances, real
+from harness_systems.scores import logit_loss
 
 MARGIN = 1.0
 TEMPERATURE = 1.0
@@ -68,7 +69,7 @@ class Clam(Model):
     ) -> None:
         super().__init__()
         classes = len(task.classes)
-        self._task, self._clustered, self._subtyping = task, clustered, subtyping
+        self.exclusive, self._clustered, self._subtyping = task.kind == "multiclass", clustered, subtyping
         self._bag_weight, self._clustering_loss = bag_weight, clustering_loss
         self._many = branches == "multiple"
         self.instances = instances
@@ -87,13 +88,13 @@ class Clam(Model):
         else:
             logits = self.classifier(bags[:, 0])
         return bag_output(
-            self._task, logits, {"attention": attention, "attention_raw": raw, "vectors": vectors, "mask": mask}
+            self.exclusive, logits, {"attention": attention, "attention_raw": raw, "vectors": vectors, "mask": mask}
         )
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """The bag's and the clustering's, weighted."""
         assert out.logits is not None
-        bag = bag_loss(self._task, out.logits, batch)
+        bag = logit_loss(out.logits, batch, self.exclusive)
         clustering = self._clustering(out, batch.labels)
         return {"bag": self._bag_weight * bag, "clustering": (1 - self._bag_weight) * clustering}
 

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from harness import Task
 from harness.nn import Batch, Model, Output
-from harness_systems.mil.encoders import Instances, bag_loss, linked, over_instances, real
+from harness_systems.mil.encoders import Instances, over_instances, real
+from harness_systems.scores import link, logit_loss
 
 
 class Dsmil(Model):
@@ -32,7 +33,7 @@ class Dsmil(Model):
     def __init__(self, task: Task, instances: Instances, query_dim: int) -> None:
         super().__init__()
         classes = len(task.classes)
-        self._task = task
+        self.exclusive = task.kind == "multiclass"
         self.instances = instances
         self.score = nn.Linear(instances.width, classes)
         self.query = nn.Sequential(
@@ -52,13 +53,13 @@ class Dsmil(Model):
         bag = self.classifier(bags)[..., 0].float()
         logits = (bag + highest) / 2
         return Output(
-            probs=linked(self._task, logits),
+            probs=link(logits, self.exclusive),
             logits=logits,
-            heads={"bag": linked(self._task, bag), "max": linked(self._task, highest)},
+            heads={"bag": link(bag, self.exclusive), "max": link(highest, self.exclusive)},
             parts={"attention": attention, "bag_logits": bag, "max_logits": highest},
         )
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """Half of each stream's."""
         names = ("bag", "max")
-        return {name: 0.5 * bag_loss(self._task, out.parts[f"{name}_logits"], batch) for name in names}
+        return {name: 0.5 * logit_loss(out.parts[f"{name}_logits"], batch, self.exclusive) for name in names}

@@ -1,4 +1,4 @@
-"""What the systems over bags share: instances to vectors, vectors of a bag to scores and their loss."""
+"""What the systems over bags share: instances to vectors, vectors of a bag to scores."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from harness import Task
-from harness.nn import Batch, Output, masked_bce
+from harness.nn import Batch, Output
 from harness_systems.mil.sizes import LENET_CHANNELS, lenet_cells
+from harness_systems.scores import link
 
 
 class LeNet(nn.Sequential):
@@ -86,25 +87,9 @@ def real(batch: Batch) -> Tensor:
     return batch.mask
 
 
-def linked(task: Task, logits: Float[Tensor, "b k"]) -> Float[Tensor, "b k"]:
-    """Probabilities: a sigmoid each, or a softmax over exclusive classes."""
-    return logits.softmax(1) if task.kind == "multiclass" else logits.sigmoid()
-
-
-def bag_loss(task: Task, logits: Float[Tensor, "b k"], batch: Batch) -> Float[Tensor, ""]:
-    """Cross-entropy of the bags, averaged over the batch; unknown labels do not count, weighted ones count so much."""
-    if task.kind != "multiclass":
-        return masked_bce(logits, batch.labels, link="logits", weights=batch.weights)
-    target = batch.labels.nan_to_num(0.0)
-    known = (~batch.labels.isnan()).all(1).float()
-    counts = known if batch.weights is None else known * (batch.weights * target).sum(1)
-    each = -(target * logits.float().log_softmax(1)).sum(1)
-    return (each * counts).sum() / max(1, len(target))
-
-
-def bag_output(task: Task, logits: Float[Tensor, "b k"], parts: dict[str, Any]) -> Output:
+def bag_output(exclusive: bool, logits: Float[Tensor, "b k"], parts: dict[str, Any]) -> Output:
     """Scores of a bag and what is worth showing of it."""
-    return Output(probs=linked(task, logits.float()), logits=logits, parts=parts)
+    return Output(probs=link(logits, exclusive), logits=logits, parts=parts)
 
 
 def over_instances(scores: Float[Tensor, "b n w"], mask: Tensor) -> Float[Tensor, "b n w"]:

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from harness import Task
 from harness.nn import Batch, Model, Output
-from harness_systems.mil.encoders import Instances, bag_loss, bag_output, real
+from harness_systems.mil.encoders import Instances, bag_output, real
 from harness_systems.mil.nystrom import NystromAttention
+from harness_systems.scores import logit_loss
 
 
 class Layer(nn.Module):
@@ -63,7 +64,7 @@ class TransMil(Model):
 
     def __init__(self, task: Task, instances: Instances, attentions: tuple[NystromAttention, NystromAttention]) -> None:
         super().__init__()
-        self._task, dim = task, instances.width
+        self.exclusive, dim = task.kind == "multiclass", instances.width
         self.instances = instances
         self.token = nn.Parameter(torch.randn(1, dim))
         self.first, self.second = (Layer(attention, dim) for attention in attentions)
@@ -75,12 +76,12 @@ class TransMil(Model):
         """It has no attention over instances alone to show: two layers mix them."""
         vectors, mask = self.instances(batch), real(batch)
         bags = torch.stack([self._bag(own[there]) for own, there in zip(vectors, mask, strict=True)])
-        return bag_output(self._task, self.classifier(self.norm(bags)), {})
+        return bag_output(self.exclusive, self.classifier(self.norm(bags)), {})
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the bag."""
         assert out.logits is not None
-        return {"bag": bag_loss(self._task, out.logits, batch)}
+        return {"bag": logit_loss(out.logits, batch, self.exclusive)}
 
     def _bag(self, vectors: Float[Tensor, "n d"]) -> Float[Tensor, " d"]:
         tokens = torch.cat([self.token.to(vectors.dtype), squared(vectors)])

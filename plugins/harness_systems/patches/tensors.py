@@ -9,7 +9,6 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from harness.nn import Batch, masked_bce
 from harness_systems.patches import PatchGrid
 
 
@@ -86,19 +85,3 @@ def evidence_map(scores: Float[Tensor, "b n k"], grid: PatchGrid) -> Float[Tenso
     (top, left), (height, width) = grid.corner, grid.area
     below, right = grid.image[0] - top - height, grid.image[1] - left - width
     return functional.pad(enlarged, (left, right, top, below))
-
-
-def link(logits: Float[Tensor, "*any k"], exclusive: bool) -> Float[Tensor, "*any k"]:
-    """Logits to probabilities: softmax where exactly one class holds, else a sigmoid each."""
-    return logits.float().softmax(-1) if exclusive else logits.float().sigmoid()
-
-
-def bag_loss(logits: Float[Tensor, "b k"], batch: Batch, exclusive: bool) -> Float[Tensor, ""]:
-    """Cross-entropy with the images' labels; what is unknown does not count."""
-    if not exclusive:
-        return masked_bce(logits, batch.labels, link="logits", weights=batch.weights)
-    known = ~batch.labels.isnan().any(1)
-    loss = -batch.labels.nan_to_num(0.0) * logits.float().log_softmax(1)
-    if batch.weights is not None:
-        loss = loss * batch.weights
-    return (loss.sum(1) * known).sum() / max(1, len(loss))

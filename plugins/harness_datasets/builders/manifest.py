@@ -1,0 +1,147 @@
+"""`manifest`: images that a table lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness import Component, InputError, Task
+
+if TYPE_CHECKING:
+    from harness import Dataset
+    from harness_datasets.mammogram_prep import Mammogram
+
+
+def build_manifest(
+    root: Path,
+    /,
+    *,
+    path: str,
+    labels: tuple[str, ...],
+    image_size: tuple[int, int],
+    channels: Literal[1, 3] = 1,
+    mask_kind: Literal["outline", "circle", "box", "layers", "none"] = "none",
+    kind: Literal["multilabel", "multiclass"] = "multilabel",
+    where: str = "",
+    image: str = "image",
+    group: str = "patient_id",
+    id: str = "",
+    unit: str = "image",
+    split: str = "split",
+    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    folds: int = 0,
+    fold: int = 0,
+    seed: int = 0,
+    fit: Literal["stretch", "pad"] = "stretch",
+    colour: Literal["convert", "refuse"] = "convert",
+    unseen: bool = False,
+    metadata: tuple[str, ...] | None = None,
+    preprocess: Literal["none", "mammogram"] = "none",
+    side: str = "",
+    view: str = "",
+    window_px: tuple[int, int] | None = None,
+) -> Dataset:
+    """Images that a CSV or Parquet table lists: PNG, JPEG, TIFF or DICOM, 8 or 16 bits.
+
+    Args:
+        root: the user's data root; neither table nor images may lie outside.
+        path: of the table, relative to the root; paths inside it are relative to the table.
+        labels: the classes; each has a column `label_<name>` of 1, 0 or nothing (unknown).
+        image_size: height and width in pixels that images are brought to.
+        channels: 1 turns colour into luminance, 3 repeats grey.
+        mask_kind: what the columns `mask_<name>` draw: any value but 0 is inside, but of "layers" grey values
+            255 (the key layer), 128, 64, 32 and 0; "none" leaves them shut.
+        kind: in "multiclass" exactly one label holds.
+        where: which rows to keep, as `conflict == 0 and view in ["CC", "MLO"]`.
+        image: column with the image's path.
+        group: column with the patient; no patient is in two splits.
+        id: column with a unique name; the image's path where "".
+        unit: column that says which images are diagnosed together, or "image".
+        split: column with train, val, tune_loc or test; where the table lacks it, or with "",
+            patients are dealt out by `fractions`, labels balanced.
+        fractions: of train, val and test.
+        folds: from 3 on, patients are dealt out to so many folds whatever the table says.
+        fold: the fold that is the test split, counted from 0; the next one is val.
+        seed: of that deal.
+        fit: stretch images to the size, or keep their aspect and pad with 0.
+        colour: what becomes of an image that has not the number of `channels`: "convert" as they say, or
+            "refuse" it. Grey that is stored as RGB is grey.
+        unseen: the rows are for a model that is trained already, as `harness predict` reads them: all are in
+            the test split, and every column but the image's may be missing (labels are then unknown, and
+            each image is its own patient). Not for a study: there is nothing to train on.
+        metadata: the columns that `harness data check --full` holds against the labels; where not given, every
+            column without another use. Columns that state the finding itself (its count, its grade) are none.
+        preprocess: "mammogram" turns every breast to face right, blackens all but the breast, also where the
+            background is not 0 or has marks burned in, and cuts out a window round it; masks follow.
+        side: column with L or R; where "", the chest wall is found in the image. For `preprocess` only.
+        view: column with CC (centred in the window) or MLO (at its top); as CC where "". For `preprocess` only.
+        window_px: height and width of that window in pixels of the file, as published (2944 x 1920); by default
+            the smallest of the shape of `image_size` that holds the breast, for each image.
+
+    Raises:
+        InputError: with every mistake of the table, each with its row and column.
+    """
+    from harness_datasets.assign import Deal
+    from harness_datasets.manifest import Manifest
+    from harness_datasets.table import Columns
+
+    mammogram = _mammogram(preprocess, image_size, window_px, side or view)
+    units, splits = "" if unit == "image" else unit, "" if folds else split
+    task = manifest_task(
+        labels=labels, image_size=image_size, channels=channels, mask_kind=mask_kind, kind=kind, unit=unit
+    )
+    return Manifest(
+        root,
+        task,
+        path=path,
+        columns=Columns(image, group, labels, mask_kind != "none", id, units, splits, metadata, side, view),
+        where=where,
+        deal=Deal(fractions, folds, fold, seed),
+        fit=fit,
+        refuse_colour=colour == "refuse",
+        unseen=unseen,
+        mammogram=mammogram,
+    )
+
+
+def manifest_task(
+    *,
+    labels: tuple[str, ...],
+    image_size: tuple[int, int],
+    channels: int = 1,
+    mask_kind: Literal["outline", "circle", "box", "layers", "none"] = "none",
+    kind: Literal["multilabel", "multiclass"] = "multilabel",
+    unit: str = "image",
+    **_: Any,
+) -> Task:
+    """What the parameters of a manifest say of its task; the table is not opened."""
+    return Task(
+        kind=kind,
+        classes=tuple(labels),
+        unit=unit,
+        channels=channels,
+        image_size=(image_size[0], image_size[1]),
+        mask_kind=mask_kind,
+    )
+
+
+def _mammogram(
+    preprocess: str, image_size: tuple[int, int], window_px: tuple[int, int] | None, columns: str
+) -> Mammogram | None:
+    """How mammograms are prepared, or that they are not; `columns`, and the window, are for them alone."""
+    from harness_datasets.mammogram_prep import Mammogram
+
+    if preprocess == "none" and (columns or window_px):
+        raise InputError('dataset manifest: side, view and window_px are for preprocess = "mammogram"')
+    if window_px is not None and min(window_px) < 1:
+        raise InputError(f"dataset manifest: window_px: at least 1 pixel high and wide, not {list(window_px)}")
+    size = (image_size[0], image_size[1])
+    return Mammogram(size, window_px and (window_px[0], window_px[1])) if preprocess == "mammogram" else None
+
+
+MANIFEST: Component[Dataset] = Component(
+    name="manifest",
+    build=build_manifest,
+    summary="images listed in a CSV or Parquet table: PNG, JPEG, TIFF, DICOM",
+    task=manifest_task,
+)

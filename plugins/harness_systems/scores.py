@@ -1,0 +1,23 @@
+"""From logits to probabilities and to a loss, whether or not the classes exclude each other."""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor
+
+from harness.nn import Batch, masked_bce, masked_cross_entropy
+
+
+def link(logits: Float[Tensor, "*any k"], exclusive: bool) -> Float[Tensor, "*any k"]:
+    """Softmax of exclusive classes, else a sigmoid each; in fp32."""
+    return logits.float().softmax(-1) if exclusive else logits.float().sigmoid()
+
+
+def logit_loss(logits: Float[Tensor, "b k"], batch: Batch, exclusive: bool) -> Float[Tensor, ""]:
+    """Cross-entropy, binary unless classes are exclusive; of exclusive ones an image with an unknown label is left out.
+
+    Summed over classes, averaged over images.
+    """
+    if exclusive:
+        return masked_cross_entropy(logits, batch.labels, weights=batch.weights)
+    return masked_bce(logits, batch.labels, link="logits", weights=batch.weights)
