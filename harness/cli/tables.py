@@ -31,6 +31,9 @@ VERDICT_COLOURS = {
 }
 
 
+CLAIMED = {"dice": ", Dice", "attention_gap": ", attention gap"}
+
+
 def plain_table(*columns: str, title: str = "", right: Iterable[str] = ()) -> Table:
     """An empty table in the house's look; columns in `right` are aligned to the right."""
     table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, padding=(0, 1))
@@ -219,7 +222,7 @@ def claims_view(rows: Sequence[Mapping[str, Any]], width: int) -> RenderableType
     """
     table = plain_table("the source states", "difference", "here", right=["difference"])
     for row in rows:
-        of = f"{row['better']} against {row['than']}" + (", Dice" if row["metric"] == "dice" else "")
+        of = f"{row['better']} against {row['than']}" + CLAIMED.get(row["metric"], "")
         bounds = {f"auroc_{key}": row[key] for key in ("difference", "difference_low", "difference_high")}
         stated = Text.assemble(row["says"], "\n", (of, "dim"))
         table.add_row(stated, difference(bounds, False, " " if width >= 80 else "\n"), row["verdict"])

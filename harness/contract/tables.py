@@ -97,6 +97,13 @@ See `harness.evidence.candidates`.
 LAYERS = (*KEYS, "unit", "group", "class", "label", "map", "level", "pixels", "peak", "heat", "covered")
 """One row per (image, class, map, level of a layer map); see `harness.evidence.layers.layer_terms`."""
 
+ATTENTION = (*KEYS, "unit", "group", "class", "label", "gap", "patches")
+"""One row per (test image, class it has) with a known mask, of models with attention over patches.
+
+`gap`: mean weight of the patches that the mask touches minus that of the others, null where either are missing;
+`patches`: n, how many are under attention, which the gap scales with the inverse of.
+"""
+
 OWN_HEAD = "output"
 """The `head` of a model's own `probs`; the names of `Output.heads` stand beside it."""
 

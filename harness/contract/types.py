@@ -128,7 +128,7 @@ class Claim:
         says: the claim, in words.
         better: a variant, or `variant/head`.
         than: another.
-        metric: "auroc" or "dice", of the test split.
+        metric: "auroc", "dice" or "attention_gap", of the test split.
     """
 
     says: str

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.contract.tables import FLOOR, OWN_HEAD
 from harness.contract.types import Claim
-from harness.evidence.comparison import Figures, aucs, dices
+from harness.evidence.comparison import Figures, attention_gaps, aucs, dices
 from harness.evidence.statistics import Resamples, interval
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ _BOUNDS = ("difference", "difference_low", "difference_high")
 def claims_table(
     predictions: pd.DataFrame,
     maps: pd.DataFrame | None,
+    attention: pd.DataFrame | None = None,
     *,
     claims: Sequence[Claim],
     classes: Sequence[str],
@@ -43,6 +44,7 @@ def claims_table(
     Args:
         predictions: rows of all confirmed models.
         maps: rows of all confirmed models, or None.
+        attention: rows of `harness.contract.tables.ATTENTION` of all confirmed models, or None.
         claims: what the study file says of its source.
         classes: the classes' names, in order.
         dice: whether masks are outlines, so that Dice is measured.
@@ -66,6 +68,8 @@ def claims_table(
     if dice and maps is not None and len(maps):
         shown = maps[(maps["split"] == "test") & ~maps["map"].str.startswith(FLOOR)]
         figures["dice"] = lambda: dices(shown, drawn, classes)
+    if attention is not None and len(attention):
+        figures["attention_gap"] = lambda: attention_gaps(attention, drawn, classes)
     measured = {name: figures[name]() for name in figures.keys() & asked}
     rows = [_row(claim, measured.get(claim.metric, {})) for claim in claims]
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -101,6 +101,11 @@ def dices(maps: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[
     return _figures(shown.assign(head=heads_of(shown)), drawn, classes, _dice_of)
 
 
+def attention_gaps(rows: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[tuple[str, str], Figures]:
+    """The attention gap of every variant, over the images whose patches both touch the lesion and do not."""
+    return _figures(rows[rows["gap"].notna()].assign(head=OWN_HEAD), drawn, classes, _gap_of)
+
+
 def heads_of(maps: pd.DataFrame) -> Any:
     """The model's own evidence stands beside its own output; an explainer's maps have a row of their own."""
     return maps["map"].where(maps["map"] != OWN_MAP, OWN_HEAD)
@@ -140,6 +145,10 @@ def _per_class(
 
 def _auc_of(rows: pd.DataFrame) -> Statistic:
     return auc(rows["label"].to_numpy(np.float64), rows["score"].to_numpy(np.float64))
+
+
+def _gap_of(rows: pd.DataFrame) -> Statistic:
+    return mean(rows["gap"].to_numpy(np.float64))
 
 
 def _dice_of(rows: pd.DataFrame) -> Statistic:

@@ -4,6 +4,7 @@ The Metric classes of a plugin, the tables and their statistics all stand on the
 no torch, no tables written.
 """
 
+from harness.evidence.attention import attention_gap, touched
 from harness.evidence.boxes import boxes_of, components
 from harness.evidence.calibration import ece
 from harness.evidence.classification import (
@@ -35,6 +36,7 @@ __all__ = [
     "LAYER_FIGURES",
     "Array",
     "accuracy",
+    "attention_gap",
     "auprc",
     "auroc",
     "balanced_accuracy",
@@ -62,4 +64,5 @@ __all__ = [
     "soft_dice",
     "to_arrays",
     "top1",
+    "touched",
 ]

@@ -60,7 +60,9 @@ def claims_columns(table: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
-    text = pd.DataFrame({"statement": table["says"], "metric": table["metric"].map(_NAMES)})
+    text = pd.DataFrame(
+        {"statement": table["says"], "metric": table["metric"].map({**_NAMES, "attention_gap": "attention gap"})}
+    )
     text["difference"] = [_difference(row, "difference") for row in rows]
     text["of"] = [f"{row['better']} ({number(row['value'])}) − {row['than']} ({number(row['other'])})" for row in rows]
     text["here"] = table["verdict"]

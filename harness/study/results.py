@@ -69,6 +69,11 @@ class Results:
         return self.compare(self.plan.baseline)
 
     @cached_property
+    def attention(self) -> pd.DataFrame:
+        """A row a test image and class, of models with attention over patches; see `tables.ATTENTION`."""
+        return self._gather("attention.parquet", tables.ATTENTION)
+
+    @cached_property
     def claims(self) -> pd.DataFrame:
         """A row a statement of the study's source: do these models agree? See `evidence.claims.claims_table`."""
         from harness.evidence.claims import COLUMNS, claims_table
@@ -81,7 +86,7 @@ class Results:
         maps = self.maps if len(self.maps) else None
         return self._cached(
             "claims",
-            lambda: claims_table(self.predictions, maps, claims=self.plan.claims, **options),
+            lambda: claims_table(self.predictions, maps, self.attention, claims=self.plan.claims, **options),
             claims=[asdict(claim) for claim in self.plan.claims],
             **options,
         )

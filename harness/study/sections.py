@@ -37,7 +37,7 @@ class ClaimSection(Strict):
     says: Annotated[str, Field(min_length=1)]
     better: str
     than: str
-    metric: Literal["auroc", "dice"] = "auroc"
+    metric: Literal["auroc", "dice", "attention_gap"] = "auroc"
 
 
 class StudySection(Strict):

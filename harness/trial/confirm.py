@@ -114,6 +114,7 @@ class Examined:
             if images.split.name != "tune_loc":
                 self.record.add_scores(replace(images, name=images.split.name), batch, out)
             if test:
+                self.record.add_attention(images, batch, out)
                 self.overlays.add(batch, out)
                 self.scores.append((Batch(labels=batch.labels, ids=batch.ids), Output(probs=out.probs)))
             yield batch, out

@@ -12,9 +12,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from harness.contract.nn import Batch, Model, Output
-from harness.contract.tables import CANDIDATES, LAYERS, LESIONS, MAPS, OWN_HEAD, PREDICTIONS, SHUFFLED, to_bytes
+from harness.contract.tables import (
+    ATTENTION,
+    CANDIDATES,
+    LAYERS,
+    LESIONS,
+    MAPS,
+    OWN_HEAD,
+    PREDICTIONS,
+    SHUFFLED,
+    to_bytes,
+)
 from harness.contract.types import Task, TrialSpec
-from harness.evidence.functional import layer_terms, map_terms
+from harness.evidence.functional import attention_gap, layer_terms, map_terms, touched
 from harness.trial.finding import Drawn, candidate_rows
 from harness.trial.stage import Images
 
@@ -59,6 +69,18 @@ class Record:
                 elif mask is not None and mask.any():
                     own = layer_terms(saliency[place, k], mask)
                     self._rows["layers"] += [{**row, "map": name, **terms} for terms in own]
+
+    def add_attention(self, data: Images, batch: Batch, out: Output) -> None:
+        """Rows of one batch with masks, of a model that says what patches it attends to."""
+        if batch.targets is None or not {"attention", "boxes"} <= out.parts.keys():
+            return
+        weights, boxes = out.parts["attention"].cpu().double().numpy(), out.parts["boxes"].cpu().long().numpy()
+        masks, known = batch.targets.masks.cpu().numpy(), batch.targets.known.cpu().numpy()
+        for place, keys in enumerate(self._images(data, batch)):
+            for k, row in enumerate(self._classes(keys, batch, place)):
+                if known[place, k] and row["label"] == 1:
+                    gap = attention_gap(weights[place], touched(masks[place, k], boxes[place]))
+                    self._rows["attention"].append({**row, "gap": gap, "patches": len(weights[place])})
 
     def predictions(self) -> pd.DataFrame:
         """The predictions table so far; see `harness.contract.tables.PREDICTIONS`."""
@@ -113,4 +135,5 @@ _TABLES = {
     "lesions": LESIONS,
     "candidates": CANDIDATES,
     "layers": LAYERS,
+    "attention": ATTENTION,
 }

@@ -62,6 +62,17 @@ def test_a_head_is_compared_with_its_own_model():
     assert found["verdict"] == "agrees" and found["value"] > found["other"]
 
 
+def test_an_attention_gap_is_compared_over_patients_and_images_without_one_do_not_count():
+    shown = predictions(squared=1.0, softmax=1.0)
+    rows = shown[shown["label"] == 1].drop(columns=["head", "score"]).assign(patches=8)
+    rows["gap"] = np.where(rows["variant"] == "squared", 0.10, 0.04) + rows.groupby("variant").cumcount() / 1e4
+    rows.loc[rows["id"] == "i1", "gap"] = np.nan
+    wanted = [claim("squared", "softmax", "attention_gap")]
+    found = claims_table(shown, None, rows, classes=CLASSES, claims=wanted).iloc[0]
+    assert found["difference"] == pytest.approx(0.06) and found["verdict"] == "agrees"
+    assert found["value"] == pytest.approx(rows.loc[rows["variant"] == "squared", "gap"].mean())
+
+
 @pytest.mark.parametrize("wanted", [claim("gone", "base"), claim("base", "base/gone"), claim("base", "base", "dice")])
 def test_what_is_not_there_is_not_measured(wanted):
     found = claims_table(predictions(base=1.0), None, classes=CLASSES, claims=[wanted]).iloc[0]

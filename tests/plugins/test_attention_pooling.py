@@ -1,5 +1,8 @@
 """End-to-end attention pooling: what is selected, when, and what learns from it."""
 
+import io
+
+import pandas as pd
 import pytest
 import torch
 
@@ -160,6 +163,22 @@ def test_a_training_killed_between_epochs_goes_on_with_the_same_selection(catalo
         assert [epoch.metrics for epoch in found] == [epoch.metrics for epoch in whole]
     assert "val/attention_entropy" in whole[-1].metrics
     assert not any("scorer/attention" in key for key in whole[-1].metrics)
+
+
+def test_a_confirmed_model_leaves_its_gap_image_by_image(catalog, tmp_path):
+    data = {"use": "histology_phantom", "images": [12, 4, 16], "image_size": [112, 112], "prevalence": 0.6}
+    model = {**SMALL, "patch_px": 16, "highest": 6, "lowest": 20}
+    tree = {"dataset": data, "train": {"epochs": 2, "batch_size": 4, "channels_last": False}, "model": model}
+    spec = TrialSpec(
+        study="s", study_id="s", budget="b", variant="v", variant_id="v", stage="confirm", number=0, seed=0, tree=tree,
+        metrics=("auroc", "attention_gap", "attention_count"),
+    )  # fmt: skip
+    workspace = Workspace(data=tmp_path, cache=tmp_path / "cache", checkpoints=tmp_path / "c", device="cpu")
+    tested = list(run_trial(spec, catalog, workspace))[-1]
+    rows = pd.read_parquet(io.BytesIO(tested.files["attention.parquet"]))
+    assert set(rows["split"]) == {"test"} and set(rows["label"]) == {1} and len(rows) == 10
+    assert rows["gap"].mean() == pytest.approx(tested.metrics["test/attention_gap"])
+    assert set(rows["patches"]) == {tested.metrics["test/attention_count"]}
 
 
 def test_a_selection_of_other_images_is_none():

@@ -8,8 +8,8 @@ import torch
 
 import harness_metrics
 from harness import Task
+from harness.evidence.functional import attention_gap, touched
 from harness.nn import Batch, Output, Targets
-from harness_metrics.attention import attention_gap, touched
 
 TASK = Task(classes=("a", "b"), image_size=(8, 8), mask_kind="outline")
 BOXES = torch.tensor([[0, 0, 4, 4], [4, 0, 8, 4], [0, 4, 4, 8], [4, 4, 8, 8]])

@@ -153,7 +153,7 @@ def _lines(messages: list[str]) -> list[str]:
         (
             'question = "?"',
             'claims = [{ says = "a", better = "plain", than = "plain/global", metric = "f1" }]',
-            "study.claims.0.metric: 'f1' is not one of auroc, dice",
+            "study.claims.0.metric: 'f1' is not one of auroc, dice, attention_gap",
         ),
         # [search], [confirm], [explain]
         ("trials = 4", "trials = 0", "search.trials: must be greater than or equal to 1, found 0"),
