@@ -60,12 +60,10 @@ def claims_columns(table: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
-    text = pd.DataFrame(
-        {"statement": table["says"], "metric": table["metric"].map({**_NAMES, "attention_gap": "attention gap"})}
-    )
+    text = pd.DataFrame({"statement": table["says"], "here": table["verdict"]})
     text["difference"] = [_difference(row, "difference") for row in rows]
-    text["of"] = [f"{row['better']} ({number(row['value'])}) − {row['than']} ({number(row['other'])})" for row in rows]
-    text["here"] = table["verdict"]
+    text["of"] = table["metric"].map({**_NAMES, "attention_gap": "attention gap"})
+    text["between"] = [f"{row['better']} {number(row['value'])} − {row['than']} {number(row['other'])}" for row in rows]
     return text
 
 
