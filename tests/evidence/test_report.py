@@ -15,9 +15,10 @@ import pandas as pd
 import pytest
 
 from harness.contract.tables import OVERLAYS
-from harness.contract.types import Objective, Plan, Sample, Skip, VariantPlan
+from harness.contract.types import Claim, Objective, Plan, Sample, Skip, VariantPlan
 from harness.evidence.accounts import data_card, unknown_masks
 from harness.evidence.calibration import pooled_reliability, reliability_table
+from harness.evidence.claims import claims_table
 from harness.evidence.classification import classification_table
 from harness.evidence.contrasts import comparison_table
 from harness.evidence.figures import overlay_figure, read_overlays
@@ -28,6 +29,10 @@ from harness.evidence.report.charts import p_value
 from harness.evidence.summary import over_runs, runs_table, variant_table
 
 CLASSES = ("benign", "malignant")
+CLAIMS = (
+    Claim(says="GMIC sees more than a blind model", better="gmic", than="blind", metric="auroc"),
+    Claim(says="a blind model sees more", better="blind", than="gmic", metric="auroc"),
+)
 PNG = b"\x89PNG"
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
@@ -86,6 +91,7 @@ def statistics(predictions: pd.DataFrame, maps: pd.DataFrame | None, names: tupl
         "predictions": predictions,
         "variants": variant_table(predictions, maps, **options, heads=True),
         "comparison": comparison_table(predictions, maps, **options),
+        "claims": claims_table(predictions, maps, claims=CLAIMS, classes=CLASSES, resamples=100),
         "runs": runs_table(predictions, maps, classes=CLASSES),
         "classified": over_runs(classification_table(predictions, CLASSES, "multilabel")),
         "reliability": pooled_reliability(reliability_table(predictions, CLASSES)),
@@ -271,6 +277,13 @@ def test_the_answer_follows_from_the_comparison(material: Material, text: str) -
         differs = row["auroc_p_holm"] < 0.05
         assert (f"`{name}` ({number(row['auroc_difference'], signed=True)})" in answer) == differs
         assert p_value(row["auroc_p_holm"]) in text
+
+
+def test_what_the_source_states_stands_there_with_whether_it_holds(folder: Path, text: str) -> None:
+    kept = pd.read_csv(folder / "tables" / "claims.csv")
+    assert kept["verdict"].tolist() == ["agrees", "disagrees"]
+    for claim, verdict in zip(CLAIMS, kept["verdict"], strict=True):
+        assert f"| {claim.says} | {verdict} |" in text
 
 
 def test_lesions_without_an_outline_are_counted(tables, text: str) -> None:
