@@ -12,7 +12,10 @@ _STAGE_STRIDES = {64: (1, 2, 2, 2, 2), 16: (1, 2, 2, 1, 1), 8: (1, 2, 1, 1, 1), 
 
 
 def build_resnet22(channels: int, /, *, stride: Literal[64, 16, 8, 4] = 64, width: int = 16) -> Any:
-    """ResNet-22 of GMIC; `width` is the first stage's, doubled by every later one."""
+    """ResNet-22 of GMIC; `width` is the first stage's, doubled by every later one.
+
+    Of 2 or 3 channels torch 2.14 corrupts its heap on the CPU (stride 16, `train.channels_last`): take 4 or more.
+    """
     from harness_backbones.resnet22 import ResNet22
 
     _check_width(width)
