@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import textwrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.text import Text
@@ -14,11 +14,13 @@ from harness.cli.app import App
 from harness.cli.tables import claims_view, fully_supervised, results_view
 from harness.study.results import Results
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 def rows_of(results: Results, heads: bool, units: bool = False) -> list[dict[str, Any]]:
     """The rows of the study's table, of images or of what is diagnosed; none while nothing is confirmed."""
-    table = results.table(heads=heads, unit=units)
-    return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
+    return _rows(results.table(heads=heads, unit=units))
 
 
 def show_table(app: App, results: Results, heads: bool, units: bool = False) -> None:
@@ -27,8 +29,7 @@ def show_table(app: App, results: Results, heads: bool, units: bool = False) -> 
     rows, console = rows_of(results, heads, units), app.out
     console.print(results_view(results.plan, rows, results.task.classes, missing, console.width))
     if len(results.claims):
-        claims = [{str(key): value for key, value in row.items()} for row in results.claims.to_dict("records")]
-        console.print(claims_view(claims, console.width))
+        console.print(claims_view(_rows(results.claims), console.width))
     if units:
         console.print(Text(f"AUCs are by {results.task.unit}: its score is the mean of its images'."))
     if not results.finished:
@@ -85,12 +86,17 @@ def as_json(results: Results, heads: bool, units: bool = False, **more: Any) -> 
         "folder": str(results.folder),
         "classes": list(results.task.classes),
         "rows": rows_of(results, heads, units),
+        "claims": _rows(results.claims),
         **({"unit": results.task.unit} if units else {}),
         "failed": results.failures(),
         "skipped": {skip.variant: skip.reason for skip in plan.skipped},
         **more,
     }
     return json.dumps(defined(value), indent=2)
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
 
 
 def show_places(app: App, results: Results) -> None:

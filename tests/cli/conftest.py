@@ -24,6 +24,10 @@ question = "Does width matter?"
 baseline = "narrow"
 budget = "quick"
 metrics = ["auroc"]
+claims = [
+  { says = "a wide network above a narrow one", better = "wide", than = "narrow" },
+  { says = "a broken one above all", better = "broken", than = "narrow" },
+]
 
 [dataset]
 use = "squares"

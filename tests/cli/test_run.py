@@ -29,11 +29,12 @@ def words(text: str) -> str:
 
 def test_a_run_ends_with_one_table_and_says_where_everything_is(finished: Any) -> None:
     assert finished.run.exit_code == 0, finished.run.output
-    table = finished.run.stdout[finished.run.stdout.index("A demonstration") :]
+    shown = finished.run.stdout
+    table, ends = shown[shown.index("A demonstration") :].split("the source states")
     rows = [line.split()[0] for line in table.splitlines() if line.startswith((" narrow", " wide"))]
     assert rows == ["narrow", "wide"]
     assert "against narrow" in table and "mean over 2 seeds" in table
-    assert "harness ui" in table and "report.html" in table
+    assert "harness ui" in ends and "report.html" in ends
 
 
 def test_progress_is_told_in_plain_lines_where_there_is_no_terminal(finished: Any) -> None:
@@ -59,10 +60,17 @@ def test_json_is_one_object_and_nothing_else(finished: Any) -> None:
     assert json.loads(finished.harness("study", "show", "tiny", "--json").stdout)["rows"] == value["rows"]
 
 
+def test_what_the_source_states_is_held_against_the_run_where_its_variants_were_run(finished: Any) -> None:
+    (claim,) = json.loads(finished.harness("study", "show", "tiny", "--json").stdout)["claims"]
+    rows = {row["variant"]: row for row in json.loads(finished.harness(*RUN, "--json").stdout)["rows"]}
+    assert claim["better"] == "wide" and claim["difference"] == pytest.approx(rows["wide"]["auroc_difference"])
+    assert "a wide network above a narrow one" in finished.harness("study", "show", "tiny").stdout
+
+
 @pytest.mark.parametrize("width", [60, 100])
 def test_heads_are_rows_beneath_their_variant(finished: Any, width: int) -> None:
     table = finished.harness("study", "show", "tiny", "--heads", width=width).stdout
-    first = [line.split()[0] for line in table.splitlines() if line.strip()]
+    first = [line.split()[0] for line in table.split("the source states")[0].splitlines() if line.strip()]
     assert [name for name in first if name in ("narrow", "wide", "peak", "mean")] == [
         *("narrow", "peak", "mean"),
         *("wide", "peak", "mean"),
