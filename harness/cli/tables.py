@@ -223,6 +223,7 @@ def claims_view(rows: Sequence[Mapping[str, Any]], width: int) -> RenderableType
     table = plain_table("the source states", "difference", "here", right=["difference"])
     for row in rows:
         of = f"{row['better']} against {row['than']}" + CLAIMED.get(row["metric"], "")
+        of += "" if math.isnan(row["n"]) else f", n = {row['n']:.0f} patches"
         bounds = {f"auroc_{key}": row[key] for key in ("difference", "difference_low", "difference_high")}
         stated = Text.assemble(row["says"], "\n", (of, "dim"))
         table.add_row(stated, difference(bounds, False, " " if width >= 80 else "\n"), row["verdict"])

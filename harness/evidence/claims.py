@@ -16,14 +16,15 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "says", "metric", "better", "than", "value", "other", "difference", "difference_low",
-    "difference_high", "verdict",
+    "difference_high", "verdict", "n",
 )  # fmt: skip
 NOTE = (
     "The paired difference on the test split with its 95 % interval over patients, the trained models as they are, not "
     "adjusted for the number of statements. It agrees where the interval lies above 0."
 )
 AGREES, DISAGREES, OPEN, MISSING = "agrees", "disagrees", "not separated", "not measured"
-
+UNEQUAL = "n differs"
+"""Attention gaps scale with 1/n, the number of patches under attention: at different n they tell nothing."""
 
 _BOUNDS = ("difference", "difference_low", "difference_high")
 
@@ -54,8 +55,9 @@ def claims_table(
     Returns:
         `says`, `metric`, `better`, `than`; `value` and `other`, the metric of the two, means over runs; `difference`
         over the runs both have, `_low` and `_high`, 95 % of the bootstrap over patients with the models as they are;
-        `verdict`: "agrees" (the interval lies above 0), "disagrees" (below 0), "not separated" or "not measured" (one
-        of the two was not confirmed, or has no such figure). Not adjusted for the number of claims.
+        `verdict`: "agrees" (the interval lies above 0), "disagrees" (below 0), "not separated", "not measured" (one
+        of the two was not confirmed, or has no such figure) or "n differs" (attention gaps over different numbers of
+        patches); `n`, the patches under attention where the metric is a gap. Not adjusted for the number of claims.
     """
     import pandas as pd
 
@@ -71,19 +73,28 @@ def claims_table(
     if attention is not None and len(attention):
         figures["attention_gap"] = lambda: attention_gaps(attention, drawn, classes)
     measured = {name: figures[name]() for name in figures.keys() & asked}
-    rows = [_row(claim, measured.get(claim.metric, {})) for claim in claims]
+    patches = {} if attention is None else attention.groupby("variant")["patches"].mean().to_dict()
+    rows = [
+        _row(claim, measured.get(claim.metric, {}), patches if claim.metric == "attention_gap" else {})
+        for claim in claims
+    ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _row(claim: Claim, figures: Mapping[tuple[str, str], Figures]) -> dict[str, Any]:
+def _row(
+    claim: Claim, figures: Mapping[tuple[str, str], Figures], patches: Mapping[str, float]
+) -> dict[str, Any]:
     row: dict[str, Any] = {"says": claim.says, "metric": claim.metric, "better": claim.better, "than": claim.than}
-    row |= dict.fromkeys(("value", "other", *_BOUNDS), math.nan) | {"verdict": MISSING}
+    row |= dict.fromkeys(("value", "other", *_BOUNDS), math.nan) | {"verdict": MISSING, "n": math.nan}
     own, other = (figures.get(_model(name)) for name in (claim.better, claim.than))
     if own is None or other is None:
         return row
-    gap = interval(own.minus(other))
     row |= {"value": float(own.over_runs()[0]), "other": float(other.over_runs()[0])}
-    row |= dict(zip(_BOUNDS, (gap.value, gap.low, gap.high), strict=True))
+    counts = {patches.get(_model(name)[0], math.nan) for name in (claim.better, claim.than)} if patches else {math.nan}
+    if len(counts) > 1:
+        return row | {"verdict": UNEQUAL}
+    gap = interval(own.minus(other))
+    row |= dict(zip(_BOUNDS, (gap.value, gap.low, gap.high), strict=True)) | {"n": counts.pop()}
     return row if math.isnan(gap.value) else row | {"verdict": _verdict(gap.low, gap.high)}
 
 

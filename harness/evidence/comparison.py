@@ -102,8 +102,12 @@ def dices(maps: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[
 
 
 def attention_gaps(rows: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[tuple[str, str], Figures]:
-    """The attention gap of every variant, over the images whose patches both touch the lesion and do not."""
-    return _figures(rows[rows["gap"].notna()].assign(head=OWN_HEAD), drawn, classes, _gap_of)
+    """The attention gap of every variant, each over the images of which some of its own patches touch the lesion, not all.
+
+    A model that selects its patches decides by that which images count for it; two models stand on the same
+    resamples of patients, each on its own images.
+    """
+    return _figures(rows.assign(head=OWN_HEAD), drawn, classes, _gap_of)
 
 
 def heads_of(maps: pd.DataFrame) -> Any:

@@ -62,7 +62,8 @@ def claims_columns(table: pd.DataFrame) -> pd.DataFrame:
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
     text = pd.DataFrame({"statement": table["says"], "here": table["verdict"]})
     text["difference"] = [_difference(row, "difference") for row in rows]
-    text["of"] = table["metric"].map({**_NAMES, "attention_gap": "attention gap"})
+    counts = ["" if math.isnan(row["n"]) else f", n = {row['n']:.0f}" for row in rows]
+    text["of"] = table["metric"].map({**_NAMES, "attention_gap": "attention gap"}) + counts
     text["between"] = [f"{row['better']} {number(row['value'])} − {row['than']} {number(row['other'])}" for row in rows]
     return text
 

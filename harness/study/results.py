@@ -88,6 +88,7 @@ class Results:
             "claims",
             lambda: claims_table(self.predictions, maps, self.attention, claims=self.plan.claims, **options),
             claims=[asdict(claim) for claim in self.plan.claims],
+            columns=list(COLUMNS),
             **options,
         )
 

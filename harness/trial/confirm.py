@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from jaxtyping import Bool
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from harness.contract import seeds
 from harness.contract.catalog import Catalog
@@ -122,7 +123,7 @@ class Examined:
     def explain_some(self, images: Images, count: int) -> None:
         """Records the explainers' maps of so many images."""
         for batch in self._loader(images).evaluation(choose(images, count)):
-            self._explain(images, batch)
+            self._explain(images, batch, run(self.model, batch, self.settings, self.device))
 
     def files(self, tried: Mapping[str, bytes]) -> dict[str, bytes]:
         """The tables and pictures; `tried` are those of the explainers' faithfulness."""
@@ -136,16 +137,23 @@ class Examined:
         if batch.targets is None:
             return
         if out.evidence is not None:
-            self.record.add_maps(images, batch, OWN_MAP, out.evidence)
+            self._add_maps(images, batch, out, OWN_MAP, out.evidence)
         if self.explained is None:
-            self._explain(images, batch)
+            self._explain(images, batch, out)
         for name, maps in self.floors.maps(batch, out):
-            self.record.add_maps(images, batch, name, maps)
+            self._add_maps(images, batch, out, name, maps)
 
-    def _explain(self, images: Images, batch: Batch) -> None:
-        wanted = wanted_maps(images, batch, self.task)
+    def _explain(self, images: Images, batch: Batch, out: Output) -> None:
+        wanted = wanted_maps(images, out, self.task)
         for name, maps in self.explaining.every_class(self.model, batch, wanted) if wanted.any() else ():
-            self.record.add_maps(images, batch, name, maps)
+            self._add_maps(images, batch, out, name, maps)
+
+    def _add_maps(self, images: Images, batch: Batch, out: Output, name: str, maps: Tensor) -> None:
+        """A picture of layers belongs to no class: beside it stands the map of the class that the model says."""
+        if self.task.mask_kind == "layers":
+            said = out.probs.argmax(1).to(maps.device)
+            maps = maps[torch.arange(len(maps)), said][:, None].expand_as(maps)
+        self.record.add_maps(images, batch, name, maps)
 
 
 def _metrics(examined: Examined, spec: TrialSpec, catalog: Catalog, data: ConfirmData) -> dict[str, float]:
@@ -168,11 +176,12 @@ def _metrics_by_unit(examined: Examined, spec: TrialSpec, catalog: Catalog, data
     return score([units], Scorer(catalog, names, data.task, f"test/{data.task.unit}", masks=False))
 
 
-def wanted_maps(images: Images, batch: Batch, task: Task) -> Bool[Tensor, "b k"]:
+def wanted_maps(images: Images, out: Output, task: Task) -> Bool[Tensor, "b k"]:
     """Of which classes of each image an explainer's map is measured: of all, where masks draw lesions.
 
-    A picture of layers is that of the image's class alone, and nothing is fitted to it on tune_loc.
+    Beside a picture of layers it is the map of the class that the model says, and nothing is fitted on tune_loc.
     """
     if task.mask_kind != "layers":
-        return torch.ones_like(batch.labels, dtype=torch.bool)
-    return (batch.labels == 1) & (images.name == "test")
+        return torch.ones_like(out.probs, dtype=torch.bool)
+    said = one_hot(out.probs.argmax(1), out.probs.shape[1]).bool()
+    return said if images.name == "test" else torch.zeros_like(said)

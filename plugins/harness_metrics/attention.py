@@ -53,6 +53,8 @@ class AttentionGap(Metric):
 class AttentionFigure(Metric):
     """A figure of each image's attention weights, averaged over all images.
 
+    Padded instances of a bag do not count; of several branches (classes) the mean is taken.
+
     Args:
         name: "count": n, instances under attention; "entropy": over that of n equal weights, 1 is flat;
             "peak": the highest weight over the mean one, 1 is flat.
@@ -63,10 +65,15 @@ class AttentionFigure(Metric):
         self.reset()
 
     def update(self, output: Output, batch: Batch) -> None:
-        """Adds one batch's `parts["attention"]`, "b n"."""
-        if "attention" in output.parts:
-            for weights in output.parts["attention"].detach().to("cpu", torch.float64).numpy():
-                self._values.append(_figure(self._name, weights))
+        """Adds one batch's `parts["attention"]`, "b n" or "b n w" with w branches."""
+        if "attention" not in output.parts:
+            return
+        weights = output.parts["attention"].detach().to("cpu", torch.float64)
+        weights = weights.reshape(*weights.shape[:2], -1)  # b n w
+        real = torch.ones(weights.shape[:2], dtype=torch.bool) if batch.mask is None else batch.mask.cpu()
+        for own, kept in zip(weights, real, strict=True):
+            branches = own[kept].T.numpy()  # w, real instances
+            self._values.append(float(np.mean([_figure(self._name, branch) for branch in branches])))
 
     def compute(self) -> dict[str, float]:
         """The mean over images."""

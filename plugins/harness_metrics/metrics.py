@@ -100,7 +100,7 @@ class MapMetric(Metric):
 
 
 class LayerMetric(Metric):
-    """A figure of a map beside a picture of layers, averaged over the images that have the class.
+    """A figure of the said class's map beside a picture of layers, averaged over the images that have a class.
 
     Args:
         of: level -> row of `harness.evidence.functional.layer_terms` to a value.
@@ -124,8 +124,10 @@ class LayerMetric(Metric):
             raise ValueError("a metric of maps needs batches with masks.")
         drawn = (batch.targets.masks > 0).any(-1).any(-1)
         counts = (batch.labels == 1) & batch.targets.known & drawn
+        said = output.probs.argmax(1)  # the map is of the class that the model says; the layers are of no class
         for image, k in counts.nonzero().tolist():
-            rows = functional.layer_terms(_numpy(output.evidence[image, k]), _numpy(batch.targets.masks[image, k]))
+            saliency = output.evidence[image, said[image]]
+            rows = functional.layer_terms(_numpy(saliency), _numpy(batch.targets.masks[image, k]))
             self._values[self._classes[k]].append(self._of({row["level"]: row for row in rows}))
 
     def compute(self) -> dict[str, float]:

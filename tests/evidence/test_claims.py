@@ -67,10 +67,22 @@ def test_an_attention_gap_is_compared_over_patients_and_images_without_one_do_no
     rows = shown[shown["label"] == 1].drop(columns=["head", "score"]).assign(patches=8)
     rows["gap"] = np.where(rows["variant"] == "squared", 0.10, 0.04) + rows.groupby("variant").cumcount() / 1e4
     rows.loc[rows["id"] == "i1", "gap"] = np.nan
+    rows.loc[(rows["id"] == "i3") & (rows["variant"] == "softmax"), "gap"] = np.nan  # its patches are its own choice
     wanted = [claim("squared", "softmax", "attention_gap")]
     found = claims_table(shown, None, rows, classes=CLASSES, claims=wanted).iloc[0]
-    assert found["difference"] == pytest.approx(0.06) and found["verdict"] == "agrees"
-    assert found["value"] == pytest.approx(rows.loc[rows["variant"] == "squared", "gap"].mean())
+    means = rows.groupby("variant")["gap"].mean()
+    assert found["value"] == pytest.approx(means["squared"]) and found["other"] == pytest.approx(means["softmax"])
+    assert found["difference"] == pytest.approx(means["squared"] - means["softmax"]) and found["verdict"] == "agrees"
+    assert found["n"] == 8
+
+
+def test_attention_gaps_at_different_n_are_not_compared():
+    shown = predictions(squared=1.0, softmax=1.0)
+    rows = shown[shown["label"] == 1].drop(columns=["head", "score"]).assign(gap=0.1)
+    rows["patches"] = np.where(rows["variant"] == "squared", 4, 8)
+    wanted = [claim("squared", "softmax", "attention_gap")]
+    found = claims_table(shown, None, rows, classes=CLASSES, claims=wanted).iloc[0]
+    assert found["verdict"] == "n differs" and np.isnan(found["difference"])
 
 
 @pytest.mark.parametrize("wanted", [claim("gone", "base"), claim("base", "base/gone"), claim("base", "base", "dice")])

@@ -75,3 +75,20 @@ def test_a_model_without_attention_has_no_figure_of_it():
     metric = harness_metrics.build_attention_gap(TASK)
     metric.update(Output(probs=torch.zeros(1, 2)), Batch(labels=torch.ones(1, 2)))
     assert np.isnan(list(metric.compute().values())).all()
+
+
+def test_padding_and_branches_of_bags_do_not_count_as_instances():
+    attention = torch.tensor([[[0.5, 0.9], [0.5, 0.1], [0.0, 0.0]], [[0.5, 0.5], [0.25, 0.25], [0.25, 0.25]]])
+    mask = torch.tensor([[True, True, False], [True, True, True]])
+    batch = Batch(features=torch.zeros(2, 3, 4), labels=torch.ones(2, 1), mask=mask)
+    output = Output(probs=torch.ones(2, 1), parts={"attention": attention})
+    found = {}
+    for name in ("count", "peak", "entropy"):
+        metric = getattr(harness_metrics, f"build_attention_{name}")(TASK)
+        metric.update(output, batch)
+        found[name] = metric.compute()[""]
+    assert found["count"] == 2.5
+    assert found["peak"] == pytest.approx(((1 + 1.8) / 2 + 1.5) / 2)
+    uneven = -(0.9 * math.log(0.9) + 0.1 * math.log(0.1)) / math.log(2)
+    rest = -(0.5 * math.log(0.5) + 0.5 * math.log(0.25)) / math.log(3)
+    assert found["entropy"] == pytest.approx(((1 + uneven) / 2 + rest) / 2)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
 from harness.contract.catalog import Catalog
+from harness.contract.nn import Batch, Output, Targets
 from harness.contract.tables import FLOOR, from_bytes
-from harness.contract.types import TrialResult, Workspace
+from harness.contract.types import Task, TrialResult, Workspace
+from harness.evidence.layers import hit_rate_1
 from harness.testing.fakes import tiny_spec
 from harness.trial.trial import run_trial
 
@@ -67,3 +70,34 @@ def test_confidence_is_measured_with_either_part_covered(result: TrialResult) ->
         (method, covered) for method in ("darken", "zero") for covered in ("rest", "important")
     }
     assert rows["before"].between(0, 1).all() and rows["after"].between(0, 1).all()
+
+
+def test_the_map_beside_the_layers_is_that_of_the_class_the_model_says() -> None:
+    task = Task(classes=("a", "b"), kind="multiclass", image_size=(4, 4), mask_kind="layers")
+    layers = torch.zeros(1, 2, 4, 4)
+    layers[0, 0, 1] = 255  # the image is of class "a"
+    evidence = torch.zeros(1, 2, 4, 4)
+    evidence[0, 0, 3], evidence[0, 1, 1] = 1.0, 1.0  # the map of "b" hits the key layer, that of "a" the background
+    batch = Batch(
+        images=torch.zeros(1, 1, 4, 4),
+        labels=torch.tensor([[1.0, 0.0]]),
+        targets=Targets(masks=layers, known=torch.ones(1, 2, dtype=torch.bool)),
+    )
+    for probs, score in (([0.9, 0.1], -1.0), ([0.1, 0.9], 3.0)):
+        metric = catalog_metric("hit_rate_1", task)
+        metric.update(Output(probs=torch.tensor([probs]), evidence=evidence), batch)
+        assert metric.compute()["a"] == score
+
+
+def catalog_metric(name: str, task: Task) -> Any:
+    return Catalog.discover().build("metric", name, task)
+
+
+def test_metric_and_table_of_layers_say_the_same(result: TrialResult) -> None:
+    rows = from_bytes(result.files["layers.parquet"])
+    own = rows[(rows["split"] == "test") & (rows["map"] == "native")]
+    by_class = [
+        [hit_rate_1({row["level"]: row for row in image.to_dict("records")}) for _, image in of_class.groupby("id")]
+        for _, of_class in own.groupby("class")
+    ]
+    assert result.metrics["test/hit_rate_1"] == pytest.approx(sum(sum(v) / len(v) for v in by_class) / len(by_class))
