@@ -50,7 +50,7 @@ def layer_terms(saliency: Array, layers: Array) -> list[dict[str, Any]]:
         layers: "h w" of the grey values of LAYERS.
 
     Returns:
-        `level`; `pixels` of it; `peak`, how many of the map's highest pixels lie in it; `heat`, sum of H;
+        `level`; `pixels` of it; `peak`, how many of the map's highest pixels (255 in 8 bits) lie in it; `heat`, sum of H;
         `covered`, for each of TAUS how many of its pixels have H >= tau.
 
     Raises:
@@ -61,7 +61,7 @@ def layer_terms(saliency: Array, layers: Array) -> list[dict[str, Any]]:
         raise ValueError(f"a map must be finite and not negative, but this one spans {values.min()} to {values.max()}.")
     highest = values.max()
     heat = resize_nearest(values / highest if highest > 0 else values, (layers.shape[0], layers.shape[1]))
-    peak = heat == heat.max()
+    peak = np.round(255 * heat) == np.round(255 * heat.max())  # as the source reads them: from maps saved in 8 bits
     rows: list[dict[str, Any]] = []
     for level in LAYERS:
         inside = layers == level

@@ -41,6 +41,12 @@ def test_tied_peaks_are_averaged_and_a_map_of_zeros_ties_everywhere() -> None:
     assert layers.hit_rate_1(of(np.zeros((3, 2)))) == pytest.approx((3 + 2 + 1 + 0 - 1 - 1) / 6)
 
 
+def test_values_that_are_255_in_8_bits_tie_for_the_peak() -> None:
+    saliency = at(2)
+    saliency[0], saliency[4] = 0.4991, 0.498  # 254.5 rounds up to 255, 254.0 does not
+    assert layers.hit_rate_1(of(saliency)) == pytest.approx((3 - 1) / 2)
+
+
 def test_the_key_layer_alone_is_perfect_coverage() -> None:
     found = of(0.3 * (BANDS == 255))
     assert (layers.s_plus(found), layers.s_minus(found)) == (1, 0)
