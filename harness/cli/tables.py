@@ -16,6 +16,7 @@ from harness.contract.catalog import Broken, Provider
 from harness.contract.components import Component, parameters
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan, VariantPlan
+from harness.evidence.markdown import claimed
 from harness.evidence.variance import spread_axes
 from harness.study.progress import repeats
 from harness.study.trees import brief, changes
@@ -29,9 +30,6 @@ VERDICT_COLOURS = {
     "leak": "red",
     "unfit": "red",
 }
-
-
-CLAIMED = {"dice": ", Dice", "attention_gap": ", attention gap"}
 
 
 def plain_table(*columns: str, title: str = "", right: Iterable[str] = ()) -> Table:
@@ -222,8 +220,7 @@ def claims_view(rows: Sequence[Mapping[str, Any]], width: int) -> RenderableType
     """
     table = plain_table("the source states", "difference", "here", right=["difference"])
     for row in rows:
-        of = f"{row['better']} against {row['than']}" + CLAIMED.get(row["metric"], "")
-        of += "" if math.isnan(row["n"]) else f", n = {row['n']:.0f} patches"
+        of = f"{row['better']} against {row['than']}, {claimed(row)}"
         bounds = {f"auroc_{key}": row[key] for key in ("difference", "difference_low", "difference_high")}
         stated = Text.assemble(row["says"], "\n", (of, "dim"))
         table.add_row(stated, difference(bounds, False, " " if width >= 80 else "\n"), row["verdict"])

@@ -122,19 +122,25 @@ class Skip:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """An order that a study's source states, for its own models to agree with or not.
+    """An order, or an equality, that a study's source states, for its own models to agree with or not.
 
     Args:
         says: the claim, in words.
-        better: a variant, or `variant/head`.
+        better: a variant, or `variant/head`; of Dice also `variant/map`, an explainer's by its name.
         than: another.
         metric: "auroc", "dice" or "attention_gap", of the test split.
+        label: of this class alone; "" is the mean over classes.
+        within: the two are equal but for this much; None where they are not said to be.
+        not_below: `better` falls short of `than` by no more than this much; None where that is not what is said.
     """
 
     says: str
     better: str
     than: str
     metric: str
+    label: str = ""
+    within: float | None = None
+    not_below: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What a source states of an order, held against a study's own models: does this run agree?"""
+"""What a source states of an order or an equality, held against a study's own models: does this run agree?"""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = (
-    "says", "metric", "better", "than", "value", "other", "difference", "difference_low",
-    "difference_high", "verdict", "n",
+    "says", "metric", "class", "better", "than", "within", "not_below", "value", "other", "difference",
+    "difference_low", "difference_high", "verdict", "n",
 )  # fmt: skip
 NOTE = (
     "The paired difference on the test split with its 95 % interval over patients, the trained models as they are, not "
-    "adjusted for the number of statements. It agrees where the interval lies above 0."
+    'adjusted for the number of statements. An order agrees where the interval lies above 0, "not below" where it lies '
+    "above minus the margin, an equality where it lies within the margin on either side; they disagree where all of it "
+    "lies beyond. The margins are the study's: sources state none."
 )
 AGREES, DISAGREES, OPEN, MISSING = "agrees", "disagrees", "not separated", "not measured"
 UNEQUAL = "n differs"
 """Attention gaps scale with 1/n, the number of patches under attention: at different n they tell nothing."""
+UNPAIRED = "images differ"
+"""Explainers' maps may be drawn of fewer images than the models' own."""
 
 _BOUNDS = ("difference", "difference_low", "difference_high")
 
@@ -53,11 +57,12 @@ def claims_table(
         seed: of the resampling.
 
     Returns:
-        `says`, `metric`, `better`, `than`; `value` and `other`, the metric of the two, means over runs; `difference`
-        over the runs both have, `_low` and `_high`, 95 % of the bootstrap over patients with the models as they are;
-        `verdict`: "agrees" (the interval lies above 0), "disagrees" (below 0), "not separated", "not measured" (one
-        of the two was not confirmed, or has no such figure) or "n differs" (attention gaps over different numbers of
-        patches); `n`, the patches under attention where the metric is a gap. Not adjusted for the number of claims.
+        `says`, `metric`, `class`, `better`, `than`, `within`, `not_below` as stated; `value` and `other`, the metric
+        of the two, means over runs; `difference` over the runs both have, `_low` and `_high`, 95 % of the bootstrap
+        over patients with the models as they are; `verdict`: "agrees", "disagrees", "not separated" (see `verdict`),
+        "not measured" (one of the two was not confirmed, has no such figure, or there is no such class), "n differs"
+        (attention gaps over different numbers of patches) or "images differ" (maps of different images); `n`, the
+        patches under attention where the metric is a gap. Not adjusted for the number of claims.
     """
     import pandas as pd
 
@@ -75,34 +80,54 @@ def claims_table(
     measured = {name: figures[name]() for name in figures.keys() & asked}
     patches = {} if attention is None else attention.groupby("variant")["patches"].mean().to_dict()
     rows = [
-        _row(claim, measured.get(claim.metric, {}), patches if claim.metric == "attention_gap" else {})
+        _row(claim, measured.get(claim.metric, {}), classes, patches if claim.metric == "attention_gap" else {})
         for claim in claims
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def verdict(claim: Claim, low: float, high: float) -> str:
+    """Whether an interval of a difference agrees with a claim.
+
+    An order: agrees above 0, disagrees below. `within` a margin: agrees where all of the interval lies between minus
+    and plus the margin (equivalence), disagrees where all of it lies outside. `not_below` a margin: agrees above minus
+    the margin, disagrees below it. Else not separated.
+    """
+    if claim.within is not None:
+        inside = -claim.within <= low and high <= claim.within
+        return AGREES if inside else DISAGREES if low > claim.within or high < -claim.within else OPEN
+    least = -(claim.not_below or 0.0)
+    return AGREES if low > least else DISAGREES if high < least else OPEN
+
+
 def _row(
-    claim: Claim, figures: Mapping[tuple[str, str], Figures], patches: Mapping[str, float]
+    claim: Claim,
+    figures: Mapping[tuple[str, str], Figures],
+    classes: Sequence[str],
+    patches: Mapping[str, float],
 ) -> dict[str, Any]:
-    row: dict[str, Any] = {"says": claim.says, "metric": claim.metric, "better": claim.better, "than": claim.than}
+    stated = {name: getattr(claim, name) for name in ("says", "metric", "better", "than")}
+    margins = {
+        name: math.nan if value is None else value
+        for name, value in (("within", claim.within), ("not_below", claim.not_below))
+    }
+    row: dict[str, Any] = {**stated, "class": claim.label, **margins}
     row |= dict.fromkeys(("value", "other", *_BOUNDS), math.nan) | {"verdict": MISSING, "n": math.nan}
     own, other = (figures.get(_model(name)) for name in (claim.better, claim.than))
-    if own is None or other is None:
+    if own is None or other is None or (claim.label and claim.label not in classes):
         return row
-    row |= {"value": float(own.over_runs()[0]), "other": float(other.over_runs()[0])}
+    row |= {"value": float(own.over_runs(claim.label)[0]), "other": float(other.over_runs(claim.label)[0])}
     counts = {patches.get(_model(name)[0], math.nan) for name in (claim.better, claim.than)} if patches else {math.nan}
     if len(counts) > 1:
         return row | {"verdict": UNEQUAL}
-    gap = interval(own.minus(other))
+    if not own.same_images(other):
+        return row | {"verdict": UNPAIRED}
+    gap = interval(own.minus(other, claim.label))
     row |= dict(zip(_BOUNDS, (gap.value, gap.low, gap.high), strict=True)) | {"n": counts.pop()}
-    return row if math.isnan(gap.value) else row | {"verdict": _verdict(gap.low, gap.high)}
+    return row if math.isnan(gap.value) else row | {"verdict": verdict(claim, gap.low, gap.high)}
 
 
 def _model(name: str) -> tuple[str, str]:
     """Variant and head of "variant" or "variant/head"."""
     variant, _, head = name.partition("/")
     return variant, head or OWN_HEAD
-
-
-def _verdict(low: float, high: float) -> str:
-    return AGREES if low > 0 else DISAGREES if high < 0 else OPEN

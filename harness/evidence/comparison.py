@@ -59,11 +59,14 @@ class Figures:
         Raises:
             ValueError: the two were tested on different images.
         """
+        if not self.same_images(other):
+            raise ValueError("two variants were tested on different images; they cannot be compared in pairs.")
         pairs = run_pairs(self.runs, other.runs)
-        for own, base in pairs:
-            if self.images[own] != other.images[base]:
-                raise ValueError("two variants were tested on different images; they cannot be compared in pairs.")
         return average([self.runs[own][key] - other.runs[base][key] for own, base in pairs])
+
+    def same_images(self, other: Figures) -> bool:
+        """Whether all runs that are compared stand on the same images."""
+        return all(self.images[own] == other.images[base] for own, base in run_pairs(self.runs, other.runs))
 
 
 def run_pairs(first: Iterable[Run], second: Iterable[Run]) -> list[tuple[Run, Run]]:
@@ -102,7 +105,7 @@ def dices(maps: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[
 
 
 def attention_gaps(rows: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[tuple[str, str], Figures]:
-    """The attention gap of every variant, each over the images of which some of its own patches touch the lesion, not all.
+    """The attention gap of every variant, over images of which some of its own patches touch the lesion, not all.
 
     A model that selects its patches decides by that which images count for it; two models stand on the same
     resamples of patients, each on its own images.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -62,10 +62,18 @@ def claims_columns(table: pd.DataFrame) -> pd.DataFrame:
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
     text = pd.DataFrame({"statement": table["says"], "here": table["verdict"]})
     text["difference"] = [_difference(row, "difference") for row in rows]
-    counts = ["" if math.isnan(row["n"]) else f", n = {row['n']:.0f}" for row in rows]
-    text["of"] = table["metric"].map({**_NAMES, "attention_gap": "attention gap"}) + counts
+    text["of"] = [claimed(row) for row in rows]
     text["between"] = [f"{row['better']} {number(row['value'])} − {row['than']} {number(row['other'])}" for row in rows]
     return text
+
+
+def claimed(row: Mapping[str, Any]) -> str:
+    """What a claim's difference is of, and by which margin it is judged: `Dice malignant`, `AUC, equal within .020`."""
+    names = {**_NAMES, "attention_gap": "attention gap"}
+    text = names[row["metric"]] + (f" {row['class']}" if row["class"] else "")
+    text += "" if math.isnan(row["n"]) else f", n = {row['n']:.0f}"
+    text += "" if math.isnan(row["within"]) else f", equal within {number(row['within'])}"
+    return text + ("" if math.isnan(row["not_below"]) else f", not below by {number(row['not_below'])}")
 
 
 def _p_value(value: float) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_serializer
+from pydantic import Field, field_validator, model_serializer, model_validator
 
 from harness.contract.types import Objective
 from harness.trial.faithfulness_settings import FaithfulnessSettings
 from harness.trial.settings import Strict
 
 Count = Annotated[int, Field(ge=1)]
+Margin = Annotated[float, Field(gt=0, lt=1)]
 
 
 class ObjectiveSection(Strict):
@@ -32,12 +33,25 @@ class ObjectiveSection(Strict):
 
 
 class ClaimSection(Strict):
-    """An item of [study] claims: the source has `better` above `than` (each a variant, or variant/head)."""
+    """An item of [study] claims: the source has `better` above `than` (each a variant, or variant/head).
+
+    With `within` it has the two equal but for that margin, with `not_below` the first at most that much below the
+    second. `class` names one class; without it the mean over classes is meant.
+    """
 
     says: Annotated[str, Field(min_length=1)]
     better: str
     than: str
     metric: Literal["auroc", "dice", "attention_gap"] = "auroc"
+    label: Annotated[str, Field(alias="class")] = ""
+    within: Margin | None = None
+    not_below: Margin | None = None
+
+    @model_validator(mode="after")
+    def _one_margin(self) -> ClaimSection:
+        if self.within is not None and self.not_below is not None:
+            raise ValueError("`within` says that two are equal, `not_below` that one is no worse: write one of them")
+        return self
 
 
 class StudySection(Strict):

@@ -67,13 +67,16 @@ def test_the_table_fits_and_keeps_every_figure(width: int) -> None:
 @pytest.mark.parametrize("width", [60, 100])
 def test_what_a_source_states_is_shown_with_whether_it_holds_here(width: int) -> None:
     bounds = {"difference": 0.0094, "difference_low": 0.001, "difference_high": 0.017}
-    claim = {"says": "fusion above global", "better": "gmic", "than": "gmic/global", "metric": "auroc"}
+    claim = {"says": "fusion above global", "better": "gmic", "than": "gmic/global", "metric": "auroc", "class": ""}
+    claim |= dict.fromkeys(("n", "within", "not_below"), math.nan)
     missing = dict.fromkeys(bounds, math.nan) | {"verdict": "not measured"}
+    equal = claim | bounds | {"class": "benign", "within": 0.02, "verdict": "agrees"}
     shown = text(
-        claims_view([claim | bounds | {"verdict": "agrees"}, claim | {"metric": "dice"} | missing], width), width
+        claims_view([claim | bounds | {"verdict": "agrees"}, claim | {"metric": "dice"} | missing, equal], width), width
     )
     for part in ("fusion above global", "gmic against gmic/global, Dice", "+.009", "agrees", "not measured"):
         assert part in shown
+    assert "benign, equal within .020" in " ".join(shown.split())
     assert ("[+.001, +.017]" if width == 100 else "+.001..+.017") in shown
     assert max(map(len, shown.splitlines())) <= width
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from harness.contract.types import Claim
-from harness.evidence.claims import claims_table
+from harness.evidence.claims import claims_table, verdict
 from harness.evidence.summary import variant_table
 
 CLASSES = ["lesion"]
@@ -30,8 +32,8 @@ def predictions(**shift: float) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def claim(better: str, than: str, metric: str = "auroc") -> Claim:
-    return Claim(says=f"{better} above {than}", better=better, than=than, metric=metric)
+def claim(better: str, than: str, metric: str = "auroc", **stated: Any) -> Claim:
+    return Claim(says=f"{better} above {than}", better=better, than=than, metric=metric, **stated)
 
 
 def test_an_order_agrees_disagrees_or_is_not_separated():
@@ -85,7 +87,65 @@ def test_attention_gaps_at_different_n_are_not_compared():
     assert found["verdict"] == "n differs" and np.isnan(found["difference"])
 
 
-@pytest.mark.parametrize("wanted", [claim("gone", "base"), claim("base", "base/gone"), claim("base", "base", "dice")])
+@pytest.mark.parametrize(
+    ("low", "high", "within", "not_below"),
+    [
+        (-0.01, 0.01, "agrees", "agrees"),
+        (0.005, 0.015, "agrees", "agrees"),  # separated from 0, and equal for all that matters
+        (-0.01, 0.03, "not separated", "agrees"),
+        (-0.03, 0.01, "not separated", "not separated"),
+        (-0.03, 0.03, "not separated", "not separated"),  # it holds 0, and proves nothing
+        (0.03, 0.05, "disagrees", "agrees"),
+        (-0.05, -0.03, "disagrees", "disagrees"),
+    ],
+)
+def test_an_equality_needs_the_whole_interval_inside_its_margin(low, high, within, not_below):
+    assert verdict(claim("a", "b", within=0.02), low, high) == within
+    assert verdict(claim("a", "b", not_below=0.02), low, high) == not_below
+
+
+def test_the_table_judges_by_the_margin_and_shows_it():
+    table = predictions(base=3.0)
+    table = pd.concat([table, table.assign(variant="twin")])
+    found = claims_table(
+        table, None, classes=CLASSES, claims=[claim("twin", "base", within=0.02), claim("twin", "base")]
+    )
+    assert found["verdict"].tolist() == ["agrees", "not separated"]
+    assert found["within"][0] == 0.02 and found[["within", "not_below"]].isna().sum().tolist() == [1, 2]
+
+
+def test_a_claim_on_one_class_reads_that_class_alone():
+    table = pd.concat([predictions(good=3.0, bad=0.0), predictions(good=0.0, bad=3.0).assign(**{"class": "other"})])
+    wanted = [claim("good", "bad", label="lesion"), claim("good", "bad", label="other"), claim("good", "bad")]
+    found = claims_table(table, None, classes=["lesion", "other"], claims=wanted)
+    assert found["verdict"].tolist()[:2] == ["agrees", "disagrees"]
+    assert found["difference"][2] == pytest.approx(found["difference"][:2].mean())
+    assert found["class"].tolist() == ["lesion", "other", ""]
+
+
+def test_an_explainers_map_is_compared_where_it_was_drawn_of_the_same_images():
+    rows = []
+    for name, overlap, images in (("attention", 8.0, 40), ("gradcam", 4.0, 40), ("occlusion", 2.0, 20)):
+        for image in range(images):
+            rows.append(
+                {"variant": "base", "map": name, "seed": 0, "fold": None, "split": "test", "id": f"i{image}",
+                 "group": f"p{image // 2}", "unit": f"i{image}", "class": "lesion", "label": 1.0, "mask_known": True,
+                 "mask_area": 0.1, "dice_overlap": overlap + image / 100, "dice_sum": 20.0}
+            )  # fmt: skip
+    wanted = [claim("base/attention", "base/gradcam", "dice"), claim("base/gradcam", "base/occlusion", "dice")]
+    found = claims_table(predictions(base=1.0), pd.DataFrame(rows), classes=CLASSES, claims=wanted)
+    assert found["verdict"].tolist() == ["agrees", "images differ"]
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        claim("gone", "base"),
+        claim("base", "base/gone"),
+        claim("base", "base", "dice"),
+        claim("base", "base", label="gone"),
+    ],
+)
 def test_what_is_not_there_is_not_measured(wanted):
     found = claims_table(predictions(base=1.0), None, classes=CLASSES, claims=[wanted]).iloc[0]
     assert found["verdict"] == "not measured" and np.isnan(found["difference"])

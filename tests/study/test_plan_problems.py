@@ -155,6 +155,21 @@ def _lines(messages: list[str]) -> list[str]:
             'claims = [{ says = "a", better = "plain", than = "plain/global", metric = "f1" }]',
             "study.claims.0.metric: 'f1' is not one of auroc, dice, attention_gap",
         ),
+        (
+            'question = "?"',
+            'claims = [{ says = "a", better = "plain", than = "plain/global", within = 0.02, not_below = 0.02 }]',
+            "study.claims.0: `within` says that two are equal, `not_below` that one is no worse: write one of them",
+        ),
+        (
+            'question = "?"',
+            'claims = [{ says = "a", better = "plain", than = "plain/global", within = 0.0 }]',
+            "study.claims.0.within: must be greater than 0, found 0.0",
+        ),
+        (
+            'question = "?"',
+            'claims = [{ says = "a", better = "plain", than = "plain/global", label = "b" }]',
+            "study.claims.0.label: unknown key; allowed are better, class, metric, not_below, says, than, within",
+        ),
         # [search], [confirm], [explain]
         ("trials = 4", "trials = 0", "search.trials: must be greater than or equal to 1, found 0"),
         (
