@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.contract.tables import FLOOR, OWN_HEAD
 from harness.contract.types import Claim
 from harness.evidence.comparison import Figures, attention_gaps, aucs, dices
+from harness.evidence.retraining import retrained_bounds
 from harness.evidence.statistics import Resamples, interval
 
 if TYPE_CHECKING:
@@ -16,21 +17,25 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "says", "metric", "class", "better", "than", "within", "not_below", "value", "other", "difference",
-    "difference_low", "difference_high", "verdict", "n",
+    "difference_low", "difference_high", "retrained_low", "retrained_high", "verdict", "n",
 )  # fmt: skip
 NOTE = (
     "The paired difference on the test split with its 95 % interval over patients, the trained models as they are, not "
     'adjusted for the number of statements. An order agrees where the interval lies above 0, "not below" where it lies '
     "above minus the margin, an equality where it lies within the margin on either side; they disagree where all of it "
-    "lies beyond. The margins are the study's: sources state none."
+    "lies beyond. The margins are the study's: sources state none. Where the verdict does not hold for an interval "
+    'over patients and seeds together it is of "these models": trained again, they may say otherwise.'
 )
 AGREES, DISAGREES, OPEN, MISSING = "agrees", "disagrees", "not separated", "not measured"
+THESE = ", these models"
+"""Behind a verdict that does not allow for training again; see `harness.evidence.retraining`."""
 UNEQUAL = "n differs"
 """Attention gaps scale with 1/n, the number of patches under attention: at different n they tell nothing."""
 UNPAIRED = "images differ"
 """Explainers' maps may be drawn of fewer images than the models' own."""
 
 _BOUNDS = ("difference", "difference_low", "difference_high")
+_RETRAINED = ("retrained_low", "retrained_high")
 
 
 def claims_table(
@@ -59,7 +64,9 @@ def claims_table(
     Returns:
         `says`, `metric`, `class`, `better`, `than`, `within`, `not_below` as stated; `value` and `other`, the metric
         of the two, means over runs; `difference` over the runs both have, `_low` and `_high`, 95 % of the bootstrap
-        over patients with the models as they are; `verdict`: "agrees", "disagrees", "not separated" (see `verdict`),
+        over patients with the models as they are; `retrained_low` and `_high`, 95 % over patients and seeds, NaN of
+        one seed or where nothing was trained; `verdict`: "agrees", "disagrees", "not separated" (see `verdict`), with
+        ", these models" where the wider bounds do not bear it out,
         "not measured" (one of the two was not confirmed, has no such figure, or there is no such class), "n differs"
         (attention gaps over different numbers of patches) or "images differ" (maps of different images); `n`, the
         patches under attention where the metric is a gap. Not adjusted for the number of claims.
@@ -80,7 +87,7 @@ def claims_table(
     measured = {name: figures[name]() for name in figures.keys() & asked}
     patches = {} if attention is None else attention.groupby("variant")["patches"].mean().to_dict()
     rows = [
-        _row(claim, measured.get(claim.metric, {}), classes, patches if claim.metric == "attention_gap" else {})
+        _row(claim, measured.get(claim.metric, {}), classes, drawn, patches if claim.metric == "attention_gap" else {})
         for claim in claims
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -104,6 +111,7 @@ def _row(
     claim: Claim,
     figures: Mapping[tuple[str, str], Figures],
     classes: Sequence[str],
+    drawn: Resamples,
     patches: Mapping[str, float],
 ) -> dict[str, Any]:
     stated = {name: getattr(claim, name) for name in ("says", "metric", "better", "than")}
@@ -112,7 +120,7 @@ def _row(
         for name, value in (("within", claim.within), ("not_below", claim.not_below))
     }
     row: dict[str, Any] = {**stated, "class": claim.label, **margins}
-    row |= dict.fromkeys(("value", "other", *_BOUNDS), math.nan) | {"verdict": MISSING, "n": math.nan}
+    row |= dict.fromkeys(("value", "other", *_BOUNDS, *_RETRAINED), math.nan) | {"verdict": MISSING, "n": math.nan}
     own, other = (figures.get(_model(name)) for name in (claim.better, claim.than))
     if own is None or other is None or (claim.label and claim.label not in classes):
         return row
@@ -122,9 +130,16 @@ def _row(
         return row | {"verdict": UNEQUAL}
     if not own.same_images(other):
         return row | {"verdict": UNPAIRED}
-    gap = interval(own.minus(other, claim.label))
+    resampled = own.minus(other, claim.label)
+    gap, trainings = interval(resampled), own.by_training(other, claim.label)
+    again = retrained_bounds(trainings, resampled, len(drawn.groups))
     row |= dict(zip(_BOUNDS, (gap.value, gap.low, gap.high), strict=True)) | {"n": counts.pop()}
-    return row if math.isnan(gap.value) else row | {"verdict": verdict(claim, gap.low, gap.high)}
+    row |= dict(zip(_RETRAINED, again, strict=True))
+    if math.isnan(gap.value):
+        return row
+    found = verdict(claim, gap.low, gap.high)
+    lasting = found == OPEN or not trainings or verdict(claim, *again) == found
+    return row | {"verdict": found if lasting else found + THESE}
 
 
 def _model(name: str) -> tuple[str, str]:

@@ -64,6 +64,13 @@ class Figures:
         pairs = run_pairs(self.runs, other.runs)
         return average([self.runs[own][key] - other.runs[base][key] for own, base in pairs])
 
+    def by_training(self, other: Figures, key: str = "") -> list[float]:
+        """The difference of each pair of trained models; empty where one of the two is no training of a seed."""
+        pairs = run_pairs(self.runs, other.runs)
+        if any(_axis(run) != "seed" for pair in pairs for run in pair):
+            return []
+        return [float(self.runs[own][key][0] - other.runs[base][key][0]) for own, base in pairs]
+
     def same_images(self, other: Figures) -> bool:
         """Whether all runs that are compared stand on the same images."""
         return all(self.images[own] == other.images[base] for own, base in run_pairs(self.runs, other.runs))

@@ -50,8 +50,8 @@ def layer_terms(saliency: Array, layers: Array) -> list[dict[str, Any]]:
         layers: "h w" of the grey values of LAYERS.
 
     Returns:
-        `level`; `pixels` of it; `peak`, how many of the map's highest pixels (255 in 8 bits) lie in it; `heat`, sum of H;
-        `covered`, for each of TAUS how many of its pixels have H >= tau.
+        `level`; `pixels` of it; `peak`, how many of the map's highest pixels (255 in 8 bits) lie in it; `heat`, sum of
+        H; `covered`, for each of TAUS how many of its pixels have H >= tau.
 
     Raises:
         ValueError: the map has a negative or no finite value.

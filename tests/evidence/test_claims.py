@@ -49,6 +49,18 @@ def test_an_order_agrees_disagrees_or_is_not_separated():
     assert found["difference_low"][0] > 0 > found["difference_high"][1]
 
 
+def test_a_verdict_that_another_seed_would_turn_is_of_these_models():
+    table = predictions(lucky=1.0, base=1.0)
+    gained = (table["variant"] == "lucky") & (table["label"] == 1) & (table["seed"] == 0)
+    table.loc[gained, "score"] += 1  # one of two seeds found the lesion
+    found = claims_table(table, None, classes=CLASSES, claims=[claim("lucky", "base")]).iloc[0]
+    assert found["verdict"] == "agrees, these models"
+    assert found["difference_low"] > 0 > found["retrained_low"]
+    fixed = table.assign(seed=None)[table["seed"] == 0]  # systems that are as they are have no other seed
+    found = claims_table(fixed, None, classes=CLASSES, claims=[claim("lucky", "base")]).iloc[0]
+    assert found["verdict"] == "agrees" and np.isnan(found["retrained_low"])
+
+
 def test_the_difference_to_the_baseline_is_the_leaderboards():
     table = predictions(base=0.5, other=1.0)
     found = claims_table(table, None, classes=CLASSES, claims=[claim("other", "base")]).iloc[0]
@@ -61,7 +73,7 @@ def test_a_head_is_compared_with_its_own_model():
     found = claims_table(
         predictions(gmic=3.0, gmic__local=0.5), None, classes=CLASSES, claims=[claim("gmic", "gmic/local")]
     ).iloc[0]
-    assert found["verdict"] == "agrees" and found["value"] > found["other"]
+    assert found["verdict"].startswith("agrees") and found["value"] > found["other"]
 
 
 def test_an_attention_gap_is_compared_over_patients_and_images_without_one_do_not_count():
@@ -134,7 +146,7 @@ def test_an_explainers_map_is_compared_where_it_was_drawn_of_the_same_images():
             )  # fmt: skip
     wanted = [claim("base/attention", "base/gradcam", "dice"), claim("base/gradcam", "base/occlusion", "dice")]
     found = claims_table(predictions(base=1.0), pd.DataFrame(rows), classes=CLASSES, claims=wanted)
-    assert found["verdict"].tolist() == ["agrees", "images differ"]
+    assert found["verdict"].tolist() == ["agrees, these models", "images differ"]  # one seed tells of no other
 
 
 @pytest.mark.parametrize(
