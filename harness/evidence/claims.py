@@ -85,7 +85,8 @@ def claims_table(
     if attention is not None and len(attention):
         figures["attention_gap"] = lambda: attention_gaps(attention, drawn, classes)
     measured = {name: figures[name]() for name in figures.keys() & asked}
-    patches = {} if attention is None else attention.groupby("variant")["patches"].mean().to_dict()
+    counted = () if attention is None else attention.groupby("variant")["patches"].mean().items()
+    patches = {str(variant): float(number) for variant, number in counted}
     rows = [
         _row(claim, measured.get(claim.metric, {}), classes, drawn, patches if claim.metric == "attention_gap" else {})
         for claim in claims
