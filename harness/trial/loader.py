@@ -27,8 +27,11 @@ from harness.trial.bags import Bags
 from harness.trial.settings import TrainSettings
 from harness.trial.stage import Images
 
-IMAGENET = {1: ([0.449], [0.226]), 3: ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])}
-"""Mean and deviation of ImageNet in [0, 1]; of grey images the mean over its colours."""
+COLLECTIONS = {
+    "imagenet": {1: ([0.449], [0.226]), 3: ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])},
+    "mnist": {1: ([0.1307], [0.3081])},
+}
+"""Mean and deviation in [0, 1] of each channel, by how many there are; ImageNet's of grey images is over colours."""
 
 
 @dataclass
@@ -172,11 +175,19 @@ class Loader:
 
 
 def normalised(images: Float[Tensor, "b c h w"], how: str) -> Float[Tensor, "b c h w"]:
-    """Images in [0, 1], normalised as `TrainSettings.normalise` says."""
+    """Images in [0, 1], normalised as `TrainSettings.normalise` says.
+
+    Raises:
+        ValueError: the collection knows no images of so many channels.
+    """
     if how == "unit":
         return images
-    if how == "imagenet":
-        mean, deviation = (torch.tensor(v, device=images.device)[:, None, None] for v in IMAGENET[images.shape[1]])
+    if how in COLLECTIONS:
+        known, channels = COLLECTIONS[how], images.shape[1]
+        if channels not in known:
+            allowed = " or ".join(map(str, known))
+            raise ValueError(f"normalise = {how!r} is for images of {allowed} channels, and these have {channels}.")
+        mean, deviation = (torch.tensor(v, device=images.device)[:, None, None] for v in known[channels])
         return (images - mean) / deviation
     deviation, mean = torch.std_mean(images, dim=(1, 2, 3), correction=0, keepdim=True)
     return (images - mean) / deviation.clamp_min(1e-5)

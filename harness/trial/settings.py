@@ -100,7 +100,7 @@ class TrainSettings(Strict):
         clip: upper bound of the gradient's norm.
         early_stop: the trial's own rule to end early; it then counts as complete.
         normalise: "image" gives each image zero mean and unit deviation (floor 1e-5), "unit" leaves
-            [0, 1], "imagenet" takes the mean and deviation of that collection.
+            [0, 1], "imagenet" and "mnist" (grey images) take the mean and deviation of that collection.
         channels_last: memory format of images and convolutions.
         shuffle_labels: deals the training images' labels out anew at random: a floor, which has nothing to learn.
     """
@@ -117,7 +117,7 @@ class TrainSettings(Strict):
     amp: Literal["auto", "off", "bf16", "fp16"] = "off"
     clip: Annotated[float, Field(gt=0)] | None = None
     early_stop: EarlyStop | None = None
-    normalise: Literal["image", "unit", "imagenet"] = "image"
+    normalise: Literal["image", "unit", "imagenet", "mnist"] = "image"
     channels_last: bool = True
     shuffle_labels: bool = False
 

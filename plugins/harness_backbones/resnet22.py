@@ -20,11 +20,14 @@ class ResNet22(Backbone):
         channels: of the images.
         width: channels of stem and first stage; each later stage has twice as many.
         strides: of the first block of each stage; (1, 2, 2, 2, 2) is published.
+        xavier: convolutions start from Xavier's normal distribution, not from PyTorch's default.
 
     Source: Shen et al. 2021, Medical Image Analysis 68, 101908; He et al. 2016, "Identity mappings".
     """
 
-    def __init__(self, channels: int, *, width: int = 16, strides: Sequence[int] = (1, 2, 2, 2, 2)) -> None:
+    def __init__(
+        self, channels: int, *, width: int = 16, strides: Sequence[int] = (1, 2, 2, 2, 2), xavier: bool = False
+    ) -> None:
         super().__init__()
         self.stem = nn.Conv2d(channels, width, 7, stride=2, padding=3, bias=False)
         self.pool = nn.MaxPool2d(3, stride=2)
@@ -37,6 +40,9 @@ class ResNet22(Backbone):
         self.features = features
         self.norm = nn.BatchNorm2d(features)
         self.relu = nn.ReLU(inplace=True)
+        for layer in self.modules() if xavier else ():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.xavier_normal_(layer.weight)
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
         """The last stage, normalised and rectified."""

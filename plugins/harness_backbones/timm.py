@@ -61,15 +61,23 @@ class TimmBackbone(Backbone):
 
 
 def build(
-    channels: int, *, model: str, pretrained: bool | str, weights: str | None, out_index: int | None
+    channels: int,
+    *,
+    model: str,
+    pretrained: bool | str,
+    weights: str | None,
+    out_index: int | None,
+    zero_init_last: bool | None,
 ) -> TimmBackbone:
     """A backbone with the weights asked for; see `build_timm`."""
     import timm
 
-    timm_facts(model=model, pretrained=pretrained, weights=weights)  # type: ignore[arg-type]
+    timm_facts(model=model, pretrained=pretrained, weights=weights, zero_init_last=zero_init_last)  # type: ignore[arg-type]
     if not timm.is_model(model.split(".")[0]):
         raise InputError(f"timm has no model named {model!r}{nearest(model, timm.list_models())}")
     options: dict[str, Any] = {"in_chans": channels, "num_classes": 0, "global_pool": ""}
+    if zero_init_last is not None:
+        options["zero_init_last"] = zero_init_last
     if pretrained is True:
         net = stored.from_hub(model, lambda **more: _create(model, **options, **more))
     elif pretrained:

@@ -13,7 +13,7 @@ BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 
 
 class UnitResNet(Backbone):
-    """timm's ResNet of basic blocks with every stride behind the stem set to 1.
+    """timm's ResNet of basic blocks with every stride behind the stem set to 1, every batch-norm starting at 1.
 
     The layers, and so the parameters, are those of the ResNet of this depth without its last layer.
 
@@ -28,7 +28,9 @@ class UnitResNet(Backbone):
         from timm.models.resnet import BasicBlock, ResNet
 
         widths = tuple(width * 2**level for level in range(4))
-        self.net: Any = ResNet(BasicBlock, BLOCKS[depth], in_chans=channels, channels=widths, num_classes=0)
+        self.net: Any = ResNet(
+            BasicBlock, BLOCKS[depth], in_chans=channels, channels=widths, num_classes=0, zero_init_last=False
+        )
         for stage in (self.net.layer2, self.net.layer3, self.net.layer4):
             stage[0].conv1.stride = stage[0].downsample[0].stride = (1, 1)
         self.features, self.stride = widths[-1], 4

@@ -81,5 +81,7 @@ COMPONENT: Component[Any] = Component(
         "pooling are not in it",
         "multi-class maps": "with conv_before_pool one sigmoid a class; pooled scores are divided by their sum",
         "initialisation": "PyTorch's and timm's defaults where there are no weights; the head is always new",
+        "random crops": "none: SaliencyCNNAnalysis also resizes to 260 px and crops 254 px at random sizes (its code, "
+        "not its README)",
     },
 )

@@ -15,7 +15,7 @@ def build_gmic_2019(
     /,
     *,
     backbone: BackboneFactory = use("resnet22"),
-    local_backbone: BackboneFactory = use("timm", model="resnet18"),
+    local_backbone: BackboneFactory = use("timm", model="resnet18", zero_init_last=False),
     pooling: PoolingFactory = use("top_fraction", fraction=0.03),
     local_pooling: PoolingFactory = use("gated_attention", dim=128),
     crops: int = 6,
@@ -78,7 +78,7 @@ COMPONENT: Component[Any] = Component(
     build=build_gmic_2019,
     facts=gmic_2019_facts,
     summary="GMIC of the workshop paper: the mean of global and local scores, no fusion, maps to a tuned power",
-    source="Shen et al. 2019, MLMI, arXiv 1906.02846",
+    source="Shen et al. 2019, MLMI",
     provides=GMIC.provides,
     space={
         "map_weight": {"log10": [-5, -2.8]},
@@ -87,7 +87,10 @@ COMPONENT: Component[Any] = Component(
     },
     tiny=GMIC.tiny,
     assumed={
-        **{key: GMIC.assumed[key] for key in ("crop_px", "constant maps", "random crops", "colour", "initialisation")},
+        **{
+            key: GMIC.assumed[key]
+            for key in ("crop_px", "constant maps", "random crops", "colour", "initialisation", "jitter")
+        },
         "map_weight": "the sum over a map of another size is rescaled by 1380 / cells; 10^-3.9, the middle of the "
         "searched range, where none is given",
         "map_exponent": "1 where none is given, the middle of e^[-1.6, 1.6]; below 1 cells are held at 1e-6 at least, "

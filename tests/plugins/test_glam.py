@@ -44,6 +44,16 @@ def gradients(loss, module):
     return sum(float(value.abs().sum()) for value in found if value is not None)
 
 
+def test_the_default_networks_start_as_the_released_ones(catalog):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = catalog.build("architecture", "glam", Task(classes=TASK.classes))
+    last = model.backbone.blocks[-1][1].conv2.weight  # 256 to 256, 3x3: Xavier's normal over what comes in and goes out
+    assert float(last.detach().std()) == pytest.approx((2 / (2 * 256 * 9)) ** 0.5, rel=0.02)
+    norms = [layer for layer in model.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+    assert all((layer.weight == 1).all() for layer in norms)
+
+
 def test_the_combined_map_weighs_the_middle_scale_three_times_each_other():
     fine, middle, coarse = (torch.full((1, 2, side, side), level) for side, level in ((8, 0.5), (4, 1.0), (2, 0.25)))
     torch.testing.assert_close(combine([fine, middle, coarse]), torch.full((1, 2, 8, 8), 0.2 * 0.5 + 0.6 + 0.2 * 0.25))

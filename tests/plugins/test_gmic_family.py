@@ -51,6 +51,25 @@ def test_a_resnet_with_unit_strides_has_a_map_of_a_quarter_of_the_image(catalog)
     assert [tuple(maps.shape[2:]) for maps in net.stages(torch.zeros(1, 1, 64, 48))] == [(16, 12)] * 4
 
 
+@pytest.mark.parametrize("name", ["gmic", "gmic_2019"])
+def test_the_default_local_network_starts_as_the_released_one(catalog, name):
+    net = catalog.build("architecture", name, Task(classes=TASK.classes)).local_backbone
+    norms = [layer for layer in net.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+    assert len(norms) == 20 and all((layer.weight == 1).all() and (layer.bias == 0).all() for layer in norms)
+    kernel = net.net.layer1[0].conv1.weight  # 64 3x3 kernels: Kaiming over what goes out
+    assert float(kernel.detach().std()) == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.05)
+
+
+def test_timms_own_start_is_left_to_other_networks(catalog):
+    norm = catalog.build("backbone", {"use": "timm", "model": "resnet18"}, 1).net.layer1[0].bn2
+    assert not norm.weight.any()
+
+
+def test_only_a_resnet_has_a_last_norm_to_start_at_zero(catalog):
+    with pytest.raises(InputError, match="`zero_init_last` is of ResNets"):
+        catalog.build("backbone", {"use": "timm", "model": "densenet121", "zero_init_last": False}, 1)
+
+
 def test_in_2019_the_score_is_the_mean_of_the_heads_and_nothing_is_fused(catalog):
     model, images = build(catalog), batch()
     out = model(images)

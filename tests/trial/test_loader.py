@@ -116,6 +116,13 @@ def test_images_are_normalised_as_asked():
     assert normalised(images, "unit") is images
     white = normalised(torch.tensor([0.485, 0.456, 0.406])[None, :, None, None].expand(1, 3, 2, 2), "imagenet")
     torch.testing.assert_close(white, torch.zeros(1, 3, 2, 2))
+    digit = normalised(torch.tensor([0.1307, 0.4388])[:, None, None, None].expand(2, 1, 2, 2), "mnist")
+    torch.testing.assert_close(digit[:, 0, 0, 0], torch.tensor([0.0, 1.0]))
+
+
+def test_a_collection_that_has_no_such_images_is_refused():
+    with pytest.raises(ValueError, match="normalise = 'mnist' is for images of 1 channels, and these have 3"):
+        normalised(torch.rand(1, 3, 2, 2), "mnist")
 
 
 def test_a_constant_image_stays_finite():

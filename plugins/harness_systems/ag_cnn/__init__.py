@@ -99,6 +99,10 @@ COMPONENT: Component[Any] = Component(
         "then the study's objective; of GL together by val/local/auroc",
         "joint schemes": "the losses of all that learns are added with equal weight; the fusion's reaches whatever "
         "learns beside it",
+        "batch size": "one for all phases; the paper has 126 (a caption says 128), 64 and 64 for ResNet-50, and 64, 32 "
+        "and 32 for DenseNet-121",
+        "augmentation": "the study's flips, shifts and scales; the paper resizes to 256 px, crops 224 px at random and "
+        "at random sizes, and flips; its test images are centre crops",
         "exclusive classes": "softmax and cross-entropy; the paper has several labels an image",
         "initialisation": "timm's, unless `backbone` names weights; the paper's is ImageNet",
     },

@@ -144,5 +144,7 @@ COMPONENT: Component[Any] = Component(
         "patch was selected; of the scorer alone its patch scores",
         "background": "not dropped: tiles, not whole slides",
         "layers": "ReLU after the first of two linear layers",
+        "initialisation": "timm's and PyTorch's, unless `scorer` and `backbone` name weights; the source's scorer "
+        "starts from ImageNet",
     },
 )

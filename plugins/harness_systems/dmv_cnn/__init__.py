@@ -68,8 +68,7 @@ COMPONENT: Component[Any] = Component(
     tiny={"backbone": {"use": "resnet22", "stride": 8, "width": 2}, "hidden": 16},
     assumed={
         "sharing": "one ResNet-22 for CC and one for MLO, each for both breasts, average pooling, and of both "
-        "breasts' vectors a layer of 512 with ReLU: with these the network has the 6.13 million weights of the "
-        "recalled table",
+        "breasts' vectors a layer of 512 with ReLU; no source at hand says so",
         "breasts": "one breast at a time, its own vector first: its two scores, where the published network gives "
         "left's and right's at once",
         "missing views": "an absent view's vector is 0; a projection counts where the breast's own view is there, "

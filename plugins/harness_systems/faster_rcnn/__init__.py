@@ -42,7 +42,8 @@ def build_faster_rcnn(
         head: features of the two layers that judge a box.
         anchor_px: side of the smallest anchor; each coarser level's is twice as large. By default 32 px of
             800, in proportion for other lengths of the image's shorter side.
-        proposals: boxes an image that the first stage hands to the second, after suppression.
+        proposals: boxes an image that the first stage hands to the second, after suppression; in training twice
+            as many, as torchvision does.
         samples: of them, how many an image the second stage is trained on, a quarter with a lesion.
         detections: most boxes that are kept of an image.
         least_score: boxes that score no higher are dropped.

@@ -75,7 +75,7 @@ class FasterRCNN(Model):
             batch_size_per_image=256,
             positive_fraction=0.5,
             pre_nms_top_n={"training": 2 * proposals, "testing": proposals},
-            post_nms_top_n={"training": proposals, "testing": proposals},
+            post_nms_top_n={"training": 2 * proposals, "testing": proposals},
             nms_thresh=0.7,
         )
         names = [str(level) for level in range(len(features))]

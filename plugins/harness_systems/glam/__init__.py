@@ -18,7 +18,7 @@ def build_glam(
     task: Task,
     /,
     *,
-    backbone: BackboneFactory = use("resnet22"),
+    backbone: BackboneFactory = use("resnet22", initialisation="xavier_normal"),
     local_backbone: BackboneFactory = use("unit_resnet", depth=34),
     pooling: PoolingFactory = use("top_fraction", fraction=0.03),
     local_pooling: PoolingFactory = use("top_fraction", fraction=0.3),
@@ -143,6 +143,7 @@ COMPONENT: Component[Any] = Component(
         "colour": "all channels of the patch are read; the paper knows grey images only",
         "multi-class": "softmax for the fusion; maps stay one sigmoid a class with binary cross-entropy, and their "
         "scores are divided by their sum",
-        "initialisation": "PyTorch's and timm's defaults",
+        "initialisation": "the default networks start as released, Xavier's normal convolutions and batch-norms "
+        "at 1; heads from PyTorch's default",
     },
 )

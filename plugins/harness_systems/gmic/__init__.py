@@ -21,7 +21,7 @@ def build_gmic(
     /,
     *,
     backbone: BackboneFactory = use("resnet22"),
-    local_backbone: BackboneFactory = use("timm", model="resnet18"),
+    local_backbone: BackboneFactory = use("timm", model="resnet18", zero_init_last=False),
     pooling: PoolingFactory = use("top_fraction", fraction=0.03),
     local_pooling: PoolingFactory = use("gated_attention", dim=128),
     crops: int = 6,
@@ -226,6 +226,9 @@ COMPONENT: Component[Any] = Component(
         "colour": "all channels of an image are cropped; the papers know grey images only",
         "multi-class": "softmax for local and fusion; the map stays one sigmoid a class with binary cross-entropy, "
         "and its scores are divided by their sum",
-        "initialisation": "PyTorch's and timm's defaults",
+        "initialisation": "PyTorch's defaults; of the default local network Kaiming's with every batch-norm at 1, as "
+        "released (`zero_init_last = false`): timm would set the last of each block to 0",
+        "jitter": "none: the window cut from a mammogram stays in place, where the paper's training and test-time "
+        "copies move it by up to 100 px and its borders by up to 100 px; `augment` shifts and scales the whole image",
     },
 )

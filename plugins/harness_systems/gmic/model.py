@@ -37,7 +37,7 @@ class GMIC(Model):
         fuse: a linear layer over both networks' features gives the scores (2021); else their mean does (2019).
         map_exponent: of the maps' cells in their sum; 1 in 2021, searched in 2019.
 
-    Source: Shen et al. 2021, Medical Image Analysis 68, 101908; Shen et al. 2019, MLMI, arXiv 1906.02846.
+    Source: Shen et al. 2021, Medical Image Analysis 68, 101908; Shen et al. 2019, MLMI.
     """
 
     def __init__(

@@ -185,6 +185,8 @@ _TINY = {
     "window_px": 24,
     "stride_px": 20,
 }
+_SPACE = {"system": {"use": "gmic", "crop_channels": 1, "map_l1": {"log10": [-5.5, -3.5]}}}
+"""Of the default system; another one brings ranges of its own, and the window is the classifier's."""
 _ASSUMED = {
     "stride_px": "half a window; neither text says",
     "classifier": "one sigmoid a class on averaged features of a DenseNet-121; it is frozen while the system learns, "
@@ -201,6 +203,7 @@ COMPONENT: Component[Any] = Component(
     source=_SOURCE,
     needs=frozenset({"train_masks"}),
     provides=frozenset({"evidence", "explain_layer"}),
+    space={"patches": {"int": [4, 16], "default": 8}, **_SPACE},
     tiny={**_TINY, "patches": 4},
     assumed={
         **_ASSUMED,
@@ -216,6 +219,7 @@ READY: Component[Any] = Component(
     summary="heat maps of a patch classifier that was trained before, as further channels of another system",
     source=_SOURCE,
     provides=frozenset({"evidence", "explain_layer"}),
+    space=_SPACE,
     tiny={**_TINY, "weights": RANDOM},
     assumed=_ASSUMED,
     xfail={"every_parameter_learns_in_some_phase": "the classifier is ready and stays as it is"},
