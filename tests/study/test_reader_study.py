@@ -51,6 +51,16 @@ def table(results: Results) -> pd.DataFrame:
     return results.variants.set_index("variant")
 
 
+def test_every_budget_is_the_same_study() -> None:
+    settings = Settings(data=DATA, results=Path("results"), cache=Path("cache"))
+    catalog, study = Catalog.discover(), load_study(STUDY)
+    plans = [make_plan(study, catalog, settings, budget=name) for name in (None, "quick", "standard", "paper")]
+    assert {(plan.study_id, tuple(variant.id for variant in plan.variants)) for plan in plans} == {
+        (plans[0].study_id, tuple(variant.id for variant in plans[0].variants))
+    }
+    assert [plan.budget for plan in plans] == ["standard", "quick", "standard", "paper"]
+
+
 @pytest.mark.parametrize(("system", "auc"), PUBLISHED.items())
 def test_a_system_has_its_published_area(table: pd.DataFrame, system: str, auc: float) -> None:
     assert table.loc[system, "auroc"] == pytest.approx(auc, abs=5e-5)

@@ -86,4 +86,6 @@ def test_the_published_settings(catalog: Catalog, tmp_path: Path) -> None:
     assert train["optimiser"]["momentum"] == 0.9
     assert (train["schedule"]["every"], train["schedule"]["factor"]) == (7, 0.1)
     assert (plan.trials, plan.confirm["folds"], len(plan.explain["use"])) == (1, 5, 11)
+    assert plan.explain["faithfulness"]["thresholds"] == [round(0.5 + 0.05 * step, 2) for step in range(10)]
+    assert plan.explain["faithfulness"]["use"] == ["darken", "zero"]
     assert not any(variant.searched for variant in plan.variants)

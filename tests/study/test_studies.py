@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness import Epoch, InputError, Plan, TrialSpec
 from harness.contract.catalog import Catalog
-from harness.contract.types import Workspace
+from harness.contract.types import VariantPlan, Workspace
 from harness.study.plan import make_plan
 from harness.study.settings import Settings
 from harness.study.space import Default, sample
@@ -21,7 +22,9 @@ BAGS = ("mil_aggregators",)
 """Studies whose data set counts bags."""
 FOLDER = Path(__file__).parents[2] / "studies"
 STUDIES = {path.stem: load_study(path) for path in sorted(FOLDER.glob("*.toml"))}
-BUDGETS = [(name, budget) for name, study in STUDIES.items() for budget in study.budgets]
+TRAINED = {name: study for name, study in STUDIES.items() if study.variants}
+"""Without those that only read predictions: reader_study has tests of its own."""
+BUDGETS = [(name, budget) for name, study in TRAINED.items() for budget in study.budgets]
 SMALL = [pair for pair in BUDGETS if pair[1] not in ("paper", "real", "mnist")]
 FEW = {name: "[24, 8, 8]" if name == "saliency_cnn" else "[16, 8, 8]" for name in STUDIES}
 """Images of train, val and test; where there are folds, a patient of each class in each fold."""
@@ -36,24 +39,29 @@ def _plan(name: str, budget: str, data: Path, catalog: Catalog, *overrides: str)
 def _steps(plan: Plan, variants: Collection[str], catalog: Catalog, data: Path, cache: Path) -> None:
     """One epoch, of one step where the data are few, of these variants."""
     for variant in [item for item in plan.variants if item.name in variants]:
-        tree, params = sample(variant.tree, Default(variant.tree))
-        spec = TrialSpec(
-            study=plan.study,
-            study_id=plan.study_id,
-            budget=plan.budget,
-            variant=variant.name,
-            variant_id=variant.id,
-            stage="search",
-            number=0,
-            seed=0,
-            tree=tree,
-            params=params,
-            digest=variant.facts["digest"],
-            plugins=plan.plugins,
-        )
-        epoch = next(run_trial(spec, catalog, Workspace(data=data, cache=cache, device="cpu")))
+        epoch = next(_trial(plan, variant, catalog, data, cache))
         assert isinstance(epoch, Epoch), (variant.name, epoch)
         assert math.isfinite(epoch.metrics["train/loss"]), variant.name
+
+
+def _trial(plan: Plan, variant: VariantPlan, catalog: Catalog, data: Path, cache: Path) -> Iterator[Any]:
+    """The default trial of a variant."""
+    tree, params = sample(variant.tree, Default(variant.tree))
+    spec = TrialSpec(
+        study=plan.study,
+        study_id=plan.study_id,
+        budget=plan.budget,
+        variant=variant.name,
+        variant_id=variant.id,
+        stage="search",
+        number=0,
+        seed=0,
+        tree=tree,
+        params=params,
+        digest=variant.facts["digest"],
+        plugins=plan.plugins,
+    )
+    return run_trial(spec, catalog, Workspace(data=data, cache=cache, device="cpu"))
 
 
 def _few(name: str, counts: str) -> tuple[str, ...]:
@@ -87,6 +95,22 @@ def test_every_study_is_planned_without_a_warning(name: str, budget: str, catalo
 def test_every_variant_takes_a_training_step(name: str, budget: str, catalog: Catalog, tmp_path: Path) -> None:
     plan = _plan(name, budget, tmp_path, catalog, *_few(name, FEW[name]))
     _steps(plan, _new(name, budget), catalog, tmp_path, tmp_path / "cache")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_quick_variant_brings_its_training_loss_down(name: str, catalog: Catalog, tmp_path: Path) -> None:
+    """On one batch, in every phase."""
+    alike = ("train.batch_size=24", "train.augment=[]", "train.schedule={use='constant'}", "train.epochs=12")
+    plan = _plan(name, "quick", tmp_path, catalog, *_few(name, FEW[name])[1:], *alike)
+    for variant in plan.variants:
+        phases: dict[str, list[float]] = {}
+        for epoch in _trial(plan, variant, catalog, tmp_path, tmp_path / "cache"):
+            if isinstance(epoch, Epoch):
+                phases.setdefault(epoch.phase, []).append(epoch.metrics["train/loss"])
+        assert phases, variant.name
+        for phase, losses in phases.items():
+            assert losses[-1] < losses[0], (variant.name, phase, losses)
 
 
 @pytest.mark.slow
@@ -136,6 +160,31 @@ def test_the_paper_budget_is_the_papers(catalog: Catalog, tmp_path: Path) -> Non
     assert gmic.tree["train"]["lr"] == {"log10": [-5.5, -4]}
     assert gmic.tree["model"]["map_l1"] == {"log10": [-5.5, -3.5]}
     assert (plan.trials, plan.search["sampler"]["use"]) == (30, "random")
+    other = _plan("gmic_baselines", "paper", tmp_path, catalog).variants
+    assert gmic.tree["train"] == {key: other[0].tree["train"][key] for key in gmic.tree["train"]}
+    assert (gmic.tree["train"]["tta"], gmic.tree["model"]) == (10, other[0].tree["model"])
+    (old,) = [variant for variant in other if variant.name == "gmic_2019"]
+    assert set(old.searched) == {"train.lr", "model.map_weight", "model.map_exponent", "model.pooling.fraction"}
+    assert old.tree["train"]["lr"] == {"log10": [-5.5, -3.8]}
+
+
+def test_what_a_missing_view_costs_is_measured_from_complete_exams(catalog: Catalog, tmp_path: Path) -> None:
+    missing = {
+        item.name: item.tree["dataset"]["missing"] for item in _plan("dmv_cnn", "standard", tmp_path, catalog).variants
+    }
+    assert {missing["complete"], missing["dmv_cnn"], missing["one_view"]} == {0.0, 0.1, 1.0}
+
+
+@pytest.mark.parametrize("name", [name for name, study in TRAINED.items() if study.base["study"].get("claims")])
+def test_every_claim_is_asked_at_some_budget_and_of_classes_that_are_there(
+    name: str, catalog: Catalog, tmp_path: Path
+) -> None:
+    asked = [_plan(name, budget, tmp_path, catalog) for study, budget in BUDGETS if study == name and budget != "real"]
+    stated = STUDIES[name].base["study"]["claims"]
+    assert {(item["better"], item["than"]) for item in stated} == {(c.better, c.than) for p in asked for c in p.claims}
+    for plan in asked:
+        classes = catalog.build("dataset", plan.tree["dataset"], tmp_path).task.classes
+        assert {claim.label for claim in plan.claims} <= {"", *classes}
 
 
 def test_a_model_that_timm_has_not_is_found_by_the_plan(tmp_path: Path, catalog: Catalog) -> None:
