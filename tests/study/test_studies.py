@@ -98,22 +98,6 @@ def test_every_variant_takes_a_training_step(name: str, budget: str, catalog: Ca
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TRAINED)
-def test_every_quick_variant_brings_its_training_loss_down(name: str, catalog: Catalog, tmp_path: Path) -> None:
-    """On one batch, in every phase."""
-    alike = ("train.batch_size=24", "train.augment=[]", "train.schedule={use='constant'}", "train.epochs=12")
-    plan = _plan(name, "quick", tmp_path, catalog, *_few(name, FEW[name])[1:], *alike)
-    for variant in plan.variants:
-        phases: dict[str, list[float]] = {}
-        for epoch in _trial(plan, variant, catalog, tmp_path, tmp_path / "cache"):
-            if isinstance(epoch, Epoch):
-                phases.setdefault(epoch.phase, []).append(epoch.metrics["train/loss"])
-        assert phases, variant.name
-        for phase, losses in phases.items():
-            assert losses[-1] < losses[0], (variant.name, phase, losses)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "budget"), [pair for pair in BUDGETS if pair[1] == "paper"])
 def test_the_published_size_takes_a_training_step(name: str, budget: str, catalog: Catalog, tmp_path: Path) -> None:
     if name in BAGS:
