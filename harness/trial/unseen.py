@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 SPLIT = "new"
 """The `split` of new images in a predictions table."""
-_COLUMNS = ("image", "group", "id", "unit", "fit", "preprocess", "side", "view", "window_px")
+_COLUMNS = ("image", "group", "id", "unit", "fit", "preprocess", "side", "view", "flipped", "window_px")
 """What a manifest of new images takes over from the one that the model was trained on."""
 Array = npt.NDArray[Any]
 

@@ -30,6 +30,7 @@ BUFFER = 50 / 2944
 """Left free round the breast, over the image's height; not at the chest wall."""
 _SIDES: dict[str, Side] = {"": "", "l": "L", "left": "L", "r": "R", "right": "R"}
 _VIEWS: dict[str, View] = {"": "", "cc": "CC", "mlo": "MLO"}
+_FLIPPED = {"yes": True, "true": True, "1": True, "1.0": True, "no": False, "false": False, "0": False, "0.0": False}
 
 
 @dataclass(frozen=True)
@@ -77,16 +78,18 @@ class Mammogram:
     image_size: tuple[int, int]
     window_px: tuple[int, int] | None = None
 
-    def window(self, image: np.ndarray, side: Side = "", view: View = "") -> tuple[Window, Mask]:
+    def window(self, image: np.ndarray, side: Side = "", view: View = "", flipped: bool = False) -> tuple[Window, Mask]:
         """Where the window lies, and the breast in the image as it is stored, "h w".
 
         Args:
             image: "h w" or "h w c".
             side: right breasts are mirrored; where it is not known, those whose chest wall is on the right.
             view: CC is centred, MLO stands at the top of the window; where it is not known, as CC.
+            flipped: the file holds the mirror image, so that a right breast faces right in it and a left one left
+                (DICOM's horizontal flip). Where the side is not known, the pixels tell that too.
         """
         breast = find_breast(image)
-        mirrored = side == "R" if side else wall_is_right(breast)
+        mirrored = (side == "R") != flipped if side else wall_is_right(breast)
         facing = breast[:, ::-1] if mirrored else breast
         y0, x0, y1, x1 = _with_buffer(facing)
         size = self.window_px or _smallest(y1 - y0, x1 - x0, self.image_size)
@@ -157,6 +160,17 @@ def view_of(text: str) -> View:
     if text.lower() not in _VIEWS:
         raise ValueError(f"CC or MLO expected, but got {text!r}")
     return _VIEWS[text.lower()]
+
+
+def flipped_of(text: str) -> bool:
+    """YES or NO as exam lists write it: as texts, of which even "NO" would be true.
+
+    Raises:
+        ValueError: it is neither; an empty cell does not say that an image was not flipped.
+    """
+    if text.lower() not in _FLIPPED:
+        raise ValueError(f"YES or NO (1 or 0) expected, but got {text!r}")
+    return _FLIPPED[text.lower()]
 
 
 def _threshold(small: npt.NDArray[np.float32]) -> float:

@@ -76,7 +76,8 @@ class Manifest(Dataset):
         ]
         head = [VERSION, self.task.kind, self.task.classes, self.task.channels, self.task.image_size]
         prepared = [[PREPARATION, self._mammogram.window_px]] if self._mammogram else []
-        prepared += [[entry.side, entry.view] for entry in self._entries] if self._mammogram else []
+        if self._mammogram:  # an unflipped image says nothing more than before there was such a column
+            prepared += [[e.side, e.view, *(["flipped"] if e.flipped else [])] for e in self._entries]
         text = json.dumps([head, self.task.mask_kind, self._fit, rows, *prepared])
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -104,7 +105,7 @@ class Manifest(Dataset):
         if self._bits == 16 and image.dtype == np.uint8:
             image = image.astype(np.uint16) * np.uint16(257)
         if self._mammogram:
-            window, breast = self._mammogram.window(image, entry.side, entry.view)
+            window, breast = self._mammogram.window(image, entry.side, entry.view, entry.flipped)
             self._windows[entry.id] = window
             image = prepare(image, window, breast)
         return bring_to(image, self.task.image_size, self.task.channels, self._fit)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from harness import InputError, nearest
-from harness_datasets.mammogram_prep import Side, View, side_of, view_of
+from harness_datasets.mammogram_prep import Side, View, flipped_of, side_of, view_of
 from harness_datasets.where import parse_where
 
 MOST_TOLD = 30
@@ -52,6 +52,7 @@ class Columns:
         metadata: what `Dataset.metadata` gives of a row; None for every further column.
         side: which breast, L or R; it stays metadata too.
         view: CC or MLO; it stays metadata too.
+        flipped: YES where the file holds the mirror image; it stays metadata too.
     """
 
     image: str
@@ -64,6 +65,7 @@ class Columns:
     metadata: tuple[str, ...] | None = None
     side: str = ""
     view: str = ""
+    flipped: str = ""
 
     def further(self, names: Sequence[str]) -> list[str]:
         """The columns that are metadata: those stated, or all that are neither label nor mask nor have a use here."""
@@ -88,6 +90,7 @@ class Entry:
     metadata: Mapping[str, str | float] = field(default_factory=dict)
     side: Side = ""
     view: View = ""
+    flipped: bool = False
 
 
 def read_rows(path: Path) -> tuple[list[str], list[tuple[int, Mapping[str, Any]]]]:
@@ -130,6 +133,7 @@ def read_entries(
             unit=columns.unit if columns.unit in names else "",
             side=columns.side if columns.side in names else "",
             view=columns.view if columns.view in names else "",
+            flipped=columns.flipped if columns.flipped in names else "",
             masks=columns.masks and any(f"mask_{name}" in names for name in columns.labels),
         )
     if columns.masks and not any(f"mask_{name}" in names for name in columns.labels):
@@ -167,10 +171,15 @@ def inside(root: Path, folder: Path, value: str) -> Path | None:
 def _wanted(columns: Columns) -> Iterator[str]:
     yield from (columns.image, columns.group)
     yield from (f"label_{name}" for name in columns.labels)
-    yield from (column for column in (columns.id, columns.unit, columns.side, columns.view) if column)
+    yield from (column for column in _optional(columns) if column)
     yield from columns.metadata or ()
     # The usual name may be absent, one that the study states may not.
     yield from (column for column in (columns.split,) if column not in ("", "split"))
+
+
+def _optional(columns: Columns) -> tuple[str, ...]:
+    """Columns that a study may name or leave; those that it names must be there."""
+    return columns.id, columns.unit, columns.side, columns.view, columns.flipped
 
 
 def _entry(
@@ -217,6 +226,7 @@ def _entry(
         metadata={column: _datum(row.get(column)) for column in further},
         side=known(columns.side, side_of, ""),
         view=known(columns.view, view_of, ""),
+        flipped=known(columns.flipped, flipped_of, False),
     )
 
 

@@ -11,7 +11,16 @@ from PIL import Image
 from harness import InputError
 from harness_datasets.builders.manifest import build_manifest
 from harness_datasets.images import decode
-from harness_datasets.mammogram_prep import Mammogram, Window, find_breast, prepare, side_of, view_of, wall_is_right
+from harness_datasets.mammogram_prep import (
+    Mammogram,
+    Window,
+    find_breast,
+    flipped_of,
+    prepare,
+    side_of,
+    view_of,
+    wall_is_right,
+)
 
 SIZE = (240, 176)
 
@@ -77,8 +86,11 @@ def test_burned_in_marks_and_what_touches_by_a_thread_are_left_out():
     assert not found[10:25, 140:170].any()
     assert not found[118:121, 112:130].any()
     window, breast = Mammogram(SIZE).window(image)
-    assert prepare(image, window, breast).max() < 65535 or not window.mirrored
-    assert not prepare(image, Window(False, 0, 0, *SIZE), breast)[10:25, 140:170].any()
+    assert not window.mirrored, "the marks on the right are no chest wall"
+    prepared = prepare(image, Window(False, 0, 0, *SIZE), breast)
+    assert not prepared[10:25, 140:170].any()
+    assert not prepared[118:121, 120:130].any(), "but for a rim, the wire is gone too"
+    np.testing.assert_array_equal(prepared[true & (image < 65535)], image[true & (image < 65535)])
 
 
 def test_an_image_without_contrast_is_all_breast():
@@ -135,11 +147,39 @@ def test_what_lies_outside_the_image_is_zero():
     assert not Window(False, 9, 9, 2, 2).take(pixels).any()
 
 
-@pytest.mark.parametrize(("read", "texts"), [(side_of, ("L", "right", "")), (view_of, ("cc", "MLO", ""))])
-def test_sides_and_views_are_read_in_either_spelling(read, texts):
-    assert all(read(text) in ("L", "R", "CC", "MLO", "") for text in texts)
+SPELLINGS = [
+    (side_of, {"L": "L", "l": "L", "left": "L", "Left": "L", "R": "R", "r": "R", "RIGHT": "R", "": ""}),
+    (view_of, {"CC": "CC", "cc": "CC", "MLO": "MLO", "mlo": "MLO", "": ""}),
+    (flipped_of, {"YES": True, "yes": True, "1": True, "NO": False, "no": False, "0": False}),
+]
+
+
+@pytest.mark.parametrize(("read", "meant"), SPELLINGS)
+def test_sides_views_and_flips_are_read_in_any_spelling(read, meant):
+    assert {text: read(text) for text in meant} == meant
     with pytest.raises(ValueError, match="expected, but got 'front'"):
         read("front")
+
+
+def test_an_empty_cell_is_no_answer_to_whether_an_image_was_flipped():
+    with pytest.raises(ValueError, match=r"YES or NO \(1 or 0\) expected, but got ''"):
+        flipped_of("")
+
+
+@pytest.mark.parametrize(("side", "flipped", "mirrored"), [("L", 0, 0), ("L", 1, 1), ("R", 0, 1), ("R", 1, 0)])
+def test_an_image_that_was_flipped_already_is_turned_the_other_way(side, flipped, mirrored):
+    """As in the exam lists of GMIC: of flipped exams the left breasts are mirrored."""
+    stored = drawn(half_ellipse(), 0.05, 0.02)
+    stored = stored[:, ::-1] if mirrored else stored
+    window, breast = Mammogram(SIZE).window(stored, side, "CC", bool(flipped))
+    assert window.mirrored == bool(mirrored)
+    assert not wall_is_right(window.take(breast))
+
+
+def test_of_a_breast_whose_side_nobody_knows_the_pixels_tell_whatever_was_flipped():
+    for stored in (drawn(half_ellipse()), drawn(half_ellipse())[:, ::-1]):
+        windows = [Mammogram(SIZE).window(stored, "", "CC", flipped)[0] for flipped in (False, True)]
+        assert windows[0] == windows[1]
 
 
 @pytest.fixture
@@ -162,7 +202,8 @@ def table(tmp_path, monkeypatch):
 
 
 def build(root, **more):
-    return build_manifest(root, path="table.csv", labels=("a",), image_size=(120, 88), mask_kind="outline", **more)
+    given = {"path": "table.csv", "labels": ("a",), "image_size": (120, 88), "mask_kind": "outline"}
+    return build_manifest(root, **{**given, **more})
 
 
 @pytest.mark.parametrize("columns", [{}, {"side": "side", "view": "view"}])
@@ -182,6 +223,53 @@ def test_preparing_makes_another_data_set_and_not_preparing_the_same(table):
     digests = {build(table, preprocess="mammogram", window_px=size).digest for size in (None, (200, 150))}
     assert len(digests | {build(table).digest}) == 3
     assert build(table, preprocess="none").digest == build(table).digest
+
+
+def with_flips(folder, words):
+    """The table with a column that says which files hold the mirror image, and their pixels mirrored."""
+    with (folder / "table.csv").open(newline="") as file:
+        names, *rows = csv.reader(file)
+    for row, word in zip(rows, words, strict=True):
+        if word in ("YES", "1"):
+            for name in (row[0], row[3]):
+                pixels = np.asarray(Image.open(folder / name))
+                Image.fromarray(pixels[:, ::-1]).save(folder / name)
+        row.append(word)
+    with (folder / "flips.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([[*names, "horizontal_flip"], *rows])
+
+
+@pytest.mark.parametrize("words", [("YES", "YES", "NO", "NO", "NO", "NO"), ("1", "1", "0", "0", "0", "0")])
+def test_flipped_files_become_what_they_are_without_the_flip(table, words):
+    before = build(table, preprocess="mammogram", side="side", view="view")
+    expected = [(before.read(sample), before.read_mask(sample)) for sample in before.split("train")]
+    with_flips(table, words)
+    columns = {"preprocess": "mammogram", "side": "side", "view": "view"}
+    told = build(table, **{"path": "flips.csv", "flipped": "horizontal_flip", **columns})
+    for sample, (image, mask) in zip(told.split("train"), expected, strict=True):
+        np.testing.assert_array_equal(told.read(sample), image)
+        np.testing.assert_array_equal(told.read_mask(sample), mask)
+    untold = build(table, path="flips.csv", **columns)
+    assert not np.array_equal(untold.read(untold.split("train")[0]), expected[0][0])
+    assert told.digest != untold.digest
+
+
+def test_a_column_of_nothing_but_no_leaves_the_data_set_as_it_was(table):
+    columns = {"preprocess": "mammogram", "side": "side"}
+    before = build(table, **columns).digest
+    with_flips(table, ["NO"] * 6)
+    assert build(table, path="flips.csv", flipped="horizontal_flip", **columns).digest == before
+
+
+def test_an_unknown_word_for_a_flip_is_told_with_its_row(table):
+    with_flips(table, ["NO", "NO", "maybe", "", "NO", "NO"])
+    with pytest.raises(InputError) as raised:
+        build(table, path="flips.csv", preprocess="mammogram", side="side", flipped="horizontal_flip")
+    told = str(raised.value)
+    assert "row 4: horizontal_flip: YES or NO (1 or 0) expected, but got 'maybe'" in told
+    assert "row 5: horizontal_flip: YES or NO (1 or 0) expected, but got ''" in told
+    with pytest.raises(InputError, match="flipped: .* so `side` must name its column too"):
+        build(table, path="flips.csv", preprocess="mammogram", flipped="horizontal_flip")
 
 
 def test_mistakes_are_told_with_their_row(table):

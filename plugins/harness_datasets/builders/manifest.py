@@ -39,6 +39,7 @@ def build_manifest(
     preprocess: Literal["none", "mammogram"] = "none",
     side: str = "",
     view: str = "",
+    flipped: str = "",
     window_px: tuple[int, int] | None = None,
 ) -> Dataset:
     """Images that a CSV or Parquet table lists: PNG, JPEG, TIFF or DICOM, 8 or 16 bits.
@@ -75,6 +76,8 @@ def build_manifest(
             background is not 0 or has marks burned in, and cuts out a window round it; masks follow.
         side: column with L or R; where "", the chest wall is found in the image. For `preprocess` only.
         view: column with CC (centred in the window) or MLO (at its top); as CC where "". For `preprocess` only.
+        flipped: column with YES or NO, 1 or 0: whether the file holds the mirror image, so that the side tells the
+            wrong way (the text `horizontal_flip` of an exam list). For `preprocess` only.
         window_px: height and width of that window in pixels of the file, as published (2944 x 1920); by default
             the smallest of the shape of `image_size` that holds the breast, for each image.
 
@@ -85,7 +88,9 @@ def build_manifest(
     from harness_datasets.manifest import Manifest
     from harness_datasets.table import Columns
 
-    mammogram = _mammogram(preprocess, image_size, window_px, side or view)
+    mammogram = _mammogram(preprocess, image_size, window_px, side or view or flipped)
+    if flipped and not side:
+        raise InputError("dataset manifest: flipped: says what a side means, so `side` must name its column too")
     units, splits = "" if unit == "image" else unit, "" if folds else split
     task = manifest_task(
         labels=labels, image_size=image_size, channels=channels, mask_kind=mask_kind, kind=kind, unit=unit
@@ -94,7 +99,7 @@ def build_manifest(
         root,
         task,
         path=path,
-        columns=Columns(image, group, labels, mask_kind != "none", id, units, splits, metadata, side, view),
+        columns=Columns(image, group, labels, mask_kind != "none", id, units, splits, metadata, side, view, flipped),
         where=where,
         deal=Deal(fractions, folds, fold, seed),
         fit=fit,
@@ -132,7 +137,7 @@ def _mammogram(
     from harness_datasets.mammogram_prep import Mammogram
 
     if preprocess == "none" and (columns or window_px):
-        raise InputError('dataset manifest: side, view and window_px are for preprocess = "mammogram"')
+        raise InputError('dataset manifest: side, view, flipped and window_px are for preprocess = "mammogram"')
     if window_px is not None and min(window_px) < 1:
         raise InputError(f"dataset manifest: window_px: at least 1 pixel high and wide, not {list(window_px)}")
     size = (image_size[0], image_size[1])
