@@ -1,4 +1,4 @@
-"""`manifest`: any set of images that a CSV or Parquet table lists."""
+"""`manifest`: any set of images, bags of images or exams that a CSV or Parquet table lists, an image a row."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from harness_datasets.images import Fit, bring_layers_to, bring_mask_to, bring_t
 from harness_datasets.mammogram_prep import VERSION as PREPARATION
 from harness_datasets.mammogram_prep import Mammogram, Window, prepare
 from harness_datasets.table import Columns, Entry, Mistakes, inside, read_entries
+from harness_datasets.wholes import Whole, assemble, in_common
 
 VERSION = 1
 
@@ -53,71 +54,62 @@ class Manifest(Dataset):
         self.path = found
         mistakes = Mistakes(self.path)
         entries = read_entries(self.path, root, columns, where, mistakes, lenient=unseen)
+        if task.sample != "image":
+            mistakes.raise_if_any()  # of rows that cannot be read nobody knows what they belong to
+        wholes = assemble(entries, task.sample, columns, mistakes)
         if task.kind == "multiclass":
-            check_multiclass(entries, mistakes)
+            check_multiclass([whole.entry for whole in wholes], mistakes)
         mistakes.raise_if_any()
-        if unseen:
-            self._entries = [replace(entry, split="test") for entry in entries]
-        else:
-            self._entries = assign(entries, columns.split, deal, mistakes)
-            check_splits(self._entries, task.classes, columns, mistakes)
+        self._wholes = _dealt(wholes, columns, deal, task.classes, unseen, mistakes)
+        self._entries = entries
         for entry in self._entries:
             self._check_exists(entry, mistakes)
         mistakes.raise_if_any()
-        self._by_id = {entry.id: entry for entry in self._entries}
+        self._by_id = {whole.entry.id: whole for whole in self._wholes}
 
     @cached_property
     def digest(self) -> str:
         """Of task, rows, splits and the content of every file; quick where no file changed since."""
         rows = [
             [entry.id, entry.group, entry.unit, [None if math.isnan(x) else x for x in entry.labels], entry.split]
-            + [self._facts[path].digest if path else "" for path in (entry.image, *entry.masks)]
-            for entry in self._entries
+            + [self._facts[path].digest if path else "" for path in whole.files]
+            for whole in self._wholes
+            for entry in (whole.entry,)
         ]
         head = [VERSION, self.task.kind, self.task.classes, self.task.channels, self.task.image_size]
+        head += [] if self.task.sample == "image" else [self.task.sample]
         prepared = [[PREPARATION, self._mammogram.window_px]] if self._mammogram else []
         if self._mammogram:  # an unflipped image says nothing more than before there was such a column
-            prepared += [[e.side, e.view, *(["flipped"] if e.flipped else [])] for e in self._entries]
+            shown = [image for whole in self._wholes for image in whole.images if image is not None]
+            prepared += [[image.side, image.view, *(["flipped"] if image.flipped else [])] for image in shown]
         text = json.dumps([head, self.task.mask_kind, self._fit, rows, *prepared])
         return hashlib.sha256(text.encode()).hexdigest()
 
     def split(self, name: str) -> Sequence[Sample]:
-        """The rows of one split, in the order of the table."""
+        """The samples of one split, in the order of the table."""
         return tuple(
-            Sample(
-                id=entry.id,
-                group=entry.group,
-                unit=entry.unit,
-                labels=entry.labels,
-                source={"row": entry.row, "size": [self._facts[entry.image].height, self._facts[entry.image].width]},
-            )
-            for entry in self._entries
+            Sample(id=entry.id, group=entry.group, unit=entry.unit, labels=entry.labels, source=self._source(whole))
+            for whole in self._wholes
+            for entry in (whole.entry,)
             if entry.split == name
         )
 
-    def read(self, sample: Sample) -> np.ndarray:
-        """The image at the task's size; 16 bits where any image of the set has them."""
-        entry = self._by_id[sample.id]
-        image = self._decode(entry, entry.image)
-        if self._refuse_colour and (found := _channels(image)) != self.task.channels:
-            told = f"{self._name(entry.image)} has {found} channels, {self.task.channels} expected"
-            raise InputError(f"{self.path}: row {entry.row}: {told}")
-        if self._bits == 16 and image.dtype == np.uint8:
-            image = image.astype(np.uint16) * np.uint16(257)
-        if self._mammogram:
-            window, breast = self._mammogram.window(image, entry.side, entry.view, entry.flipped)
-            self._windows[entry.id] = window
-            image = prepare(image, window, breast)
-        return bring_to(image, self.task.image_size, self.task.channels, self._fit)
+    def read(self, sample: Sample) -> np.ndarray | list[np.ndarray | None]:
+        """What the task says, each image at the task's size; 16 bits where any image of the set has them."""
+        images = self._by_id[sample.id].images
+        if self.task.sample == "views":
+            return [self._read(image) if image else None for image in images]
+        found = [self._read(image) for image in images if image]
+        return np.stack(found) if self.task.sample == "bag" else found[0]
 
     def read_mask(self, sample: Sample) -> np.ndarray | None:
         """The outlines, or layers; empty where the table names no file, None where the set has no masks."""
         if self.task.mask_kind == "none":
             return None
-        entry = self._by_id[sample.id]
+        (entry,) = self._by_id[sample.id].rows  # only single images have masks
         masks = np.zeros((len(self.task.classes), *self.task.image_size), np.uint8)
         if self._mammogram and any(entry.masks) and entry.id not in self._windows:
-            self.read(sample)
+            self._read(entry)
         for number, path in enumerate(entry.masks):
             if path is not None:
                 bring = bring_layers_to if self.task.mask_kind == "layers" else bring_mask_to
@@ -131,17 +123,14 @@ class Manifest(Dataset):
         return tuple(path for entry in self._entries for path in entry.masks if path is not None)
 
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
-        """The table's further columns, and of the image's file its folder, type, size and depth."""
-        entry = self._by_id[sample.id]
-        facts = self._facts[entry.image]
-        return {
-            **entry.metadata,
-            "file folder": str(entry.image.parent.relative_to(self._root)),
-            "file type": entry.image.suffix.lower(),
-            "file height": float(facts.height),
-            "file width": float(facts.width),
-            "file bits": float(facts.bits),
-        }
+        """The table's further columns, and of the image's file its folder, type, size and depth.
+
+        Of several images their mean or what all share, of a breast those of its own; and how many there are.
+        """
+        whole = self._by_id[sample.id]
+        known = in_common([self._known(entry) for entry in whole.rows])
+        several = {"file count": float(sum(image is not None for image in whole.images))}
+        return known if self.task.sample == "image" else {**known, **several}
 
     def prepare(self) -> None:
         """Decodes every file once and keeps nothing: all that are damaged are told in one error."""
@@ -184,6 +173,36 @@ class Manifest(Dataset):
     def _bits(self) -> int:
         return max(self._facts[entry.image].bits for entry in self._entries)
 
+    def _source(self, whole: Whole) -> Mapping[str, object]:
+        if self.task.sample != "image":
+            return {"rows": [image.row if image else None for image in whole.images]}
+        facts = self._facts[whole.entry.image]
+        return {"row": whole.entry.row, "size": [facts.height, facts.width]}
+
+    def _read(self, entry: Entry) -> np.ndarray:
+        image = self._decode(entry, entry.image)
+        if self._refuse_colour and (found := _channels(image)) != self.task.channels:
+            told = f"{self._name(entry.image)} has {found} channels, {self.task.channels} expected"
+            raise InputError(f"{self.path}: row {entry.row}: {told}")
+        if self._bits == 16 and image.dtype == np.uint8:
+            image = image.astype(np.uint16) * np.uint16(257)
+        if self._mammogram:
+            window, breast = self._mammogram.window(image, entry.side, entry.view, entry.flipped)
+            self._windows[entry.id] = window
+            image = prepare(image, window, breast)
+        return bring_to(image, self.task.image_size, self.task.channels, self._fit)
+
+    def _known(self, entry: Entry) -> dict[str, str | float]:
+        facts = self._facts[entry.image]
+        return {
+            **entry.metadata,
+            "file folder": str(entry.image.parent.relative_to(self._root)),
+            "file type": entry.image.suffix.lower(),
+            "file height": float(facts.height),
+            "file width": float(facts.width),
+            "file bits": float(facts.bits),
+        }
+
     def _decode(self, entry: Entry, path: Path) -> np.ndarray:
         try:
             return decode(path.read_bytes(), path.suffix)
@@ -201,6 +220,19 @@ class Manifest(Dataset):
 
     def _name(self, path: Path) -> str:
         return str(path.relative_to(self._root))
+
+
+def _dealt(
+    wholes: Sequence[Whole], columns: Columns, deal: Deal, classes: Sequence[str], unseen: bool, mistakes: Mistakes
+) -> list[Whole]:
+    """The samples with their split; those that were never seen are all in the test split."""
+    entries = [whole.entry for whole in wholes]
+    if unseen:
+        found = [replace(entry, split="test") for entry in entries]
+    else:
+        found = assign(entries, columns.split, deal, mistakes)
+        check_splits(found, classes, columns, mistakes)
+    return [replace(whole, entry=entry) for whole, entry in zip(wholes, found, strict=True)]
 
 
 def _channels(image: np.ndarray) -> int:

@@ -53,6 +53,7 @@ class Columns:
         side: which breast, L or R; it stays metadata too.
         view: CC or MLO; it stays metadata too.
         flipped: YES where the file holds the mirror image; it stays metadata too.
+        together: bag or exam: rows with the same name there are one sample, or the breasts of one exam.
     """
 
     image: str
@@ -66,12 +67,13 @@ class Columns:
     side: str = ""
     view: str = ""
     flipped: str = ""
+    together: str = ""
 
     def further(self, names: Sequence[str]) -> list[str]:
         """The columns that are metadata: those stated, or all that are neither label nor mask nor have a use here."""
         if self.metadata is not None:
             return list(self.metadata)
-        used = {self.image, self.group, self.id, self.unit, self.split, "split"}
+        used = {self.image, self.group, self.id, self.unit, self.split, "split", self.together}
         return [name for name in names if name not in used and not name.startswith(("label_", "mask_"))]
 
 
@@ -91,6 +93,7 @@ class Entry:
     side: Side = ""
     view: View = ""
     flipped: bool = False
+    together: str = ""
 
 
 def read_rows(path: Path) -> tuple[list[str], list[tuple[int, Mapping[str, Any]]]]:
@@ -179,7 +182,7 @@ def _wanted(columns: Columns) -> Iterator[str]:
 
 def _optional(columns: Columns) -> tuple[str, ...]:
     """Columns that a study may name or leave; those that it names must be there."""
-    return columns.id, columns.unit, columns.side, columns.view, columns.flipped
+    return columns.id, columns.unit, columns.side, columns.view, columns.flipped, columns.together
 
 
 def _entry(
@@ -212,6 +215,9 @@ def _entry(
     group = _text(row.get(columns.group)) or (image if lenient else "")
     if not group:
         mistakes.add("is empty", number, columns.group)
+    together = _text(row.get(columns.together)) if columns.together else ""
+    if columns.together and not together:
+        mistakes.add("is empty", number, columns.together)
     identity = _text(row.get(columns.id)) if columns.id else image
     masks = tuple(path_in(f"mask_{name}") if columns.masks else None for name in columns.labels)
     return Entry(
@@ -227,6 +233,7 @@ def _entry(
         side=known(columns.side, side_of, ""),
         view=known(columns.view, view_of, ""),
         flipped=known(columns.flipped, flipped_of, False),
+        together=together,
     )
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from harness import Dataset
 
 CLASSES = ("benign", "malignant")
+EXAM_VIEWS = ("CC", "MLO", "other CC", "other MLO")
+"""What a sample is read as where it is a breast in its exam: its own views, then those of the other one."""
 
 
 def build_phantom_mammograms(
@@ -173,7 +175,7 @@ def build_phantom_exams(
 def exam_task(*, image_size: tuple[int, int] = (192, 128), **_: Any) -> Task:
     """What phantom_exams sets as its task, known without building it."""
     task = breast_task(image_size=image_size)
-    return replace(task, mask_kind="none", sample="views", views=("CC", "MLO", "other CC", "other MLO"))
+    return replace(task, mask_kind="none", sample="views", views=EXAM_VIEWS)
 
 
 PHANTOM_MAMMOGRAMS: Component[Dataset] = Component(

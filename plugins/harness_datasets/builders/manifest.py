@@ -1,4 +1,4 @@
-"""`manifest`: images that a table lists."""
+"""`manifest`: images that a table lists, each by itself, as bags or as exams."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness import Component, InputError, Task
+from harness_datasets.builders.breasts import EXAM_VIEWS
 
 if TYPE_CHECKING:
     from harness import Dataset
@@ -41,8 +42,14 @@ def build_manifest(
     view: str = "",
     flipped: str = "",
     window_px: tuple[int, int] | None = None,
+    bag: str = "",
+    exam: str = "",
 ) -> Dataset:
     """Images that a CSV or Parquet table lists: PNG, JPEG, TIFF or DICOM, 8 or 16 bits.
+
+    A row is an image. It is a sample too, unless `bag` or `exam` names the column of what rows are together: then
+    labels, patient, unit and split of rows that are one sample must agree, but a label that one row leaves
+    empty may stand in another.
 
     Args:
         root: the user's data root; neither table nor images may lie outside.
@@ -57,7 +64,8 @@ def build_manifest(
         image: column with the image's path.
         group: column with the patient; no patient is in two splits.
         id: column with a unique name; the image's path where "".
-        unit: column that says which images are diagnosed together, or "image".
+        unit: column that says which images are diagnosed together, or "image"; with `bag` or `exam` that is the bag
+            or the breast where no column is given.
         split: column with train, val, tune_loc or test; where the table lacks it, or with "",
             patients are dealt out by `fractions`, labels balanced.
         fractions: of train, val and test.
@@ -74,12 +82,17 @@ def build_manifest(
             column without another use. Columns that state the finding itself (its count, its grade) are none.
         preprocess: "mammogram" turns every breast to face right, blackens all but the breast, also where the
             background is not 0 or has marks burned in, and cuts out a window round it; masks follow.
-        side: column with L or R; where "", the chest wall is found in the image. For `preprocess` only.
-        view: column with CC (centred in the window) or MLO (at its top); as CC where "". For `preprocess` only.
+        side: column with L or R; where "", the chest wall is found in the image. For `preprocess` and `exam` only.
+        view: column with CC (centred in the window) or MLO (at its top); as CC where "". For `preprocess` and
+            `exam` only.
         flipped: column with YES or NO, 1 or 0: whether the file holds the mirror image, so that the side tells the
             wrong way (the text `horizontal_flip` of an exam list). For `preprocess` only.
         window_px: height and width of that window in pixels of the file, as published (2944 x 1920); by default
             the smallest of the shape of `image_size` that holds the breast, for each image.
+        bag: column that says which bag an image is in: a sample is a bag of images, in the order of the table.
+        exam: column that says which exam an image is of, the patient's where each has one: a sample is a breast,
+            called `<exam>-<side>`, with both views of both breasts (CC, MLO, other CC, other MLO; up to three of them
+            missing). Needs `side` and `view`. Without `preprocess` no image is turned.
 
     Raises:
         InputError: with every mistake of the table, each with its row and column.
@@ -88,18 +101,31 @@ def build_manifest(
     from harness_datasets.manifest import Manifest
     from harness_datasets.table import Columns
 
-    mammogram = _mammogram(preprocess, image_size, window_px, side or view or flipped)
+    if unseen and (bag or exam):
+        raise InputError("dataset manifest: unseen: new images are single ones, so neither bag nor exam can be given")
+    if exam and not (side and view):
+        raise InputError("dataset manifest: exam: `side` and `view` must name their columns too")
     if flipped and not side:
         raise InputError("dataset manifest: flipped: says what a side means, so `side` must name its column too")
+    mammogram = _mammogram(preprocess, image_size, window_px, flipped or ("" if exam else side or view))
     units, splits = "" if unit == "image" else unit, "" if folds else split
     task = manifest_task(
-        labels=labels, image_size=image_size, channels=channels, mask_kind=mask_kind, kind=kind, unit=unit
+        labels=labels,
+        image_size=image_size,
+        channels=channels,
+        mask_kind=mask_kind,
+        kind=kind,
+        unit=unit,
+        bag=bag,
+        exam=exam,
     )
     return Manifest(
         root,
         task,
         path=path,
-        columns=Columns(image, group, labels, mask_kind != "none", id, units, splits, metadata, side, view, flipped),
+        columns=Columns(
+            image, group, labels, mask_kind != "none", id, units, splits, metadata, side, view, flipped, bag or exam
+        ),
         where=where,
         deal=Deal(fractions, folds, fold, seed),
         fit=fit,
@@ -117,23 +143,38 @@ def manifest_task(
     mask_kind: Literal["outline", "circle", "box", "layers", "none"] = "none",
     kind: Literal["multilabel", "multiclass"] = "multilabel",
     unit: str = "image",
+    bag: str = "",
+    exam: str = "",
     **_: Any,
 ) -> Task:
-    """What the parameters of a manifest say of its task; the table is not opened."""
+    """What the parameters of a manifest say of its task; the table is not opened.
+
+    Raises:
+        InputError: they contradict each other.
+    """
+    if bag and exam:
+        raise InputError("dataset manifest: bag, exam: a sample is a bag or a breast of an exam, not both")
+    if (bag or exam) and mask_kind != "none":
+        raise InputError(
+            'dataset manifest: mask_kind: masks belong to single images; with bag or exam it must be "none"'
+        )
+    whole = "bag" if bag else "breast" if exam else "image"
     return Task(
         kind=kind,
         classes=tuple(labels),
-        unit=unit,
+        unit=whole if unit == "image" else unit,
         channels=channels,
         image_size=(image_size[0], image_size[1]),
         mask_kind=mask_kind,
+        sample="bag" if bag else "views" if exam else "image",
+        views=EXAM_VIEWS if exam else (),
     )
 
 
 def _mammogram(
     preprocess: str, image_size: tuple[int, int], window_px: tuple[int, int] | None, columns: str
 ) -> Mammogram | None:
-    """How mammograms are prepared, or that they are not; `columns`, and the window, are for them alone."""
+    """How mammograms are prepared, or that they are not; `columns`, and the window, are then for nothing."""
     from harness_datasets.mammogram_prep import Mammogram
 
     if preprocess == "none" and (columns or window_px):
@@ -147,6 +188,6 @@ def _mammogram(
 MANIFEST: Component[Dataset] = Component(
     name="manifest",
     build=build_manifest,
-    summary="images listed in a CSV or Parquet table: PNG, JPEG, TIFF, DICOM",
+    summary="images listed in a CSV or Parquet table, single, in bags or as exams: PNG, JPEG, TIFF, DICOM",
     task=manifest_task,
 )
