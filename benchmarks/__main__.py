@@ -1,6 +1,7 @@
 """`make bench`: the table of docs/benchmarks.md, measured on this machine; run it on a quiet one.
 
-`python -m benchmarks start waiting models precision driver report` measures only the parts that are named.
+`python -m benchmarks start waiting models precision driver report systems` measures only the parts that are named;
+`systems` are a table of their own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 # One driver and its workers share the cores: what a thread pool would take is decided here, before any import.
 os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
@@ -97,20 +99,34 @@ PARTS: tuple[Callable[[], Iterator[Row]], ...] = (start, waiting, models, precis
 def main(words: list[str]) -> int:
     """Measures and prints; 1 where a target was missed."""
     from rich.console import Console
+
+    from benchmarks.bench_systems import SYSTEMS, WANTED, cost, table
+
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    rows = [row for part in PARTS if not words or part.__name__ in words for row in part()]
+    met = all(row.met for row in rows)
+    if rows:
+        console.print(_table(rows))
+    if not words or "systems" in words:
+        costs = [cost(system) for system in SYSTEMS]
+        console.print(table(costs))
+        met = met and all(row.ratio <= WANTED for row in costs)
+    return 0 if met else 1
+
+
+def _table(rows: list[Row]) -> Any:
     from rich.table import Table
 
     from benchmarks.bench_models import bf16_support
 
-    rows = [row for part in PARTS if not words or part.__name__ in words for row in part()]
     load = f"load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     title = f"{os.cpu_count()} cores, {platform.machine()}, bf16 support: {bf16_support()}; {load} at the end"
-    table = Table(title=title)
+    found = Table(title=title)
     for column in ("what", "measured", "wanted", "reached"):
-        table.add_column(column)
+        found.add_column(column)
     for row in rows:
-        table.add_row(row.what, row.measured, row.wanted, "yes" if row.met else "no")
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
-    return 0 if all(row.met for row in rows) else 1
+        found.add_row(row.what, row.measured, row.wanted, "yes" if row.met else "no")
+    return found
 
 
 if __name__ == "__main__":

@@ -1,0 +1,331 @@
+"""What a training step costs beyond its networks: each system's step beside the sum of its networks alone.
+
+`python -m benchmarks systems` prints the table. A system is built from its study's `standard` budget by the plan, its
+step is the training loop's own. The networks alone get what they got inside that step: the same inputs, the same
+gradients at their outputs, the same optimiser. Seconds are of CPU time on one thread, the two sides in turn, so that
+a busy machine disturbs both alike.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+WANTED = 1.2
+"""The most that a step may take of the CPU time of its networks alone."""
+LEAST_TURNS, MOST_TURNS, SECONDS = 5, 60, 4.0
+"""Turns of each row: as many as fit into the seconds, within limits."""
+FEW = {"images": "dataset.images=[16, 8, 8]", "bags": "dataset.bags=[8, 4, 4]"}
+"""Only the number of samples is not the budget's: a step sees one batch of them."""
+
+GLOBAL_AND_LOCAL = ("backbone", "local_backbone")
+BRANCHES = ("global_branch.backbone", "local_branch.backbone")
+ENCODER = ("instances.encoder", "instances.project")
+SCORER, POOLED = ("scorer.backbone", "scorer.head"), ("pooled.backbone", "pooled.embed")
+DETECTOR = ("backbone", "pyramid", "proposer.head", "judge.box_head", "judge.box_predictor")
+
+
+@dataclass(frozen=True)
+class System:
+    """One row: a variant of a study, in one of its phases.
+
+    Args:
+        study: whose `standard` budget is taken.
+        networks: dotted names of the modules that count as its networks; the rest is what the row is about.
+        phase: the model's first where None.
+        few: which of `FEW` makes the data small.
+    """
+
+    study: str
+    variant: str
+    networks: tuple[str, ...]
+    phase: str | None = None
+    few: str = "images"
+
+
+SYSTEMS = (
+    System("gmic_baselines", "gmic", GLOBAL_AND_LOCAL),
+    System("gmic_baselines", "gmic_2019_small", GLOBAL_AND_LOCAL),
+    System("gmic_baselines", "glam_small", GLOBAL_AND_LOCAL),
+    System("gmic_baselines", "resnet_small", ("backbone",)),
+    System("gmic_baselines", "resnet_small_top_t", ("backbone",)),
+    System("gmic_baselines", "faster_rcnn_small", DETECTOR),
+    System("gmic_baselines", "pixel_labels_small", ("classifier",), "patch_classifier"),
+    System("gmic_baselines", "pixel_labels_small", ("classifier", "system.backbone", "system.local_backbone"), "train"),
+    System("ag_cnn", "ag_cnn", BRANCHES, "global"),
+    System("ag_cnn", "ag_cnn", BRANCHES, "local"),
+    System("ag_cnn", "ag_cnn", BRANCHES, "fusion"),
+    System("a_mil", "attention", ("convolutions", "project", "pooling")),
+    System("attention_pooling", "squared", SCORER, "scorer"),
+    System("attention_pooling", "squared", (*SCORER, *POOLED), "pooling"),
+    System("dmv_cnn", "dmv_cnn", ("networks.0", "networks.1")),
+    System("mil_aggregators", "attention", (*ENCODER, "pooling"), few="bags"),
+    System("mil_aggregators", "clam_sb", (*ENCODER, "attention"), few="bags"),
+    System("mil_aggregators", "clam_mb", (*ENCODER, "attention"), few="bags"),
+    System("mil_aggregators", "transmil", (*ENCODER, "first", "position", "second"), few="bags"),
+    System("mil_aggregators", "dsmil", (*ENCODER, "query"), few="bags"),
+)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one row, medians in seconds of CPU time.
+
+    Args:
+        name: architecture, variant and phase.
+        networks_s: forward, backward and optimiser of the networks alone.
+        step_s: of the whole system.
+    """
+
+    name: str
+    networks_s: float
+    step_s: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long as its networks the system takes."""
+        return self.step_s / self.networks_s
+
+
+@dataclass(frozen=True)
+class Call:
+    """What one network was asked during a step, and the gradients that came back; enough to ask it again."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+    grad: bool
+    autocast: bool
+    gradients: dict[int, Any]
+
+    def again(self) -> list[tuple[Any, Any]]:
+        """Calls it; pairs of outputs and gradients that are to be sent back."""
+        import torch
+
+        with torch.set_grad_enabled(self.grad), torch.autocast("cpu", enabled=self.autocast):
+            found = self.function(*_cut(self.arguments), **_cut(self.keywords))
+        return [
+            (output, self.gradients[place])
+            for place, output in enumerate(_tensors(found))
+            if place in self.gradients and output.requires_grad
+        ]
+
+
+class Prepared:
+    """A system on the point of its first step, with one batch.
+
+    Args:
+        folder: keeps the images.
+    """
+
+    def __init__(self, system: System, folder: Path) -> None:
+        import torch
+
+        from harness.contract.catalog import Catalog
+        from harness.contract.types import Objective
+        from harness.trial.build import build_model
+        from harness.trial.cache import Cache
+        from harness.trial.evaluate import predict
+        from harness.trial.loader import Loader
+        from harness.trial.phases import choose, set_modes
+        from harness.trial.schedule import make_optimiser
+        from harness.trial.settings import TrainSettings
+        from harness.trial.stage import FitData, Ledger
+        from harness.trial.train import Fit
+
+        catalog = Catalog.discover()
+        spec = _spec(system, catalog)
+        settings, device = TrainSettings.of(spec.tree["train"]), torch.device("cpu")
+        dataset = catalog.build("dataset", spec.tree["dataset"], folder)
+        needs = catalog.get("architecture", spec.tree["model"]["use"]).needs
+        data = FitData.of(Cache.ensure(dataset, folder), needs, Ledger())
+        self.loader = Loader(data.train, data.task, settings, device)
+        self.model = build_model(spec, catalog, dataset.task, settings, device)
+        phases = {phase.name: phase for phase in self.model.phases()}
+        phase = phases[system.phase] if system.phase else next(iter(phases.values()))
+        self.optimiser = make_optimiser(settings, choose(self.model, phase))
+        self.scaler = torch.amp.GradScaler("cpu", enabled=False)
+        self.model.begin_epoch(lambda: predict(self.model, self.loader, settings, device))
+        set_modes(self.model, phase)
+        self.batch = next(iter(self.loader.training(1)))
+        self.job = Fit(self.model, self.loader, settings, Objective(), 0, device, dict)
+        self.networks = [self.model.get_submodule(name) for name in system.networks]
+        learning = [weight for net in self.networks for weight in net.parameters() if weight.requires_grad]
+        self.alone = make_optimiser(settings, learning) if learning else None
+        detail = "" if len(phases) == 1 else f", phase {phase.name}"
+        self.name = f"{spec.tree['model']['use']} ({system.variant}{detail})"
+
+    def step(self) -> None:
+        """The training loop's own; at rate 0, so that every step computes the same."""
+        from harness.trial.train import _step
+
+        _step(self.job, self.batch, self.optimiser, self.scaler, 0.0)
+
+    def only_networks(self, calls: Sequence[Call]) -> None:
+        """Forward, backward and update of the networks alone."""
+        import torch
+
+        pairs = [pair for call in calls for pair in call.again()]
+        if self.alone is None:
+            return
+        self.alone.zero_grad(set_to_none=True)
+        torch.autograd.backward([output for output, _ in pairs], [gradient for _, gradient in pairs])
+        self.alone.step()
+
+    def calls(self) -> list[Call]:
+        """What a step asks of the networks, in order."""
+        found: list[Call] = []
+        with _listening(self.networks, found):
+            self.step()
+        return found
+
+
+def cost(system: System, turns: int | None = None) -> Cost:
+    """Measures one row.
+
+    Args:
+        system: which.
+        turns: how many times each side is timed; by default as `SECONDS` allow.
+    """
+    import statistics
+    import time
+
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
+            torch.manual_seed(0)
+            ready = Prepared(system, Path(folder))
+            calls = ready.calls()
+            sides: tuple[Callable[[], None], ...] = (lambda: ready.only_networks(calls), ready.step)
+            taken: tuple[list[float], list[float]] = ([], [])
+            spent, turn = 0.0, -1  # one round is not counted
+            while turn < (turns or LEAST_TURNS) or (turns is None and turn < MOST_TURNS and spent < SECONDS):
+                for side, seconds in zip(sides, taken, strict=True):
+                    started = time.process_time()
+                    side()
+                    seconds.append(time.process_time() - started)
+                    spent += seconds[-1]
+                turn += 1
+    finally:
+        torch.set_num_threads(before)
+    networks, step = (statistics.median(seconds[1:]) for seconds in taken)
+    return Cost(ready.name, networks, step)
+
+
+def table(costs: Sequence[Cost]) -> Any:
+    """For rich to print."""
+    from rich.table import Table
+
+    from benchmarks.bench_models import bf16_support
+
+    found = Table(
+        title=f"A training step beside its networks alone: CPU time, 1 thread; bf16 support: {bf16_support()}"
+    )
+    for column in ("system", "networks alone", "step", "ratio", "wanted", "reached"):
+        found.add_column(column, justify="left" if column == "system" else "right")
+    for row in costs:
+        seconds = (f"{row.networks_s:.4f} s", f"{row.step_s:.4f} s")
+        reached = "yes" if row.ratio <= WANTED else "no"
+        found.add_row(row.name, *seconds, f"{row.ratio:.2f}x", f"at most {WANTED:g}x", reached)
+    return found
+
+
+def _spec(system: System, catalog: Any) -> Any:
+    """The variant's first trial at budget standard."""
+    from harness.contract.types import TrialSpec
+    from harness.study.plan import make_plan
+    from harness.study.settings import load_settings
+    from harness.study.space import Default, sample
+    from harness.study.spec import find_study, load_study
+
+    study = load_study(find_study(system.study))
+    plan = make_plan(study, catalog, load_settings(), budget="standard", overrides=[FEW[system.few]])
+    variant = next(variant for variant in plan.variants if variant.name == system.variant)
+    tree, params = sample(variant.tree, Default(variant.tree))
+    return TrialSpec(
+        study=plan.study, study_id=plan.study_id, budget=plan.budget, variant=variant.name, variant_id=variant.id,
+        stage="search", number=0, seed=0, tree=tree, params=params,
+    )  # fmt: skip
+
+
+@contextmanager
+def _listening(networks: Sequence[Any], found: list[Call]) -> Iterator[None]:
+    """Notes each call of the networks; of a call within a call of the same network only the outer one."""
+    for network in networks:
+        inside: list[bool] = []
+        for name in ("forward", "stages"):
+            if callable(getattr(network, name, None)):
+                setattr(network, name, _noting(getattr(network, name), inside, found))
+    try:
+        yield
+    finally:
+        for network in networks:
+            for name in ("forward", "stages"):
+                vars(network).pop(name, None)
+
+
+def _noting(function: Callable[..., Any], inside: list[bool], found: list[Call]) -> Callable[..., Any]:
+    import torch
+
+    def noted(*arguments: Any, **keywords: Any) -> Any:
+        if inside:
+            return function(*arguments, **keywords)
+        state = torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")
+        call = Call(function, _cut(arguments), _cut(keywords), *state, {})
+        found.append(call)
+        inside.append(True)
+        try:
+            # A view of each output, so that only gradients from outside are seen: a stage also feeds the next one.
+            outputs = _mapped(function(*arguments, **keywords), lambda tensor: tensor.view_as(tensor))
+        finally:
+            inside.clear()
+        for place, output in enumerate(_tensors(outputs)):
+            if output.requires_grad:
+                output.register_hook(lambda gradient, place=place: call.gradients.update({place: gradient.detach()}))
+        return outputs
+
+    return noted
+
+
+def _cut(value: Any) -> Any:
+    """The same tensors, cut off from whatever made them; they need a gradient if they did."""
+    return _mapped(value, lambda tensor: tensor.detach().requires_grad_(tensor.requires_grad))
+
+
+def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    if isinstance(value, dict):
+        return type(value)((key, _mapped(item, change)) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        items = [_mapped(item, change) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    if hasattr(value, "value") and hasattr(value, "weights"):  # what a pooling gives
+        return type(value)(_mapped(value.value, change), _mapped(value.weights, change))
+    return value
+
+
+def _tensors(value: Any) -> list[Any]:
+    found: list[Any] = []
+    _mapped(value, found.append)
+    return found
+
+
+def main() -> None:
+    """Measures and prints the table."""
+    from rich.console import Console
+
+    Console(width=140).print(table([cost(system) for system in SYSTEMS]))
+
+
+if __name__ == "__main__":
+    main()
