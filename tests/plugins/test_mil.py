@@ -76,7 +76,8 @@ def test_images_too_small_for_the_encoder_are_refused(catalog):
 @pytest.mark.parametrize(("instances", "top", "bottom"), [(1, 1, 0), (2, 1, 1), (5, 2, 2), (16, 8, 8), (30, 8, 8)])
 def test_the_ends_of_a_bag_never_overlap(instances, top, bottom):
     attention = torch.linspace(0, 1, instances)[torch.randperm(instances, generator=torch.Generator().manual_seed(0))]
-    highest, lowest = ends(attention, 8)
+    places, real = ends(attention[None], torch.ones(1, instances, dtype=torch.bool), 8)
+    highest, lowest = (chosen[there] for chosen, there in zip(places[0].chunk(2), real[0].chunk(2), strict=True))
     assert (len(highest), len(lowest)) == (top, bottom)
     assert not set(highest.tolist()) & set(lowest.tolist())
     if bottom:
@@ -86,8 +87,38 @@ def test_the_ends_of_a_bag_never_overlap(instances, top, bottom):
 def test_the_smooth_svm_is_its_formula_and_falls_with_the_margin():
     scores, labels = torch.tensor([[2.0, -1.0], [0.3, 0.1]]), torch.tensor([0, 1])
     by_hand = [math.log(1 + math.exp(1 + other - own)) for own, other in ((2.0, -1.0), (0.1, 0.3))]
-    torch.testing.assert_close(smooth_svm(scores, labels), torch.tensor(sum(by_hand) / 2))
-    assert smooth_svm(scores * 10, torch.tensor([0, 0])) < smooth_svm(scores, torch.tensor([0, 0]))
+    torch.testing.assert_close(smooth_svm(scores, labels), torch.tensor(by_hand))
+    assert (smooth_svm(scores * 10, torch.tensor([0, 0])) < smooth_svm(scores, torch.tensor([0, 0]))).any()
+
+
+@pytest.mark.parametrize("branches", ["single", "multiple"])
+@pytest.mark.parametrize("subtyping", [False, True])
+def test_clam_clusters_all_bags_at_once_as_it_would_one_by_one(catalog, branches, subtyping):
+    model = _build(catalog, TABLE, "clam", dim=8, attention_dim=4, dropout=0.0, branches=branches, subtyping=subtyping,
+                   clustered=2, bag_weight=0.0)  # fmt: skip
+    batch = bag_batch(TABLE, torch.tensor([[1.0, 0.0], [0.0, 1.0], [torch.nan, 1.0], [0.0, 0.0]]), longest=7)
+    out, losses = model(batch), []
+    for row, label in enumerate(batch.labels):
+        here = batch.mask[row].nonzero()[:, 0]
+        for k, cluster in enumerate(model.clusters):
+            if not (label[k] == 1 or (subtyping and label[k] == 0)):
+                continue
+            order = out.parts["attention"][row, here, k if branches == "multiple" else 0].argsort(descending=True)
+            low = min(2, len(order) // 2)
+            highest, lowest = order[: max(1, low)], order[len(order) - low :]
+            chosen = torch.cat([highest, lowest]) if label[k] == 1 else highest
+            pseudo = torch.zeros(len(chosen), dtype=torch.long)
+            pseudo[: len(highest)] = int(label[k])
+            losses.append(smooth_svm(cluster(out.parts["vectors"][row, here[chosen]]), pseudo).mean())
+    torch.testing.assert_close(model.losses(out, batch)["clustering"], torch.stack(losses).mean())
+
+
+def test_dsmil_judges_its_vectors_by_one_convolution_over_all_of_them(catalog):
+    model = _build(catalog, TABLE, "dsmil", query_dim=4).eval()
+    batch = bag_batch(TABLE, torch.eye(2))
+    out = model(batch)
+    bags = torch.einsum("bnk,bnd->bkd", out.parts["attention"], batch.features)
+    torch.testing.assert_close(out.parts["bag_logits"], model.classifier(bags)[..., 0])
 
 
 @pytest.mark.parametrize("branches", ["single", "multiple"])

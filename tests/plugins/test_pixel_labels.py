@@ -148,6 +148,21 @@ def test_half_of_the_patches_hold_a_lesion_where_there_is_one() -> None:
     assert not held[2].any()
 
 
+def test_lesions_are_found_as_torch_finds_them() -> None:
+    masks = (torch.rand(3, 2, 24, 20, generator=torch.Generator().manual_seed(0)) > 0.9).float()
+    masks[2] = 0
+    torch.manual_seed(1)
+    found = draw_corners(masks, 8, 6)
+    torch.manual_seed(1)
+    size = torch.tensor([24, 20])
+    expected = (torch.rand(3, 6, 2) * (size - 7)).long()
+    for corners, image in zip(expected[:2], masks.amax(1), strict=False):
+        points = image.nonzero()
+        chosen = points[torch.randint(len(points), (3,))]
+        corners[:3] = (chosen - ((torch.rand(3, 2) + 0.5) * 4).long()).clamp(min=0).minimum(size - 8)
+    assert torch.equal(found, expected)
+
+
 def test_the_classifier_learns_first_and_is_frozen_then(catalog: Catalog) -> None:
     model, batch = _model(catalog), _batch()
     first, second = model.phases()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -99,41 +99,49 @@ class Clam(Model):
         return {"bag": self._bag_weight * bag, "clustering": (1 - self._bag_weight) * clustering}
 
     def _clustering(self, out: Output, labels: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
-        """Mean over the bags and classes that have pseudo-labels."""
+        """Mean over the bags and classes that have pseudo-labels; all bags at once."""
         vectors, attention, mask = (out.parts[name] for name in ("vectors", "attention", "mask"))
-        found = [vectors.new_zeros(()).float() * sum(net.weight.sum() + net.bias.sum() for net in self.clusters)]
-        for row in range(len(labels)):
-            here = mask[row].nonzero()[:, 0]
-            for k, cluster in enumerate(self.clusters):
-                if labels[row, k] != 1 and not (self._subtyping and labels[row, k] == 0):
-                    continue
-                highest, lowest = ends(attention[row, here, k if self._many else 0], self._clustered)
-                inside = torch.full_like(highest, int(labels[row, k] == 1))
-                chosen = highest if labels[row, k] == 0 else torch.cat([highest, lowest])
-                pseudo = torch.cat([inside, torch.zeros_like(lowest)])[: len(chosen)]
-                scores = cluster(vectors[row, here[chosen]].to(cluster.weight.dtype))
-                found.append(self._two_way(scores, pseudo))
-        return torch.stack(found).sum() / max(1, len(found) - 1)
+        total, count = vectors.new_zeros(()).float(), torch.zeros((), device=labels.device)
+        for k, cluster in enumerate(self.clusters):
+            positive, negative = labels[:, k] == 1, labels[:, k] == 0
+            taken = positive | negative if self._subtyping else positive  # b
+            places, real = ends(attention[..., k if self._many else 0], mask, self._clustered)
+            chosen = vectors.gather(1, places[..., None].expand(-1, -1, vectors.shape[2]))  # b 2m d
+            scores = cluster(chosen.to(next(cluster.parameters()).dtype))
+            top, bottom = real.chunk(2, 1)
+            counted = torch.cat([top, bottom & positive[:, None]], 1)  # of a class that is not there only the top
+            pseudo = torch.cat([positive[:, None].expand_as(top), torch.zeros_like(bottom)], 1).long()
+            losses = self._two_way(scores.flatten(0, 1), pseudo.flatten()).view_as(counted) * counted
+            of_bags = losses.sum(1) / counted.sum(1).clamp(min=1)
+            total, count = total + (of_bags * taken).sum(), count + taken.sum()
+        return total / count.clamp(min=1)
 
-    def _two_way(self, scores: Float[Tensor, "m 2"], labels: Int[Tensor, " m"]) -> Float[Tensor, ""]:
-        return functional.cross_entropy(scores, labels) if self._clustering_loss == "ce" else smooth_svm(scores, labels)
+    def _two_way(self, scores: Float[Tensor, "m 2"], labels: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
+        if self._clustering_loss == "ce":
+            return functional.cross_entropy(scores, labels, reduction="none")
+        return smooth_svm(scores, labels)
 
 
-def ends(attention: Float[Tensor, " n"], count: int) -> tuple[Int[Tensor, " p"], Int[Tensor, " q"]]:
-    """The `count` instances of highest and of lowest attention; none is in both.
+def ends(
+    attention: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"], count: int
+) -> tuple[Int[Tensor, "b m"], Bool[Tensor, "b m"]]:
+    """Places of the `count` instances of highest and then of lowest attention, and which of them are meant.
 
-    A bag of fewer than 2 `count` instances gives half of them each; a single instance is the highest.
+    None is in both: a bag of fewer than 2 `count` instances gives half of them each; a single instance is the highest.
     """
-    order = attention.detach().argsort(descending=True, stable=True)
-    lowest = min(count, len(order) // 2)
-    return order[: max(1, lowest)], order[len(order) - lowest :]
+    order = attention.detach().masked_fill(~mask, -1.0).argsort(dim=1, descending=True, stable=True)  # padding last
+    number, rank = mask.sum(1, keepdim=True), torch.arange(count, device=attention.device)
+    low = (number // 2).clamp(max=count)
+    high = low.clamp(min=1)
+    places = torch.cat([rank.expand(len(order), -1), number - low + rank], 1).clamp(max=order.shape[1] - 1)
+    return order.gather(1, places), torch.cat([rank < high, rank < low], 1)
 
 
-def smooth_svm(scores: Float[Tensor, "m k"], labels: Int[Tensor, " m"]) -> Float[Tensor, ""]:
-    """The smooth top-1 SVM loss with margin 1 and temperature 1, mean over m.
+def smooth_svm(scores: Float[Tensor, "m k"], labels: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
+    """The smooth top-1 SVM loss with margin 1 and temperature 1.
 
     Source: Berrada, Zisserman, Kumar 2018, "Smooth loss functions for deep top-k classification", ICLR, eq. 8, k = 1.
     """
     margins = MARGIN * (1 - functional.one_hot(labels, scores.shape[1]))
     own = scores.gather(1, labels[:, None])
-    return (TEMPERATURE * ((scores - own + margins) / TEMPERATURE).logsumexp(1)).mean()
+    return TEMPERATURE * ((scores - own + margins) / TEMPERATURE).logsumexp(1)

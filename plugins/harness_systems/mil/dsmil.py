@@ -14,6 +14,7 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from harness import Task
 from harness.nn import Batch, Model, Output
@@ -50,7 +51,8 @@ class Dsmil(Model):
         own = queries.gather(1, critical[..., None].expand(-1, -1, queries.shape[2]))  # b k q
         attention = over_instances(torch.einsum("bnq,bkq->bnk", queries, own) / math.sqrt(queries.shape[2]), mask)
         bags: Float[Tensor, "b k d"] = torch.einsum("bnk,bnd->bkd", attention, vectors.float())
-        bag = self.classifier(bags)[..., 0].float()
+        # The convolution spans the vectors: it is a linear layer, and faster as one.
+        bag = functional.linear(bags.flatten(1), self.classifier.weight.flatten(1), self.classifier.bias).float()
         logits = (bag + highest) / 2
         return Output(
             probs=link(logits, self.exclusive),
