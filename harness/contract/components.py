@@ -48,6 +48,8 @@ class Component(Generic[T]):
             ValueError for parameters that cannot work, so that the plan can say so before anything is built.
         task: a dataset's facts, `(**params) -> Task`, known without building it.
         tiny: the smallest legal configuration, for the laws.
+        refuses: settings of [train] that it cannot be trained with -> what the plan is to say: `"augment"` is any
+            value but the default, `"balance=weights"` that value.
         assumed: what the source does not say, and what was chosen.
         xfail: law -> why it cannot hold.
     """
@@ -62,6 +64,7 @@ class Component(Generic[T]):
     facts: Callable[..., Mapping[str, Any]] = no_facts
     task: Callable[..., Any] | None = None
     tiny: Mapping[str, Any] = field(default_factory=dict)
+    refuses: Mapping[str, str] = field(default_factory=dict)
     assumed: Mapping[str, str] = field(default_factory=dict)
     xfail: Mapping[str, str] = field(default_factory=dict)
 

@@ -195,7 +195,8 @@ class Phase:
         trainable: whole dotted parts that the names of learning parameters begin with; ("",) is every parameter.
         eval_mode: the same for the modules kept in eval (batch-norm included).
         epochs: None shares what phases of a stated length leave of the study's number.
-        select_by: metric whose best epoch is kept when the phase ends; None is the objective.
+        select_by: metric whose best epoch is kept when the phase ends, `val/<head>/<metric>`; None is the
+            objective. It is computed whether the study asks for it or not.
         mode: whether the highest or the lowest `select_by` is best, whatever the objective's is.
     """
 

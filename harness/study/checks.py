@@ -19,6 +19,7 @@ from harness.study.schema import validate
 from harness.study.slots import uses
 from harness.study.space import concretes, contradictions, searched
 from harness.study.spec import check_values
+from harness.study.training import check_training
 from harness.trial.settings import TrainSettings
 
 MANY_CELLS = 1 << 20
@@ -119,7 +120,7 @@ class Checker:
             return None
         parts = {(kind, component.name): component for f in factories for kind, component in uses(f, "architecture")}
         files = {path: found for item in known for path, found in item.get("files", {}).items()}
-        return Checked(
+        checked = Checked(
             facts={**known[0], "files": files} if files else known[0],
             canonical=_agreed(known),
             needs=frozenset().union(*(component.needs for component in parts.values())),
@@ -128,6 +129,9 @@ class Checker:
             task=dataset.task,
             digest=dataset.digest,
         )
+        if not checked.missing:  # else it is skipped, whatever it were trained with
+            check_training(tree["train"], dataset.task, parts.values(), problems)
+        return checked
 
     def _dataset(self, table: Mapping[str, Any], problems: Problems, *, build: bool) -> DatasetFacts:
         for path in searched({"dataset": table}):

@@ -8,6 +8,7 @@ from typing import Any
 from harness.contract.catalog import Catalog
 from harness.contract.components import Factory
 from harness.contract.errors import Problems, nearest
+from harness.contract.keys import metric_of
 from harness.contract.masks import REGIONS
 from harness.contract.samples import unmet
 from harness.study.checks import Checked
@@ -17,16 +18,10 @@ from harness.study.sections import ExplainSection, StudySection
 MASKS = frozenset({"eval_masks", "train_masks", "region", "layers", *REGIONS})
 
 
-def objective_metric(key: str, catalog: Catalog) -> str | None:
-    """The metric in `val/<metric>`, `val/<head>/<metric>`, either with `/<class>`; None where there is none."""
-    parts = key.split("/")[1:]
-    return next((part for part in parts[:2] if part in catalog.names("metric")), None)
-
-
 def check_objective(key: str, catalog: Catalog, checked: Collection[Checked], problems: Problems) -> None:
     """Notes an objective that no search could follow."""
     path, parts = "study.objective.metric", key.split("/")[1:]
-    name = objective_metric(key, catalog)
+    name = metric_of(key, catalog.names("metric"))
     if name is None:
         known = catalog.names("metric")
         problems.add(path, f"no metric named {parts[0]!r}{nearest(parts[0], known)}")
@@ -44,7 +39,7 @@ def check_metrics(
 ) -> tuple[list[str], list[str]]:
     """The metrics to compute, the objective's among them, and why others are left out."""
     wanted = [*section.metrics]
-    objective = objective_metric(section.objective.metric, catalog)
+    objective = metric_of(section.objective.metric, catalog.names("metric"))
     if objective is not None and objective not in wanted:
         wanted.insert(0, objective)
     kept, dropped = [], []

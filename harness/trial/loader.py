@@ -24,7 +24,7 @@ from harness.contract.nn import Batch, Targets
 from harness.contract.types import Task
 from harness.trial.augment import augment
 from harness.trial.bags import Bags
-from harness.trial.settings import TrainSettings
+from harness.trial.settings import NO_COPIES, TrainSettings
 from harness.trial.stage import Images
 
 COLLECTIONS = {
@@ -82,7 +82,7 @@ class Loader:
         What is drawn for a copy depends on the image's id and the copy's number alone.
         """
         if self.data.split.bags is not None:
-            raise ValueError("`tta` changes single images, and these samples have several instances: set `tta = 0`")
+            raise ValueError(NO_COPIES)
         rows = np.array([self._rows[key] for key in ids], dtype=np.int64)
         images = _scaled(self.data.split.images[rows], self.device)
         for number in range(self.settings.tta):

@@ -1,12 +1,13 @@
-"""Phases of training: how long each is, what learns in it, and what stays in eval."""
+"""Phases of training: how long each is, what learns in it, what stays in eval, and what it is chosen by."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from torch import nn
 
+from harness.contract.keys import metric_of
 from harness.contract.nn import Model, Phase
 
 
@@ -23,6 +24,24 @@ def spread(phases: Sequence[Phase], epochs: int) -> list[Phase]:
     left = max(len(open_), epochs - sum(phase.epochs or 0 for phase in phases))
     shares = {name: left // len(open_) + (place < left % len(open_)) for place, name in enumerate(open_)}
     return [replace(phase, epochs=shares.get(phase.name, phase.epochs)) for phase in phases]
+
+
+def measured(metrics: Sequence[str], phases: Sequence[Phase], known: Collection[str]) -> tuple[str, ...]:
+    """The metrics that validation computes: those of the study, then what else phases are chosen by.
+
+    Phases belong to the model, which a plan does not build: whether a study names their metrics must not matter.
+
+    Raises:
+        ValueError: a phase is chosen by a metric that nobody provides.
+    """
+    wanted = dict.fromkeys(metrics)
+    for phase in phases:
+        key = phase.select_by or ""
+        name = metric_of(key, known)
+        if key.startswith("val/") and name is None:
+            raise ValueError(f"phase {phase.name!r} is chosen by {key!r}, and no such metric is installed.")
+        wanted |= {name: None} if name is not None else {}
+    return tuple(wanted)
 
 
 def choose(model: Model, phase: Phase) -> list[nn.Parameter]:

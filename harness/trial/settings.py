@@ -16,6 +16,10 @@ Betas = Annotated[tuple[Momentum, Momentum], Field(strict=False)]
 """Decay of the two moments; TOML has lists only, so that a list is taken for the tuple."""
 
 
+NO_COPIES = "`tta` changes single images, and these samples have several instances: set `tta = 0`"
+"""What is said where `tta` is asked for of bags, views or features: by the plan, and by the loader."""
+
+
 class Strict(BaseModel):
     """Immutable, no unknown keys, no conversions: 3.7 is no int, "3" is no number, nan and inf are none."""
 

@@ -30,6 +30,7 @@ from harness.trial.confirm import confirm
 from harness.trial.evaluate import Scorer, in_fp32, predict, score
 from harness.trial.fence import Seal, sealed
 from harness.trial.loader import Loader
+from harness.trial.phases import measured
 from harness.trial.record import WEIGHTS
 from harness.trial.settings import TrainSettings
 from harness.trial.stage import FitData, Ledger, seal_of
@@ -117,11 +118,12 @@ def _run(
     val = Loader(data.val, data.task, settings, device)
 
     def validate() -> Mapping[str, float]:
-        scorer = Scorer(catalog, spec.metrics, data.task, "val", masks=False)
+        scorer = Scorer(catalog, metrics, data.task, "val", masks=False)
         return score(predict(job.model, val, settings, device), scorer)
 
     with _inside(workspace, seal):
         model = build_model(spec, catalog, dataset.task, settings, device)
+        metrics = measured(spec.metrics, model.phases(), catalog.names("metric"))
         job = Fit(model, train, settings, spec.objective, spec.seed, device, validate, (train, val))
         _refuse_ignored_weights(job)
     epochs = fit(job, checkpoint)

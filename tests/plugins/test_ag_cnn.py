@@ -8,10 +8,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from harness import InputError, Task
+from harness import InputError, Task, TrialSpec
 from harness.contract.errors import Problems
+from harness.contract.types import Objective, Workspace
 from harness.nn import Batch
 from harness.trial.phases import choose, set_modes
+from harness.trial.trial import run_trial
 from harness_systems.ag_cnn.regions import crop_and_resize, heat_map, largest_region
 
 TASK = Task(classes=("nodule", "effusion"), image_size=(64, 48))
@@ -191,3 +193,20 @@ def test_what_makes_no_difference_is_known_to_the_plan(catalog):
 def test_parameters_that_cannot_work_are_refused(catalog, params, told):
     with pytest.raises(InputError, match=told):
         build(catalog, **params)
+
+
+def test_its_phases_are_chosen_by_the_auc_also_where_the_study_does_not_ask_for_it(catalog, tmp_path):
+    tree = {
+        "dataset": {"use": "histology_phantom", "images": [8, 8, 4], "image_size": [64, 64], "nucleus_px": 3},
+        "train": {"epochs": 3, "batch_size": 4},
+        "model": {"use": "ag_cnn", "backbone": {"use": "resnet22", "stride": 8, "width": 4}},
+    }
+    spec = TrialSpec(
+        study="s", study_id="s", budget="b", variant="v", variant_id="v", stage="search", number=0, seed=0, tree=tree,
+        metrics=("brier",), objective=Objective(metric="val/brier", mode="min"),
+    )  # fmt: skip
+    workspace = Workspace(data=tmp_path, cache=tmp_path / "cache", checkpoints=tmp_path / "c", device="cpu")
+    *epochs, result = run_trial(spec, catalog, workspace)
+    assert (result.state, result.reason) == ("complete", "")
+    assert [epoch.phase for epoch in epochs] == ["global", "local", "fusion"]
+    assert all({"val/brier", "val/global/auroc", "val/local/auroc"} <= set(epoch.metrics) for epoch in epochs)

@@ -15,6 +15,7 @@ from harness.testing.fakes import build_squares, tiny_spec
 from harness.trial.cache import Cache
 from harness.trial.checkpoint import Checkpoint
 from harness.trial.loader import Loader
+from harness.trial.phases import measured
 from harness.trial.settings import TrainSettings
 from harness.trial.stage import FitData, Ledger
 from harness.trial.train import Fit, fit
@@ -128,3 +129,15 @@ def test_a_kill_in_any_phase_is_followed_by_the_same_end(cache: Cache, tmp_path:
     found = [(epoch.number, epoch.phase, epoch.metrics) for epoch in resumed]
     assert found == expected[stop - 1 :], "the epoch whose checkpoint was not yet written is repeated, no other"
     assert (again.best, _changed(_copy(whole.model), _copy(again.model))) == (whole.best, set())
+
+
+def test_what_phases_are_chosen_by_is_measured_whether_the_study_names_it_or_not():
+    phases = (*STAGES, Phase(name="again", select_by="val/brier/malignant"))
+    assert measured(("dice", "auroc"), phases, {"auroc", "brier", "dice"}) == ("dice", "auroc", "brier")
+    assert measured(("dice",), phases, {"auroc", "brier", "dice"}) == ("dice", "auroc", "brier")
+    assert measured(("dice",), (Phase(), Phase(name="loss", select_by="train/loss")), {"dice"}) == ("dice",)
+
+
+def test_a_phase_chosen_by_what_nobody_measures_is_refused_before_an_epoch():
+    with pytest.raises(ValueError, match="phase 'body' is chosen by 'val/body/auroc', and no such metric is installed"):
+        measured(("dice",), STAGES, {"dice"})

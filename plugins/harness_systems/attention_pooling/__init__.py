@@ -130,6 +130,10 @@ COMPONENT: Component[Any] = Component(
         "backbone": {"use": "resnet22", "stride": 8, "width": 2},
         "pooling": {"use": "squared_attention", "dim": 8, "bias": True},
     },
+    refuses={
+        "augment": "attention_pooling selects an image's patches before each epoch, and they must still be there: "
+        "leave `train.augment` empty"
+    },
     assumed={
         "normalisation": "squares of sigmoid scores over their sum; the source prints no formula. Other readings: "
         "pooling.rule = mean_square, root_mean_square, signed",

@@ -15,6 +15,7 @@ SIDE = 800
 SMALLEST_ANCHOR = 32
 CANONICAL_BOX = 224
 """Side of a box that is read from the level of stride 16, in an image of SIDE."""
+NO_WEIGHTS = 'the losses of faster_rcnn take no label weights: use `balance = "sampler"` in place of "weights"'
 
 
 def build_faster_rcnn(
@@ -117,6 +118,7 @@ COMPONENT: Component[Any] = Component(
         "samples": 32,
         "least_px": 1,
     },
+    refuses={"balance=weights": NO_WEIGHTS},
     assumed={
         "boxes": "the smallest box around each 8-connected component of a class's mask",
         "images without an outline": "one with any unknown outline or label trains nothing: it is no background",

@@ -19,7 +19,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from harness import Task
 from harness.nn import Backbone, Batch, Model, Output
 from harness_systems.class_maps import map_shapes
-from harness_systems.faster_rcnn import CANONICAL_BOX, scale
+from harness_systems.faster_rcnn import CANONICAL_BOX, NO_WEIGHTS, scale
 from harness_systems.faster_rcnn.boxes import fully_known, painted, targets_of
 
 PROBE = 224
@@ -112,10 +112,7 @@ class FasterRCNN(Model):
             ValueError: the output is not one of training.
         """
         if "loss_classifier" not in out.parts:
-            raise ValueError(
-                "faster_rcnn has losses in training only, and they take no label weights: "
-                'use `balance = "sampler"` in place of "weights".'
-            )
+            raise ValueError(f"faster_rcnn has losses in training only; {NO_WEIGHTS}.")
         return {name.removeprefix("loss_"): loss for name, loss in out.parts.items()}
 
     def _train(self, batch: Batch, levels: Levels) -> Output:

@@ -1,0 +1,11 @@
+"""Keys of metrics, as objectives and phases name them: `val/<metric>`, `val/<head>/<metric>`, or with `/<class>`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+
+def metric_of(key: str, known: Collection[str]) -> str | None:
+    """The metric that a key is of; None where it is none of the `known` ones."""
+    parts = key.split("/")[1:]
+    return next((part for part in parts[:2] if part in known), None)
