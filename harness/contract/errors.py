@@ -34,6 +34,13 @@ class Interrupted(HarnessError):
     exit_code = 130
 
 
+class Misfit(ValueError):
+    """Facts: parameters that are sound, and do not fit images of this size.
+
+    A variant is skipped for it where other data were swapped in. Where the file says both, it is a mistake.
+    """
+
+
 @dataclass
 class Problems:
     """Collects every mistake of one file, so that they are told in one go.

@@ -66,15 +66,12 @@ def assemble(
         digest=base["digest"],
         plugins=base["plugins"],
     )
-    runnable = [name for name in resolved.run if not checked[name].missing]
+    skips = {name: checked[name].skip(resolved.variants[name]) for name in resolved.run}
+    runnable = [name for name, reason in skips.items() if not reason]
     folds = confirm.folds
     trained = tuple(_variant(name, resolved, checked[name], checker, study_id, base, folds) for name in runnable)
     variants = (*trained, *_derived(derived, study_id, trained))
-    skipped = tuple(
-        Skip(variant=name, reason=_reason(resolved.variants[name], checked[name]))
-        for name in resolved.run
-        if name not in runnable
-    )
+    skipped = tuple(Skip(variant=name, reason=reason) for name, reason in skips.items() if reason)
     skipped += tuple(Skip(variant=name, reason=item.skip) for name, item in derived.items() if item.skip)
     if not variants:
         reasons = "; ".join(f"{skip.variant}: {skip.reason}" for skip in skipped)
@@ -169,11 +166,6 @@ def _fold_digests(table: Mapping[str, Any], folds: int | None, checker: Checker)
     if folds is None:
         return {}
     return {"fold_digests": [checker.dataset(of_fold(table, fold, folds)).digest for fold in range(folds)]}
-
-
-def _reason(tree: Mapping[str, Any], checked: Checked) -> str:
-    model, dataset = tree["model"]["use"], tree["dataset"]["use"]
-    return f"{model!r} needs {', '.join(checked.missing)}, which {dataset!r} does not provide"
 
 
 def _explainers(explain: ExplainSection) -> set[tuple[str, str]]:

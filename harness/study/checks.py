@@ -9,7 +9,7 @@ from typing import Any
 from harness.contract.catalog import Catalog
 from harness.contract.components import Factory, parameters
 from harness.contract.dataset import Dataset
-from harness.contract.errors import HarnessError, InputError, Problems
+from harness.contract.errors import HarnessError, InputError, Misfit, Problems
 from harness.contract.masks import offers
 from harness.contract.samples import unmet
 from harness.contract.types import Task
@@ -38,6 +38,7 @@ class Checked:
         used: (kind, name) of every component that any configuration uses.
         task: what is to be learned.
         digest: the data set's.
+        misfit: why sound parameters do not fit the size of the data's images; "" where they do.
     """
 
     facts: Mapping[str, Any]
@@ -47,11 +48,19 @@ class Checked:
     used: frozenset[tuple[str, str]]
     task: Task
     digest: str
+    misfit: str = ""
 
     @property
     def missing(self) -> list[str]:
         """What the model needs and neither the data nor its own parts provide."""
         return unmet(self.needs, self.provides, self.task)
+
+    def skip(self, tree: Mapping[str, Any]) -> str:
+        """Why a variant of this tree cannot run on these data; "" where it can."""
+        model, dataset = tree["model"]["use"], tree["dataset"]["use"]
+        if self.missing:
+            return f"{model!r} needs {', '.join(self.missing)}, which {dataset!r} does not provide"
+        return f"{model!r} does not fit the images of {dataset!r}: {self.misfit}" if self.misfit else ""
 
 
 @dataclass
@@ -79,6 +88,8 @@ class Checker:
     def check(self, tree: Mapping[str, Any], problems: Located, *, facts: bool) -> Checked | None:
         """What is known of the tree, or None where it is wrong; every mistake goes to `problems`.
 
+        A tree of which nothing is wrong but the size of the data's images is known all the same, see `Checked.misfit`.
+
         Args:
             tree: a variant's, expanded.
             problems: where mistakes go; a range that does not fit its parameter is told once, not at both ends.
@@ -92,6 +103,7 @@ class Checker:
             if path not in told & ranges:
                 problems.add(path, message)
             told.add(path)
+        problems.misfits |= found.misfits
         return result
 
     def dataset(self, table: Mapping[str, Any]) -> DatasetFacts:
@@ -105,7 +117,7 @@ class Checker:
         """What a data set that nothing is trained on is about; None where the study has none."""
         return self._dataset(table, problems, build=True).task if table else None
 
-    def _check(self, tree: Mapping[str, Any], problems: Problems, *, facts: bool) -> Checked | None:
+    def _check(self, tree: Mapping[str, Any], problems: Located, *, facts: bool) -> Checked | None:
         for train in concretes(tree["train"]) if "train" in tree else ():
             validate(TrainSettings, train, problems, "train")
         before = len(problems.messages)
@@ -116,7 +128,8 @@ class Checker:
             return None
         factories = [factory for factory in models if factory is not None]
         known = [self._facts(factory, dataset.task, problems) for factory in factories]
-        if problems:
+        misfits = [message for path, message in problems.located if (path, message) in problems.misfits]
+        if len(misfits) < len(problems.located):
             return None
         parts = {(kind, component.name): component for f in factories for kind, component in uses(f, "architecture")}
         files = {path: found for item in known for path, found in item.get("files", {}).items()}
@@ -128,6 +141,7 @@ class Checker:
             used=frozenset({*parts, ("dataset", tree["dataset"]["use"])}),
             task=dataset.task,
             digest=dataset.digest,
+            misfit=misfits[0] if misfits else "",
         )
         if not checked.missing:  # else it is skipped, whatever it were trained with
             check_training(tree["train"], dataset.task, parts.values(), problems)
@@ -161,7 +175,7 @@ class Checker:
             found.provides = factory.component.provides | offers(found.task)
         return found
 
-    def _facts(self, factory: Factory, task: Task, problems: Problems) -> Mapping[str, Any]:
+    def _facts(self, factory: Factory, task: Task, problems: Located) -> Mapping[str, Any]:
         before = len(problems.messages)
         files = self._slot_files(factory, task, "model", problems)
         if len(problems.messages) > before:
@@ -170,7 +184,7 @@ class Checker:
         files |= facts.get("files", {})
         return {**facts, "files": files} if files else facts
 
-    def _slot_files(self, factory: Factory, task: Task, path: str, problems: Problems) -> dict[str, str]:
+    def _slot_files(self, factory: Factory, task: Task, path: str, problems: Located) -> dict[str, str]:
         """Asks what fills the slots for its facts, and returns the files that it reads."""
         known, files = parameters(factory.component.build), dict[str, str]()
         for key, value in factory.params.items():
@@ -182,12 +196,14 @@ class Checker:
         return files
 
     def _ask(
-        self, factory: Factory, supplied: tuple[Any, ...], kind: str, path: str, problems: Problems
+        self, factory: Factory, supplied: tuple[Any, ...], kind: str, path: str, problems: Located
     ) -> Mapping[str, Any]:
         try:
             return factory.facts(*supplied)
         except ValueError as error:
             problems.add(path, str(error))
+            if isinstance(error, Misfit):
+                problems.misfits.add((path, str(error)))
         except Exception as error:
             provider = self.catalog.provider(kind, factory.name)
             raise HarnessError(f"{provider}: the facts of {factory.name!r} failed: {error!r}") from error

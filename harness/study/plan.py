@@ -100,17 +100,21 @@ def _sections(resolved: Resolved, problems: Problems) -> Sections:
 
 
 def _check_variants(resolved: Resolved, checker: Checker, problems: Problems) -> dict[str, Checked]:
-    """Checks every variant of the file, those that run to the end; a mistake of the base is told once."""
+    """Checks every variant of the file, those that run to the end; a mistake of the base is told once.
+
+    Where a budget or `--set` swapped the data, a variant that does not fit their images is no mistake: it is skipped.
+    """
     base = Located()
     checker.check(resolved.tree, base, facts=True)
     checked = {}
     for name, tree in resolved.variants.items():
         found = Located()
         result = checker.check(tree, found, facts=name in resolved.run)
-        for path, message in found.located:
+        skipped = found.misfits if resolved.swapped(name) else set()
+        for path, message in (item for item in found.located if item not in skipped):
             shared = (path, message) in base.located
             problems.add(_place(resolved, name, path, shared), message)
-        if result is not None:
+        if result is not None and (not result.misfit or skipped):
             checked[name] = result
     return checked
 
@@ -138,7 +142,7 @@ def _check_derived(
     around = Around(
         root=checker.root,
         classes=task.classes if task else (),
-        trained={name: ", ".join(checked[name].missing) if name in checked else "" for name in resolved.run},
+        trained={name: checked[name].skip(resolved.variants[name]) if name in checked else "" for name in resolved.run},
         selected=resolved.derived,
     )
     return check_derived(study, around, problems)

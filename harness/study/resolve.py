@@ -44,6 +44,11 @@ class Resolved:
         """Where the user wrote what stands at `path`, as a path to print; "" is no variant's."""
         return _origin(self.layers[variant], path)
 
+    def swapped(self, variant: str) -> bool:
+        """Whether the budget or `--set` names other data than the study does, or changes them."""
+        patches = [patch for prefix, patch in self.layers[variant] if not prefix.startswith("variants.")]
+        return any(isinstance(patch, Mapping) and "dataset" in patch for patch in patches)
+
 
 def resolve(
     study: Study, budget: str | None, overrides: Sequence[Override], catalog: Catalog, problems: Problems

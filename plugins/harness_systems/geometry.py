@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness import Misfit
+
 CROP_PER_HEIGHT = 256 / 2944
 """Side of a crop as a share of the image's height, in the paper's configuration."""
 
@@ -33,13 +35,11 @@ class Geometry:
         All rounding is half to even, as published.
 
         Raises:
-            ValueError: a crop is larger than the image.
+            Misfit: a crop is larger than the image.
         """
         side = max(1, round(CROP_PER_HEIGHT * image[0])) if crop_px is None else crop_px
         if side > min(image):
-            raise ValueError(
-                f"`crop_px <= {min(image)}` must hold for images of {image[0]}x{image[1]}, but got {side}."
-            )
+            raise Misfit(f"`crop_px <= {min(image)}` must hold for images of {image[0]}x{image[1]}, but got {side}.")
         high, wide = (max(1, round(side * count / length)) for count, length in zip(cells, image, strict=True))
         return cls(image, cells, side, (high, wide))
 

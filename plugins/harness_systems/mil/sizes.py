@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness import Task
+from harness import Misfit, Task
 
 LENET_CHANNELS = (20, 50)
 SMALLEST_PX = 16
@@ -19,11 +19,11 @@ def check_encoder(task: Task, backbone: Any) -> None:
     """Whether the LeNet, where it is the encoder, has room on the images.
 
     Raises:
-        ValueError: it has not.
+        Misfit: it has not.
     """
     if task.sample != "features" and backbone is None and min(task.image_size) < SMALLEST_PX:
         size = " x ".join(map(str, task.image_size))
-        raise ValueError(f"the encoder of Ilse et al. needs images of 16 x 16 px, these have {size}: set `backbone`.")
+        raise Misfit(f"the encoder of Ilse et al. needs images of 16 x 16 px, these have {size}: set `backbone`.")
 
 
 def check_positive(**values: int) -> None:

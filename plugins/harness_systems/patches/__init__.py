@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness import Misfit
+
 
 @dataclass(frozen=True)
 class PatchGrid:
@@ -24,17 +26,18 @@ class PatchGrid:
         """The grid of an image; `crop` None takes the whole of it.
 
         Raises:
-            ValueError: the crop is larger than the image, or patches do not fill it exactly.
+            ValueError: patch or crop are no lengths.
+            Misfit: the crop is larger than the image, or patches do not fill it exactly.
         """
         area = image if crop is None else (crop[0], crop[1])
         what = "images" if crop is None else "a crop"
         if patch_px < 1 or min(area) < 1:
             raise ValueError(f"patches and crops have a side of 1 px or more, but got {patch_px} and {_size(area)}.")
         if area[0] > image[0] or area[1] > image[1]:
-            raise ValueError(f"a crop of {_size(area)} does not fit into images of {_size(image)}.")
+            raise Misfit(f"a crop of {_size(area)} does not fit into images of {_size(image)}.")
         if area[0] % patch_px or area[1] % patch_px:
             nearest = tuple(max(patch_px, length // patch_px * patch_px) for length in area)
-            raise ValueError(
+            raise Misfit(
                 f"patches of {patch_px} px do not fill {what} of {_size(area)}: both sides must be multiples; "
                 f"`crop = [{nearest[0]}, {nearest[1]}]` would be."
             )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness import ArchitectureFactory, BackboneFactory, Component, Task, file_facts, use
+from harness import ArchitectureFactory, BackboneFactory, Component, Misfit, Task, file_facts, use
 
 WINDOW_PER_HEIGHT = 256 / 2944
 """Side of a window as a share of the image's height, in the paper's configuration."""
@@ -159,8 +159,10 @@ def _window(
     least = min(task.image_size)
     window = window_px if window_px is not None else max(1, round(WINDOW_PER_HEIGHT * (task.image_size[0] or 2944)))
     stride = stride_px if stride_px is not None else max(1, window // 2)
-    if window < 1 or (least and window > least):
-        raise ValueError(f"`1 <= window_px <= {least}` must hold for images of {task.image_size}, but got {window}.")
+    if window < 1:
+        raise ValueError(f"`window_px >= 1` must hold, but got {window}.")
+    if least and window > least:
+        raise Misfit(f"`window_px <= {least}` must hold for images of {task.image_size}, but got {window}.")
     if not 1 <= stride <= window:
         raise ValueError(f"`1 <= stride_px <= {window}` must hold: windows leave no gap, but got {stride_px=}.")
     if patches < 2:
