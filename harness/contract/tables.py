@@ -7,6 +7,7 @@ competes on equal terms.
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -133,6 +134,17 @@ OVERLAYS_MORE = ("version", "chosen", "boxes", "attention")
 `chosen` bool "n": whether the image was chosen before any model saw it, else it is a hit, miss or false alarm by this
 model's score. `boxes` float32 "n m 4", x0 y0 x1 y1 in pixels of `images`, half open; `attention` float32 "n m".
 """
+
+
+def named(entry: Any) -> tuple[str, Any]:
+    """The name that an explainer's maps bear, and its table without it.
+
+    Args:
+        entry: of `[explain] use`, a component's name or its table; `name` in it tells two of one explainer apart.
+    """
+    if not isinstance(entry, Mapping):
+        return str(entry), entry
+    return str(entry.get("name", entry.get("use"))), {key: value for key, value in entry.items() if key != "name"}
 
 
 def to_bytes(table: pd.DataFrame, name: str) -> bytes:

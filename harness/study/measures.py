@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -11,6 +12,7 @@ from harness.contract.errors import Problems, nearest
 from harness.contract.keys import metric_of
 from harness.contract.masks import REGIONS
 from harness.contract.samples import unmet
+from harness.contract.tables import OWN_MAP, named
 from harness.study.checks import Checked
 from harness.study.pricing import explaining
 from harness.study.sections import ExplainSection, StudySection
@@ -65,24 +67,41 @@ def check_explain(
     Mistakes go to `problems`.
     """
     kept: list[str | dict[str, Any]] = []
-    dropped, names, factories = [], set[str](), []
+    dropped, names, factories = [], set[str](), dict[str, Factory]()
     for index, entry in enumerate(section.use):
-        factory = _explainer(entry, f"explain.use.{index}", catalog, problems)
-        if factory and factory.name in names:
-            problems.add(f"explain.use.{index}", f"{factory.name!r} stands here twice: its maps would bear one name")
-        names.add(factory.name if factory else "")
+        path = f"explain.use.{index}"
+        name, table = named(entry)
+        factory = _explainer(table, path, catalog, problems)
+        if factory is not None:
+            _check_name(name, factory, names, catalog, path, problems)
+            names.add(name)
         lacking = [unmet(factory.component.needs, item.provides, item.task) for item in checked] if factory else []
         if factory and lacking and all(lacking):
-            dropped.append(f"the explainer {factory.name!r} is left out: it needs {', '.join(lacking[0])}")
+            dropped.append(f"the explainer {name!r} is left out: it needs {', '.join(lacking[0])}")
             continue
         kept.append(entry)
-        factories += [factory] if factory else []
+        factories |= {name: factory} if factory else {}
     section = section.model_copy(update={"use": kept})
     if section.faithfulness is not None and section.faithfulness.use and _no_images(checked):
         section = section.model_copy(update={"faithfulness": None})
         dropped.append("faithfulness is left out: it covers parts of single images")
     prices = [] if problems else explaining(section, factories, [item.task for item in checked])
     return section, [*dropped, *prices]
+
+
+def _check_name(
+    name: str, factory: Factory, taken: Collection[str], catalog: Catalog, path: str, problems: Problems
+) -> None:
+    """Notes a name that would not tell a map from another's."""
+    if name in taken:
+        hint = f'; name one of them, as `name = "{factory.name}_2"`'
+        problems.add(path, f"{name!r} stands here twice: its maps would bear one name{hint}")
+    elif name == factory.name:
+        return
+    elif not re.fullmatch("[a-z][a-z0-9_]*", name):
+        problems.add(f"{path}.name", f"small letters, digits and _ make a name, a letter first, found {name!r}")
+    elif name in {OWN_MAP, *catalog.names("explainer")}:
+        problems.add(f"{path}.name", f"{name!r} is another explainer's name, and this is {factory.name!r}")
 
 
 def _no_images(checked: Collection[Checked]) -> bool:

@@ -14,18 +14,18 @@ MANY = 16
 """Passes an image and class from which on an explainer's cost is told."""
 
 
-def explaining(section: ExplainSection, factories: Collection[Factory], tasks: Collection[Task]) -> Iterator[str]:
+def explaining(section: ExplainSection, factories: Mapping[str, Factory], tasks: Collection[Task]) -> Iterator[str]:
     """A line for each explainer that is not cheap, and one for what [explain.faithfulness] adds.
 
     Args:
         section: the study's.
-        factories: its explainers.
+        factories: its explainers, by the names of their maps.
         tasks: of the variants' data sets.
     """
-    for factory in factories:
+    for name, factory in factories.items():
         price = _price(factory.facts().get("cost", {}), tasks)
         if price:
-            yield f"the explainer {factory.name!r} takes {price} an image and class"
+            yield f"the explainer {name!r} takes {price} an image and class"
     wanted = section.faithfulness
     if wanted is None or not wanted.use:
         return

@@ -133,6 +133,8 @@ class ConfirmSection(Strict):
 class ExplainSection(Strict):
     """[explain]: what draws maps of how many test images. `use` holds names or tables with `use`.
 
+    A table may have a `name`, which its maps then bear: so those of one explainer with several settings are told apart.
+
     `measured` is how many images of test, and of tune_loc, the explainers' maps are drawn of and held against
     the masks; by default all. The model's own maps are always measured on all.
     `faithfulness` is its own table: how it is tested that the maps show what the scores rest on. Without it

@@ -13,20 +13,20 @@ from torch.nn import functional
 
 from harness.contract.catalog import Catalog
 from harness.contract.nn import Batch, Explainer, Model, Output
-from harness.contract.tables import OWN_MAP
+from harness.contract.tables import OWN_MAP, named
 
 _log = logging.getLogger(__name__)
 
 
 class Explaining:
-    """The explainers that a study names.
+    """The explainers that a study names, each by the name that its maps bear.
 
     One that does not explain models of this kind (TypeError) is left out, and `files` says why: a model
     is not lost for it. Any other failure is the trial's.
     """
 
     def __init__(self, explain: Mapping[str, Any], catalog: Catalog) -> None:
-        tables = {_name(table): table for table in explain.get("use", ())}
+        tables = dict(map(named, explain.get("use", ())))
         self._explainers: dict[str, Explainer] = {
             name: catalog.build("explainer", table) for name, table in tables.items() if name != OWN_MAP
         }
@@ -80,7 +80,3 @@ class Explaining:
                 continue
             self._given.add(name)
             yield name, maps
-
-
-def _name(table: Mapping[str, Any] | str) -> str:
-    return table if isinstance(table, str) else str(table["use"])

@@ -57,6 +57,49 @@ def test_windows_are_counted_as_captum_moves_them(size: tuple[int, int], window:
     assert sum(seen) - 1 == windows(size, window, stride)
 
 
+def test_one_explainer_with_several_settings_has_a_name_for_each():
+    windows = [{"use": "occlusion", "name": f"occlusion_{px}", "window_px": px, "stride_px": 9} for px in (15, 30)]
+    assert _lines(*windows, "occlusion") == [
+        "the explainer 'occlusion_15' takes 36 forward passes for an image and class",
+        "the explainer 'occlusion_30' takes 16 forward passes for an image and class",
+        "the explainer 'occlusion' takes 36 forward passes for an image and class",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        (
+            ["occlusion", {"use": "occlusion", "window_px": 30}],
+            "explain.use.1: 'occlusion' stands here twice: its maps would bear one name; "
+            'name one of them, as `name = "occlusion_2"`',
+        ),
+        (
+            [{"use": "occlusion", "name": "a"}, {"use": "gradcam", "name": "a"}],
+            "explain.use.1: 'a' stands here twice: its maps would bear one name; "
+            'name one of them, as `name = "gradcam_2"`',
+        ),
+        (
+            [{"use": "occlusion", "name": "gradcam"}],
+            "explain.use.0.name: 'gradcam' is another explainer's name, and this is 'occlusion'",
+        ),
+        (
+            [{"use": "occlusion", "name": "floor:centre"}],
+            "explain.use.0.name: small letters, digits and _ make a name, a letter first, found 'floor:centre'",
+        ),
+    ],
+)
+def test_names_that_would_not_tell_maps_apart_are_refused(entries: list[Any], message: str):
+    assert _lines(*entries) == [message]
+
+
+def test_a_name_of_a_map_changes_no_identity(planner: Any):
+    text = planner.replaced(("[confirm]", '[explain]\nuse = [{ use = "native", name = "own" }]\n[confirm]'))
+    plan = planner.plan(text)
+    assert plan.explain["use"] == [{"use": "native", "name": "own"}]
+    assert (plan.study_id, plan.variants) == (planner.plan().study_id, planner.plan().variants)
+
+
 def test_faithfulness_is_priced():
     table = {"use": ["darken", "zero", "deletion", "randomise"], "images": 10, "thresholds": [0.5, 0.7], "steps": 20}
     assert _lines("gradcam", faithfulness=table) == [

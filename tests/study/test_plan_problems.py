@@ -201,7 +201,8 @@ def _lines(messages: list[str]) -> list[str]:
         (
             "[confirm]",
             '[explain]\nuse = ["native", { use = "native", images = 2 }]\n[confirm]',
-            "explain.use.1: 'native' stands here twice: its maps would bear one name",
+            "explain.use.1: 'native' stands here twice: its maps would bear one name; "
+            'name one of them, as `name = "native_2"`',
         ),
     ],
 )

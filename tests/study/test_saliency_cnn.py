@@ -85,7 +85,13 @@ def test_the_published_settings(catalog: Catalog, tmp_path: Path) -> None:
     assert (train["epochs"], train["batch_size"], train["lr"], train["normalise"]) == (100, 8, 1e-4, "unit")
     assert train["optimiser"]["momentum"] == 0.9
     assert (train["schedule"]["every"], train["schedule"]["factor"]) == (7, 0.1)
-    assert (plan.trials, plan.confirm["folds"], len(plan.explain["use"])) == (1, 5, 11)
+    assert (plan.trials, plan.confirm["folds"], len(plan.explain["use"])) == (1, 5, 13)
+    windows = [entry for entry in plan.explain["use"] if not isinstance(entry, str)]
+    assert [(entry["name"], entry["window_px"], entry["stride_px"]) for entry in windows] == [
+        ("occlusion_15", 15, 9),
+        ("occlusion_30", 30, 9),
+        ("occlusion_45", 45, 9),
+    ]
     assert plan.explain["faithfulness"]["thresholds"] == [round(0.5 + 0.05 * step, 2) for step in range(10)]
     assert plan.explain["faithfulness"]["use"] == ["darken", "zero"]
     assert not any(variant.searched for variant in plan.variants)

@@ -479,6 +479,20 @@ def test_explainers_add_their_maps_to_the_tables(tiny: Catalog, workspace: Works
     }
 
 
+def test_maps_of_one_explainer_bear_the_names_that_the_study_gives_them(tiny: Catalog, workspace: Workspace):
+    tiny.register(Extras())
+    tables = ["gradient", {"use": "gradient", "name": "gradient_half", "power": 0.5}]
+    faithfulness = {"use": ["zero", "randomise"], "images": 2, "thresholds": [0.5], "layers": [1.0]}
+    spec = tiny_spec(stage="confirm", explain={"use": tables, "images": 2, "faithfulness": faithfulness})
+    result = _end(spec, tiny, workspace)
+    assert (result.state, result.reason) == ("complete", "")
+    maps, tried = (from_bytes(result.files[name]) for name in ("maps.parquet", "faithfulness.parquet"))
+    assert {"gradient", "gradient_half"} < set(maps["map"])
+    assert set(tried["map"]) == {"native", "gradient", "gradient_half"}
+    plain, half = (maps.loc[maps["map"] == name, "dice_sum"].to_numpy() for name in ("gradient", "gradient_half"))
+    assert (half > plain).all()
+
+
 def test_an_explainer_gets_its_parameters(tiny: Catalog, workspace: Workspace):
     tiny.register(Extras())
     plain, spread = (
