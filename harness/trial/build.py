@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor, nn
 
 from harness.contract import seeds
 from harness.contract.catalog import Catalog
@@ -29,7 +30,27 @@ def build_model(spec: TrialSpec, catalog: Catalog, task: Task, settings: TrainSe
         except InputError as error:  # the other variants may well be sound
             raise Unfit(f"{UNBUILT}: {error}") from error
     layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-    return model.to(device=device, memory_format=layout)  # type: ignore[call-overload, no-any-return]
+    model = model.to(device=device, memory_format=layout)  # type: ignore[call-overload]
+    if settings.channels_last and device.type == "cpu":
+        keep_contiguous(model)
+    return model
+
+
+def keep_contiguous(model: nn.Module) -> None:
+    """Leaves the convolutions contiguous of which torch's CPU code computes the weights' gradient wrongly else.
+
+    Of strided 1x1 convolutions of 2 to 7 channels it writes behind its buffer where images are channels-last
+    and their sides multiples of the stride: memory of something else is overwritten (torch 2.14, oneDNN, AVX2).
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.stride != (1, 1):
+            if 1 < module.in_channels < 8:
+                module.weight.data = module.weight.detach().clone(memory_format=torch.contiguous_format)
+                module.register_forward_pre_hook(_contiguous)
+
+
+def _contiguous(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(values.contiguous() for values in inputs)
 
 
 def device_of(name: str) -> torch.device:

@@ -22,8 +22,6 @@ def build_resnet22(
     """ResNet-22 of GMIC; `width` is the first stage's, doubled by every later one.
 
     GMIC's starts from PyTorch's default, GLAM's from `initialisation = "xavier_normal"` in every convolution.
-
-    Of 2 or 3 channels torch 2.14 corrupts its heap on the CPU (stride 16, `train.channels_last`): take 4 or more.
     """
     from harness_backbones.resnet22 import ResNet22
 

@@ -1,0 +1,70 @@
+"""A model in the layout that the study asks for, and what torch's CPU code cannot be given in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from harness import Task
+from harness.contract.catalog import Catalog
+from harness.testing.fakes import tiny_spec
+from harness.trial.build import build_model, keep_contiguous
+from harness.trial.settings import TrainSettings
+
+TRAINING = """
+import sys
+import torch
+from harness.contract.catalog import Catalog
+from harness.contract.nn import Batch
+from harness.contract.types import Task
+from harness.testing.fakes import tiny_spec
+from harness.trial.build import build_model
+from harness.trial.settings import TrainSettings
+
+torch.set_num_threads(1)
+task, channels = Task(classes=("a",), channels=int(sys.argv[2]), image_size=(64, 48)), int(sys.argv[2])
+model = {"use": "cnn", "backbone": {"use": "resnet22", "stride": 16, "width": int(sys.argv[1])}}
+made = build_model(tiny_spec(model=model), Catalog.discover(), task, TrainSettings(), torch.device("cpu")).train()
+for _ in range(6):
+    images = torch.randn(4, channels, 64, 48).contiguous(memory_format=torch.channels_last)
+    batch = Batch(images=images, labels=torch.tensor([[0.0], [1.0], [0.0], [1.0]]))
+    torch.autograd.backward(torch.stack(list(made.losses(made(batch), batch).values())).sum())
+print("trained")
+"""
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_a_narrow_network_is_trained_without_overwriting_memory(width: int) -> None:
+    """Without the guard torch 2.14 ends the process: of the stage that goes from 8x6 to 4x3, of 4 and 6 channels."""
+    command = [sys.executable, "-c", TRAINING, str(width), "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "trained\n"), done.stderr
+
+
+def _convolutions(catalog: Catalog, width: int, **settings: bool) -> dict[int, bool]:
+    """Channels of the strided 1x1 convolutions -> whether they are guarded."""
+    task = Task(classes=("a",), image_size=(64, 48))
+    model = {"use": "cnn", "backbone": {"use": "resnet22", "stride": 16, "width": width}}
+    made = build_model(tiny_spec(model=model), catalog, task, TrainSettings(**settings), torch.device("cpu"))
+    found = [item for item in made.modules() if isinstance(item, torch.nn.Conv2d)]
+    strided = [item for item in found if item.kernel_size == (1, 1) and item.stride == (2, 2)]
+    return {item.in_channels: bool(item._forward_pre_hooks) for item in strided}
+
+
+def test_only_what_is_at_fault_leaves_the_layout(catalog: Catalog) -> None:
+    assert _convolutions(catalog, 4) == {4: True, 8: False}
+    assert _convolutions(catalog, 8) == {8: False, 16: False}
+    assert _convolutions(catalog, 4, channels_last=False) == {4: False, 8: False}
+
+
+def test_the_guard_changes_the_layout_and_no_number() -> None:
+    convolution = torch.nn.Conv2d(3, 5, 1, stride=2)
+    images = torch.randn(2, 3, 7, 5, generator=torch.Generator().manual_seed(0))
+    plain = convolution(images)
+    keep_contiguous(convolution.to(memory_format=torch.channels_last))
+    guarded = convolution(images.contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(guarded, plain)
+    assert convolution.weight.stride() == (3, 1, 1, 1)
