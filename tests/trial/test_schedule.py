@@ -66,3 +66,46 @@ def test_optimisers_take_their_settings():
     adam = make_optimiser(TrainSettings.of({"optimiser": {"use": "adamw", "betas": [0.8, 0.9]}}), parameters)
     assert type(adam) is torch.optim.AdamW
     assert adam.param_groups[0]["betas"] == (0.8, 0.9)
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_the_fused_update_differs_in_rounding_alone(name: str, kind: torch.dtype):
+    generator = torch.Generator().manual_seed(0)
+    start, grads = (
+        torch.randn(40, generator=generator, dtype=kind),
+        torch.randn(20, 40, generator=generator, dtype=kind),
+    )
+    table = {"lr": 0.01, "weight_decay": 0.1, "optimiser": {"use": name}}
+    ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
+    fused = make_optimiser(TrainSettings.of(table), iter([ours]))
+    plain = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]([theirs], 0.01, weight_decay=0.1, fused=False)
+    for gradient in grads:
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        fused.step()
+        plain.step()
+    assert fused.param_groups[0]["fused"] is True
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
+    assert not torch.allclose(ours, start, atol=0.01)
+
+
+def test_only_floating_weights_on_the_cpu_are_updated_in_one_kernel():
+    settings = TrainSettings.of({})
+    for weight in (torch.zeros(1, device="meta"), torch.zeros(1, dtype=torch.complex64)):
+        assert make_optimiser(settings, [torch.nn.Parameter(weight)]).param_groups[0]["fused"] is None
+
+
+def test_a_state_that_an_unfused_adam_left_goes_on_as_it_was():
+    def stepped(optimiser: torch.optim.Optimizer, weight: torch.nn.Parameter) -> torch.optim.Optimizer:
+        weight.grad = torch.full_like(weight, 0.5)
+        optimiser.step()
+        return optimiser
+
+    old, new = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
+    earlier = stepped(torch.optim.Adam([old], 1e-3), old)
+    resumed = make_optimiser(TrainSettings.of({}), [new])
+    resumed.load_state_dict(earlier.state_dict())
+    new.data.copy_(old.data)
+    stepped(earlier, old)
+    stepped(resumed, new)
+    assert torch.equal(old, new)
