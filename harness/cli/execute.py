@@ -92,13 +92,11 @@ def _counts(app: App, plan: Plan) -> Any:
 
 
 def send_report(app: App, results: Results) -> str:
-    """Writes the report and leaves it in the tracking store; says so where that cannot be done now."""
+    """Leaves the report that was written in the tracking store; says so where that cannot be done now."""
     from harness.adapters.mlflow_client import in_brief
     from harness.adapters.mlflow_store import Sender
-    from harness.cli.report import make_report
     from harness.study.tracking import artifact_root, tracking_uri
 
-    make_report(app, results)
     sender = Sender(tracking_uri(app.settings), results.folder, artifact_root(app.settings))
     try:
         sender.send()

@@ -115,6 +115,7 @@ def set_aside(folder: Path) -> Path:
 
 def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
     from harness.cli import show
+    from harness.cli.report import make_report
     from harness.study.plan_io import plan_to_json
     from harness.study.results import read_results
 
@@ -141,6 +142,7 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
         show.show_table(app, results, manner.heads)
     # After the table: hours of training are on the screen, whatever becomes of the report.
     if results.finished and (ran or not (folder / "report" / "report.html").exists()):
+        make_report(app, results)  # whatever the tracking store has: only the sending depends on it
         unsent = unsent or send_report(app, results)
     if results.history.trials and not manner.as_json:
         show.show_places(app, results)
