@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,7 +58,8 @@ def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
     An id of 007 stays 007; what is no number is told by `predictions_of` with its row.
 
     Raises:
-        InputError: the file cannot be read, or a column is missing.
+        InputError: the file cannot be read, a column is missing, or a row of a CSV file has more or fewer cells
+            than the header: its values would stand in other columns than they were written for.
     """
     import pandas as pd
 
@@ -66,11 +68,25 @@ def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
         if path.suffix == ".parquet":
             frame = pd.read_parquet(path, columns=wanted)
             return frame.astype(object).where(frame.notna(), "").map(_text)
+        _check_cells(path)
         return pd.read_csv(path, usecols=wanted, dtype=str, keep_default_na=False)
     except FileNotFoundError as error:
         raise InputError(f"{path}: there is no such file") from error
-    except (OSError, ValueError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: cannot be read as a table: {str(error).splitlines()[0]}") from error
+
+
+def _check_cells(path: Path) -> None:
+    """Sees that every row of a CSV file has a cell for each column; names lines as a text editor counts them."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file, strict=True)
+        wanted, counts = len(next(reader, [])), dict[str, int]()
+        for cells in filter(None, reader):
+            if len(cells) != wanted:
+                counts[str(reader.line_num)] = len(cells)
+    if counts:
+        found = " or ".join(map(str, sorted(set(counts.values()))))
+        raise InputError(f"{path}: {_few(list(counts), 'line')}: {found} cells, but the header has {wanted}")
 
 
 def predictions_of(frame: pd.DataFrame, columns: Columns, where: str) -> pd.DataFrame:
@@ -93,6 +109,10 @@ def predictions_of(frame: pd.DataFrame, columns: Columns, where: str) -> pd.Data
     groups = _joined(frame, columns.group) if columns.group else ids
     mistakes.rows(ids, _empty(frame, columns.id), f"{_named(columns.id)}: an id is empty")
     mistakes.rows(ids, _empty(frame, columns.group), f"{_named(columns.group)}: a group is empty")
+    for key in filter(None, (columns.id, columns.group, columns.unit)):
+        padded = _padded(frame, key)
+        named = [" + ".join(map(repr, row)) for row in frame.loc[padded, list(key)].itertuples(index=False, name=None)]
+        mistakes.rows(named, np.ones(len(named), bool), f"{_named(key)}: a key begins or ends with a space", "row")
     mistakes.rows(ids, ~np.isin(splits, SPLITS), f"{columns.split}: a split is none of {', '.join(SPLITS)}")
     mistakes.rows(ids, _repeated(ids), f"{_named(columns.id)}: an id stands there twice")
     straddling = _straddling(groups, splits)
@@ -144,10 +164,10 @@ def with_samples(
 
 
 def check_alike(predictions: pd.DataFrame, first: pd.DataFrame, where: str, first_where: str) -> None:
-    """Sees that two systems were tested on the same rows: same ids, classes, labels and groups.
+    """Sees that two systems were tested on the same rows: same ids, classes, labels, groups and units.
 
     Raises:
-        InputError: says which ids only one of them has, and how many; or how many labels or groups differ.
+        InputError: says which ids only one of them has, and how many; or how many labels, groups or units differ.
     """
     tested = [table[table["split"] == "test"] for table in (predictions, first)]
     classes = [list(dict.fromkeys(table["class"])) for table in tested]
@@ -155,13 +175,27 @@ def check_alike(predictions: pd.DataFrame, first: pd.DataFrame, where: str, firs
         raise InputError(f"{where}: scores {', '.join(classes[0])}, but {first_where} {', '.join(classes[1])}")
     _check_ids(tested[0]["id"].unique(), tested[1]["id"].unique(), f"{where}: test", first_where)
     keyed = [table.set_index(["id", "class"]).sort_index() for table in tested]
-    for column in ("label", "group"):
+    for column in ("label", "group", "unit"):
         mine, theirs = (table[column] for table in keyed)
         differs = ~((mine == theirs) | (mine.isna() & theirs.isna())).to_numpy(dtype=bool)
         mistakes = _Mistakes(where)
         ids = mine.index.get_level_values("id").to_numpy()
         mistakes.rows(ids, differs, f"a {column} is another one than in {first_where}")
         mistakes.raise_if_any()
+
+
+def check_exclusive(predictions: pd.DataFrame, where: str) -> None:
+    """Sees that exactly one class holds in each row of the table whose labels are all known.
+
+    Raises:
+        InputError: names the rows in which none holds, or several.
+    """
+    held = predictions.groupby("id", sort=False)["label"].sum(min_count=1)
+    known = predictions.groupby("id", sort=False)["label"].count() == predictions["class"].nunique()
+    mistakes = _Mistakes(where)
+    message = 'kind = "multiclass": not exactly one label is 1'
+    mistakes.rows(held.index.to_numpy(), (known & (held != 1)).to_numpy(dtype=bool), message)
+    mistakes.raise_if_any()
 
 
 class _Mistakes:
@@ -234,6 +268,14 @@ def _empty(frame: pd.DataFrame, columns: Sequence[str]) -> Any:
     found = np.zeros(len(frame), bool)
     for column in columns:
         found |= (frame[column] == "").to_numpy(dtype=bool)
+    return found
+
+
+def _padded(frame: pd.DataFrame, columns: Sequence[str]) -> Any:
+    """Of which rows a key would be another one without the spaces around it: " 007" is not "007"."""
+    found = np.zeros(len(frame), bool)
+    for column in columns:
+        found |= np.array([str(value) != str(value).strip() for value in frame[column]], dtype=bool)
     return found
 
 

@@ -13,7 +13,14 @@ import pytest
 from harness.contract.errors import InputError
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Sample
-from harness.evidence.imported import Columns, check_alike, predictions_of, read_table, with_samples
+from harness.evidence.imported import (
+    Columns,
+    check_alike,
+    check_exclusive,
+    predictions_of,
+    read_table,
+    with_samples,
+)
 from harness.evidence.statistics import auc, cluster_interval
 
 COLUMNS = Columns(id=["case", "side"], group=["case"], labels={"malignant": "malignant"}, scores={"malignant": "a"})
@@ -129,6 +136,8 @@ def test_two_systems_must_have_the_same_test_rows_labels_and_groups() -> None:
         check_alike(first.assign(label=1 - first["label"]), first, "y.csv", "'a'")
     with pytest.raises(InputError, match="a group is another one"):
         check_alike(first.assign(group=first["id"]), first, "y.csv", "'a'")
+    with pytest.raises(InputError, match=r"y.csv: a unit is another one than in 'a': 1 id \(007/L\)$"):
+        check_alike(first.assign(unit=first["id"].replace("007/L", "007")), first, "y.csv", "'a'")
     with pytest.raises(InputError, match="scores benign, but 'a' malignant"):
         check_alike(first.assign(**{"class": "benign"}), first, "y.csv", "'a'")
     check_alike(first.sample(frac=1, random_state=0), first, "y.csv", "'a'")
@@ -167,6 +176,39 @@ def test_one_group_has_a_figure_and_no_interval() -> None:
     rows = predictions_of(frame(case=["7"] * 6, side=list("abcdef")), COLUMNS, "x.csv")
     found = cluster_interval(auc(rows["label"].to_numpy(), rows["score"].to_numpy()), rows["group"].tolist())
     assert found.value == 1 and math.isnan(found.low) and math.isnan(found.high)
+
+
+def test_a_row_with_a_cell_too_many_or_too_few_is_refused_with_its_line(tmp_path: Path) -> None:
+    """Read by names alone, a comma within an unquoted text would move every score one column on."""
+    path = tmp_path / "x.csv"
+    path.write_text('case,side,malignant,a\n007,L,0,0.1\n\n8,L,"1",0.2,0.9\n9,L,0\n')
+    with pytest.raises(InputError) as caught:
+        read_table(path, COLUMNS.names())
+    assert str(caught.value) == f"{path}: 2 lines (4, 5): 3 or 5 cells, but the header has 4"
+    path.write_text('case,side,note,malignant,a\n007,L,"a, b",0,0.1\n\n8,L,"two\nlines",1,0.2\n')
+    assert read_table(path, COLUMNS.names())["a"].tolist() == ["0.1", "0.2"]
+
+
+def test_a_key_with_a_space_around_it_is_refused(tmp_path: Path) -> None:
+    """It would be a patient of its own."""
+    table = frame(case=["007", " 007", "8", "8", "9", "9"], side=["L", "R", "L", "R", "L", "R\t"])
+    assert lines(table) == [
+        "x.csv: case + side: a key begins or ends with a space: 2 rows (' 007' + 'R', '9' + 'R\\t')",
+        "x.csv: case: a key begins or ends with a space: 1 row (' 007')",
+    ]
+    columns = Columns(**{**vars(COLUMNS), "unit": ["breast"]})
+    units = frame(breast=["a", "a ", "b", "b", "c", "c"])
+    assert lines(units, columns) == ["x.csv: breast: a key begins or ends with a space: 1 row ('a ')"]
+
+
+def test_where_exactly_one_class_holds_rows_with_none_or_two_are_told() -> None:
+    table = frame(benign=["1", "1", "1", "0", "", "1"], b=["0.5"] * 6)
+    both = {"benign": "b", "malignant": "a"}
+    columns = Columns(id=["case", "side"], group=["case"], labels={name: name for name in both}, scores=both)
+    with pytest.raises(InputError, match=r"not exactly one label is 1: 2 ids \(007/R, 8/R\)$"):
+        check_exclusive(predictions_of(table, columns, "x.csv"), "x.csv")
+    table["benign"] = ["1", "0", "1", "1", "", "1"]
+    check_exclusive(predictions_of(table, columns, "x.csv"), "x.csv")
 
 
 def test_what_is_no_table_is_told_as_such(tmp_path: Path) -> None:
