@@ -33,3 +33,9 @@ def test_every_relative_link_of_the_docs_leads_somewhere() -> None:
             if "://" not in target and not (page.parent / target).exists():
                 broken.append(f"{page.name}: {target}")
     assert broken == []
+
+
+def test_no_figure_of_the_docs_is_still_to_be_filled_in() -> None:
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    left = [f"{page.name}: {word}" for page in pages for word in re.findall(r"@[A-Za-z]\w*@", page.read_text())]
+    assert left == []
