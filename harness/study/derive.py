@@ -12,10 +12,10 @@ from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError
 from harness.contract.files import file_facts
 from harness.contract.tables import PREDICTIONS
-from harness.contract.types import Plan, Sample, Task, TrialResult, TrialSpec, VariantPlan
+from harness.contract.types import Plan, Sample, TrialResult, TrialSpec, VariantPlan
 from harness.study.derived import table_path
 from harness.study.journal import TrialRecord
-from harness.study.trees import dataset_table
+from harness.study.trees import dataset_table, task_of_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +67,7 @@ def _read_all(
     plan: Plan, systems: Sequence[VariantPlan], catalog: Catalog, root: Path
 ) -> dict[tuple[str, str | None], pd.DataFrame]:
     """(variant, reader) -> its rows, every one checked against the data set, or against the first."""
-    from harness.evidence.imported import check_alike, predictions_of, with_samples
+    from harness.evidence.imported import check_alike, check_exclusive, predictions_of, with_samples
 
     splits, classes = _samples(dataset_table(plan), catalog, root)
     found: dict[tuple[str, str | None], pd.DataFrame] = {}
@@ -82,6 +82,8 @@ def _read_all(
                     rows = with_samples(rows, splits, classes, where)
                 elif found:
                     check_alike(rows, next(iter(found.values())), where, repr(first))
+                if variant.tree["system"].get("kind") == "multiclass":
+                    check_exclusive(rows, where)
                 first = first or variant.name
                 found[variant.name, reader] = rows
         except InputError as error:
@@ -136,7 +138,10 @@ def _result(rows: pd.DataFrame, spec: TrialSpec, catalog: Catalog, started: floa
 
 
 def _figures(rows: pd.DataFrame, spec: TrialSpec, catalog: Catalog) -> dict[str, float]:
-    """`test/<metric>` and `test/<metric>/<class>` of each metric that needs labels and scores only."""
+    """`test/<metric>` and `test/<metric>/<class>` of each metric that needs labels and scores only.
+
+    Of a multi-class task too, what takes exactly one class to hold.
+    """
     import torch
 
     from harness.contract.nn import Batch, Output
@@ -144,9 +149,9 @@ def _figures(rows: pd.DataFrame, spec: TrialSpec, catalog: Catalog) -> dict[str,
     from harness.trial.evaluate import Scorer, score
 
     tested = rows[rows["split"] == "test"]
-    task = Task(classes=tuple(dict.fromkeys(rows["class"])))
+    task = task_of_tables(spec.tree, tuple(dict.fromkeys(rows["class"])))
     labels, scores = (torch.tensor(array) for array in to_arrays(tested, task.classes))
-    names = [name for name in spec.metrics if not catalog.get("metric", name).needs]
+    names = [name for name in spec.metrics if catalog.get("metric", name).needs <= {"multiclass"}]
     batch = Batch(labels=labels, ids=tuple(sorted(set(tested["id"]))))
     return score([(batch, Output(probs=scores))], Scorer(catalog, names, task, "test", masks=False))
 

@@ -25,7 +25,7 @@ class Derived:
     """A variant that is not trained.
 
     Args:
-        tree: one table, `system` or `ensemble`, complete.
+        tree: one table, `system` or `ensemble`, complete; its `kind` is "multiclass" where exactly one class holds.
         facts: `table`, the digest of a system's file; `classes`; `readers`, the names of a family.
         skip: why it does not run; "" where it does.
     """
@@ -43,12 +43,14 @@ class Around:
     Args:
         root: the data root.
         classes: of the study's data set; () without one.
+        kind: of the task: the data set's, or what the study says of its tables.
         trained: the trained variants that run at this budget, and why one is skipped ("" where it is not).
         selected: the derived variants that run at this budget.
     """
 
     root: Path
     classes: tuple[str, ...]
+    kind: str
     trained: Mapping[str, str]
     selected: Sequence[str]
 
@@ -78,6 +80,11 @@ class _Context:
     around: Around
     found: Mapping[str, Derived]
     problems: Problems
+
+    @property
+    def kind(self) -> dict[str, str]:
+        """What stands in a tree of a multi-class task; nothing in others, whose identity it would change."""
+        return {"kind": self.around.kind} if self.around.kind == "multiclass" else {}
 
 
 def _system(name: str, table: Mapping[str, Any], where: str, context: _Context) -> Derived | None:
@@ -128,7 +135,8 @@ def _ensemble(name: str, table: Mapping[str, Any], where: str, context: _Context
     tree = {"of": section.of, "weights": weights, "maximise": section.maximise, "folds": section.folds}
     classes = next((f["classes"] for f in (_facts(m, context) for m in section.of) if f), context.around.classes)
     facts = {"classes": list(classes), **({"readers": families[0]} if families else {})}
-    return Derived(name=name, tree={"ensemble": {**tree, "seeded": seeded}}, facts=facts, skip="; ".join(skips))
+    tree |= {"seeded": seeded, **context.kind}
+    return Derived(name=name, tree={"ensemble": tree}, facts=facts, skip="; ".join(skips))
 
 
 def _check_member(member: str, name: str, path: str, context: _Context) -> None:
@@ -183,6 +191,7 @@ def _read(
         "split": section.split,
         "labels": section.truth(),
         "scores": {name: section.score[name if name in section.score else ONLY] for name in classes},
+        **context.kind,
     }
     return header, tree, {"table": digest, "classes": list(classes)}
 

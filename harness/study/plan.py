@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
 from harness.contract.catalog import Catalog
 from harness.contract.components import parameters
 from harness.contract.errors import InputError, Problems, nearest
+from harness.contract.masks import KINDS_OF_TASK
 from harness.contract.types import Plan, Task
 from harness.study.advice import model_based
 from harness.study.assemble import Measures, Sections, assemble
@@ -61,7 +62,7 @@ def make_plan(
     checked = _check_variants(resolved, checker, problems)
     derived = _check_derived(study, resolved, sections, checker, checked, problems)
     _check_search(resolved, sections, catalog, problems)
-    about = list(checked.values()) or _about(derived)
+    about = list(checked.values()) or _about(derived, sections.study.kind)
     measures = _check_measures(study, sections, catalog, about, problems)
     problems.raise_if_any()
     plan = assemble(study, resolved, sections, checked, derived, checker, measures)
@@ -128,6 +129,9 @@ def _check_derived(
     problems: Problems,
 ) -> dict[str, Derived]:
     """Checks what is read or averaged, against the data set that the trained variants share."""
+    kind = sections.study.kind
+    if "kind" in sections.study.model_fields_set and (resolved.tree.get("dataset") or not any(study.derived.values())):
+        problems.add("study.kind", "the data set knows it; the key is for studies of tables alone")
     if not any(study.derived.values()):
         return {}
     trained = [checked[name] for name in resolved.run if name in checked]
@@ -142,19 +146,21 @@ def _check_derived(
     around = Around(
         root=checker.root,
         classes=task.classes if task else (),
+        kind=task.kind if task else kind,
         trained={name: checked[name].skip(resolved.variants[name]) if name in checked else "" for name in resolved.run},
         selected=resolved.derived,
     )
     return check_derived(study, around, problems)
 
 
-def _about(derived: Mapping[str, Derived]) -> list[Checked]:
+def _about(derived: Mapping[str, Derived], kind: Literal["multilabel", "multiclass"]) -> list[Checked]:
     """What metrics are checked against where nothing is trained: classes, and no masks or evidence."""
     if not derived:
         return []
-    task = Task(classes=tuple(next(iter(derived.values())).facts["classes"]))
+    task = Task(kind=kind, classes=tuple(next(iter(derived.values())).facts["classes"]))
     none: frozenset[Any] = frozenset()
-    return [Checked(facts={}, canonical={}, needs=none, provides=none, used=none, task=task, digest="")]
+    provides = frozenset({kind}) & KINDS_OF_TASK
+    return [Checked(facts={}, canonical={}, needs=none, provides=provides, used=none, task=task, digest="")]
 
 
 def _place(resolved: Resolved, variant: str, path: str, shared: bool) -> str:

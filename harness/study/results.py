@@ -14,7 +14,7 @@ from harness.contract.errors import Problems
 from harness.contract.types import Plan, Task
 from harness.study.folders import find_run, read_plan
 from harness.study.journal import History, Journal, TrialRecord
-from harness.study.trees import dataset_table
+from harness.study.trees import dataset_table, task_of_tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -381,7 +381,7 @@ def task_of(plan: Plan, catalog: Catalog) -> Task:
     """
     problems, table = Problems(str(plan.path)), dataset_table(plan)
     if not table:
-        return Task(classes=tuple(plan.variants[0].facts["classes"]))
+        return task_of_tables(plan.variants[0].tree, tuple(plan.variants[0].facts["classes"]))
     factory = catalog.factory("dataset", table, problems, "dataset")
     problems.raise_if_any()
     assert factory is not None and factory.component.task is not None

@@ -55,9 +55,10 @@ class ClaimSection(Strict):
 
 
 class StudySection(Strict):
-    """[study]: what is asked, and how the answer is read."""
+    """[study]: what is asked, and how the answer is read; `kind` is of tables alone, a data set knows its own."""
 
     question: str = ""
+    kind: Literal["multilabel", "multiclass"] = "multilabel"
     objective: ObjectiveSection = ObjectiveSection()
     baseline: str = ""
     budget: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from harness.contract.types import Plan
+from harness.contract.types import Plan, Task
 from harness.study.distributions import KINDS, is_distribution
 
 
@@ -53,6 +53,12 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
 def of_fold(dataset: Mapping[str, Any], fold: int, folds: int) -> dict[str, Any]:
     """The `dataset` table of one of `folds` folds: the fold is the test split."""
     return {**dataset, "folds": folds, "fold": fold}
+
+
+def task_of_tables(tree: Mapping[str, Any], classes: tuple[str, ...]) -> Task:
+    """What a variant that is not trained is about: these classes; exactly one holds where its tree says so."""
+    table = tree.get("system") or tree["ensemble"]
+    return Task(kind="multiclass" if table.get("kind") == "multiclass" else "multilabel", classes=classes)
 
 
 def dataset_table(plan: Plan) -> Mapping[str, Any]:

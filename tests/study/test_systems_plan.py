@@ -200,6 +200,16 @@ def test_a_metric_of_maps_is_left_out_where_there_are_tables_only(tables: Any) -
     assert plan.metrics == ("auroc",) and "'dice' is left out" in plan.warnings[0]
 
 
+def test_the_kind_of_a_task_is_said_of_tables_alone_and_is_part_of_their_identity(tables: Any) -> None:
+    plain, said = tables.plan(SYSTEMS), tables.plan(SYSTEMS.replace("[study]", '[study]\nkind = "multiclass"', 1))
+    assert all("kind" not in variant.tree[variant.kind] for variant in plain.variants)
+    assert [variant.tree[variant.kind]["kind"] for variant in said.variants] == ["multiclass"] * 3
+    text = tables.BASE.replace("[study]", '[study]\nkind = "multilabel"', 1) + BESIDE
+    assert tables.problems(text) == [
+        "study.toml: study.kind: the data set knows it; the key is for studies of tables alone"
+    ]
+
+
 def test_a_plan_of_tables_imports_nothing_heavy(tables: Any) -> None:
     Path("s.toml").write_text(SYSTEMS)
     code = (
