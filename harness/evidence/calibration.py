@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.evidence.scores import Array, each_class
+from harness.evidence.scores import Array, each_probability, is_probability
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,12 +70,10 @@ def calibration_error(labels: Array, scores: Array, bins: int = BINS) -> float:
 def ece(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, float]:
     """Expected calibration error in 15 bins, a class against the rest, and its mean; 0 is best.
 
-    Arguments and result as in `auroc`, but a class with one label only is defined.
-
-    Raises:
-        ValueError: as in `auroc`, or a score leaves [0, 1].
+    Arguments, result and errors as in `auroc`, but a class with one label only is defined. NaN where a score
+    leaves [0, 1].
     """
-    return each_class(labels, scores, classes, calibration_error, both=False)
+    return each_probability(labels, scores, classes, calibration_error)
 
 
 def reliability_table(predictions: pd.DataFrame, classes: Sequence[str], bins: int = BINS) -> pd.DataFrame:
@@ -105,11 +103,6 @@ def reliability_table(predictions: pd.DataFrame, classes: Sequence[str], bins: i
             curve = reliability(labels[known, k], scores[known, k], bins)
             rows += [(*key, name, *values) for values in zip(*curve.values(), strict=True)]
     return pd.DataFrame(rows, columns=columns)
-
-
-def is_probability(scores: Array) -> bool:
-    """Whether every score lies in [0, 1]."""
-    return bool(((scores >= 0) & (scores <= 1)).all())
 
 
 def pooled_reliability(table: pd.DataFrame) -> pd.DataFrame:

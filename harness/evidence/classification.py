@@ -12,8 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.evidence.calibration import ece, is_probability
-from harness.evidence.scores import Array, auprc, auroc, brier, each_class, to_arrays, with_mean
+from harness.evidence.calibration import ece
+from harness.evidence.scores import (
+    Array,
+    auprc,
+    auroc,
+    brier,
+    each_probability,
+    is_probability,
+    to_arrays,
+    with_mean,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -189,15 +198,17 @@ def f1_top1(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, f
 def ece_top1(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, float]:
     """Calibration error of the highest score as the confidence that its class is the right one; under "" alone.
 
-    Arguments and errors as in `top1`, and a score outside [0, 1] is refused.
+    Arguments and errors as in `top1`; NaN where a score leaves [0, 1].
 
     Source: Guo et al. 2017, ICML, equation 3.
     """
     from harness.evidence.calibration import calibration_error
 
     labels, scores = _whole_rows(labels, scores, classes)
+    if not len(scores) or not is_probability(scores):
+        return {"": math.nan}
     right = labels.argmax(1) == scores.argmax(1)
-    return {"": calibration_error(right.astype(float), scores.max(1, initial=-math.inf)) if len(right) else math.nan}
+    return {"": calibration_error(right.astype(float), scores.max(1))}
 
 
 def classification_table(predictions: pd.DataFrame, classes: Sequence[str], kind: str) -> pd.DataFrame:
@@ -236,15 +247,11 @@ def classification_table(predictions: pd.DataFrame, classes: Sequence[str], kind
 
 def _whole(labels: Array, scores: Array, classes: Sequence[str], kind: str) -> list[tuple[Any, ...]]:
     """Rows of the figures that need no threshold."""
-    probable = is_probability(scores[~np.isnan(labels)])
-    of: dict[str, Callable[..., Mapping[str, float]]] = {"auroc": auroc, "auprc": auprc}
-    of |= {"brier": brier, "ece": ece} if probable else {}
+    of: dict[str, Callable[..., Mapping[str, float]]] = {"auroc": auroc, "auprc": auprc, "brier": brier, "ece": ece}
     if kind == "multiclass":
         of |= {"top1": top1, "precision_top1": precision_top1, "recall_top1": recall_top1, "f1_top1": f1_top1}
-        of |= {"ece_top1": ece_top1} if probable else {}
+        of |= {"ece_top1": ece_top1}
     figures = {name: function(labels, scores, classes) for name, function in of.items()}
-    if not probable:
-        figures |= {name: dict.fromkeys(("", *classes), math.nan) for name in ("brier", "ece")}
     return [(key, name, value, math.nan, "") for name, values in figures.items() for key, value in values.items()]
 
 
@@ -300,7 +307,7 @@ def _operating_points(labels: Array, scores: Array, level: float = 1.0) -> tuple
 
 
 def _at_half(labels: Array, scores: Array, classes: Sequence[str], figure: str) -> dict[str, float]:
-    return each_class(labels, scores, classes, lambda y, s: decision_figures(y, s, HALF)[figure], both=False)
+    return each_probability(labels, scores, classes, lambda y, s: decision_figures(y, s, HALF)[figure])
 
 
 def _known(arrays: tuple[Array, Array], k: int) -> tuple[Array, Array]:

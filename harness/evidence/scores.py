@@ -49,9 +49,9 @@ def brier(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, flo
     """Mean squared distance of a probability to its label, in [0, 1]; 0 is best.
 
     Each class counts as a question of its own, of a multi-class task too. Arguments, result and
-    errors as in `auroc`, but a class with one label only is defined.
+    errors as in `auroc`, but a class with one label only is defined. NaN where a score leaves [0, 1].
     """
-    return each_class(labels, scores, classes, lambda y, s: float(np.square(y - s).mean()), both=False)
+    return each_probability(labels, scores, classes, lambda y, s: float(np.square(y - s).mean()))
 
 
 def to_arrays(predictions: pd.DataFrame, classes: Sequence[str]) -> tuple[Array, Array]:
@@ -117,6 +117,23 @@ def each_class(
         y, s = labels[known, k], scores[known, k]
         values[name] = of(y, s) if np.unique(y).size >= (2 if both else 1) else math.nan
     return with_mean(values)
+
+
+def each_probability(
+    labels: Array, scores: Array, classes: Sequence[str], of: Callable[[Array, Array], float]
+) -> dict[str, float]:
+    """As `each_class` of figures that take probabilities and one label: all NaN where a known score leaves [0, 1].
+
+    A reader's rating from 0 to 100 has ranks, and neither a Brier score nor a calibration error.
+    """
+    found = each_class(labels, scores, classes, lambda y, s: of(y, s) if is_probability(s) else math.nan, both=False)
+    whole = is_probability(np.asarray(scores, dtype=np.float64)[~np.isnan(np.asarray(labels, dtype=np.float64))])
+    return found if whole else dict.fromkeys(found, math.nan)
+
+
+def is_probability(scores: Array) -> bool:
+    """Whether every score lies in [0, 1]."""
+    return bool(((scores >= 0) & (scores <= 1)).all())
 
 
 def _rank_auc(labels: Array, scores: Array) -> float:

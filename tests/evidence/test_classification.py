@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -130,9 +131,28 @@ def test_a_calibration_curve_by_hand() -> None:
     assert calibration.calibration_error(np.array([1.0, 0]), np.array([0.0, 1])) == 1
 
 
-def test_scores_that_are_no_probabilities_are_not_calibrated() -> None:
+PROBABLE = (calibration.ece, classification.brier, classification.accuracy, classification.f1)
+
+
+@pytest.mark.parametrize("figure", PROBABLE, ids=lambda figure: figure.__name__)
+def test_scores_that_are_no_probabilities_have_no_figure_of_probabilities(figure: Any) -> None:
+    """Not of the class that stays in [0, 1] either: a system gives probabilities or it does not."""
+    labels, scores = np.array([[1.0, 1], [0, 0], [math.nan, 0]]), np.array([[0.3, 0.9], [1, 0.2], [7, 0.1]])
+    assert not math.isnan(figure(labels, scores, ["a", "b"])["a"])  # the 7 has no label and does not count
+    scores[0, 0] = 3
+    found = figure(labels, scores, ["a", "b"])
+    assert list(found) == ["", "a", "b"] and all(map(math.isnan, found.values()))
+
+
+def test_the_highest_score_is_no_confidence_where_scores_are_no_probabilities() -> None:
+    labels = np.array([[1.0, 0], [0, 1]])
+    assert math.isnan(classification.ece_top1(labels, np.array([[3.0, 0.2], [0.1, 0.9]]), ["a", "b"])[""])
+    assert classification.ece_top1(labels, labels, ["a", "b"])[""] == 0
+
+
+def test_a_curve_of_no_probabilities_is_refused() -> None:
     with pytest.raises(ValueError, match="probability"):
-        calibration.ece(np.array([[1.0], [0]]), np.array([[3.0], [1]]), ["a"])
+        calibration.calibration_error(np.array([1.0, 0]), np.array([3.0, 1]))
 
 
 def table(scores: dict[str, list[float]], labels: list[float], variant: str = "v") -> pd.DataFrame:

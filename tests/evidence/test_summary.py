@@ -107,6 +107,12 @@ def test_the_table_of_runs_averages_nothing(tables) -> None:
     assert table[table["head"] == "global"]["dice"].isna().all()
 
 
+def test_ratings_have_areas_and_no_brier_score(tables) -> None:
+    predictions = tables[0].assign(score=100 * tables[0]["score"])
+    table = runs_table(predictions, None, classes=CLASSES)
+    assert table["brier"].isna().all() and table["auroc"].notna().all()
+
+
 def test_optimism_is_the_best_complete_search_value_minus_confirmation(trials: pd.DataFrame) -> None:
     table = search_table(trials, order=ORDER, objective=Objective()).set_index("variant")
     assert table.loc["gmic", ["trials", "complete", "pruned", "failed"]].tolist() == [3, 1, 1, 1]

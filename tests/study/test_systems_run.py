@@ -24,7 +24,7 @@ from harness.study.run import Outcome, run_study
 from harness.study.settings import Settings
 from harness.study.spec import read_study
 from harness.testing.fakes import tiny_catalog
-from harness_metrics import build_brier
+from harness_metrics import build_brier, build_ece, build_f1, build_top1
 
 EXAMS = 40
 
@@ -190,6 +190,93 @@ def test_an_average_of_scores_that_are_no_probabilities_fails_with_its_reason(ro
     assert outcome.exit_code == 1 and list(outcome.reasons) == ["mean"]
     assert "averages need scores in [0, 1]" in outcome.reasons["mean"]
     assert found(plan, root).variants.set_index("variant").loc["logits", "auroc"] == pytest.approx(areas(root)["net"])
+
+
+class Decisions:
+    @hookimpl
+    def harness_metrics(self) -> list[Component[Any]]:
+        own = {"ece": build_ece, "brier": build_brier, "f1": build_f1}
+        made = [Component(name=name, build=build, summary="s") for name, build in own.items()]
+        return [*made, Component(name="top1", build=build_top1, summary="s", needs=frozenset({"multiclass"}))]
+
+
+def measured(plan: Plan, root: Path) -> dict[str, Any]:
+    return {r.spec.variant: r.result.metrics for r in found(plan, root).records() if r.result is not None}
+
+
+def test_ratings_beyond_0_and_1_have_areas_and_no_figures_of_probabilities(root: Path) -> None:
+    frame = pd.read_csv(root / "x.csv")
+    frame.assign(rating=100 * frame["net"]).to_csv(root / "x.csv", index=False)
+    catalog = tiny_catalog()
+    catalog.register(Decisions())
+    study = {"baseline": "net", "metrics": ["auroc", "ece", "brier", "f1"]}
+    tables = {"study": study, "systems": {name: columns(score=name) for name in ("net", "rating")}}
+    plan, outcome = run(tables, root, catalog=catalog)
+    assert outcome.exit_code == 0, outcome.message
+    figures = measured(plan, root)
+    for metric in ("ece", "brier", "f1"):
+        assert 0 < figures["net"][f"test/{metric}"] < 1 and np.isnan(figures["rating"][f"test/{metric}"])
+    assert figures["rating"]["test/auroc"] == figures["net"]["test/auroc"]
+    table = found(plan, root).classification
+    assert table[(table["variant"] == "rating") & (table["metric"] == "brier")]["value"].isna().all()
+
+
+def test_systems_that_disagree_on_what_is_diagnosed_are_told_before_any_table_is_shown(root: Path) -> None:
+    tables = only_tables()
+    tables["systems"]["flat"] = columns(score="flat", unit="case")
+    plan, outcome = run(tables, root)
+    assert outcome.exit_code == 2
+    said = "x.csv, flat: a unit is another one than in 'net': 80 ids (0/L, 0/R, 1/L and 77 more)"
+    assert outcome.message.splitlines()[0] == said
+    assert not found(plan, root).history.trials
+
+
+def exclusive(root: Path, **study: Any) -> dict[str, Any]:
+    rng, names = np.random.default_rng(1), ["a", "b", "c"]
+    truth = np.eye(3, dtype=int)[rng.integers(3, size=30)]
+    scores = rng.dirichlet(np.ones(3), size=30) * 0.6 + truth * 0.4
+    frame = pd.DataFrame(np.hstack([truth, scores]), columns=[*names, *(f"s_{name}" for name in names)])
+    frame.assign(case=range(30)).to_csv(root / "z.csv", index=False)
+    both = {"labels": {n: n for n in names}, "score": {n: f"s_{n}" for n in names}}
+    system = {"predictions": "z.csv", "id": "case", "group": "case", **both}
+    return {
+        "study": {"baseline": "net", "metrics": ["auroc", "top1"], **study},
+        "systems": {"net": system, "twin": system},
+        "ensembles": {"mean": {"of": ["net", "twin"]}},
+    }
+
+
+def test_tables_of_exclusive_classes_have_the_figures_of_such_tasks(root: Path) -> None:
+    catalog = tiny_catalog()
+    catalog.register(Decisions())
+    plan, outcome = run(exclusive(root, kind="multiclass"), root, catalog=catalog)
+    assert outcome.exit_code == 0 and plan.metrics == ("auroc", "top1"), outcome.message
+    frame = pd.read_csv(root / "z.csv")
+    right = (frame[["s_a", "s_b", "s_c"]].to_numpy().argmax(1) == frame[["a", "b", "c"]].to_numpy().argmax(1)).mean()
+    assert {name: own["test/top1"] for name, own in measured(plan, root).items()} == pytest.approx(
+        dict.fromkeys(("net", "twin", "mean"), right)
+    )
+    results = found(plan, root)
+    assert results.task.kind == "multiclass"
+    assert {"top1", "f1_top1", "ece_top1"} <= set(results.classification["metric"])
+
+
+def test_without_that_word_the_plan_says_what_is_left_out(root: Path) -> None:
+    catalog = tiny_catalog()
+    catalog.register(Decisions())
+    plan, outcome = run(exclusive(root), root, catalog=catalog)
+    assert outcome.exit_code == 0 and plan.metrics == ("auroc",), outcome.message
+    assert "the metric 'top1' is left out: it needs multiclass" in plan.warnings
+    assert found(plan, root).task.kind == "multilabel"
+
+
+def test_exclusive_classes_that_are_not_are_refused(root: Path) -> None:
+    tables = exclusive(root, kind="multiclass")
+    for key in ("labels", "score"):  # of both systems: images of class a now have none
+        tables["systems"]["net"][key].pop("a")
+    _, outcome = run({**tables, "study": {"kind": "multiclass", "baseline": "net"}}, root)
+    assert outcome.exit_code == 2
+    assert outcome.message.startswith('z.csv, net: kind = "multiclass": not exactly one label is 1: ')
 
 
 class Later:
