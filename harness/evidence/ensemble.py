@@ -54,7 +54,7 @@ def pool(members: Sequence[pd.DataFrame], weights: Sequence[float]) -> Pool:
     """
     _check_weights(weights, len(members))
     rows, scores = aligned(members)
-    return Pool(rows.assign(score=scores @ np.asarray(weights, float)), np.array([weights], float))
+    return _averaged(rows, scores @ np.asarray(weights, float), np.array([weights], float))
 
 
 def fit_pool(
@@ -62,7 +62,7 @@ def fit_pool(
 ) -> Pool:
     """The weighted mean with the best weights, chosen on rows that they are not scored on.
 
-    They are chosen on val where every member has the same rows of val; else they are cross-fitted:
+    They are chosen on val where every member has rows of val; where one has none they are cross-fitted:
     patients of test are dealt into `folds`, and each fold is averaged with the weights that are
     best on the others. An oracle chooses on the very test rows; its name must say so.
 
@@ -74,20 +74,32 @@ def fit_pool(
         oracle: chooses on the test rows as they are.
 
     Raises:
-        ValueError: rows differ, scores are outside [0, 1], or there are fewer patients than folds.
+        ValueError: rows differ, of test or of val; scores are outside [0, 1]; there are fewer patients than
+            folds; or nothing can be fitted on the rows that weights are to be chosen on.
     """
     rows, scores = aligned(members)
     tested = (rows["split"] == "test").to_numpy()
     if oracle:
-        weights = best_weights(rows[tested], scores[tested], target)
-        return Pool(rows.assign(score=scores @ weights), weights[None], "test")
+        weights = best_weights(rows[tested], scores[tested], target, "test")
+        return _averaged(rows, scores @ weights, weights[None], "test")
     if not tested.all():
-        weights = best_weights(rows[~tested], scores[~tested], target)
-        return Pool(rows.assign(score=scores @ weights), weights[None], "val")
+        weights = best_weights(rows[~tested], scores[~tested], target, "val")
+        return _averaged(rows, scores @ weights, weights[None], "val")
+    if all((member["split"] == "val").any() for member in members):
+        raise ValueError(_other_val_rows(members))
     fold = folds_of(rows, folds, seed)
-    found = np.stack([best_weights(rows[fold != k], scores[fold != k], target) for k in range(folds)])
-    averaged = np.einsum("nm,nm->n", scores, found[fold])
-    return Pool(rows.assign(score=averaged), found, "test, cross-fitted")
+    found = np.stack(
+        [
+            best_weights(rows[fold != k], scores[fold != k], target, f"the other folds than {k + 1} of test")
+            for k in range(folds)
+        ]
+    )
+    return _averaged(rows, np.einsum("nm,nm->n", scores, found[fold]), found, "test, cross-fitted")
+
+
+def _averaged(rows: pd.DataFrame, scores: Array, weights: Array, fitted_on: str = "") -> Pool:
+    """Rounding carries a mean of ones past 1, where it would no longer count as a probability."""
+    return Pool(rows.assign(score=np.clip(scores, 0, 1)), weights, fitted_on)
 
 
 def aligned(members: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, Array]:
@@ -112,7 +124,17 @@ def aligned(members: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, Array]:
     return first.reset_index()[list(members[0].columns)], scores
 
 
-def best_weights(rows: pd.DataFrame, scores: Array, target: Target = "auroc") -> Array:
+def _other_val_rows(members: Sequence[pd.DataFrame]) -> str:
+    keys = [set(member.loc[member["split"] == "val", "id"]) for member in members]
+    differing = sorted(set.union(*keys) - set.intersection(*keys))
+    which = f": {len(differing)} ids ({', '.join(differing[:3])}{', …' if differing[3:] else ''})" if differing else ""
+    return (
+        f"weights are fitted on val, but the members have different rows there{which}; give them the same, or leave "
+        "val out of one to fit by cross-fitting on test."
+    )
+
+
+def best_weights(rows: pd.DataFrame, scores: Array, target: Target = "auroc", where: str = "these rows") -> Array:
     """The point of a grid over the simplex with the highest mean over classes of the target: "m".
 
     Of equally good ones, that nearest to equal weights: an AUC is flat in places.
@@ -121,6 +143,10 @@ def best_weights(rows: pd.DataFrame, scores: Array, target: Target = "auroc") ->
         rows: predictions rows of one model; `class` and `label` are read.
         scores: "n m" of the members.
         target: what is maximised.
+        where: what the rows are, for the message.
+
+    Raises:
+        ValueError: no class has both labels among the rows ("auroc"), or any ("log_loss").
     """
     grid = simplex_grid(scores.shape[1])
     of = _aucs if target == "auroc" else _likelihoods
@@ -130,7 +156,8 @@ def best_weights(rows: pd.DataFrame, scores: Array, target: Target = "auroc") ->
         values.append(of(rows.loc[own, "label"].to_numpy(np.float64), scores[own] @ grid.T))
     mean = np.array([mean_defined(column) for column in np.array(values).T])
     if np.isnan(mean).all():
-        return np.full(scores.shape[1], 1 / scores.shape[1])
+        needed = "both labels" if target == "auroc" else "a known label"
+        raise ValueError(f"weights cannot be fitted on {where}: no class has {needed} there; state them instead.")
     best = np.flatnonzero(mean >= np.nanmax(mean) - 1e-12)
     centre = np.square(grid[best] - 1 / scores.shape[1]).sum(1)
     chosen: Array = grid[best[int(centre.argmin())]]

@@ -59,6 +59,11 @@ def test_lambda_1_is_the_reader_and_lambda_0_the_model(members: list[pd.DataFram
         np.testing.assert_allclose(made.loc[one["id"]], one["score"])
 
 
+def test_an_average_of_ones_is_still_a_probability() -> None:
+    sure = table([1.0, 1.0], [0, 1])
+    assert (pool([sure] * 2, [0.5, 0.5000000005]).predictions["score"] == 1).all()  # as weights may be written
+
+
 @pytest.mark.parametrize("weights", [[0.5, 0.6], [1.5, -0.5], [1.0]])
 def test_weights_off_the_simplex_are_refused(members: list[pd.DataFrame], weights: list[float]) -> None:
     with pytest.raises(ValueError, match="weights"):
@@ -167,10 +172,24 @@ def test_members_of_other_rows_or_scales_cannot_be_averaged(members: list[pd.Dat
         pool([members[0], members[1].assign(score=members[1]["score"] * 9)], [0.5, 0.5])
 
 
-def test_labels_of_one_kind_leave_equal_weights() -> None:
-    same = table([0.1, 0.2, 0.8, 0.9], [1, 1, 1, 1])
-    rows, scores = aligned([same, same.assign(score=0.5)])
-    np.testing.assert_allclose(best_weights(rows, scores), [0.5, 0.5])
+def test_labels_of_one_kind_fit_nothing_and_that_is_said() -> None:
+    scores, val = [0.1, 0.2, 0.8, 0.9], {"split": "val"}
+    first = pd.concat([table(scores, [1, 1, 1, 1], **val), table(scores, [0, 1, 0, 1])])
+    second = first.assign(score=0.5)
+    with pytest.raises(ValueError, match="cannot be fitted on val: no class has both labels there"):
+        fit_pool([first, second])
+    only_test = [one[one["split"] == "test"].assign(label=[0.0, 0.0, 0.0, 1.0]) for one in (first, second)]
+    with pytest.raises(ValueError, match="cannot be fitted on the other folds than 1 of test"):
+        fit_pool(only_test, folds=2)
+    assert pool(only_test, [0.5, 0.5]).weights.tolist() == [[0.5, 0.5]]
+
+
+def test_validation_rows_that_differ_are_told_and_not_passed_over(members: list[pd.DataFrame]) -> None:
+    val = [table([0.1, 0.2, 0.8, 0.9], [0, 1, 0, 1], split="val") for _ in range(2)]
+    pair = [pd.concat([own, tested]) for own, tested in zip((val[0], val[1].iloc[1:]), members, strict=False)]
+    with pytest.raises(ValueError, match=r"different rows there: 1 ids \(val0\)"):
+        fit_pool(pair)
+    assert fit_pool([pair[0], members[1]]).fitted_on == "test, cross-fitted"
 
 
 def test_a_breast_is_the_mean_of_its_views() -> None:
