@@ -107,13 +107,12 @@ class Examined:
 
     def predictions(self, images: Images) -> Iterator[tuple[Batch, Output]]:
         """What the model says of a split, recorded batch by batch."""
-        loader, test = self._loader(images), images.name == "test"
+        loader, test, split = self._loader(images), images.name == "test", images.split.name
         for batch, out in predict(self.model, loader, self.settings, self.device):
             self._record_maps(images, batch, out)
-            if test:
+            if split in ("val", "test"):  # val alike: thresholds and weights are fitted there and used on test
                 out = over_copies(out, batch, loader, lambda copy: run(self.model, copy, self.settings, self.device))
-            if images.split.name != "tune_loc":
-                self.record.add_scores(replace(images, name=images.split.name), batch, out)
+                self.record.add_scores(replace(images, name=split), batch, out)
             if test:
                 self.record.add_attention(images, batch, out)
                 self.overlays.add(batch, out)

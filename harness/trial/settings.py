@@ -96,8 +96,9 @@ class TrainSettings(Strict):
         optimiser: adam, adamw or sgd.
         schedule: how the learning rate runs over the steps of a phase.
         augment: random changes of training images, applied in this order.
-        tta: how many randomly changed copies of a test image its scores are the mean of, changed as `augment` says;
-            0 scores the image as it is. Validation, and all maps, are of the images as they are.
+        tta: how many randomly changed copies of an image its scores are the mean of, changed as `augment` says, in
+            the tables of a confirmed model (validation, where thresholds are fitted, and test); 0 scores the image
+            as it is. Validation after each epoch, and all maps, are of the images as they are.
         balance: "sampler" draws rare positives more often, "weights" raises their loss.
         amp: autocast of the forward pass; losses stay in fp32. "auto" is bf16 where the device multiplies it in
             hardware, and off elsewhere: a CPU without AVX-512 BF16 emulates it ten times slower than fp32.
