@@ -315,6 +315,17 @@ def test_nothing_confirmed_is_said_in_every_section_and_not_an_error(trials: pd.
     assert "<img" not in (tmp_path / "report.html").read_text()
 
 
+def test_a_table_without_rows_has_no_file(trials: pd.DataFrame, tmp_path: Path) -> None:
+    """As of a study of tables, which searches nothing; what an earlier report left there goes."""
+    kept = tmp_path / "tables" / "search.csv"
+    kept.parent.mkdir()
+    kept.write_text("of an earlier report")
+    tables = replace(plan(), variants=(VariantPlan(name="gmic", id="gmic", tree={"system": {}}),), skipped=())
+    written = write_report(tmp_path, Material(plan=tables, classes=CLASSES, trials=trials.iloc[:0]))
+    assert not kept.exists()
+    assert all(len(pd.read_csv(path)) for path in written if path.suffix == ".csv")
+
+
 def test_one_variant_with_one_seed_has_no_spread_and_no_difference(tables, trials, tmp_path: Path) -> None:
     alone = replace(plan(), variants=plan().variants[:1], demonstration=False)
     predictions = tables[0].query("variant == 'gmic' and seed == 0")

@@ -61,7 +61,8 @@ def report_sections(material: Material) -> list[Section]:
 def write_report(folder: Path, material: Material) -> list[Path]:
     """Writes `report.html`, `report.md`, its pictures and `tables/*.csv`, over what an earlier report left.
 
-    The HTML holds its pictures itself and needs nothing else; the Markdown links to them.
+    The HTML holds its pictures itself and needs nothing else; the Markdown links to them. A table without rows
+    has no file.
 
     Returns:
         The files written, `report.html` first, then `report.md`.
@@ -69,7 +70,8 @@ def write_report(folder: Path, material: Material) -> list[Path]:
     sections = report_sections(material)
     files = {"report.html": to_html(material, sections).encode(), "report.md": to_markdown(material, sections).encode()}
     for section in sections:
-        files |= {f"tables/{name}.csv": table.to_csv(index=False).encode() for name, table in section.tables.items()}
+        full = {name: table for name, table in section.tables.items() if not table.empty}
+        files |= {f"tables/{name}.csv": table.to_csv(index=False).encode() for name, table in full.items()}
         files |= {picture.name: picture.data for picture in section.pictures}
     return _write(folder, files)
 
