@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 """An adjusted p-value below it separates two variants."""
 
+NO_VARIANCE = "zero variance: the scores of each are constant, or without a misplaced patient"
+"""Why two areas that differ have no test: nothing in the data says by how much other patients would change them."""
+NO_AREA = "there is no area that both have"
+
 _NO_CONTRAST = Contrast(math.nan, math.nan, math.nan, math.nan, math.nan)
 
 
@@ -61,7 +65,9 @@ def comparison_table(
         the difference by clustered DeLong, `auroc_p` its p-value and `auroc_p_holm` that p adjusted over the
         variants. Then `dice`, `dice_difference`, `_low`, `_high`, `dice_p` (paired bootstrap), `dice_p_holm`.
         `tied`: not separated from the variant of the highest AUC (clustered DeLong, Holm over the variants), the
-        best included; `dice_tied` likewise by the bootstrap. `note`: why a test is missing. NaN: no such figure.
+        best included, NA where that cannot be tested; `dice_tied` likewise by the bootstrap. `tied_untested` and
+        `auroc_untested` tell why there is no test against the best and against the baseline, "" where there is;
+        `note`, of which classes no test can be made. NaN: no such figure.
 
     Raises:
         ValueError: two variants were tested on different images, an image stands twice, or a score is NaN.
@@ -77,7 +83,9 @@ def comparison_table(
     if dice and maps is not None and len(maps):
         shown = dices(maps[maps["split"] == "test"], drawn, classes)
         table = [row | own for row, own in zip(table, _dice_columns(names, _own(shown), baseline), strict=True)]
-    return pd.DataFrame([row | {"note": areas.note} for row in table])
+    found = pd.DataFrame([row | {"note": areas.note} for row in table])
+    ties = {name: "boolean" for name in ("tied", "dice_tied") if name in found}  # so that NA is no False
+    return found.astype(ties)
 
 
 @dataclass(frozen=True)
@@ -146,27 +154,40 @@ class Areas:
                 weights[self.rows[second, base, name]] -= 1 / len(defined)
         return self.aucs.contrast(weights / counted) if counted else _NO_CONTRAST
 
+    def why_untested(self, first: str, second: str, classes: Sequence[str]) -> str:
+        """Why `difference` has no p-value; "" where it has one."""
+        found = self.difference(first, second, classes)
+        if not math.isnan(found.p):
+            return ""
+        lacking_in = [f"{name}: {self.untested[name].rstrip('.')}" for name in classes if name in self.untested]
+        if lacking_in:
+            return "; ".join(lacking_in)
+        return NO_AREA if math.isnan(found.value) else NO_VARIANCE
 
-def tied_with_best(figures: Sequence[float], p_against: Callable[[int, int], float]) -> list[bool]:
-    """Which of several figures are not separated from the highest.
+
+def tied_with_best(figures: Sequence[float], p_against: Callable[[int, int], float]) -> list[bool | None]:
+    """Which of several figures are not separated from the highest; None where that cannot be tested.
 
     The best is chosen by the same data, so that a variant just separated from it is less surely so than its
     p-value says.
 
     Args:
-        figures: NaN where there is none, which ties with nobody.
-        p_against: p-value of the difference of two, by index; NaN separates nothing.
+        figures: NaN where there is none, which cannot be tested.
+        p_against: p-value of the difference of two, by index; NaN says neither that they are tied nor that they
+            are separated.
     """
     known = [index for index, value in enumerate(figures) if not math.isnan(value)]
     if not known:
-        return [False] * len(figures)
+        return [None] * len(figures)
     best = max(known, key=lambda index: figures[index])
     p_values = np.full(len(figures), math.nan)
     for index in known:
         if index != best:
             p_values[index] = p_against(index, best)
-    separated = holm(p_values) < LEVEL
-    return [index in known and not separated[index] for index in range(len(figures))]
+    adjusted = holm(p_values)
+    found: list[bool | None] = [None if math.isnan(p) else bool(p >= LEVEL) for p in adjusted]
+    found[best] = True
+    return found
 
 
 def _check_finite(tested: pd.DataFrame) -> None:
@@ -201,6 +222,8 @@ def _auc_columns(
             row |= _bootstrapped("auroc", suffix, figures[name].minus(other, key) if other else None, "p_bootstrap")
             chosen = [key] if key else list(classes)
             against.append(areas.difference(name, baseline, chosen) if other else _NO_CONTRAST)
+            if not key:
+                row["auroc_untested"] = areas.why_untested(name, baseline, chosen) if other else ""
         adjusted = holm(np.array([found.p for found in against]))
         for row, found, p in zip(rows, against, adjusted, strict=True):
             row |= {f"auroc_error{suffix}": found.error, f"auroc_p{suffix}": found.p, f"auroc_p_holm{suffix}": float(p)}
@@ -210,7 +233,10 @@ def _auc_columns(
         return areas.difference(names[first], names[second], classes).p
 
     tied = tied_with_best(values, p_against)
-    return [row | {"tied": own} for row, own in zip(rows, tied, strict=True)]
+    best = names[int(np.nanargmax(values))] if any(own is not None for own in tied) else ""
+    why = ["" if own is not None else areas.why_untested(name, best, classes) if best else NO_AREA
+           for name, own in zip(names, tied, strict=True)]  # fmt: skip
+    return [row | {"tied": own, "tied_untested": told} for row, own, told in zip(rows, tied, why, strict=True)]
 
 
 def _dice_columns(names: Sequence[str], figures: Mapping[str, Figures], baseline: str) -> list[dict[str, Any]]:

@@ -78,6 +78,26 @@ class Aucs:
         reach = float(norm.ppf((1 + level) / 2)) * error
         return Contrast(value, error, value - reach, value + reach, float(2 * norm.sf(abs(value) / error)))
 
+    def area(self, weights: Array, level: float = 0.95) -> Contrast:
+        """One area, or a mean of areas, by `weights` "s" >= 0 that add up to 1: its interval lies in (0, 1); p is NaN.
+
+        The interval is normal for log(a / (1 - a)), whose error is that of a over a (1 - a), and turned back. That of a
+        itself leaves [0, 1] near 1. Where the error is 0 (constant scores, no misplaced patient) the bounds are NaN.
+
+        Source: Pepe 2003, The Statistical Evaluation of Medical Tests, chapter 5; Qin and Hotilovac 2008,
+        Statistical Methods in Medical Research 17, 207-221.
+        """
+        from scipy.special import expit, logit
+        from scipy.stats import norm
+
+        found = self.contrast(weights, level)
+        spread = found.value * (1 - found.value)
+        if found.error == 0 or spread <= 0:
+            return Contrast(found.value, found.error, math.nan, math.nan, math.nan)
+        reach = float(norm.ppf((1 + level) / 2)) * found.error / spread
+        middle = float(logit(found.value))
+        return Contrast(found.value, found.error, float(expit(middle - reach)), float(expit(middle + reach)), math.nan)
+
 
 def delong(labels: Array, scores: Array, groups: Sequence[Hashable] | Array | None = None) -> Aucs:
     """Areas under the ROC curves of several rows of scores for the same images, with their covariance.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from harness.evidence.scores import Array
+from harness.evidence.statistics import MOST_UNDEFINED, undefined_share
 
 
 def holm(p_values: Array) -> Array:
@@ -34,14 +35,15 @@ def bootstrap_p(values: Array) -> float:
 
     Twice the smaller of the shares of resamples at or below 0 and at or above 0, one added to count and
     number so that it is never 0, at most 1: (up to this one) the smallest level at which the percentile
-    interval leaves out 0. NaN resamples do not count; NaN where fewer than two are left.
+    interval leaves out 0. NaN resamples do not count; NaN where fewer than two are left, or where so many are
+    NaN that there is no interval either (`statistics.MOST_UNDEFINED`).
 
     Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 15.4; the added one after
     Davison and Hinkley 1997, Bootstrap Methods and their Application, section 4.2.
     """
-    rest = np.asarray(values, dtype=np.float64)[1:]
-    rest = rest[~np.isnan(rest)]
-    if np.isnan(values[0]) or rest.size < 2:
+    values = np.asarray(values, dtype=np.float64)
+    rest = values[1:][~np.isnan(values[1:])]
+    if np.isnan(values[0]) or rest.size < 2 or undefined_share(values) > MOST_UNDEFINED:
         return float("nan")
     fewer = min(int((rest <= 0).sum()), int((rest >= 0).sum()))
     return min(1.0, 2 * (fewer + 1) / (rest.size + 1))

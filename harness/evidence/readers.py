@@ -23,8 +23,8 @@ def each_table(
 ) -> pd.DataFrame:
     """The baseline's AUC on the test split against that of every other run: each reader, each system, each seed.
 
-    Errors, intervals and p-values are clustered DeLong's, groups kept together; p-values are adjusted by
-    Holm over all rows.
+    Errors, intervals and p-values are clustered DeLong's, groups kept together; an area's own interval is that of
+    its logit; p-values are adjusted by Holm over all rows.
 
     Args:
         predictions: rows of all confirmed models; the split `test` and the head `output` are read.
@@ -35,7 +35,8 @@ def each_table(
     Returns:
         `variant`; `run`, the reader's name or the seed, None for a system that is as it is; `auroc`, `_low`,
         `_high` (95 %); `difference`, the baseline's area minus this one, `_low`, `_high`; `p` and `p_holm`.
-        The baseline's runs come first, without a difference. NaN where a class has too few groups to tell.
+        The baseline's runs come first, without a difference. NaN where a class has too few groups to tell, or
+        scores have no variance (constant, or without a misplaced group).
     """
     import pandas as pd
 
@@ -67,7 +68,10 @@ def _runs(tested: pd.DataFrame, order: Sequence[str]) -> list[tuple[str, Run]]:
 def _area(
     areas: Areas, runs: Sequence[tuple[str, Run]], classes: Sequence[str], less: tuple[str, Run] | None = None
 ) -> Contrast | None:
-    """Mean area of the runs over classes, less that of another run; None where a class's variance cannot be told."""
+    """Mean area of the runs over classes, less that of another run; None where a class's variance cannot be told.
+
+    A difference has the normal interval, an area alone that of its logit.
+    """
     if areas.untested:
         return None
     weights = np.zeros(len(areas.rows))
@@ -76,7 +80,7 @@ def _area(
             known = [areas.rows[variant, run, name] for name in classes if (variant, run, name) in areas.rows]
             for row in known:
                 weights[row] += sign / len(known) / len(of)
-    return areas.aucs.contrast(weights)
+    return areas.aucs.contrast(weights) if less else areas.aucs.area(weights)
 
 
 def _columns(name: str, found: Contrast | None) -> dict[str, Any]:

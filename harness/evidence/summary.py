@@ -50,7 +50,9 @@ def variant_table(
     Returns:
         `variant`, `head`, `runs`; then for `auroc` (and `dice`): `auroc` and `auroc/<class>`, means over
         runs; `auroc_std` over runs; `auroc_low` and `auroc_high`, 95 % over patients with the runs as
-        they are; `auroc_difference`, `_low`, `_high`, paired with the baseline's own output.
+        they are, NaN where more than `statistics.MOST_UNDEFINED` of the resamples lack the figure (as without a
+        positive patient), `auroc_undefined` that share; `auroc_difference`, `_low`, `_high`, paired with
+        the baseline's own output.
     """
     import pandas as pd
 
@@ -105,12 +107,13 @@ def _rows(tested: pd.DataFrame, order: Sequence[str], heads: bool) -> Iterable[t
 def _columns(name: str, own: Figures | None, base: Figures | None, classes: Sequence[str]) -> dict[str, float]:
     """The columns of one metric in one row; NaN where there is no such figure."""
     keys = [name, *(f"{name}/{label}" for label in classes), f"{name}_std", f"{name}_low", f"{name}_high"]
-    keys += [f"{name}_difference", f"{name}_difference_low", f"{name}_difference_high"]
+    keys += [f"{name}_undefined", f"{name}_difference", f"{name}_difference_low", f"{name}_difference_high"]
     row = dict.fromkeys(keys, math.nan)
     if own is None:
         return row
     whole = interval(own.over_runs())
     row |= {name: whole.value, f"{name}_low": whole.low, f"{name}_high": whole.high, f"{name}_std": own.spread()}
+    row[f"{name}_undefined"] = whole.undefined
     row |= {f"{name}/{label}": float(own.over_runs(label)[0]) for label in classes}
     if base is not None:
         gap = interval(own.minus(base))

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from harness.evidence.contrasts import comparison_table, tied_with_best
+from harness.evidence.contrasts import NO_VARIANCE, comparison_table, tied_with_best
 from harness.evidence.delong import delong
 from harness.evidence.summary import variant_table
 
@@ -80,7 +80,7 @@ def test_the_best_and_who_is_not_separated_from_it_are_tied(table: pd.DataFrame,
     others = [name for name in ORDER if name != best]
     adjusted = multipletests([by_hand(tables[0], name, best).p for name in others], method="holm")[1]
     assert table["tied"].to_dict() == {best: True, **dict(zip(others, adjusted >= 0.05, strict=True))}
-    assert not table.loc["blind", "tied"] and not table.loc["blind", "dice_tied"]
+    assert not table.loc["blind", "tied"] and table.loc["blind", "dice_tied"] is pd.NA  # it has no Dice
 
 
 def test_without_evidence_there_is_no_dice_and_without_outlines_for_nobody(table: pd.DataFrame, tables) -> None:
@@ -131,7 +131,10 @@ def test_a_class_of_one_patient_has_no_test_and_says_so(tables) -> None:
     table = comparison_table(predictions, None, **OPTIONS).set_index("variant")
     assert table["auroc_p"].isna().all() and table["auroc_p/benign"].notna().sum() == 2
     assert "No DeLong test of malignant: only one patient has a positive image" in table.loc["gap", "note"]
-    assert table["tied"].all()  # nothing is separated
+    best = table["auroc"].idxmax()
+    assert table["tied"].isna().sum() == 2 and table.loc[best, "tied"]  # neither tied nor separated
+    others = table.drop(best)["tied_untested"]
+    assert (others == "malignant: only one patient has a positive image; two are needed").all()
 
 
 def test_one_patient_has_figures_and_no_test(tables) -> None:
@@ -146,6 +149,46 @@ def test_constant_scores_are_chance(tables) -> None:
     predictions.loc[predictions["variant"] == "blind", "score"] = 0.4
     row = comparison_table(predictions, None, **OPTIONS).set_index("variant").loc["blind"]
     assert row["auroc"] == 0.5 and row["auroc_p"] < 0.001
+
+
+def test_perfect_constant_and_always_wrong_scores_cannot_be_told_apart_by_a_test() -> None:
+    """No variance to estimate: the three are neither tied nor separated, and a system with mistakes can be tested."""
+    labels = np.arange(60) % 2.0
+    scores = {"perfect": labels, "constant": np.full(60, 0.5), "wrong": 1 - labels}
+    scores["fair"] = labels + np.random.default_rng(0).normal(size=60)
+    rows = [
+        {"variant": name, "head": "output", "seed": 0, "fold": None, "split": "test", "id": f"i{i}", "group": f"p{i}"}
+        | {"class": "malignant", "label": labels[i], "score": own[i]}
+        for name, own in scores.items()
+        for i in range(60)
+    ]
+    options = {"baseline": "constant", "order": list(scores), "classes": ["malignant"], "resamples": 50}
+    table = comparison_table(pd.DataFrame(rows), None, **options).set_index("variant")
+    assert table["auroc"].round(2).to_dict() == {"perfect": 1, "constant": 0.5, "wrong": 0, "fair": 0.86}
+    assert table.loc["perfect", "tied"] and not table.loc["fair", "tied"]
+    for name in ("constant", "wrong"):
+        assert table.loc[name, "tied"] is pd.NA and table.loc[name, "tied_untested"] == NO_VARIANCE
+    assert (table["auroc_untested"] == [NO_VARIANCE, "", NO_VARIANCE, ""]).all()
+    assert (table["auroc_p"].isna() == [True, True, True, False]).all()
+
+
+def test_one_positive_patient_has_a_figure_without_interval_and_p(tables) -> None:
+    """The bootstrap is as silent as DeLong's test; with three patients it speaks, and says what it left out."""
+    one, three = (tables[0].copy() for _ in "ab")
+    for table, patients in ((one, ["p3"]), (three, ["p3", "p7", "p11"])):
+        own = table["class"] == "malignant"
+        table.loc[own, "label"] = table.loc[own, "group"].isin(patients).astype(float)
+    found = comparison_table(one, None, **OPTIONS).set_index("variant").loc["gap"]
+    silent = ["auroc_difference_low", "auroc_difference_high", "auroc_p_bootstrap", "auroc_p"]
+    assert np.isfinite(found["auroc_difference"]) and found[silent].isna().all()
+    assert found[[f"{name}/malignant" for name in silent]].isna().all()
+    assert found[[f"{name}/benign" for name in silent]].notna().all()
+    row = variant_table(one, None, **OPTIONS).set_index("variant").loc["gap"]
+    assert np.isfinite(row["auroc"]) and row[["auroc_low", "auroc_high", "auroc_difference_low"]].isna().all()
+    assert row["auroc_undefined"] == pytest.approx((1 - 1 / 40) ** 40, abs=0.06)
+    row = variant_table(three, None, **OPTIONS).set_index("variant").loc["gap"]
+    assert row["auroc_low"] < row["auroc"] < row["auroc_high"]
+    assert row["auroc_undefined"] == pytest.approx((1 - 3 / 40) ** 40, abs=0.03)
 
 
 def test_wrong_tables_are_refused(tables) -> None:
@@ -165,7 +208,7 @@ def test_without_a_baseline_only_ties_are_told(tables) -> None:
 
 
 def test_ties_need_a_figure() -> None:
-    assert tied_with_best([0.9, np.nan, 0.8], lambda first, second: 0.001) == [True, False, False]
-    assert tied_with_best([0.9, 0.8], lambda first, second: np.nan) == [True, True]
-    assert tied_with_best([np.nan], lambda first, second: 0.0) == [False]
+    assert tied_with_best([0.9, np.nan, 0.8], lambda first, second: 0.001) == [True, None, False]
+    assert tied_with_best([0.9, 0.8], lambda first, second: np.nan) == [True, None]
+    assert tied_with_best([np.nan], lambda first, second: 0.0) == [None]
     assert tied_with_best([0.9, 0.8, 0.7], lambda first, second: 0.03) == [True, True, True]  # .06 after Holm

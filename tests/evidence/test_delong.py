@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import logit
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
@@ -138,6 +139,28 @@ def test_without_a_misplaced_patient_there_is_no_error_and_no_p() -> None:
     labels = np.array([1.0, 1, 0, 0])
     gap = delong(labels, np.stack([labels, -labels])).difference(0, 1)
     assert (gap.value, gap.error) == (1, 0) and np.isnan([gap.low, gap.high, gap.p]).all()
+
+
+def test_an_area_has_the_interval_of_its_logit() -> None:
+    """Against the delta method done by numbers: how far log(a / (1 - a)) moves with a."""
+    labels, scores, groups = draw(40)
+    found = delong(labels, scores, groups)
+    area = found.area(np.array([1.0, 0, 0]))
+    slope = (logit(area.value + 1e-6) - logit(area.value - 1e-6)) / 2e-6
+    wanted = norm.interval(0.95, logit(area.value), slope * np.sqrt(found.covariance[0, 0]))
+    assert (logit(area.low), logit(area.high)) == pytest.approx(wanted) and np.isnan(area.p)
+
+
+def test_an_area_near_one_stays_below_one_and_one_without_variance_has_no_bounds() -> None:
+    labels = np.repeat([0.0, 1.0], 40)
+    scores = labels + 0.01 * np.arange(80)
+    scores[0] = 2.2  # one negative above some positives
+    found = delong(labels, np.stack([scores, labels, np.zeros(80)]))
+    plain, own = found.contrast(np.array([1.0, 0, 0])), found.area(np.array([1.0, 0, 0]))
+    assert plain.high > 1 > own.high > own.value > own.low > 0.8
+    for row, value in ((1, 1.0), (2, 0.5)):
+        area = found.area(np.eye(3)[row])
+        assert area.value == value and np.isnan([area.low, area.high]).all()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from harness.evidence import functional
+from harness.evidence.multiplicity import bootstrap_p
 from harness.evidence.statistics import (
     Resamples,
     auc,
@@ -93,8 +94,17 @@ def test_a_pair_is_surer_of_its_difference_than_two_strangers() -> None:
 def test_what_is_undefined_is_nan_and_counted() -> None:
     labels = np.array([1.0, 0, 0, 0])
     found = cluster_interval(auc(labels, labels), np.arange(4), resamples=1000)
-    assert (found.value, found.low, found.high) == (1, 1, 1)
+    assert found.value == 1 and np.isnan([found.low, found.high]).all()
     assert found.undefined == pytest.approx(0.75**4, abs=0.06)  # the positive was not drawn
+
+
+@pytest.mark.parametrize(("positives", "told"), [(1, False), (2, False), (3, True)])
+def test_three_patients_of_a_class_have_an_interval_and_two_have_none(positives: int, told: bool) -> None:
+    labels, scores = (np.arange(200) < positives).astype(float), np.random.default_rng(1).random(200)
+    values = Resamples.draw(range(200), 2000).apply(range(200), auc(labels, scores))
+    found = interval(values)
+    assert found.undefined == pytest.approx((1 - positives / 200) ** 200, abs=0.03)
+    assert np.isfinite([found.low, found.high]).all() == told == np.isfinite(bootstrap_p(values - 0.5))
 
 
 def test_one_patient_has_no_interval() -> None:

@@ -10,6 +10,7 @@ from harness.evidence.markdown import claims_columns, interval_text, number, spr
 from harness.evidence.report.charts import p_value
 from harness.evidence.report.material import Material
 from harness.evidence.report.parts import Part, Section, Table, Text
+from harness.evidence.statistics import MOST_UNDEFINED
 from harness.evidence.variance import spread_axes
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ DEMONSTRATION = (
     "Budget `{}` is a demonstration: it shows that everything runs. It trains small networks briefly and searches "
     "little: do not read its table as evidence for or against a method."
 )
+SHOWN_UNDEFINED = 0.01
+"""Share of resamples without an AUC above which the report names it."""
 DICE_NOTE = "Dice is soft Dice of the model's own map, without a threshold, over test images that have the lesion."
 
 
@@ -56,7 +59,7 @@ def answer(material: Material, own: pd.DataFrame) -> list[str]:
         return [*told, "It is the only variant, so that there is nothing to compare it with."]
     told.append(_ties(rows))
     told += _against(rows, baseline)
-    told += _seeds(rows)
+    told += _spread(material, rows)
     if material.has_dice:
         table = own[own["dice"].notna()].sort_values("dice", ascending=False, kind="stable")
         row = table.to_dict("records")[0]
@@ -66,30 +69,48 @@ def answer(material: Material, own: pd.DataFrame) -> list[str]:
     return told
 
 
-def _seeds(rows: list[dict[Any, Any]]) -> list[str]:
-    """That trained models were held fixed, where their own spread is larger than what separates the variants."""
-    spreads = [row.get("auroc_std", math.nan) for row in rows]
+def _spread(material: Material, rows: list[dict[Any, Any]]) -> list[str]:
+    """That trained models were held fixed, where their own spread is larger than what separates the variants.
+
+    Of trained variants alone: nothing is trained again of readers and of imported systems.
+    """
+    trained = {item.name for item in material.plan.trained}
+    own = [row for row in rows if row["variant"] in trained]
+    spreads = [row.get("auroc_std", math.nan) for row in own]
     known = [value for value in spreads if not math.isnan(value)]
-    gaps = [abs(row.get("auroc_difference", math.nan)) for row in rows]
+    gaps = [abs(row.get("auroc_difference", math.nan)) for row in own]
     smaller = sum(gap < spread for gap, spread in zip(gaps, spreads, strict=True))
     if not known or not smaller:
         return []
+    seeds, folds = len(material.plan.confirm["seeds"]) > 1, int(material.plan.confirm.get("folds") or 1) > 1
+    again = "trained again" if seeds and not folds else "trained and tested on other folds"
+    again = "trained again, and on other folds," if seeds and folds else f"{again},"
+    others = sum(not math.isnan(gap) for gap in gaps)
     return [
-        f"All this holds the trained models as they are: trained again, AUCs spread by up to ±{number(max(known))}, "
-        f"and for {smaller} of {len(rows) - 1} variants by more than their difference to the baseline."
+        f"All this holds the trained models as they are: {again} AUCs spread by up to ±{number(max(known))}, "
+        f"and for {smaller} of {others} trained variants by more than their difference to the baseline."
     ]
 
 
 def _ties(rows: list[dict[Any, Any]]) -> str:
     if "tied" not in rows[0]:
         return ""
+    unknown = [row for row in rows[1:] if row["tied"] is not True and row["tied"] is not False]
     tied = [f"`{row['variant']}`" for row in rows[1:] if row["tied"] is True]
-    if len(tied) == len(rows) - 1:
-        return f"None of the other {len(tied)} is separated from it."
-    if not tied:
-        return f"It is separated from all {len(rows) - 1} others."
-    verb = "is" if len(tied) == 1 else "are"
-    return f"Of the other {len(rows) - 1}, {len(tied)} {verb} not separated from it: {', '.join(tied)}."
+    count = len(rows) - 1 - len(unknown)
+    who = f"other {count}" + (" that can be tested" if unknown else "")
+    told = []
+    if count and len(tied) == count:
+        told.append(f"None of the {who} is separated from it." if count > 1 else f"{tied[0]} is not separated from it.")
+    elif count and not tied:
+        told.append(f"It is separated from the {who}." if unknown else f"It is separated from all {count} others.")
+    elif count:
+        verb = "is" if len(tied) == 1 else "are"
+        told.append(f"Of the {who}, {len(tied)} {verb} not separated from it: {', '.join(tied)}.")
+    for why in dict.fromkeys(row["tied_untested"] for row in unknown):
+        names = ", ".join(f"`{row['variant']}`" for row in unknown if row["tied_untested"] == why)
+        told.append(f"{names} cannot be tested against it ({why}).")
+    return " ".join(told)
 
 
 def _against(rows: list[dict[Any, Any]], baseline: str) -> list[str]:
@@ -107,7 +128,9 @@ def _against(rows: list[dict[Any, Any]], baseline: str) -> list[str]:
         if names:
             found.append(f"{word}: {', '.join(names)}")
     if not found:
-        return [f"Against the baseline `{baseline}`, no AUC differs at the 5 % level after Holm's adjustment."]
+        untested = any(row.get("auroc_untested") for row in rows)
+        which = "no AUC that can be tested" if untested else "no AUC"
+        return [f"Against the baseline `{baseline}`, {which} differs at the 5 % level after Holm's adjustment."]
     return [f"Against the baseline `{baseline}`, after Holm's adjustment (5 %), {'; '.join(found)}."]
 
 
@@ -125,7 +148,7 @@ def leaderboard(material: Material, own: pd.DataFrame) -> pd.DataFrame:
 
     text: dict[str, list[str]] = {"variant": [name(row) for row in rows]}
     if "tied" in own:
-        text["tied with best"] = ["=" if row["tied"] is True else "" for row in rows]
+        text["tied with best"] = [_tie(row) for row in rows]
     text["models"] = [str(row["runs"]) for row in rows]
     text["AUC"] = [spread_text(row, "auroc") for row in rows]
     text["95 %"] = [interval_text(row, "auroc") for row in rows]
@@ -139,20 +162,27 @@ def leaderboard(material: Material, own: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(text)
 
 
+def _tie(row: dict[Any, Any]) -> str:
+    return "=" if row["tied"] is True else "" if row["tied"] is False else "cannot be tested"
+
+
 def notes(material: Material, own: pd.DataFrame) -> list[str]:
     """What the columns of the leaderboard mean."""
     plan = material.plan
     folds = int(plan.confirm.get("folds") or 1)
     over = spread_axes((seed, fold) for seed in plan.confirm["seeds"] for fold in range(folds))
     spread = f"± is the standard deviation over {over}" if over else "of one seed, so that none has a ±"
-    spread = spread if plan.trained else "nothing was trained"
     same = "seeds and folds" if folds > 1 else "seeds"
+    figures, paired = f"means over confirmed models; {spread}", f" at the same {same}"
+    held = f"trained models as they are: it does not tell what other {same} would give" + ("; ± does." if over else ".")
+    if not plan.trained:
+        figures, paired, held = "nothing was trained", "", "systems, and readers, as they are."
     found = [
-        f"Figures are of the test split, means over confirmed models; {spread}.",
-        f"[low, high] is a 95 % interval from {material.resamples} resamples of the test patients, with the trained "
-        f"models as they are: it does not tell what other {same} would give" + ("; ± does." if over else "."),
-        f"Differences are paired: to `{plan.baseline}` at the same {same}, on the same resampled patients.",
+        f"Figures are of the test split; {figures}.",
+        f"[low, high] is a 95 % interval from {material.resamples} resamples of the test patients, with the {held}",
+        f"Differences are paired: to `{plan.baseline}`{paired}, on the same resampled patients.",
         *_families(material),
+        *_undefined(own),
     ]
     if "tied" in own:
         found.append(
@@ -160,6 +190,7 @@ def notes(material: Material, own: pd.DataFrame) -> list[str]:
             "adjusted by Holm over the variants) does not separate from the highest AUC at 5 %. Tied is not equal: it "
             "may only mean that there are too few patients. p is of the difference to the baseline, by the same test."
         )
+        found += _untested(own, plan.baseline)
     found.append("Intervals are not adjusted for the number of variants.")
     if material.comparison is not None and "note" in material.comparison:
         found += [text for text in material.comparison["note"].unique() if text]
@@ -173,13 +204,40 @@ def notes(material: Material, own: pd.DataFrame) -> list[str]:
 
 
 def _families(material: Material) -> list[str]:
-    """What ± means where a variant is several readers."""
+    """What ± means where a variant is several readers, and what its interval leaves out."""
     plan = material.plan
     names = [f"`{item.name}`" for item in plan.variants if item.kind != "trained" and item.facts.get("readers")]
     if not names:
         return []
-    text = "the mean over readers of their AUCs (not the AUC of their mean), ± the standard deviation over readers."
+    text = (
+        "the mean over readers of their AUCs (not the AUC of their mean), ± the standard deviation over readers. "
+        "Intervals and p-values hold these readers fixed: they are about other patients with the same readers, not "
+        "about other readers."
+    )
     return [f"{', '.join(names)}: {text}"]
+
+
+def _undefined(own: pd.DataFrame) -> list[str]:
+    """How many resamples have no figure, where it is more than a few."""
+    if "auroc_undefined" not in own:
+        return []
+    wide = own[own["auroc_undefined"] > SHOWN_UNDEFINED]
+    if wide.empty:
+        return []
+    named = ", ".join(f"`{row['variant']}` {100 * row['auroc_undefined']:.0f} %" for row in wide.to_dict("records"))
+    return [
+        f"Resamples without an AUC, because they hold no patient with, or none without, a class: {named}. They are "
+        f"left out of the interval; above {100 * MOST_UNDEFINED:.0f} % no interval and no bootstrap p-value is given."
+    ]
+
+
+def _untested(own: pd.DataFrame, baseline: str) -> list[str]:
+    """Why there is no p-value against the baseline."""
+    reasons: dict[str, list[str]] = {}
+    for row in own.to_dict("records"):
+        if why := row.get("auroc_untested"):
+            reasons.setdefault(str(why), []).append(f"`{row['variant']}`")
+    return [f"No p against `{baseline}` of {', '.join(names)}: {why}." for why, names in reasons.items()]
 
 
 def _facts(material: Material) -> str:
