@@ -45,32 +45,55 @@ def expected_best(values: Array, mode: str = "max") -> tuple[Array, Array]:
 
 
 def tuning_curves(trials: pd.DataFrame, *, order: Sequence[str], objective: Objective, sampler: str) -> pd.DataFrame:
-    """What each variant's search had found after how many complete trials.
+    """What each variant's search had found after how many trials.
+
+    Every trial that ended counts, since each took its place in the budget. A pruned one cannot win: `best` is of
+    complete trials. Among random draws it counts with the best value it had reached, but with none above the best
+    complete one's (without any complete one, as it is: the best pruned trial is then run to its end); a failed one
+    with the least that was seen. Trial 0 is no draw: it is the study's default and always comes first, so that n trials come to
+    the best of it and of n - 1 drawn at random.
 
     Args:
-        trials: the table of trials; only complete ones can win, so only they count.
+        trials: the table of trials.
         order: the variants' names.
         objective: says which way is up.
         sampler: who proposed the trials; `expected` and `spread` are given for "random" only, since no other
-            sampler's trials are independent draws, and are NaN else.
+            sampler's trials are independent draws, and are NaN else: there is the observed running best alone.
 
     Returns:
-        `variant`, `trials` (n = 1 …), `best`, the best of the first n as they were searched, `expected` and `spread`,
-        of n drawn at random (`expected_best`).
+        `variant`, `trials` (n = 1 …), `best`, the best complete one of the first n as they were searched (NaN before
+        the first), `expected` and `spread`, of n trials as above (`expected_best`).
     """
     import pandas as pd
 
-    done = trials[(trials["stage"] == "search") & (trials["state"] == "complete")]
-    best = np.maximum if objective.mode == "max" else np.minimum
+    searched = trials[(trials["stage"] == "search") & trials["state"].isin(("complete", "pruned", "failed"))]
+    sign = 1 if objective.mode == "max" else -1
     curves = []
     for variant in order:
-        own = done[done["variant"] == variant].sort_values("number")
-        values = own["value"].astype(float).dropna().to_numpy()
-        if not values.size:
+        own = searched[searched["variant"] == variant].sort_values("number")
+        values = sign * own["value"].astype(float).to_numpy()
+        if np.isnan(values).all():
             continue
+        complete = own["state"].to_numpy() == "complete"
+        can_win = np.where(complete if complete.any() else ~np.isnan(values), values, -np.inf)
+        best = np.maximum.accumulate(np.where(np.isnan(can_win), -np.inf, can_win))
         unknown = np.full(values.size, np.nan)
-        mean, spread = expected_best(values, objective.mode) if sampler == "random" else (unknown, unknown)
-        curve = {"trials": np.arange(1, values.size + 1), "best": best.accumulate(values)}
-        curves.append(pd.DataFrame({"variant": variant, **curve, "expected": mean, "spread": spread}))
+        drawn = np.minimum(np.where(np.isnan(values), np.nanmin(values), values), best[-1])
+        found = _after_default(drawn, own["number"].to_numpy()) if sampler == "random" else (unknown, unknown)
+        curve = {"trials": np.arange(1, values.size + 1), "best": sign * np.where(np.isinf(best), np.nan, best)}
+        curves.append(pd.DataFrame({"variant": variant, **curve, "expected": sign * found[0], "spread": found[1]}))
     columns = ["variant", "trials", "best", "expected", "spread"]
     return pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=columns)
+
+
+def _after_default(values: Array, numbers: Array) -> tuple[Array, Array]:
+    """Mean and deviation of the best of n trials of which the default, where it is among them, comes first.
+
+    max(d, best of k draws) is the best of k draws from max(d, v).
+    """
+    default = values[numbers == 0]
+    if not default.size:
+        return expected_best(values)
+    others = np.maximum(values[numbers != 0], default[0])
+    mean, spread = expected_best(others) if others.size else (others, others)
+    return np.concatenate([default, mean]), np.concatenate([[0.0], spread])

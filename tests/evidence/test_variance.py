@@ -133,15 +133,42 @@ def test_what_cannot_be_expected_is_told(values: list[float], mode: str) -> None
         expected_best(np.array(values), mode)
 
 
-def test_curves_count_complete_trials_and_expect_of_random_search_only(trials: pd.DataFrame) -> None:
-    search = trials[(trials["stage"] == "search") & (trials["state"] == "complete")]
-    more = [
-        search.assign(number=search["number"] + k, value=search["value"] + gap) for k, gap in ((5, -0.1), (9, 0.05))
-    ]
-    table = pd.concat([trials, *more])
-    options = {"order": ["gmic", "new"], "objective": Objective()}
-    found = tuning_curves(table, sampler="random", **options)
-    assert found["trials"].tolist() == [1, 2, 3] and set(found["variant"]) == {"gmic"}
-    assert found["best"].tolist() == pytest.approx([0.9, 0.9, 0.95])  # not the pruned .99
-    np.testing.assert_allclose(found["expected"], expected_best(np.array([0.8, 0.9, 0.95]))[0])
-    assert tuning_curves(table, sampler="tpe", **options)["expected"].isna().all()
+def curves_of(values: list[float], states: list[str], sampler: str = "random", mode: str = "max") -> pd.DataFrame:
+    rows = {"variant": "v", "stage": "search", "number": range(len(values)), "state": states, "value": values}
+    table = pd.DataFrame(rows).sample(frac=1, random_state=0)
+    return tuning_curves(table, order=["v"], objective=Objective(mode=mode), sampler=sampler)
+
+
+def test_the_default_comes_first_and_only_the_others_are_drawn() -> None:
+    """Against every draw of k of the others, listed."""
+    values = [0.6, 0.3, 0.9, 0.5]
+    found = curves_of(values, ["complete"] * 4)
+    for k in range(4):
+        every = [max(values[0], *draw) if draw else values[0] for draw in itertools.product(values[1:], repeat=k)]
+        row = found.iloc[k]
+        assert (row["expected"], row["spread"]) == pytest.approx((np.mean(every), np.std(every)))
+    mirrored = curves_of([-value for value in values], ["complete"] * 4, mode="min")
+    np.testing.assert_allclose(mirrored[["best", "expected"]], -found[["best", "expected"]])
+    np.testing.assert_allclose(mirrored["spread"], found["spread"])
+
+
+def test_pruned_and_failed_trials_take_a_place_and_cannot_win() -> None:
+    """Pruned .99 counts as the best complete .8 among the draws, pruned .4 as it is, the failed one as the least."""
+    states = ["pruned", "complete", "pruned", "failed", "complete"]
+    found = curves_of([0.99, 0.7, 0.4, np.nan, 0.8], states)
+    assert found["trials"].tolist() == [1, 2, 3, 4, 5]
+    np.testing.assert_allclose(found["best"], [np.nan, 0.7, 0.7, 0.7, 0.8])
+    np.testing.assert_allclose(found["expected"], 0.8)  # the default already counts as that
+    late = curves_of([0.5, 0.7, 0.4, np.nan, 0.8], ["complete", "complete", "pruned", "failed", "complete"])
+    for k, row in enumerate(late.to_dict("records")):
+        every = [max(0.5, *draw) if draw else 0.5 for draw in itertools.product((0.7, 0.4, 0.4, 0.8), repeat=k)]
+        assert row["expected"] == pytest.approx(np.mean(every))
+    assert curves_of([0.9, 0.6], ["pruned", "pruned"])["best"].tolist() == [0.9, 0.9]  # it is then run to its end
+    assert curves_of([np.nan], ["failed"]).empty
+
+
+def test_of_other_samplers_the_running_best_alone_is_told(trials: pd.DataFrame) -> None:
+    found = curves_of([0.6, 0.3, 0.9], ["complete"] * 3, sampler="tpe")
+    assert found["best"].tolist() == [0.6, 0.6, 0.9] and found[["expected", "spread"]].isna().all(axis=None)
+    curves = tuning_curves(trials, order=["gmic", "new"], objective=Objective(), sampler="random")
+    assert set(curves["variant"]) == {"gmic"} and curves["best"].tolist() == [0.9] * 3  # not the pruned .99

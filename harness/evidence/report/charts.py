@@ -149,7 +149,8 @@ def curves(
         if not math.isnan(level):
             axis.axhline(level, color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)))
         for place, (name, (x, y)) in enumerate(found.items()):
-            axis.plot(x, y, color=COLOURS[place % 8], linestyle=DASHES[place % 8], linewidth=1.5, label=labels[name])
+            dash = DASHES[(place + place // 8) % 8]  # a ninth curve has the first one's colour and another dash
+            axis.plot(x, y, color=COLOURS[place % 8], linestyle=dash, linewidth=1.5, label=labels[name])
         for mark, (name, own) in zip("osD^v", (points or {}).items(), strict=False):
             axis.plot(*own.T, mark, color=INK, markersize=4, linestyle="none", label=name, zorder=4)
             axis.plot(*own.mean(0), mark, color=INK, markersize=10, markerfacecolor="none", markeredgewidth=1.6)
@@ -205,7 +206,8 @@ def tuning(table: pd.DataFrame, order: Sequence[str], name: str, expected: bool)
                 axis.fill_between(own["trials"], low, high, color=look["color"], alpha=0.08, linewidth=0)
         most = int(table["trials"].max())
         axis.set_xticks(np.unique(np.linspace(1, most, min(most, 8)).round()))
-        axis.set(xlabel="complete trials", ylabel=name)
+        what = "expected best" if expected else "observed running best"
+        axis.set(xlabel="trials, stopped and failed ones too", ylabel=f"{name}, {what}")
 
     return draw(paint, 3.5 + 0.1 * len(order), legend=True)
 
