@@ -54,6 +54,8 @@ of the map as it is (raw) and min-max normalised (scaled). `mask_area` is a frac
 FAITHFULNESS_METHODS = ("darken", "zero", "insertion", "deletion", "randomise")
 """What [explain.faithfulness] may name."""
 
+SHIFTED = "shifted_"
+
 FAITHFULNESS = (
     *KEYS,
     "unit",
@@ -74,8 +76,9 @@ FAITHFULNESS = (
 )
 """One row per (test image, map, method, covered, level), of the class that the model scored highest.
 
-`method` is one of FAITHFULNESS_METHODS; `covered`: "important" or "rest" of the image, ""
-for the others; `level`: the threshold of `zero`, the share of layers of `randomise`, NaN for the others.
+`method` is one of FAITHFULNESS_METHODS; `covered`: "important" or "rest" of the image, each with SHIFTED before it
+where the map had been moved to a random place first, "" for the others; `level`: the threshold of `zero`, the share
+of layers of `randomise`, NaN for the others.
 `before` and `after` are the class's probability on the image as it is and covered (at the end of a curve),
 `logit_*` its logit where the model has logits. `curve_area` is the area under an insertion or deletion
 curve; `rank_correlation` and `ssim` compare the map with that of the randomised model. NaN where it does

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage, stats
 
+from harness.contract.tables import SHIFTED
 from harness.evidence.comparison import RUN
 from harness.evidence.localisation import localisable
 from harness.evidence.scores import Array
@@ -21,8 +22,6 @@ from harness.evidence.statistics import Resamples, average, interval, mean
 
 if TYPE_CHECKING:
     import pandas as pd
-
-COVERED = ("important", "rest")
 
 _WINDOW_SIGMA, _WINDOW_RADIUS = 1.5, 5
 
@@ -113,6 +112,8 @@ def faithfulness_table(
         `rest_drop`, `rest_drop_percent`, `rest_increase`: the rest of the image is covered;
         `important_drop`, `important_drop_percent`, `important_increase`: the important part is;
         `margin`: mean probability with the rest covered minus that with the important part covered;
+        `margin_shifted`: that of the same map moved to a random place; `margin_gain`: the first less the second,
+        paired by image, NaN of tables from before it was measured;
         `curve_area`, `rank_correlation`, `ssim`. A mean over images, then over runs.
     """
     import pandas as pd
@@ -164,8 +165,9 @@ def decision_chart(
 ) -> pd.DataFrame:
     """Both charts for every variant and map whose cover was measured.
 
-    A map is reliable where the score holds better with the rest covered than with the important part covered:
-    the interval of `margin` lies above 0. The source names no limits; these are ours.
+    A map is reliable where the score holds better with the rest covered than with the important part covered, and
+    better so than by the same map at a random place: the intervals of `margin` and of `margin_gain` lie above 0. A map
+    that marks everything has a large margin and no gain. The source names no limits; these are ours.
 
     Args:
         table: as `faithfulness_table` gives it; of `zero` every threshold is a row.
@@ -175,8 +177,9 @@ def decision_chart(
         accuracy_from: from where on a model is accurate.
 
     Returns:
-        `variant`, `map`, `method`, `level`, `margin`, `reliable`, `focus`, `accuracy`, `of_focus`, `of_model`;
-        verdicts are "" where focus or accuracy are not known, or the map is not reliable.
+        `variant`, `map`, `method`, `level`, `margin`, `margin_gain`, `reliable` (NA where the gain was not measured),
+        `focus`, `accuracy`, `of_focus`, `of_model`; verdicts are "" where focus, accuracy or reliability are not
+        known, or the map is not reliable.
     """
     import pandas as pd
 
@@ -184,15 +187,22 @@ def decision_chart(
     for row in table[table["method"].isin(("darken", "zero"))].to_dict("records"):
         seen = focus.get((row["variant"], row["map"]), math.nan)
         right = accuracy.get(row["variant"], math.nan)
-        reliable, known = bool(row["margin_low"] > 0), not math.isnan(seen)
-        chart = {name: row[name] for name in ("variant", "map", "method", "level", "margin")}
+        reliable, known = _reliable(row), not math.isnan(seen)
+        chart = {name: row[name] for name in ("variant", "map", "method", "level", "margin", "margin_gain")}
         chart |= {"reliable": reliable, "focus": seen, "accuracy": right}
-        chart["of_focus"] = focus_verdict(seen >= focus_from, reliable) if known or not reliable else ""
-        whole = known and reliable and not math.isnan(right)
+        told = reliable is False or (reliable is True and known)
+        chart["of_focus"] = focus_verdict(seen >= focus_from, bool(reliable)) if told else ""
+        whole = known and reliable is True and not math.isnan(right)
         chart["of_model"] = model_verdict(right >= accuracy_from, seen >= focus_from) if whole else ""
         found.append(chart)
-    columns = ["variant", "map", "method", "level", "margin", "reliable", "focus", "accuracy", "of_focus", "of_model"]
-    return pd.DataFrame(found, columns=columns)
+    columns = ["variant", "map", "method", "level", "margin", "margin_gain", "reliable", "focus", "accuracy"]
+    return pd.DataFrame(found, columns=[*columns, "of_focus", "of_model"]).astype({"reliable": "boolean"})
+
+
+def _reliable(row: Mapping[Any, Any]) -> bool | None:
+    """None where it cannot be told: the gain was not measured, or of too few patients."""
+    lows = [float(row["margin_low"]), float(row["margin_gain_low"])]
+    return None if any(math.isnan(low) for low in lows) else all(low > 0 for low in lows)
 
 
 def pointing_by_map(maps: pd.DataFrame) -> dict[tuple[str, str], float]:
@@ -215,10 +225,24 @@ def _of_cover(covered: str, figure: Callable[[Array, Array], Array]) -> Callable
     return of
 
 
-def _margin(rows: pd.DataFrame) -> pd.Series:
+def _margins(rows: pd.DataFrame, of: str = "") -> pd.Series:
     """Paired by image: after covering the rest, minus after covering the important part."""
-    sides = {name: rows[rows["covered"] == name].set_index(["group", "id", "class"])["after"] for name in COVERED}
-    return (sides["rest"] - sides["important"]).dropna().reset_index(["id", "class"], drop=True)
+    index = ["group", "id", "class"]
+    rest, important = (rows[rows["covered"] == of + name].set_index(index)["after"] for name in ("rest", "important"))
+    return (rest - important).dropna()
+
+
+def _margin(rows: pd.DataFrame) -> pd.Series:
+    return _margins(rows).reset_index(["id", "class"], drop=True)
+
+
+def _margin_shifted(rows: pd.DataFrame) -> pd.Series:
+    return _margins(rows, SHIFTED).reset_index(["id", "class"], drop=True)
+
+
+def _margin_gain(rows: pd.DataFrame) -> pd.Series:
+    """Paired by image: the map's margin less that of the same map at a random place."""
+    return (_margins(rows) - _margins(rows, SHIFTED)).dropna().reset_index(["id", "class"], drop=True)
 
 
 FIGURES: Mapping[str, Callable[[Any], Any]] = {
@@ -229,6 +253,8 @@ FIGURES: Mapping[str, Callable[[Any], Any]] = {
     "important_drop_percent": _of_cover("important", relative_drop),
     "important_increase": _of_cover("important", increase),
     "margin": _margin,
+    "margin_shifted": _margin_shifted,
+    "margin_gain": _margin_gain,
     "curve_area": _column("curve_area"),
     "rank_correlation": _column("rank_correlation"),
     "ssim": _column("ssim"),

@@ -15,7 +15,7 @@ from torchvision.transforms.functional import gaussian_blur
 
 from harness.contract import seeds
 from harness.contract.nn import Batch, Model, Output
-from harness.contract.tables import FAITHFULNESS, to_bytes
+from harness.contract.tables import FAITHFULNESS, SHIFTED, to_bytes
 from harness.contract.types import Task, TrialSpec
 from harness.evidence.faithfulness import curve_area, rank_correlation, structural_similarity
 from harness.trial.evaluate import autocast, in_fp32
@@ -96,7 +96,7 @@ class _Judge:
         seed: int,
     ) -> None:
         self._wanted, self._model, self._settings, self._device = wanted, model.eval(), settings, device
-        self._explaining = explaining
+        self._explaining, self._seed = explaining, seed
         shares = wanted.layers if "randomise" in wanted.use else []
         self._forgetful = {share: randomised(model, share, seeds.of("randomise", seed)) for share in shares}
 
@@ -114,7 +114,8 @@ class _Judge:
         self, batch: Batch, dark: Float[Tensor, "c 1 1"], shown: Float[Tensor, "h w"], kind: int
     ) -> Iterator[dict[str, Any]]:
         assert batch.images is not None
-        for probe in probes(batch.images[0], shown, dark, self._wanted):
+        other = shifted(shown, seeds.of("shift", self._seed, batch.ids[0]))
+        for probe in probes(batch.images[0], shown, dark, self._wanted, other):
             score = self._score(batch, probe.images, kind)
             found: dict[str, Any] = {"method": probe.method, "covered": probe.covered, "level": probe.level}
             place = 0 if probe.method == "insertion" else -1  # where everything is covered
@@ -154,6 +155,7 @@ def probes(
     shown: Float[Tensor, "h w"],
     dark: Float[Tensor, "c 1 1"],
     wanted: FaithfulnessSettings,
+    other: Float[Tensor, "h w"] | None = None,
 ) -> Iterator[Probe]:
     """The covered versions of one image.
 
@@ -162,6 +164,7 @@ def probes(
         shown: its map H in [0, 1].
         dark: a black pixel, as the model is given it.
         wanted: what to measure.
+        other: a map that the covers are done with once more, as what a map of that area gets by chance (`shifted`).
 
     Source: darken and zero, SaliencyCNNAnalysis (soft H, and H at or above a share of its maximum);
         insertion and deletion, Petsiuk et al. 2018, BMVC.
@@ -169,14 +172,18 @@ def probes(
     shown = shown.to(image)
     blank = (dark if wanted.cover == "black" else image.mean((1, 2), keepdim=True)).expand_as(image)
 
-    def both(method: str, important: Tensor, level: float = math.nan) -> Iterator[Probe]:
-        yield Probe(method, _mixed(image, blank, important)[None], "rest", level)
-        yield Probe(method, _mixed(image, blank, 1 - important)[None], "important", level)
+    def both(method: str, important: Tensor, of: str, level: float = math.nan) -> Iterator[Probe]:
+        yield Probe(method, _mixed(image, blank, important)[None], f"{of}rest", level)
+        yield Probe(method, _mixed(image, blank, 1 - important)[None], f"{of}important", level)
 
-    if "darken" in wanted.use:
-        yield from both("darken", shown)
-    for threshold in wanted.thresholds if "zero" in wanted.use else ():
-        yield from both("zero", important_pixels(shown, threshold).to(image), threshold)
+    for of, own in (("", shown), (SHIFTED, other)):
+        if own is None:
+            continue
+        own = own.to(image)
+        if "darken" in wanted.use:
+            yield from both("darken", own, of)
+        for threshold in wanted.thresholds if "zero" in wanted.use else ():
+            yield from both("zero", important_pixels(own, threshold).to(image), of, threshold)
     shares = torch.linspace(0, 1, wanted.steps + 1)
     if "insertion" in wanted.use:
         first = [highest(shown, float(share)).to(image) for share in shares]
@@ -184,6 +191,18 @@ def probes(
     if "deletion" in wanted.use:
         first = [highest(shown, float(share)).to(image) for share in shares]
         yield Probe("deletion", torch.stack([_mixed(blank, image, gone) for gone in first]))
+
+
+def shifted(shown: Float[Tensor, "h w"], seed: int) -> Float[Tensor, "h w"]:
+    """The map moved to a place drawn at random, what leaves at one edge coming in at the other.
+
+    It has the area, the values and the smoothness of the map, and another place: what a map does not do better than
+    it says nothing of the place. Pixels shuffled one by one would be noise, which confuses a model wherever it lies.
+    """
+    height, width = shown.shape
+    generator = torch.Generator().manual_seed(seed)
+    down, right = (int(torch.randint(size, (1,), generator=generator)) for size in (height, width))
+    return shown.roll((down, right), (0, 1))
 
 
 def important_pixels(shown: Float[Tensor, "h w"], threshold: float) -> Bool[Tensor, "h w"]:

@@ -57,9 +57,12 @@ class FaithfulnessSettings(Strict):
 
     @property
     def forwards(self) -> int:
-        """Forward passes an image and map, without the maps of randomised models."""
+        """Forward passes an image and map, without the maps of randomised models.
+
+        A cover takes four: the rest and the important part, by the map and by the map moved to a random place.
+        """
         curve = self.steps + 1
-        costs = {"darken": 2, "zero": 2 * len(self.thresholds), "insertion": curve, "deletion": curve}
+        costs = {"darken": 4, "zero": 4 * len(self.thresholds), "insertion": curve, "deletion": curve}
         return sum(costs.get(name, 0) for name in self.use)
 
     @property

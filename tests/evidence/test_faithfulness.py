@@ -62,9 +62,10 @@ def _rows(**changes: object) -> pd.DataFrame:
     common = {"study": "s", "variant": "v", "seed": 0, "fold": None, "split": "test", "class": "a", "label": 1.0}
     common |= {"map": "gradcam", "method": "darken", "level": math.nan, **changes}
     rest, important = [0.7, 0.9, 0.2, 0.4], [0.1, 0.8, 0.2, 0.0]
+    elsewhere = {"shifted_rest": [0.5, 0.8, 0.2, 0.3], "shifted_important": [0.4, 0.8, 0.1, 0.3]}
     rows = [
         {**common, "id": f"i{n}", "unit": f"i{n}", "group": f"p{n // 2}", "covered": covered, "before": 0.8, "after": o}
-        for covered, values in (("rest", rest), ("important", important))
+        for covered, values in (("rest", rest), ("important", important), *elsewhere.items())
         for n, o in enumerate(values)
     ]
     return pd.DataFrame(rows, columns=list(FAITHFULNESS))
@@ -79,6 +80,8 @@ def test_both_readings_stand_side_by_side():
     assert row["important_drop"] == pytest.approx((0.7 + 0 + 0.6 + 0.8) / 4)
     assert row["important_increase"] == 0
     assert row["margin"] == pytest.approx((0.6 + 0.1 + 0 + 0.4) / 4)
+    assert row["margin_shifted"] == pytest.approx((0.1 + 0 + 0.1 + 0) / 4)
+    assert row["margin_gain"] == pytest.approx((0.5 + 0.1 - 0.1 + 0.4) / 4)
     assert math.isnan(row["curve_area"]) and math.isnan(row["ssim_low"])
 
 
@@ -124,6 +127,24 @@ def test_the_decision_chart_has_four_corners(focus: float, accuracy: float, verd
     table = f.faithfulness_table(rows, resamples=50)
     chart = f.decision_chart(table, {("v", "gradcam"): focus}, {"v": accuracy}).iloc[0]
     assert chart["reliable"] and (chart["of_focus"], chart["of_model"]) == (verdict, of_model)
+
+
+def test_a_map_that_marks_everything_has_a_margin_and_no_gain_and_is_not_reliable():
+    """Moved about, it is the same map: whatever covering all of the image does is no merit of the map."""
+    rows = _rows()
+    rows["after"] = np.where(rows["covered"].str.endswith("rest"), 0.8, 0.0)
+    table = f.faithfulness_table(rows, resamples=50)
+    assert table["margin_low"].iloc[0] == 0.8 and table["margin_gain"].iloc[0] == 0
+    chart = f.decision_chart(table, {("v", "gradcam"): 1.0}, {"v": 1.0}).iloc[0]
+    assert not chart["reliable"] and "nothing follows" in chart["of_focus"] and chart["of_model"] == ""
+
+
+def test_a_table_from_before_the_gain_was_measured_says_nothing():
+    rows = _rows()
+    rows.loc[rows["covered"] == "rest", "after"] = 0.9
+    table = f.faithfulness_table(rows[~rows["covered"].str.startswith("shifted")], resamples=50)
+    chart = f.decision_chart(table, {("v", "gradcam"): 1.0}, {"v": 1.0}).iloc[0]
+    assert chart["margin"] > 0 and chart["reliable"] is pd.NA and chart["of_focus"] == chart["of_model"] == ""
 
 
 def test_an_unreliable_map_says_nothing_of_the_model():

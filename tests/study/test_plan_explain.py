@@ -103,7 +103,7 @@ def test_a_name_of_a_map_changes_no_identity(planner: Any):
 def test_faithfulness_is_priced():
     table = {"use": ["darken", "zero", "deletion", "randomise"], "images": 10, "thresholds": [0.5, 0.7], "steps": 20}
     assert _lines("gradcam", faithfulness=table) == [
-        "faithfulness (darken, zero, deletion, randomise) takes 27 forward passes and 4 more maps by each explainer, "
+        "faithfulness (darken, zero, deletion, randomise) takes 33 forward passes and 4 more maps by each explainer, "
         "for each map of 10 test images in a confirmation"
     ]
 

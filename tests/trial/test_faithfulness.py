@@ -18,10 +18,10 @@ from harness.contract.nn import Batch, Explainer, Model, Output
 from harness.contract.tables import FAITHFULNESS, from_bytes
 from harness.contract.tables import FAITHFULNESS_METHODS as METHODS
 from harness.contract.types import Task, TrialResult, TrialSpec, Workspace
-from harness.evidence.faithfulness import faithfulness_table
+from harness.evidence.faithfulness import decision_chart, faithfulness_table
 from harness.testing.fake_models import TinyCnn
 from harness.testing.fakes import build_tiny_cnn, squares_task, tiny_spec
-from harness.trial.faithfulness import highest, important_pixels, probes
+from harness.trial.faithfulness import highest, important_pixels, probes, shifted
 from harness.trial.faithfulness_settings import FaithfulnessSettings
 from harness.trial.loader import black, normalised
 from harness.trial.randomise import randomised
@@ -76,6 +76,25 @@ def test_insertion_begins_blurred_and_ends_with_the_image():
     first, *_, last = probe.images
     assert torch.equal(last, image) and first.var() < 0.5 * image.var()
     assert torch.equal(probe.images[2][:, 16:], image[:, 16:]) and torch.equal(probe.images[2][:, :16], first[:, :16])
+
+
+def test_a_moved_map_has_the_same_values_elsewhere_and_every_place_is_as_likely():
+    shown = torch.arange(12.0).reshape(3, 4)
+    assert torch.equal(shifted(shown, 5), shifted(shown, 5))
+    places = [int(shifted(shown, seed).argmax()) for seed in range(1200)]
+    counts = torch.bincount(torch.tensor(places), minlength=12)
+    assert ((counts - 100).abs() < 40).all()  # four standard deviations
+    moved = shifted(shown, 1)
+    assert torch.equal(moved.flatten().sort().values, shown.flatten())
+    assert torch.equal(shifted(torch.ones(3, 4), 1), torch.ones(3, 4))
+
+
+def test_the_moved_map_covers_as_the_map_does():
+    settings, moved = FaithfulnessSettings(use=["darken", "zero"], thresholds=[0.5]), SHOWN.roll(1, 1)
+    found = list(probes(IMAGE, SHOWN, DARK, settings, moved))
+    alone = list(probes(IMAGE, moved, DARK, settings))
+    assert [probe.covered for probe in found[4:]] == [f"shifted_{probe.covered}" for probe in alone]
+    assert all(torch.equal(own.images, other.images) for own, other in zip(found[4:], alone, strict=True))
 
 
 def test_equal_pixels_are_taken_row_by_row():
@@ -154,6 +173,21 @@ class _Edges(Explainer):
         return ((batch.images - low) / (high - low))[:, 0]
 
 
+class _Everything(Explainer):
+    def explain(self, model: Model, batch: Batch, classes: Sequence[int]) -> Tensor:
+        assert batch.images is not None
+        return torch.ones_like(batch.images[:, 0])
+
+
+class _Noise(Explainer):
+    """Blocks of noise that depend on the image's size alone."""
+
+    def explain(self, model: Model, batch: Batch, classes: Sequence[int]) -> Tensor:
+        assert batch.images is not None
+        drawn = torch.rand(batch.images.shape[2:], generator=torch.Generator().manual_seed(7))
+        return drawn.expand(len(batch.images), *drawn.shape)
+
+
 class _Unfit(Explainer):
     def explain(self, model: Model, batch: Batch, classes: Sequence[int]) -> Tensor:
         raise TypeError("'unfit' explains trees only")
@@ -164,7 +198,13 @@ class _Broken(Explainer):
         raise RuntimeError("'broken' cannot explain TinyCnn: no luck")
 
 
-BUILDERS = {"edges": lambda: _Edges(), "unfit": lambda: _Unfit(), "broken": lambda: _Broken()}
+BUILDERS = {
+    "everything": lambda: _Everything(),
+    "noise": lambda: _Noise(),
+    "edges": lambda: _Edges(),
+    "unfit": lambda: _Unfit(),
+    "broken": lambda: _Broken(),
+}
 
 
 @pytest.fixture
@@ -191,7 +231,7 @@ def test_a_confirmation_leaves_the_table_that_was_asked_for(drawn: Catalog, work
     rows = from_bytes(result.files["faithfulness.parquet"])
     assert tuple(rows.columns) == FAITHFULNESS and set(rows["split"]) == {"test"}
     assert rows.groupby(["map", "method"]).size().to_dict() == {
-        (name, method): 6 * {"darken": 2, "zero": 2, "randomise": 2}.get(method, 1)
+        (name, method): 6 * {"darken": 4, "zero": 4, "randomise": 2}.get(method, 1)
         for name in ("native", "edges")
         for method in METHODS
     }
@@ -208,10 +248,14 @@ def test_a_confirmation_leaves_the_table_that_was_asked_for(drawn: Catalog, work
 
 
 def test_a_map_of_what_the_score_is_made_of_passes_every_measure(drawn: Catalog, workspace: Workspace):
-    spec = _spec(use=["darken", "zero", "insertion", "deletion"], cover="mean", images=12)
+    spec = _spec("everything", "noise", use=["darken", "zero", "insertion", "deletion"], cover="mean", images=12)
     result = _end(replace(spec, tree={**spec.tree, "model": {"use": "peak"}}), drawn, workspace)
     rows = from_bytes(result.files["faithfulness.parquet"])
-    table = faithfulness_table(rows, resamples=100).set_index("method")
+    whole = faithfulness_table(rows, resamples=100)
+    reliable = decision_chart(whole, {}, {}).set_index(["map", "method"])["reliable"]
+    assert reliable.to_dict() == {(name, method): name == "native" for name, method in reliable.index}
+    assert (whole.query("map == 'everything' and method == 'zero'")["margin_gain"] == 0).all()
+    table = whole[whole["map"] == "native"].set_index("method")
     for method in ("darken", "zero"):
         assert table.loc[method, "margin_low"] > 0
         assert table.loc[method, "important_drop"] > table.loc[method, "rest_drop"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.contract.tables import FLOOR, OWN_MAP, SHUFFLED
@@ -73,7 +74,10 @@ def faithfulness_section(material: Material) -> Section:
             else "Not measured: the study has no [explain.faithfulness]."
         )
         return Section("faithfulness", title, [Text(why)])
-    parts: list[Part] = [Table("", _faithful_cells(table), _FAITHFUL_NOTES)]
+    parts: list[Part] = [Table("", _faithful_cells(table, _MAIN), _FAITHFUL_NOTES)]
+    covers = table[table["rest_drop"].notna()]
+    if len(covers):
+        parts.append(Table("Drop and Increase in Confidence", _faithful_cells(covers, _CONFIDENCE), [_CONFIDENCE_NOTE]))
     tables = {"faithfulness": table}
     if material.decisions is not None and len(material.decisions):
         tables["decisions"] = material.decisions
@@ -81,19 +85,39 @@ def faithfulness_section(material: Material) -> Section:
     return Section("faithfulness", title, parts, tables)
 
 
+_MAIN = {
+    "margin": "margin",
+    "margin_gain": "gain over a random place",
+    "curve_area": "curve area",
+    "rank_correlation": "rank correlation",
+}
+_CONFIDENCE = {
+    "rest_drop": "drop, rest covered",
+    "rest_increase": "increase, rest covered",
+    "important_drop": "drop, important covered",
+    "important_increase": "increase, important covered",
+}
+_CONFIDENCE_NOTE = (
+    "Drop: mean of max(0, Y − O), increase: share of images with O > Y, of the probability before (Y) and after (O) "
+    "covering. With the rest covered a small drop and a large increase are good (Chattopadhay et al. 2018), with what "
+    "the map marks covered a large drop and a small increase (SaliencyCNNAnalysis)."
+)
 _FAITHFUL_NOTES = (
     "Of the class that the model scores highest, on test images chosen beforehand; means over images, then over "
     "models.",
     "Margin: probability with the rest of the image covered minus that with what the map marks covered, with the 95 % "
-    "interval over patients; above 0 the score rests on what the map marks.",
+    "interval over patients; above 0 the score rests more on what the map marks than on the rest. Gain: that margin "
+    "less that of the same map moved to a random place, paired by image: a map that marks everything has a margin and "
+    "no gain.",
     "Curve area: under the insertion (higher is better) or deletion curve (lower is better). Rank correlation: of "
     "the map "
     "with that of the model with randomised weights; near 1 the map does not depend on what was learned.",
 )
+_RELIABLE = {True: "yes", False: "no"}
 _DECISION_NOTE = (
-    "A map is reliable where the interval of the margin lies above 0; focus is the pointing game (on the lesion from "
-    ".5), "
-    "accuracy the test AUC (accurate from .8). The limits are ours: the source gives none."
+    "A map is reliable where the intervals of the margin and of its gain over a random place lie above 0; focus is the "
+    "pointing game (on the lesion from .5), accuracy the test AUC (accurate from .8). The limits are ours: the source "
+    "gives none."
 )
 
 
@@ -184,7 +208,8 @@ def _by_size(material: Material, table: pd.DataFrame, names: list[str]) -> pd.Da
     return pd.DataFrame(cells)
 
 
-def _faithful_cells(table: pd.DataFrame) -> pd.DataFrame:
+def _faithful_cells(table: pd.DataFrame, figures: Mapping[str, str]) -> pd.DataFrame:
+    """The rows with those of the figures (column -> title) that any of them has."""
     import pandas as pd
 
     rows = table.to_dict("records")
@@ -194,7 +219,7 @@ def _faithful_cells(table: pd.DataFrame) -> pd.DataFrame:
         "method": [row["method"] + ("" if row["level"] != row["level"] else f" {row['level']:g}") for row in rows],
         "images": [str(row["n"]) for row in rows],
     }
-    for name, title in (("margin", "margin"), ("curve_area", "curve area"), ("rank_correlation", "rank correlation")):
+    for name, title in figures.items():
         if table[name].notna().any():
             cells[title] = [_bounded(row, name) for row in rows]
     return pd.DataFrame(cells)
@@ -209,7 +234,7 @@ def _decision_cells(table: pd.DataFrame) -> pd.DataFrame:
             "variant": [str(row["variant"]) for row in rows],
             "map": [str(row["map"]) for row in rows],
             "method": [row["method"] + ("" if row["level"] != row["level"] else f" {row['level']:g}") for row in rows],
-            "reliable": ["yes" if row["reliable"] else "no" for row in rows],
+            "reliable": [_RELIABLE.get(row["reliable"], "not measured") for row in rows],
             "focus": [number(row["focus"]) for row in rows],
             "accuracy": [number(row["accuracy"]) for row in rows],
             "of its focus": [row["of_focus"] or "–" for row in rows],
