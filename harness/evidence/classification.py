@@ -225,8 +225,9 @@ def classification_table(predictions: pd.DataFrame, classes: Sequence[str], kind
         A row a figure: `variant`, `head`, `seed`, `fold`, `class` ("" is the mean over classes that have the
         figure), `metric`, `value`, `threshold` and `threshold_from`. A figure at a fitted threshold has it in
         its name (`f1_at_youden`, `sensitivity_at_specificity_90`) and `threshold_from` "val"; without val rows
-        it is NaN. Figures at .5 have "fixed"; those without a threshold "". Scores that are no probabilities
-        have neither Brier score, calibration error nor figures at .5: NaN.
+        it is NaN. `specificity_at_specificity_90` is what test reaches at the threshold that reaches .90 on val.
+        Figures at .5 have "fixed"; those without a threshold "". Scores that are no probabilities have neither Brier
+        score, calibration error nor figures at .5: NaN.
 
     Raises:
         ValueError: a score is NaN, or an (image, class) occurs twice in one model.
@@ -289,8 +290,9 @@ def _fitted(val: tuple[Array, Array] | None) -> dict[str, tuple[float, str]]:
             threshold_at_specificity(labels, scores, level),
             threshold_at_sensitivity(labels, scores, level),
         )
-        found[f"sensitivity_at_specificity_{percent}"] = specific, "recall"
-        found[f"specificity_at_sensitivity_{percent}"] = sensitive, "specificity"
+        for name, threshold in (("specificity", specific), ("sensitivity", sensitive)):
+            found[f"sensitivity_at_{name}_{percent}"] = threshold, "recall"
+            found[f"specificity_at_{name}_{percent}"] = threshold, "specificity"
     return found
 
 

@@ -43,7 +43,8 @@ def decode_layers(grey: Array) -> Array:
 def layer_terms(saliency: Array, layers: Array) -> list[dict[str, Any]]:
     """What hit and coverage are later computed from: a row a level, the last columns of the layers table.
 
-    The map is read at the picture's size after `resize_nearest`.
+    The map is read at the picture's size after `resize_nearest`. Its peak is every pixel whose 8-bit value, 255 H
+    rounded, is the highest: 255, but for a map of zeros.
 
     Args:
         saliency: "i j", not negative; a map of zeros stays zero, and all its pixels tie for the peak.
@@ -61,7 +62,8 @@ def layer_terms(saliency: Array, layers: Array) -> list[dict[str, Any]]:
         raise ValueError(f"a map must be finite and not negative, but this one spans {values.min()} to {values.max()}.")
     highest = values.max()
     heat = resize_nearest(values / highest if highest > 0 else values, (layers.shape[0], layers.shape[1]))
-    peak = np.round(255 * heat) == np.round(255 * heat.max())  # as the source reads them: from maps saved in 8 bits
+    stored = np.rint(255 * heat)  # as the source saves its maps, before it looks for 255
+    peak = stored == stored.max()
     rows: list[dict[str, Any]] = []
     for level in LAYERS:
         inside = layers == level

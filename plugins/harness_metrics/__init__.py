@@ -293,7 +293,7 @@ def _of_layers() -> Iterable[Component[Metric]]:
             source="SaliencyCNNAnalysis, skin-layer maps in grey code",
             needs=_LAYERS,
             assumed={
-                "peak": "all pixels that tie for the map's maximum",
+                "peak": "all pixels whose 8-bit value, 255 map / max rounded, is 255",
                 "negatives": "only images of the class count",
             },
         )

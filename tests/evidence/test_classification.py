@@ -178,6 +178,11 @@ def test_thresholds_come_from_val_and_figures_from_test() -> None:
     row = one(found, "sensitivity_at_specificity_90")
     assert (row["threshold"], row["threshold_from"], row["value"]) == (0.8, "val", 0.5)
     assert one(found, "specificity_at_sensitivity_90")["value"] == 0.5
+    test = np.array([0.1, 0.85, 0.7, 0.95])  # what test reaches at .8, by scikit-learn: it is not .9
+    for name, label in (("specificity", 0), ("sensitivity", 1)):
+        reached = one(found, f"{name}_at_{name}_90")
+        assert reached["threshold"] == 0.8 and reached["threshold_from"] == "val"
+        assert reached["value"] == reference.recall_score([0, 0, 1, 1], test >= 0.8, pos_label=label) == 0.5
     assert one(found, "accuracy_at_youden")["value"] == 0.5
     assert one(found, "accuracy")["threshold_from"] == "fixed" and one(found, "auroc")["threshold_from"] == ""
     shuffled = classification_table(predictions.sample(frac=1, random_state=0), ["a"], "multilabel")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 import harness_metrics
 from harness import Task
@@ -41,10 +42,13 @@ def test_tied_peaks_are_averaged_and_a_map_of_zeros_ties_everywhere() -> None:
     assert layers.hit_rate_1(of(np.zeros((3, 2)))) == pytest.approx((3 + 2 + 1 + 0 - 1 - 1) / 6)
 
 
-def test_values_that_are_255_in_8_bits_tie_for_the_peak() -> None:
-    saliency = at(2)
-    saliency[0], saliency[4] = 0.4991, 0.498  # 254.5 rounds up to 255, 254.0 does not
-    assert layers.hit_rate_1(of(saliency)) == pytest.approx((3 - 1) / 2)
+def test_the_peak_is_what_an_eight_bit_map_holds_as_255() -> None:
+    """Against the map as a picture of 8 bits: .999 of the maximum is 255 in it, .997 is 254."""
+    saliency = np.zeros(BANDS.shape)
+    saliency[2], saliency[4], saliency[6] = 0.3, 0.3 * 0.999, 0.3 * 0.997
+    picture = Image.fromarray(np.rint(saliency / saliency.max() * 255).astype(np.uint8))
+    worth = np.select([BANDS == level for level in (255, 128, 64, 32)], [3, 2, 1, 0], -1)
+    assert layers.hit_rate_1(of(saliency)) == worth[np.asarray(picture) == 255].mean() == 2.5
 
 
 def test_the_key_layer_alone_is_perfect_coverage() -> None:
