@@ -24,8 +24,10 @@ from harness.evidence.contrasts import comparison_table
 from harness.evidence.figures import overlay_figure, read_overlays
 from harness.evidence.markdown import markdown_table, number
 from harness.evidence.report import Material, write_report
-from harness.evidence.report.answer import answer
+from harness.evidence.report.answer import answer, leaderboard, notes
 from harness.evidence.report.charts import p_value
+from harness.evidence.report.compared import curves_section
+from harness.evidence.report.parts import Pictures
 from harness.evidence.summary import over_runs, runs_table, variant_table
 
 CLASSES = ("benign", "malignant")
@@ -271,7 +273,7 @@ def test_the_answer_follows_from_the_comparison(material: Material, text: str) -
     best = rows["auroc"].idxmax()
     answer = next(line for line in text.splitlines() if line.startswith("**"))
     assert f"`{best}` has the highest test AUC, {number(rows.loc[best, 'auroc'])}" in answer
-    separated = rows[~rows["tied"]]
+    separated = rows[~rows["tied"].astype(bool)]
     assert (f"of the other 2, {2 - len(separated)}" in answer.lower()) == (0 < len(separated) < 2)
     for name, row in rows.drop("gmic").iterrows():
         differs = row["auroc_p_holm"] < 0.05
@@ -342,8 +344,85 @@ def test_the_answer_warns_where_models_trained_again_differ_more_than_variants(m
     own = material.own
     assert own is not None
     wide, narrow = (answer(material, own.assign(auroc_std=spread)) for spread in (0.5, 0.0))
-    assert any("trained again, AUCs spread by up to ±.500, and for 2 of 2 variants" in line for line in wide)
+    assert any("trained again, AUCs spread by up to ±.500, and for 2 of 2 trained variants" in line for line in wide)
     assert not any("trained again" in line for line in narrow)
+
+
+@pytest.mark.parametrize(
+    ("confirm", "said"),
+    [
+        ({"seeds": [0], "folds": 5}, "as they are: trained and tested on other folds, AUCs"),
+        ({"seeds": [0, 1], "folds": 5}, "as they are: trained again, and on other folds, AUCs"),
+    ],
+)
+def test_the_warning_names_what_the_spread_is_over(material: Material, confirm: dict[str, Any], said: str) -> None:
+    own = material.own
+    assert own is not None
+    found = answer(replace(material, plan=replace(plan(), confirm=confirm)), own.assign(auroc_std=0.5))
+    assert any(said in line for line in found)
+
+
+def test_readers_are_not_trained_again_and_their_interval_says_so(material: Material) -> None:
+    """A spread over readers is no spread over seeds, however large."""
+    read = VariantPlan(name="gap", id="gap", tree={"system": {}}, facts={"readers": 14})
+    variants = (*plan().variants[:1], read, *plan().variants[2:])
+    own = material.own
+    assert own is not None
+    wide = own.assign(auroc_std=[0.5 if name == "gap" else 0.0 for name in own["variant"]])
+    mixed = replace(material, plan=replace(plan(), variants=variants))
+    assert not any("±.500" in line for line in answer(mixed, wide))
+    held = next(line for line in notes(mixed, own) if line.startswith("`gap`: the mean over readers"))
+    assert "hold these readers fixed" in held
+    systems = tuple(replace(item, tree={"system": {}}) for item in plan().variants)
+    alone = replace(material, plan=replace(plan(), variants=systems))
+    assert not any("trained" in line for line in answer(alone, wide))
+    told = " ".join(notes(alone, own))
+    assert "nothing was trained" in told and "seeds" not in told and "trained models" not in told
+
+
+def test_every_system_is_drawn_beside_readers_and_six_variants_without(material: Material) -> None:
+    """Nine systems: the tenth variant is a family of readers, which has points and no curve."""
+    rows = material.predictions
+    assert rows is not None and material.own is not None
+    base = rows[(rows["variant"] == "gmic") & (rows["seed"] == 0)]
+    names = ["gmic", *(f"system{place}" for place in range(8)), "readers"]
+    many = pd.concat([base.assign(variant=name) for name in names])
+    table = pd.concat([material.own[material.own["variant"] == "gmic"].assign(variant=name) for name in names])
+    for facts, drawn in (({"readers": 2}, names[:9]), ({}, names[:6])):
+        found = [VariantPlan(name=name, id=name, tree={"system": {}}) for name in names]
+        found[-1] = replace(found[-1], facts=facts)
+        own = replace(plan(), variants=tuple(found))
+        made = replace(material, plan=own, predictions=many, variants=table, comparison=None)
+        picture = next(
+            item for part in curves_section(made).parts if isinstance(part, Pictures) for item in part.pictures
+        )
+        assert [name for name in names if f"{name} ." in picture.alt.split(", and operating")[0]] == drawn
+        looks = [
+            look for look in re.findall(r'style="fill: none; stroke[^"]*"', picture.data.decode()) if "1.5" in look
+        ]
+        assert len(set(looks)) == len(drawn)
+
+
+def test_what_cannot_be_tested_is_neither_tied_nor_separated(material: Material) -> None:
+    own = material.own
+    assert own is not None
+    reason = "zero variance: made up"
+    own = own.assign(tied=pd.array([True, None, False], dtype="boolean"), tied_untested=["", reason, ""])
+    own = own.assign(auroc_untested=["", reason, ""])
+    names = own["variant"].tolist()
+    said = " ".join(answer(material, own))
+    assert f"`{names[1]}` cannot be tested against it ({reason})." in said
+    assert "It is separated from the other 1 that can be tested." in said
+    assert leaderboard(material, own)["tied with best"].tolist() == ["=", "cannot be tested", ""]
+    assert any(line == f"No p against `gmic` of `{names[1]}`: {reason}." for line in notes(material, own))
+
+
+def test_resamples_without_a_figure_are_told_from_one_in_a_hundred_on(material: Material) -> None:
+    own = material.own
+    assert own is not None
+    said = [[line for line in notes(material, own.assign(auroc_undefined=share)) if "Resamples without" in line]
+            for share in (0.005, 0.04)]  # fmt: skip
+    assert not said[0] and "`gmic` 4 %" in said[1][0]
 
 
 def test_several_images_of_a_unit_get_a_table_of_units(tables, material: Material, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ NAMES = {"auroc": "AUC", "dice": "Dice"}
 _CONFIRMED = "Nothing was confirmed."
 _HEADLINE = (
     "auroc", "auprc", "brier", "ece", "top1", "balanced_accuracy_at_youden", "sensitivity_at_specificity_90",
-    "specificity_at_sensitivity_90",
+    "specificity_at_specificity_90", "specificity_at_sensitivity_90", "sensitivity_at_sensitivity_90",
 )  # fmt: skip
 _WORDS = {
     "auroc": "AUROC",
@@ -35,7 +35,9 @@ _WORDS = {
     "top1": "top 1",
     "balanced_accuracy_at_youden": "balanced accuracy",
     "sensitivity_at_specificity_90": "sensitivity at 90 % specificity",
+    "specificity_at_specificity_90": "specificity reached there",
     "specificity_at_sensitivity_90": "specificity at 90 % sensitivity",
+    "sensitivity_at_sensitivity_90": "sensitivity reached there",
 }
 
 
@@ -183,7 +185,8 @@ def _as_curves(material: Material) -> tuple[list[str], int]:
     families = {item.name for item in material.plan.variants if item.kind != "trained" and item.facts.get("readers")}
     names = [] if material.own is None else [str(name) for name in material.own["variant"] if name not in families]
     names = sorted(names, key=lambda name: name != material.plan.baseline)
-    return names[:DRAWN], len(names) - len(names[:DRAWN])
+    drawn = names if material.readers else names[:DRAWN]  # readers are held against every system
+    return drawn, len(names) - len(drawn)
 
 
 def _curve_notes(material: Material) -> list[str]:
@@ -290,8 +293,8 @@ def _score_notes(names: Sequence[str]) -> list[str]:
     if any("_at_" in name for name in names):
         lines.append(
             "Balanced accuracy is at the threshold with the highest sensitivity + specificity on the validation "
-            "split, the last "
-            "two at thresholds that reach 90 % there; no threshold is fitted on test."
+            "split, the figures at 90 % at thresholds that reach it there; beside each stands what test reaches at the "
+            "same threshold. No threshold is fitted on test."
         )
     if "ece" in names:
         lines.append(

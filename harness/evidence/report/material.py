@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DRAWN = 6
-"""Variants that a chart with a curve each shows at most."""
+"""Variants that a chart with a curve each shows at most; ROC curves beside readers are of all systems."""
 
 
 @dataclass(frozen=True, kw_only=True)
