@@ -50,8 +50,8 @@ def tuning_curves(trials: pd.DataFrame, *, order: Sequence[str], objective: Obje
     Every trial that ended counts, since each took its place in the budget. A pruned one cannot win: `best` is of
     complete trials. Among random draws it counts with the best value it had reached, but with none above the best
     complete one's (without any complete one, as it is: the best pruned trial is then run to its end); a failed one
-    with the least that was seen. Trial 0 is no draw: it is the study's default and always comes first, so that n trials come to
-    the best of it and of n - 1 drawn at random.
+    with the least that was seen. Trial 0 is no draw: it is the study's default and always comes first, so that n trials
+    come to the best of it and of n - 1 drawn at random.
 
     Args:
         trials: the table of trials.
