@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
+from harness.adapters.mlflow_database import whole
 from harness.contract.errors import MachineError
+from harness.study.tracking import sqlite_file
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param, Run, RunTag
@@ -26,13 +26,12 @@ _ENVIRONMENT = {
 }
 _BATCH = {"metrics": 1000, "params": 100, "tags": 100}
 _VALUE_CHARACTERS = {"params": 6000, "tags": 8000}
-_SQLITE = "sqlite:///"
 
 
 def connect(uri: str) -> MlflowClient:
     """A client whose database exists and is migrated.
 
-    Two processes that create one SQLite schema at the same time leave it half migrated, hence the lock.
+    An SQLite file is made whole first, see `mlflow_database`, which takes MLflow some seconds.
 
     Raises:
         MlflowException: the database cannot be opened. A server is not asked before the first call.
@@ -43,11 +42,10 @@ def connect(uri: str) -> MlflowClient:
 
     for name in ("mlflow.store.db.utils", "alembic", "urllib3.connectionpool"):
         logging.getLogger(name).setLevel(logging.ERROR)  # their chatter would tear the live display
-    if not uri.startswith(_SQLITE):
+    path = sqlite_file(uri)
+    if path is None:
         return MlflowClient(tracking_uri=uri)
-    path = Path(uri.removeprefix(_SQLITE))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
+    with whole(path):
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
     return client
@@ -80,7 +78,8 @@ def runs(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> I
 
 def tags_of(uri: str, run_id: str) -> dict[str, str]:
     """The tags of one run; none where the store has no such run, or there is no store yet."""
-    if uri.startswith(_SQLITE) and not Path(uri.removeprefix(_SQLITE)).exists():
+    path = sqlite_file(uri)
+    if path is not None and not path.exists():
         return {}
     client = connect(uri)
     from mlflow.exceptions import MlflowException
@@ -138,6 +137,7 @@ def address(uri: str, folder: Path) -> str:
     An SQLite file is named by its place relative to `folder`: results that are moved or copied together
     with their database have been sent, wherever they stand.
     """
-    if uri.startswith("sqlite:///"):
-        uri = os.path.relpath(uri.removeprefix("sqlite:///"), folder)
+    path = sqlite_file(uri)
+    if path is not None:
+        uri = os.path.relpath(path, folder)
     return hashlib.sha256(uri.encode()).hexdigest()[:16]

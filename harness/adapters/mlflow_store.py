@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from harness.adapters.mlflow_client import address, connect, in_brief, runs
+from harness.adapters.mlflow_database import database_id
 from harness.adapters.mlflow_runs import KEY, MARK
 from harness.adapters.mlflow_writer import STATUS, Counts, Writer
 from harness.contract.errors import MachineError
 from harness.study.journal import Event, Journal
+from harness.study.tracking import sqlite_file
 from harness.study.writing import write_file
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 STAGES = ("search", "confirm", "floor")
 CHUNK = 200
 FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 60.0
+JOIN_S = 0.1
 STATE = "tracking.json"
 
 
@@ -58,6 +61,7 @@ class Sender:
         self._writer: Writer | None = None
         self._mark, self._report = "", 0.0
         self.offset = 0
+        self.connecting = False
 
     def send(self) -> None:
         """Sends what the journal has and the store has not; what got through stays sent if this raises.
@@ -104,6 +108,11 @@ class Sender:
             self._lock.acquire(timeout=0)
         except Timeout as error:
             raise MachineError(f"{self._folder}: another process is sending to the tracking store") from error
+        self.connecting = True
+        try:
+            client = connect(self._uri)
+        finally:
+            self.connecting = False
         self._mark = mark_of(events[0])
         self.offset = _sent(self._uri, self._folder, events)
         self._report = (
@@ -111,14 +120,16 @@ class Sender:
             if self.offset
             else 0.0
         )
-        writer = Writer(connect(self._uri), self._folder, self._mark, self._artifacts, self._counts, self._weights)
+        writer = Writer(client, self._folder, self._mark, self._artifacts, self._counts, self._weights)
         writer.recall(event for event in events if event.offset <= self.offset)
         return writer
 
     def _save(self) -> None:
         path = self._folder / STATE
         state = _load(path)
-        state[address(self._uri, self._folder)] = {"mark": self._mark, "offset": self.offset, "report": self._report}
+        database = _database(self._uri)
+        told = {"mark": self._mark, "offset": self.offset, "report": self._report, "database": database}
+        state[address(self._uri, self._folder)] = told
         write_file(path, json.dumps(state).encode())
 
 
@@ -156,10 +167,16 @@ class MlflowObserver:
         return len(self._told)
 
     def close(self, timeout_s: float) -> int:
-        """Sends what is left for at most `timeout_s`; the first failure ends it. Gives what is unsent."""
+        """Sends what is left for at most `timeout_s`; the first failure ends it. Gives what is unsent.
+
+        A database that is being made is waited for however long it takes: it is work of this machine, and ends.
+        """
         self._stop.set()
         self._wake.set()
-        self._thread.join(timeout_s)
+        left_s = timeout_s
+        while self._thread.is_alive() and (left_s > 0 or self._sender.connecting):
+            self._thread.join(JOIN_S)
+            left_s -= 0 if self._sender.connecting else JOIN_S
         return self.behind
 
     def _run(self) -> None:
@@ -236,9 +253,17 @@ def _state(run: Run) -> str:
 
 
 def _sent(uri: str, folder: Path, events: Sequence[Event]) -> int:
-    """The offset up to which the journal was sent; 0 if that was another journal's."""
+    """The offset up to which the journal was sent; 0 if that was another journal, or to a database now gone."""
     state = _load(folder / STATE).get(address(uri, folder), {})
-    return int(state["offset"]) if events and state.get("mark") == mark_of(events[0]) else 0
+    if not events or state.get("mark") != mark_of(events[0]):
+        return 0
+    return int(state["offset"]) if state.get("database", 0) == _database(uri) else 0
+
+
+def _database(uri: str) -> int | None:
+    """Tells an SQLite file from one made anew in its place; 0 of what keeps itself, and of files made before."""
+    path = sqlite_file(uri)
+    return 0 if path is None else database_id(path)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -166,8 +166,8 @@ def _database(url: str) -> tuple[object, ...]:
     parts = urlsplit(url)
     scheme = parts.scheme.split("+")[0]
     scheme = "postgresql" if scheme == "postgres" else scheme
-    if scheme == "sqlite":
-        return scheme, os.path.realpath(url.split(":///", 1)[-1])
+    if scheme == "sqlite":  # what follows `?` is for the driver, and names no other file
+        return scheme, os.path.realpath(url.split(":///", 1)[-1].partition("?")[0])
     schema = parse_qs(parts.query).get("options")
     try:
         port = parts.port or _PORTS.get(scheme)

@@ -81,6 +81,8 @@ def test_what_is_no_toml_is_refused_with_its_line(tmp_path: Path) -> None:
         ("postgres://host/db", "postgresql://host/db"),
         ("sqlite:///one.db", "sqlite:///./one.db"),
         (None, "sqlite:///results/mlflow.db"),
+        (None, "sqlite:///results/mlflow.db?timeout=5"),
+        ("sqlite:///one.db?timeout=5", "sqlite:///one.db"),
     ],
 )
 def test_one_database_for_optuna_and_mlflow_is_refused(tmp_path: Path, tracking: str | None, optuna: str) -> None:
