@@ -46,12 +46,14 @@ class Component(Generic[T]):
             the network an image and class: `forwards`, `backwards`, `forwards_per_channel` of the layer
             to explain, or `window_px` and `stride_px` of a window that moves over the image. Raises
             ValueError for parameters that cannot work, so that the plan can say so before anything is built.
-        task: a dataset's facts, `(**params) -> Task`, known without building it.
+        task: a dataset's facts, `(**params) -> Task`, known without building it; every data set needs it.
         tiny: the smallest legal configuration, for the laws.
         refuses: settings of [train] that it cannot be trained with -> what the plan is to say: `"augment"` is any
             value but the default, `"balance=weights"` that value.
         assumed: what the source does not say, and what was chosen.
         xfail: law -> why it cannot hold.
+        higher_is_better: of a metric, as its `Metric.higher_is_better`: which way a search goes that has it for its
+            objective. Said here too, because a plan builds no metric.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Component(Generic[T]):
     refuses: Mapping[str, str] = field(default_factory=dict)
     assumed: Mapping[str, str] = field(default_factory=dict)
     xfail: Mapping[str, str] = field(default_factory=dict)
+    higher_is_better: bool = True
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from harness.study import identity
 from harness.study.advice import warnings
 from harness.study.checks import Checked, Checker
 from harness.study.derived import Derived
+from harness.study.measures import directed
 from harness.study.resolve import Resolved
 from harness.study.sections import ConfirmSection, ExplainSection, SearchSection, StudySection
 from harness.study.slots import used
@@ -57,10 +58,10 @@ def assemble(
         InputError: every variant is skipped.
     """
     section, search, confirm = sections.study, sections.search, sections.confirm
-    base = _base(resolved, checker)
+    base, objective = _base(resolved, checker), directed(section.objective, checker.catalog)
     study_id = identity.study_id(
         resolved.tree,
-        objective=section.objective.model_dump(),
+        objective={"metric": objective.metric, "mode": objective.mode},
         search=search.model_dump(),
         confirm=confirm.model_dump(exclude={"label_floor"}),  # it adds a trial, and changes none
         digest=base["digest"],
@@ -85,7 +86,7 @@ def assemble(
         path=study.path,
         question=section.question,
         baseline=baseline,
-        objective=section.as_objective(),
+        objective=objective,
         metrics=measures.metrics,
         variants=variants,
         skipped=skipped,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Literal
 
 from harness.contract.catalog import Catalog
 from harness.contract.components import Factory
@@ -13,15 +13,26 @@ from harness.contract.keys import metric_of
 from harness.contract.masks import REGIONS
 from harness.contract.samples import unmet
 from harness.contract.tables import OWN_MAP, named
+from harness.contract.types import Objective
 from harness.study.checks import Checked
 from harness.study.pricing import explaining
-from harness.study.sections import ExplainSection, StudySection
+from harness.study.sections import ExplainSection, ObjectiveSection, StudySection
 
 MASKS = frozenset({"eval_masks", "train_masks", "region", "layers", *REGIONS})
 
 
-def check_objective(key: str, catalog: Catalog, checked: Collection[Checked], problems: Problems) -> None:
-    """Notes an objective that no search could follow."""
+def directed(section: ObjectiveSection, catalog: Catalog) -> Objective:
+    """The objective with its direction: the study's or, where it names none, that of the metric."""
+    name = metric_of(section.metric, catalog.names("metric"))
+    natural = _mode(name, catalog) if name else "max"
+    return Objective(metric=section.metric, mode=section.mode or natural)
+
+
+def check_objective(
+    section: ObjectiveSection, catalog: Catalog, checked: Collection[Checked], problems: Problems
+) -> None:
+    """Notes an objective that no search could follow, or that would lead it to the worst there is."""
+    key = section.metric
     path, parts = "study.objective.metric", key.split("/")[1:]
     name = metric_of(key, catalog.names("metric"))
     if name is None:
@@ -30,10 +41,20 @@ def check_objective(key: str, catalog: Catalog, checked: Collection[Checked], pr
         return
     if needs := sorted(catalog.get("metric", name).needs & MASKS):
         problems.add(path, f"{name!r} needs {', '.join(needs)}, which a search may not see")
+    natural = _mode(name, catalog)
+    if section.mode not in (None, natural):
+        better = "higher" if natural == "max" else "lower"
+        problems.add(
+            "study.objective.mode", f"{section.mode!r} contradicts {name!r}, of which {better} is better: {natural!r}"
+        )
     rest = parts[parts.index(name) + 1 :]
     for item in checked:
         if len(rest) > 1 or (rest and rest[0] not in item.task.classes):
             problems.add(path, f"no class named {'/'.join(rest)!r}{nearest(rest[0], item.task.classes)}")
+
+
+def _mode(metric: str, catalog: Catalog) -> Literal["max", "min"]:
+    return "max" if catalog.get("metric", metric).higher_is_better else "min"
 
 
 def check_metrics(

@@ -209,6 +209,6 @@ def _check_measures(
     if baseline and baseline not in study.names:
         problems.add("study.baseline", f"no variant named {baseline!r}{nearest(baseline, study.names)}")
     _check_claims(sections.study.claims, study.names, problems)
-    check_objective(sections.study.objective.metric, catalog, checked, problems)
+    check_objective(sections.study.objective, catalog, checked, problems)
     metrics, unmeasured = check_metrics(sections.study, catalog, checked, problems)
     return Measures(tuple(metrics), explain, (*unmeasured, *dropped))

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_serializer, model_validator
 
-from harness.contract.types import Objective
 from harness.trial.faithfulness_settings import FaithfulnessSettings
 from harness.trial.settings import Strict
 
@@ -16,10 +15,10 @@ Margin = Annotated[float, Field(gt=0, lt=1)]
 
 
 class ObjectiveSection(Strict):
-    """[study] objective: what a search makes as large, or as small, as it can."""
+    """[study] objective: what a search makes as large, or as small, as it can; without `mode`, as its metric says."""
 
     metric: str = "val/auroc"
-    mode: Literal["max", "min"] = "max"
+    mode: Literal["max", "min"] | None = None
 
     @field_validator("metric")
     @classmethod
@@ -64,10 +63,6 @@ class StudySection(Strict):
     budget: str = ""
     metrics: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["auroc"])
     claims: list[ClaimSection] = Field(default_factory=list)
-
-    def as_objective(self) -> Objective:
-        """The objective as the rest of the harness knows it."""
-        return Objective(metric=self.objective.metric, mode=self.objective.mode)
 
 
 class Tpe(Strict):

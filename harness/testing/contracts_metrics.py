@@ -67,6 +67,10 @@ class MetricLaws:
             assert np.mean(values) >= sign * worst[key], key
             assert sign * worst[key] < sign * best[key], key
 
+    def test_the_component_names_the_metrics_direction(self, metric: Component[Metric]) -> None:
+        """A plan reads the direction from the component, a search follows it: the two must say the same."""
+        assert metric.higher_is_better == _build(metric).higher_is_better
+
     def test_values_carry_the_names_of_the_classes(self, metric: Component[Metric]) -> None:
         """The metric itself under "", class values beneath it."""
         assert set(_figures(metric, _draw(0))) - {""} <= set(_TASK.classes)

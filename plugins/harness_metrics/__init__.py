@@ -221,7 +221,12 @@ def harness_metrics() -> Iterable[Component[Metric]]:
 def _of_scores() -> Iterable[Component[Metric]]:
     yield Component(name="auroc", build=build_auroc, summary="area under the ROC curve, one against the rest")
     yield Component(name="auprc", build=build_auprc, summary="average precision; chance is the prevalence")
-    yield Component(name="brier", build=build_brier, summary="mean squared error of probabilities; lower is better")
+    yield Component(
+        name="brier",
+        build=build_brier,
+        summary="mean squared error of probabilities; lower is better",
+        higher_is_better=False,
+    )
     yield Component(name="accuracy", build=build_accuracy, summary="share of right decisions at threshold .5")
     yield Component(
         name="balanced_accuracy", build=build_balanced_accuracy, summary="mean of sensitivity and specificity at .5"
@@ -234,6 +239,7 @@ def _of_scores() -> Iterable[Component[Metric]]:
         build=build_ece,
         summary="expected calibration error, 15 bins of equal width; lower is better",
         source="Guo et al. 2017, ICML; Naeini et al. 2015, AAAI",
+        higher_is_better=False,
     )
     yield Component(
         name="top1",
@@ -296,6 +302,7 @@ def _of_layers() -> Iterable[Component[Metric]]:
                 "peak": "all pixels whose 8-bit value, 255 map / max rounded, is 255",
                 "negatives": "only images of the class count",
             },
+            higher_is_better=build is not build_s_minus,
         )
 
 
@@ -321,5 +328,10 @@ def _of_attention() -> Iterable[Component[Metric]]:
     )
     for build, summary in zip(builders, summaries, strict=True):
         yield Component(
-            name=build.__name__.removeprefix("build_"), build=build, summary=summary, needs=_ATTENTION, xfail=law
+            name=build.__name__.removeprefix("build_"),
+            build=build,
+            summary=summary,
+            needs=_ATTENTION,
+            xfail=law,
+            higher_is_better=build is not build_attention_entropy,
         )

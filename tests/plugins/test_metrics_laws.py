@@ -18,6 +18,14 @@ from harness_metrics.metrics import MapMetric
 TASK = Task(classes=("a", "b"), image_size=(4, 4), mask_kind="outline")
 
 
+@pytest.mark.parametrize("component", list(harness_metrics.harness_metrics()), ids=lambda component: component.name)
+def test_a_plan_and_a_metric_agree_on_what_is_better(component) -> None:
+    kind = "multiclass" if "multiclass" in component.needs else "multilabel"
+    masks = "layers" if "layers" in component.needs else "outline"
+    metric = component.build(Task(classes=("a", "b"), image_size=(4, 4), mask_kind=masks, kind=kind))
+    assert component.higher_is_better == metric.higher_is_better
+
+
 def of_scores(of: Callable) -> Callable:
     def reference(labels, scores, evidence, masks) -> Mapping[str, float]:
         values = []

@@ -148,7 +148,7 @@ class Plugin:
     @hookimpl
     def harness_metrics(self) -> Iterable[Any]:
         yield Component(name="auroc", build=build_auroc, summary="s")
-        yield Component(name="brier", build=build_auroc, summary="s")
+        yield Component(name="brier", build=build_auroc, summary="s", higher_is_better=False)
         yield Component(name="dice", build=build_auroc, summary="s", needs=frozenset({"eval_masks", "outline"}))
 
     @hookimpl

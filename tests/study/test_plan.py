@@ -129,6 +129,19 @@ def test_the_objectives_metric_is_computed_whether_asked_for_or_not(planner: Any
     assert planner.plan(text, "study.metrics=['auroc']").metrics == ("brier", "auroc")
 
 
+def test_an_objective_goes_the_way_of_its_metric(planner: Any) -> None:
+    assert planner.plan(planner.BASE).objective.mode == "max"
+    assert planner.plan(planner.BASE, "study.objective.metric=val/brier").objective.mode == "min"
+    spelt_out = planner.plan(planner.BASE, "study.objective.mode=max")
+    assert spelt_out.study_id == planner.plan(planner.BASE).study_id
+
+
+def test_an_objective_that_contradicts_its_metric_is_refused(planner: Any) -> None:
+    assert planner.problems(planner.BASE, "study.objective.metric=val/brier", "study.objective.mode=max") == [
+        "study.toml: study.objective.mode: 'max' contradicts 'brier', of which lower is better: 'min'"
+    ]
+
+
 def test_variants_that_come_to_the_same_thing_are_named(planner: Any) -> None:
     text = planner.BASE + '[variants.one.model]\npooling = { use = "top", fraction = 1.0 }\n'
     assert "'gap' and 'one' come to the same thing on a 8 x 8 map" in planner.plan(text).warnings

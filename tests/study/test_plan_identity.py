@@ -41,7 +41,7 @@ def test_what_changes_no_number_changes_no_id(planner: Any, old: str, new: str) 
         "search.trials=5",
         "search.seed=1",
         "confirm.seeds=[0]",
-        "study.objective.mode=min",
+        "study.objective.metric=val/brier",
         "train.lr=0.001",
     ],
 )
