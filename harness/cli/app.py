@@ -73,7 +73,7 @@ pass_app = click.make_pass_decorator(App)
 def trace(catalog: Catalog, console: Console) -> None:
     """Prints each plugin with its origin, and from now on every hook call and what came of it."""
     for provider in catalog.providers.values():
-        seconds = catalog.slow.get(provider.plugin)
+        seconds = catalog.slow.get(provider)
         console.print(Text(f"trace: loaded {provider}" + (f", slow: {seconds:.2f} s" if seconds else ""), "dim"))
     for item in catalog.broken:
         console.print(Text(f"trace: broken {item.provider}: {item.reason}\n{item.details}", "dim"))

@@ -13,7 +13,7 @@ from rich.text import Text
 from harness.cli.app import App, examples, pass_app
 from harness.cli.data_view import findings_view, shortcuts_view, verdict_line
 from harness.cli.options import budget_option, json_option, plan_of
-from harness.cli.tables import plugin_table
+from harness.cli.tables import parameter_rows, plugin_table
 from harness.contract.errors import InputError
 from harness.contract.types import Split
 from harness.trial.verdicts import NOT_CHECKED, WRONG, DataCheck
@@ -46,7 +46,10 @@ def list_data(app: App, as_json: bool) -> None:
     """Lists the data sets that are installed, with their parameters."""
     items = [item for item in app.catalog.items() if item[0] == "dataset"]
     if as_json:
-        rows = [{"name": item.name, "summary": item.summary, "source": item.source} for _, item, _ in items]
+        names = ("name", "summary", "source")
+        rows = [
+            {key: getattr(item, key) for key in names} | {"parameters": parameter_rows(item)} for _, item, _ in items
+        ]
         click.echo(json.dumps(rows, indent=2))
         return
     app.out.print(plugin_table(items))

@@ -16,6 +16,7 @@ from harness.cli.plugin import plugin
 from harness.cli.predict import predict
 from harness.cli.study import study
 from harness.cli.ui import ui
+from harness.contract.catalog import Broken, Catalog
 from harness.contract.errors import HarnessError, MachineError
 
 COMMANDS = (study, predict, explain, evidence, plugin, data, doctor, ui)
@@ -56,8 +57,30 @@ def build_cli(app: App) -> click.Group:
     for command in COMMANDS:
         cli.add_command(command)
     click.version_option(package_name="mil-harness", prog_name="harness")(cli)
-    app.catalog.notify("harness_commands", cli=cli)
+    add_commands(cli, app.catalog)
     return cli
+
+
+def add_commands(cli: click.Group, catalog: Catalog) -> None:
+    """Lets every plugin add commands: new names only, and nothing of a plugin whose hook fails."""
+    before = _commands(cli)
+    for provider, worked in catalog.each("harness_commands", cli=cli):
+        for group, commands in before.items():
+            for name, command in commands.items():
+                if worked and group.commands.get(name) is not command:
+                    reason = f"harness_commands: the command {name!r} is there already, and stays as it is"
+                    catalog.broken.append(Broken(provider, reason))
+            group.commands = {**(group.commands if worked else {}), **commands}
+        before = _commands(cli)
+
+
+def _commands(group: click.Group) -> dict[click.Group, dict[str, click.Command]]:
+    """What stands in the group, and in each group below it."""
+    found = {group: dict(group.commands)}
+    for command in group.commands.values():
+        if isinstance(command, click.Group):
+            found |= _commands(command)
+    return found
 
 
 def main() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from typing import Any
 
 import click
 from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
-from harness.cli.tables import broken_table, notes_view, plugin_table
-from harness.contract.components import KINDS
+from harness.cli.tables import broken_table, notes_view, parameter_rows, plugin_table
+from harness.contract.catalog import Provider
+from harness.contract.components import KINDS, Component
 
 
 @click.group()
@@ -32,7 +35,7 @@ def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
     """
     items = [item for item in app.catalog.items() if kind in (None, item[0])]
     if as_json:
-        found = {"components": [_row(*item) for item in items], "broken": _broken(app), "slow": app.catalog.slow}
+        found = {"components": [_row(*item) for item in items], "broken": _broken(app), "slow": _slow(app)}
         click.echo(json.dumps(found, indent=2))
         return
     app.out.print(plugin_table(items))
@@ -40,22 +43,22 @@ def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
         app.out.print(notes_view(items))
     if app.catalog.broken:
         app.out.print(broken_table(app.catalog.broken))
-    for name, seconds in app.catalog.slow.items():
-        message = f"{name} took {seconds:.1f} s to load: its heavy imports belong into its builders"
+    for provider, seconds in app.catalog.slow.items():
+        message = f"{provider} took {seconds:.1f} s to load: its heavy imports belong into its builders"
         app.out.print(Text(message, "yellow"))
 
 
-def _row(kind: str, component: object, provider: object) -> dict[str, object]:
+def _row(kind: str, component: Component[Any], provider: Provider) -> dict[str, object]:
     names = ("name", "summary", "source")
     row: dict[str, object] = {"kind": kind, **{name: getattr(component, name) for name in names}}
     row |= {name: sorted(getattr(component, name)) for name in ("needs", "provides")}
     row |= {name: dict(getattr(component, name)) for name in ("assumed", "xfail")}
-    return row | {name: getattr(provider, name) for name in ("plugin", "distribution", "version")}
+    return row | {"parameters": parameter_rows(component)} | asdict(provider)
 
 
-def _broken(app: App) -> list[dict[str, str]]:
-    return [
-        {"plugin": item.provider.plugin, "distribution": item.provider.distribution, "version": item.provider.version}
-        | {"reason": item.reason}
-        for item in app.catalog.broken
-    ]
+def _broken(app: App) -> list[dict[str, Any]]:
+    return [asdict(item.provider) | {"reason": item.reason} for item in app.catalog.broken]
+
+
+def _slow(app: App) -> list[dict[str, Any]]:
+    return [asdict(provider) | {"seconds": round(seconds, 2)} for provider, seconds in app.catalog.slow.items()]

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.contract.catalog import Broken, Provider
-from harness.contract.components import Component, parameters
+from harness.contract.components import Component, Use, describe, parameters
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan, VariantPlan
 from harness.evidence.markdown import claimed
@@ -98,6 +98,22 @@ def plugin_table(items: Sequence[tuple[str, Component[Any], Provider]]) -> Table
     return table
 
 
+def parameter_rows(component: Component[Any]) -> list[dict[str, Any]]:
+    """A component's parameters for `--json`: name, type as a user would say it, and the default where there is one."""
+    rows = []
+    for parameter in parameters(component.build).values():
+        row = {"name": parameter.name, "type": describe(parameter.annotation), "required": parameter.required}
+        rows.append(row if parameter.required else row | {"default": _written(parameter.default)})
+    return rows
+
+
+def _written(default: Any) -> Any:
+    """A default as a study would write it."""
+    if isinstance(default, Use):
+        return {"use": default.name, **{key: _written(value) for key, value in default.params.items()}}
+    return default
+
+
 def notes_view(items: Sequence[tuple[str, Component[Any], Provider]]) -> Group:
     """Of each component its source, and what that does not say and was chosen here."""
     lines = []
@@ -148,7 +164,8 @@ def _data_checks(plan: Plan) -> list[Text]:
 
 def _cost(plan: Plan) -> str:
     if not plan.trained:
-        return f"{len(plan.variants)} variants, none of them trained: tables are read.\nresults: {plan.directory}"
+        variants = _number(len(plan.variants), "variant")
+        return f"{variants}, none of them trained: tables are read.\nresults: {plan.directory}"
     counts = [(*trials_of(plan, variant), epochs_of(variant)) for variant in plan.trained]
     searched, confirmed = sum(count[0] for count in counts), sum(count[1] for count in counts)
     epochs = sum((search + confirm) * epochs for search, confirm, epochs in counts)
@@ -159,9 +176,23 @@ def _cost(plan: Plan) -> str:
     others = len(plan.variants) - len(plan.trained)
     read = f" {others} more are read or averaged." if others else ""
     return (
-        f"{len(plan.trained)} variants: {searched} trials to search, then {confirmed} to confirm ({each}); "
-        f"at most {epochs} epochs.{read}\nresults: {plan.directory}"
+        f"{_number(len(plan.trained), 'variant')}: {_number(searched, 'trial')} to search, "
+        f"then {confirmed} to confirm ({each}); at most {epochs} epochs.{_proposed(plan)}{read}"
+        f"\nresults: {plan.directory}"
     )
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _proposed(plan: Plan) -> str:
+    """How many trials of a search learn from those before; "" where the search is none that could."""
+    if plan.search["sampler"]["use"] != "tpe" or not any(variant.searched for variant in plan.trained):
+        return ""
+    from harness.study.advice import model_based
+
+    return f" Of each search, {model_based(plan.search)} of {_number(plan.trials, 'trial')} model-based."
 
 
 def results_view(

@@ -7,9 +7,10 @@ distribution, version and traceback; it fails a run only if the study needs it.
 from __future__ import annotations
 
 import importlib.metadata
+import inspect
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,33 @@ SLOW_S = 0.5
 _ANY = (Exception, SystemExit)
 """What a stranger's code may raise: a script taken for a plugin calls `sys.exit`."""
 _HOOKS = {kind: f"harness_{kind}s" if kind != "architecture" else "harness_architectures" for kind in KINDS}
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, frozenset | set) and all(isinstance(item, str) for item in value)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+
+
+def _is_prose(value: Any) -> bool:
+    return _is_table(value) and all(isinstance(item, str) for item in value.values())
+
+
+_FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
+    "source": ("a string", lambda value: isinstance(value, str)),
+    "needs": ("a set of strings", _is_names),
+    "provides": ("a set of strings", _is_names),
+    "space": ("a table", _is_table),
+    "tiny": ("a table", _is_table),
+    "assumed": ("a table of strings", _is_prose),
+    "xfail": ("a table of strings", _is_prose),
+    "facts": ("a function", callable),
+    "task": ("a function or None", lambda value: value is None or callable(value)),
+    "higher_is_better": ("True or False", lambda value: isinstance(value, bool)),
+}
+"""Of a Component: field -> what it holds, and whether a value is that."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +85,7 @@ class Catalog:
     manager: pluggy.PluginManager = field(default_factory=lambda: _manager())
     providers: dict[str, Provider] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
-    slow: dict[str, float] = field(default_factory=dict)
+    slow: dict[Provider, float] = field(default_factory=dict)
     _components: dict[str, dict[str, tuple[Component[Any], Provider]]] = field(
         default_factory=lambda: {kind: {} for kind in KINDS}
     )
@@ -82,7 +110,7 @@ class Catalog:
                 catalog.register(plugin, provider)
             seconds = time.perf_counter() - started
             if seconds > SLOW_S:
-                catalog.slow[provider.plugin] = seconds
+                catalog.slow[provider] = seconds
         return catalog
 
     def register(self, plugin: Any, provider: Provider | None = None) -> None:
@@ -201,16 +229,22 @@ class Catalog:
 
     def notify(self, hook: str, **kwargs: Any) -> None:
         """Calls an observing hook of every plugin; one that raises is remembered and left out from then on."""
+        for _ in self.each(hook, **kwargs):
+            pass
+
+    def each(self, hook: str, **kwargs: Any) -> Iterator[tuple[Provider, bool]]:
+        """Calls a hook of one plugin after the other, as `notify` does; tells after each whether it came through."""
         caller = getattr(self.manager.hook, hook)
         for implementation in list(caller.get_hookimpls()):
-            name = implementation.plugin_name
+            name, worked = implementation.plugin_name, True
             others = [plugin for other, plugin in self.manager.list_name_plugin() if other != name]
             try:
                 self.manager.subset_hook_caller(hook, others)(**kwargs)
             except _ANY as error:
-                provider = self.providers[name]
-                self.broken.append(Broken(provider, f"{hook}: {_line(error)}", traceback.format_exc()))
+                worked = False
+                self.broken.append(Broken(self.providers[name], f"{hook}: {_line(error)}", traceback.format_exc()))
                 self.manager.unregister(name=name)
+            yield self.providers[name], worked
 
     def _collect(self, kind: str, plugin: Any, provider: Provider) -> None:
         hook = _HOOKS[kind]
@@ -234,6 +268,9 @@ class Catalog:
         for key in ("name", "summary"):
             if not isinstance(value := getattr(component, key), str):
                 return f"the {key} of a {kind} is a string, not {value!r}"
+        for key, (wanted, fits) in _FIELDS.items():
+            if not fits(value := getattr(component, key)):
+                return f"the {key} of {component.name!r} is {wanted}, not {value!r}"
         if not callable(component.build):
             return f"the build of {component.name!r} cannot be called: {component.build!r}"
         if not component.name.isidentifier() or component.name != component.name.lower():
@@ -274,8 +311,16 @@ def _entry_points() -> list[tuple[Any, Provider]]:
 def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
     known = {name for name in vars(HarnessSpecs) if name.startswith("harness_")}
     for name in dir(plugin):
-        if hasattr(getattr(plugin, name), "harness_impl") and name not in known:
+        if not hasattr(hook := getattr(plugin, name), "harness_impl"):
+            continue
+        if name not in known:
             raise InputError(f"there is no hook named {name!r}{nearest(name, known)}")
+        for key, parameter in inspect.signature(hook).parameters.items():
+            if parameter.default is not parameter.empty:
+                # pluggy never passes such an argument: the hook would see its own default for ever.
+                raise InputError(
+                    f"{name}: the argument {key!r} has a default, and none may have one; write {key!r} alone"
+                )
     manager.check_pending()
 
 

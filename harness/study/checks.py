@@ -164,13 +164,22 @@ class Checker:
         factory = self.catalog.factory("dataset", table, problems, "dataset")
         if factory is None or problems:
             return found
+        if factory.component.task is None:  # results are read without building it, when all is trained
+            provider = self.catalog.provider("dataset", factory.name)
+            lacking = f"{factory.name!r} declares no task: its Component needs `task=`; it is from {provider}"
+            found.problems.append(("dataset.use", lacking))
+            return found
         try:
-            if factory.component.task is not None:
-                found.task = factory.component.task(**factory.params)
+            found.task = factory.component.task(**factory.params)
             dataset: Dataset = factory(self.root)
             found.task, found.digest = dataset.task, dataset.digest
         except (ValueError, InputError) as error:
             found.problems.append(("dataset", str(error)))
+        except HarnessError:
+            raise
+        except Exception as error:
+            provider = self.catalog.provider("dataset", factory.name)
+            raise HarnessError(f"{provider}: the data set {factory.name!r} failed: {error!r}") from error
         if found.task is not None:
             found.provides = factory.component.provides | offers(found.task)
         return found

@@ -30,6 +30,8 @@ ReadStates = Callable[[Path], States]
 
 LIBRARIES = ("mil-harness", "torch", "torchvision", "timm", "ray", "optuna", "mlflow", "numpy", "pandas")
 LITTLE_SPACE = 2 * 1024**3
+LONGEST = 160
+"""Characters of a stranger's error that a finding shows."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,18 @@ def check_machine(settings: Settings, catalog: Catalog) -> list[Finding]:
     findings.append(Finding("ok", "plugins", plugins or "none"))
     findings += [Finding("wrong", "plugin", f"{item.provider}: {item.reason}") for item in catalog.broken]
     slow = catalog.slow.items()
-    return findings + [Finding("note", "plugin", f"{name} took {seconds:.1f} s to load") for name, seconds in slow]
+    return findings + [
+        Finding("note", "plugin", f"{provider} took {seconds:.1f} s to load") for provider, seconds in slow
+    ]
 
 
 def check_study(folder: Path, optuna: ReadStates, mlflow: ReadStates, unsent: Callable[[Path], int]) -> list[Finding]:
     """Compares what the three stores say of every trial of the study in `folder`."""
     name = f"{folder.parent.name}/{folder.name}"
-    history = History.of(Journal(folder / "journal.jsonl").read())
+    try:
+        history = History.of(Journal(folder / "journal.jsonl").read())
+    except HarnessError as error:
+        return [Finding("wrong", name, f"nothing of it can be compared: {in_brief(error)}")]
     journal = {trial: record.state for trial, record in history.trials.items()}
     searched = {trial: state for trial, state in journal.items() if history.trials[trial].spec.stage == "search"}
     running = is_running(folder)
@@ -74,10 +81,7 @@ def check_study(folder: Path, optuna: ReadStates, mlflow: ReadStates, unsent: Ca
         try:
             differences = compare(expected, read(folder), store)
         except Exception as error:  # a store that cannot be read is a finding, whatever it raised
-            reason = (
-                str(error).splitlines()[0] if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
-            )
-            findings.append(Finding("wrong", name, f"{store} cannot be read: {reason}"))
+            findings.append(Finding("wrong", name, f"{store} cannot be read: {in_brief(error)}"))
             continue
         late = unsent(folder) if store == "MLflow" else 0
         if late:
@@ -119,6 +123,13 @@ def is_running(folder: Path) -> bool:
     """Whether a live process of this machine holds the study's lock."""
     holder = Holder.read(folder / "lock.json")
     return holder is not None and holder.host == platform.node() and holder.process.find() is not None
+
+
+def in_brief(error: BaseException) -> str:
+    """An error in one line: SQLAlchemy puts its statement and an address below it."""
+    text = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
+    line = text.splitlines()[0]
+    return line if len(line) <= LONGEST or isinstance(error, HarnessError) else line[: LONGEST - 1] + "…"
 
 
 def _counts(journal: States, running: bool) -> str:

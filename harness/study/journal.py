@@ -90,7 +90,11 @@ class Journal:
                 file.truncate(end)
 
     def read(self, offset: int = 0) -> list[Event]:
-        """The whole events from byte `offset` on; a torn last line is not one yet."""
+        """The whole events from byte `offset` on; a torn last line is not one yet.
+
+        Raises:
+            MachineError: a whole line is no event; names the file and the line.
+        """
         if not self.path.exists():
             return []
         events = []
@@ -99,10 +103,20 @@ class Journal:
             for line in file:
                 if not line.endswith(b"\n"):
                     break
+                try:
+                    data = json.loads(line)
+                    kind, when = data.pop("kind"), data.pop("time")
+                except (ValueError, KeyError, TypeError, AttributeError) as error:
+                    number = self._line_at(offset)
+                    raise MachineError(f"{self.path}, line {number}: is no event of a journal: {error!r}") from error
                 offset += len(line)
-                data = json.loads(line)
-                events.append(Event(data.pop("kind"), data.pop("time"), data, offset))
+                events.append(Event(kind, when, data, offset))
         return events
+
+    def _line_at(self, offset: int) -> int:
+        """The number of the line that begins at that byte, as an editor counts them."""
+        with self.path.open("rb") as file:
+            return file.read(offset).count(b"\n") + 1
 
 
 @dataclass

@@ -15,7 +15,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli.app import App
+from harness.cli.doctor import doctor
 from harness.cli.main import build_cli
+from harness.cli.study import study
 from harness.contract.catalog import Broken, Catalog, Provider
 from harness.contract.hookspecs import hookimpl
 
@@ -134,6 +136,81 @@ def test_a_plugin_may_add_commands(folder: Path) -> None:
     app.catalog = Catalog()
     app.catalog.register(Plugin())
     assert CliRunner().invoke(build_cli(app), ["greet"]).stdout == "hello\n"
+
+
+def test_a_plugin_replaces_no_command_and_the_clash_is_named(folder: Path) -> None:
+    class Thief:
+        @hookimpl
+        def harness_commands(self, cli: click.Group) -> None:
+            cli.add_command(click.Command("doctor", callback=lambda: click.echo("stolen")))
+            cli.commands["study"].add_command(click.Command("run"))  # type: ignore[attr-defined]
+            cli.add_command(click.Command("greet", callback=lambda: click.echo("hello")))
+
+    app = App(folder)
+    app.catalog = Catalog()
+    app.catalog.register(Thief(), Provider("thief", "thief-package", "2.0"))
+    cli = build_cli(app)
+    assert cli.commands["doctor"] is doctor and study.commands["run"].params
+    assert CliRunner().invoke(cli, ["greet"]).stdout == "hello\n"
+    assert [f"{item.provider}: {item.reason}" for item in app.catalog.broken] == [
+        "thief (thief-package 2.0): harness_commands: the command 'doctor' is there already, and stays as it is",
+        "thief (thief-package 2.0): harness_commands: the command 'run' is there already, and stays as it is",
+    ]
+
+
+def test_a_plugin_whose_hook_fails_leaves_no_command_behind(folder: Path) -> None:
+    class Faulty:
+        @hookimpl
+        def harness_commands(self, cli: click.Group) -> None:
+            cli.add_command(click.Command("greet"))
+            cli.commands.pop("ui")
+            raise RuntimeError("too late")
+
+    app = App(folder)
+    app.catalog = Catalog()
+    app.catalog.register(Faulty(), Provider("faulty", "faulty-package", "1"))
+    cli = build_cli(app)
+    assert "greet" not in cli.commands and "ui" in cli.commands
+    assert [item.reason for item in app.catalog.broken] == ["harness_commands: RuntimeError: too late"]
+
+
+def test_a_list_in_json_has_the_parameters_that_its_help_promises(harness: Harness) -> None:
+    (pooling,) = [
+        row
+        for row in json.loads(harness("plugin", "list", "architecture", "--json").stdout)["components"]
+        if row["name"] == "tiny_cnn"
+    ]
+    assert {"name", "type", "required"} <= set(pooling["parameters"][0])
+    assert "width" in {row["name"] for row in pooling["parameters"]}
+    (squares,) = [row for row in json.loads(harness("data", "list", "--json").stdout) if row["name"] == "squares"]
+    assert "images" in {row["name"] for row in squares["parameters"]}
+
+
+def test_a_slow_plugin_is_listed_with_its_distribution(folder: Path) -> None:
+    app = App(folder)
+    app.catalog = Catalog()
+    app.catalog.slow[Provider("heavy", "heavy-package", "3.1")] = 1.25
+    told = CliRunner().invoke(build_cli(app), ["plugin", "list"]).stdout
+    assert "heavy (heavy-package 3.1) took 1.2 s to load" in told
+    found = json.loads(CliRunner().invoke(build_cli(app), ["plugin", "list", "--json"]).stdout)["slow"]
+    assert found == [{"plugin": "heavy", "distribution": "heavy-package", "version": "3.1", "seconds": 1.25}]
+
+
+def test_ctrl_c_while_the_command_starts_shows_no_traceback() -> None:
+    probe = """
+import sys
+
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "harness.cli.main":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+from harness.__main__ import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    assert done.returncode == 130 and done.stderr == "interrupted\n"
 
 
 def test_tracing_shows_hook_calls_and_tracebacks(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

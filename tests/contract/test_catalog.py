@@ -118,6 +118,17 @@ def test_an_observer_that_raises_is_left_out_and_remembered() -> None:
         ("name", None, "the name of a pooling is a string, not None"),
         ("summary", 3, "the summary of a pooling is a string, not 3"),
         ("build", "build_thing", "the build of 'thing' cannot be called: 'build_thing'"),
+        ("source", None, "the source of 'thing' is a string, not None"),
+        ("needs", None, "the needs of 'thing' is a set of strings, not None"),
+        ("needs", "evidence", "the needs of 'thing' is a set of strings, not 'evidence'"),
+        ("provides", {3}, "the provides of 'thing' is a set of strings, not {3}"),
+        ("space", [], "the space of 'thing' is a table, not []"),
+        ("tiny", None, "the tiny of 'thing' is a table, not None"),
+        ("assumed", None, "the assumed of 'thing' is a table of strings, not None"),
+        ("xfail", {"law": 1}, "the xfail of 'thing' is a table of strings, not {'law': 1}"),
+        ("facts", {}, "the facts of 'thing' is a function, not {}"),
+        ("task", 3, "the task of 'thing' is a function or None, not 3"),
+        ("higher_is_better", "no", "the higher_is_better of 'thing' is True or False, not 'no'"),
     ],
 )
 def test_a_field_of_the_wrong_type_is_named(key: str, value: object, reason: str) -> None:
@@ -127,6 +138,28 @@ def test_a_field_of_the_wrong_type_is_named(key: str, value: object, reason: str
     catalog.register(Local(component))
     assert [broken.reason for broken in catalog.broken] == [f"harness_poolings: {reason}"]
     assert not catalog.names("pooling")
+
+
+def test_a_hook_whose_argument_has_a_default_is_refused_by_name() -> None:
+    class Optional:
+        @hookimpl
+        def harness_study_started(self, plan: object = None) -> None:
+            raise AssertionError("never called")
+
+    catalog = Catalog()
+    catalog.register(Optional())
+    (broken,) = catalog.broken
+    assert broken.reason.endswith(
+        "harness_study_started: the argument 'plan' has a default, and none may have one; write 'plan' alone"
+    )
+    catalog.notify("harness_study_started", plan=None)
+
+
+def test_a_slow_plugin_is_known_by_its_distribution_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.contract.catalog.SLOW_S", -1.0)
+    slow = Catalog.discover().slow
+    assert ("poolings", "mil-harness") in {(provider.plugin, provider.distribution) for provider in slow}
+    assert all(f"({provider.distribution} {provider.version})" in str(provider) for provider in slow)
 
 
 def test_a_hook_that_ends_the_program_does_not() -> None:

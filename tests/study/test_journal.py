@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.contract.errors import MachineError
+from harness.study.doctor import check_study
 from harness.study.journal import EPOCH, Journal
 
 
@@ -51,3 +52,33 @@ def test_a_journal_that_cannot_be_written_is_the_machines_fault(tmp_path: Path) 
     (tmp_path / "file").write_text("")
     with pytest.raises(MachineError, match="cannot write the journal"):
         Journal(tmp_path / "file" / "journal.jsonl").append(EPOCH, trial="a")
+
+
+@pytest.mark.parametrize("line", ['{"kind": "epoch", "ti', "[]", '{"time": 1.0}', "\\x00"])
+def test_a_sick_line_is_named_with_its_file_and_number(tmp_path: Path, line: str) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append("a")
+    second = journal.read()[-1].offset
+    journal.append("b")
+    with journal.path.open("a") as file:
+        file.write(line + "\n")
+    journal.append("c")
+    for offset in (0, second):
+        with pytest.raises(MachineError, match=r"journal\.jsonl, line 3: is no event of a journal"):
+            journal.read(offset)
+
+
+def test_the_doctor_makes_a_sick_journal_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "journal.jsonl").write_text("no JSON\n")
+    (finding,) = check_study(tmp_path, lambda _: {}, lambda _: {}, lambda _: 0)
+    assert finding.level == "wrong"
+    assert "journal.jsonl, line 1: is no event of a journal" in finding.message
+
+
+def test_the_doctor_tells_an_error_of_a_database_in_one_line(tmp_path: Path) -> None:
+    def sick(_: Path) -> dict[str, str]:
+        raise RuntimeError("(sqlite3.OperationalError) no such table: runs\n[SQL: SELECT * FROM runs]\n(Background)")
+
+    Journal(tmp_path / "journal.jsonl").append("a")
+    _, finding = check_study(tmp_path, lambda _: {}, sick, lambda _: 0)
+    assert finding.message == "MLflow cannot be read: RuntimeError: (sqlite3.OperationalError) no such table: runs"

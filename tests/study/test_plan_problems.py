@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from harness import Component, InputError, Task, hookimpl
+from harness.contract.catalog import Provider
+from harness.contract.errors import HarnessError
+from harness.study.plan import make_plan
+from harness.study.spec import load_study
 
 BAG = "'bag' takes backbone, pooling, crops, beta"
 
@@ -337,3 +344,38 @@ def test_a_wrong_key_of_training_hides_no_wrong_value_of_the_model(planner: Any)
             "variants.top.model.pooling: `0 < fraction <= 1` must hold, but got fraction=0.0.",
         ]
     )
+
+
+def test_a_data_set_without_a_task_is_refused_before_anything_is_trained(planner: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        _plan_with(planner, Component(name="wordless", build=build_faulty, summary="s"))
+    assert str(caught.value) == (
+        "study.toml: dataset.use: 'wordless' declares no task: its Component needs `task=`; "
+        "it is from other (other-data 2.0)"
+    )
+
+
+def test_a_data_set_that_fails_names_who_provides_it(planner: Any) -> None:
+    with pytest.raises(HarnessError, match=r"other \(other-data 2.0\): the data set 'faulty' failed: KeyError"):
+        _plan_with(
+            planner, Component(name="faulty", build=build_faulty, summary="s", task=lambda: Task(classes=("a",)))
+        )
+
+
+def build_faulty(root: Path, /) -> Any:
+    raise KeyError("column")
+
+
+def _plan_with(planner: Any, component: Component[Any]) -> Any:
+    """A plan on a stranger's data set."""
+
+    class Other:
+        @hookimpl
+        def harness_datasets(self) -> list[Component[Any]]:
+            return [component]
+
+    catalog = planner.catalog()
+    catalog.register(Other(), Provider("other", "other-data", "2.0"))
+    path = Path("study.toml")
+    path.write_text(planner.replaced(('use = "blobs"', f'use = "{component.name}"')))
+    return make_plan(load_study(path), catalog, planner.settings)
