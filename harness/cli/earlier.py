@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
+
 from harness.cli.app import App
 from harness.contract.errors import InputError
 from harness.contract.types import Plan
@@ -58,6 +60,16 @@ def what_is_there(app: App, plan: Plan, earlier: Results | None) -> Sequence[str
     before = read_plan(others[0])
     changed = differences(_identity(before), _identity(plan)) or ["the harness's own way of naming studies"]
     return [f"starting anew; since {others[0].name} has changed:", *(f"  {line}" for line in changed)]
+
+
+def show_took(app: App, plan: Plan) -> None:
+    """Prints how long the latest whole run of the study took on this machine, if there was one."""
+    from harness.cli.live import duration
+    from harness.study.took import took
+
+    if found := took(app.settings.results, plan):
+        name, seconds = found
+        app.out.print(Text(f"{name} took {duration(seconds)} on this machine", "dim"))
 
 
 def _identity(plan: Plan) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,13 +119,13 @@ def _intervals(results: Results) -> dict[str, dict[str, float]]:
     return found
 
 
-def late(app: App, folder: Path) -> str:
-    """What of a finished study the tracking store has not got; "" where it has all."""
+def late(app: App, folder: Path, outcome: Outcome) -> tuple[Outcome, str]:
+    """How a study that is finished ended, with what of it the tracking store has not got, as from `execute`."""
     from harness.adapters.mlflow_store import unsent
     from harness.study.tracking import tracking_uri
 
     count = unsent(tracking_uri(app.settings), folder)
-    return _unsent(count) if count else ""
+    return replace(outcome, unsent=count), _unsent(count) if count else ""
 
 
 def _unsent(count: int, why: str = "") -> str:

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
-from harness.cli.earlier import check_versions, earlier_results, ended, what_is_there
+from harness.cli.earlier import check_versions, earlier_results, ended, show_took, what_is_there
 from harness.cli.execute import Manner, execute, late, send_report
 from harness.cli.options import (
     Duration,
@@ -23,6 +23,7 @@ from harness.cli.options import (
     study_argument,
 )
 from harness.cli.tables import plan_view
+from harness.contract.errors import InputError
 from harness.contract.types import Plan
 
 if TYPE_CHECKING:
@@ -124,15 +125,17 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
     folder, earlier = settings.results / plan.directory, earlier_results(app, plan)
     if not (manner.quiet or manner.as_json):
         app.out.print(plan_view(plan))
+        show_took(app, plan)
         for line in what_is_there(app, plan, earlier):
             app.out.print(Text(line, "cyan"))
     known = len(app.catalog.broken)
     ran = not (earlier and earlier.finished and (folder / "plan.json").read_text() == plan_to_json(plan))
     if earlier and not ran:
-        outcome, unsent = ended(earlier), late(app, folder)
+        outcome, unsent = late(app, folder, ended(earlier))
     else:
         outcome, unsent = execute(app, plan, settings, manner)
-    if not (folder / "plan.json").exists():  # stopped before anything was written
+    # Stopped before anything was written, or the input is wrong: a table of what that left would hide why.
+    if outcome.exit_code == InputError.exit_code or not (folder / "plan.json").exists():
         _say(app, outcome)
         click.get_current_context().exit(outcome.exit_code)
     results = read_results(folder, app.catalog)

@@ -11,6 +11,7 @@ import click
 from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
+from harness.cli.earlier import show_took
 from harness.cli.options import budget_option, heads_option, json_option, plan_of, set_option, study_argument
 from harness.cli.run import resume, run
 from harness.cli.tables import plain_table, plan_view
@@ -78,6 +79,7 @@ def plan(app: App, study: str, budget: str | None, sets: tuple[str, ...], as_jso
         click.echo(json.dumps(asdict(found), indent=2, default=str))
         return
     app.out.print(plan_view(found))
+    show_took(app, found)
 
 
 @study.command(epilog=examples("harness study show gmic_ablation", "harness study show gmic_ablation --heads"))
@@ -148,7 +150,9 @@ def rm(app: App, study: str, budget: str | None, yes: bool, as_json: bool) -> No
         raise InputError("--json asks nothing: give --yes with it")
     if not yes:
         shared = " and in the shared Optuna database" if app.settings.optuna_url else ""
-        click.confirm(f"Remove {folder} and its runs in MLflow{shared}?", abort=True)
+        if not click.confirm(f"Remove {folder} and its runs in MLflow{shared}?"):
+            click.echo("nothing was removed")
+            return
     with StudyLock(folder):
         searches = _forget_searches(app, folder)
         forget(tracking_uri(app.settings), folder)

@@ -60,6 +60,32 @@ def test_json_is_one_object_and_nothing_else(finished: Any) -> None:
     assert json.loads(finished.harness("study", "show", "tiny", "--json").stdout)["rows"] == value["rows"]
 
 
+def test_json_of_a_finished_study_counts_what_was_never_sent(finished: Any) -> None:
+    state = next(finished.folder.glob("results/tiny/*/tracking.json"))
+    kept = state.read_text()
+    state.unlink()
+    try:
+        value = json.loads(finished.harness(*RUN, "--json").stdout)
+    finally:
+        state.write_text(kept)
+    assert value["unsent"] == len(state.with_name("journal.jsonl").read_text().splitlines())
+
+
+def test_a_plan_tells_what_the_run_before_took(finished: Any) -> None:
+    shown = words(finished.harness("study", "plan", "tiny.toml", "--budget", "quick").stdout)
+    assert re.search(r"quick-[0-9a-f]{8} took \d+ \w+ on this machine", shown)
+
+
+def test_wrong_input_found_in_a_worker_shows_the_panel_alone(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.study.run import Outcome
+
+    monkeypatch.setattr("harness.cli.run.earlier_results", lambda app, plan: None)
+    monkeypatch.setattr("harness.cli.run.execute", lambda *_: (Outcome(2, message="x.csv: no such file"), ""))
+    refused = finished.harness(*RUN, "--quiet")
+    assert refused.exit_code == 2 and refused.stdout == ""
+    assert words(refused.stderr) == "harness: the input is wrong x.csv: no such file"
+
+
 def test_what_the_source_states_is_held_against_the_run_where_its_variants_were_run(finished: Any) -> None:
     (claim,) = json.loads(finished.harness("study", "show", "tiny", "--json").stdout)["claims"]
     rows = {row["variant"]: row for row in json.loads(finished.harness(*RUN, "--json").stdout)["rows"]}
@@ -203,7 +229,9 @@ def test_a_second_run_of_a_running_study_is_refused(harness: Harness, folder: Pa
 
 def test_removing_a_study_removes_its_runs_too(harness: Harness, folder: Path) -> None:
     harness(*RUN, "--quiet")
-    assert harness("study", "rm", "tiny", stdin="n\n").exit_code == 1
+    declined = harness("study", "rm", "tiny", stdin="n\n")
+    assert declined.exit_code == 0 and declined.stdout.endswith("nothing was removed\n")
+    assert list((folder / "results" / "tiny").iterdir())
     assert harness("study", "rm", "tiny", "--yes").exit_code == 0
     assert not list((folder / "results" / "tiny").iterdir())
     assert (folder / "results" / "ledger.jsonl").exists()

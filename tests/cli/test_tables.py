@@ -95,6 +95,19 @@ def test_a_plan_fits_and_names_skips_and_warnings(width: int) -> None:
     assert "6 trials to search, then 6 to confirm" in " ".join(shown.split())
 
 
+def test_a_plan_says_how_many_trials_are_model_based() -> None:
+    searching = {"trials": 8, "stopper": {"use": "none"}, "seed": 0}
+    for sampler, told in (({"use": "tpe", "startup": 4}, True), ({"use": "random"}, False)):
+        shown = " ".join(text(plan_view(plan(search={**searching, "sampler": sampler})), 100).split())
+        assert ("Of each search, 4 of 8 trials model-based." in shown) == told
+
+
+def test_one_is_no_plural() -> None:
+    lone = plan()
+    shown = " ".join(text(plan_view(replace(lone, variants=lone.variants[:1])), 100).split())
+    assert "1 variant: " in shown and "1 variants" not in shown
+
+
 def test_changes_and_differences_name_paths_and_values() -> None:
     base = {"train": {"lr": 0.1, "augment": ["flip"]}, "model": {"use": "a"}}
     other = {"train": {"lr": {"log10": [-3, -1]}, "augment": ["flip"]}, "model": {"use": "a", "crops": 2}}
