@@ -15,7 +15,6 @@ from harness.evidence.grid import resize_nearest
 from harness.evidence.scores import Array
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
@@ -76,34 +75,6 @@ def overlay_figure(overlays: Mapping[str, Array], title: str, images: int = 8) -
         left = sheet.panel(0, 0, 0)[0]
         drop = (0.24 + 0.17 * k) / sheet.size[1]
         figure.text(left, bottom - drop, f"— true outline, {name}", fontsize=7, color=_COLOURS[k % len(_COLOURS)])
-    return _png(figure)
-
-
-def difference_figure(table: pd.DataFrame, baseline: str, metric: str = "auroc", name: str = "test AUC") -> bytes:
-    """Each variant's paired difference to the baseline with its interval; the baseline is the line at 0.
-
-    Args:
-        table: as `variant_table` gives it, heads left out.
-        baseline: the variant at 0.
-        metric: the column that differences are of.
-        name: how the axis calls it.
-    """
-    from matplotlib.figure import Figure
-
-    rows = table[table[f"{metric}_difference"].notna()].iloc[::-1]
-    figure = Figure(figsize=(6.2, 1.1 + 0.3 * len(rows)), layout="constrained")
-    axis = figure.subplots()
-    axis.axvline(0, color=_MUTED, linewidth=1)
-    for place, (_, row) in enumerate(rows.iterrows()):
-        low, value, high = (row[f"{metric}_difference{end}"] for end in ("_low", "", "_high"))
-        if not math.isnan(low):
-            axis.plot([low, high], [place, place], color="#2a6fbb", linewidth=2, solid_capstyle="round")
-        axis.plot(value, place, "o", color="#2a6fbb", markersize=6)
-    axis.set_yticks(range(len(rows)), rows["variant"])
-    axis.set_ylim(-0.6, len(rows) - 0.4)
-    axis.set_xlabel(f"{name} minus {baseline}'s, with 95 % interval over patients", color=_INK)
-    axis.spines[["top", "right", "left"]].set_visible(False)
-    axis.tick_params(axis="y", length=0)
     return _png(figure)
 
 

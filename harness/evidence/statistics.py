@@ -14,7 +14,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from harness.contract.tables import BINS
 from harness.evidence.scores import Array
 
 Statistic: TypeAlias = Callable[[Array], Array]
@@ -142,24 +141,6 @@ def mean(values: Array) -> Statistic:
 
     def of(weights: Array) -> Array:
         return _ratio(weights[:, known] @ values[known], weights[:, known].sum(1))
-
-    return of
-
-
-def pooled_pixel_ap(positive: Array, negative: Array) -> Statistic:
-    """PxAP with the pixels of all rows pooled.
-
-    Args:
-        positive: "n BINS" counts inside the masks.
-        negative: the same outside.
-    """
-    inside, outside = (np.asarray(array, dtype=np.float64).reshape(-1, BINS)[:, ::-1] for array in (positive, negative))
-
-    def of(weights: Array) -> Array:
-        here = weights @ inside
-        hits, alarms = here.cumsum(1), (weights @ outside).cumsum(1)
-        precision = np.divide(hits, hits + alarms, out=np.zeros_like(hits), where=hits + alarms > 0)
-        return _ratio((precision * here).sum(1), hits[:, -1])
 
     return of
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from harness.evidence import functional
 from harness.evidence.multiplicity import bootstrap_p
 from harness.evidence.statistics import (
     Resamples,
@@ -17,7 +16,6 @@ from harness.evidence.statistics import (
     cluster_interval,
     interval,
     mean,
-    pooled_pixel_ap,
 )
 
 RANDOM = np.random.default_rng(0)
@@ -72,14 +70,6 @@ def test_the_interval_of_a_mean_of_single_rows_is_scipys() -> None:
     own = cluster_interval(mean(values), np.arange(80), resamples=20_000)
     other = bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=0).confidence_interval
     assert (own.value, own.low, own.high) == pytest.approx((values.mean(), other.low, other.high), abs=0.01)
-
-
-def test_pooled_pixel_ap_is_that_of_the_resampled_images() -> None:
-    positive, negative = RANDOM.integers(0, 3, (2, 6, 1001))
-    drawn = Resamples.draw(range(6), 20)
-    values = drawn.apply(range(6), pooled_pixel_ap(positive, negative))
-    for value, counts in zip(values, drawn.counts, strict=True):
-        assert value == pytest.approx(functional.pixel_ap(counts @ positive, counts @ negative))
 
 
 def test_a_pair_is_surer_of_its_difference_than_two_strangers() -> None:
