@@ -199,7 +199,7 @@ SAID = [
     "gmic (baseline)",
     "floor: centre prior",
     "At this demonstration budget that says nothing of the methods.",
-    "no variant has two complete trials",
+    "against the number of trials, stopped and failed ones included",
     "Leakage and shortcuts: not checked.",
     "Not measured: the study has no [explain.faithfulness].",
     "model.crops = 1",

@@ -43,7 +43,7 @@ _COST_NOTE = (
 def _tuning(material: Material, curves: pd.DataFrame, sampler: str) -> list[Part]:
     title = "What the search had found after how many trials"
     if curves.empty or curves["trials"].max() < 2:
-        return [Text(f"{title}: no chart, because no variant has two complete trials.")]
+        return [Text(f"{title}: no chart, because no variant has two trials that ended.")]
     order = [name for name in material.ranked(dict.fromkeys(curves["variant"])) if name in set(curves["variant"])]
     drawn = [name for name in material.drawn if name in order] or order[:6]
     own = curves[curves["variant"].isin(drawn)]
@@ -56,12 +56,11 @@ def _tuning(material: Material, curves: pd.DataFrame, sampler: str) -> list[Part
     told = ", ".join(f"{name} {number(values[name])} after {counts[name]}" for name in drawn)
     what = "expected best" if expected else "best so far"
     notes = [
-        f"The {what} of {metric} against the number of complete trials: variants are to be compared at equal numbers "
-        "of them.",
+        f"The {what} of {metric} against the number of trials, stopped and failed ones included, for they took their "
+        "place in the budget: variants are to be compared at equal numbers of them.",
         (
-            "Expected of that many trials drawn at random from those that were run (Dodge et al. 2019), the band is "
-            "one standard "
-            "deviation of it; close to the right end it is a little low."
+            "Expected of the default and that many less one drawn at random from the others that were run (Dodge et "
+            "al. 2019), the band is one standard deviation of it; close to the right end it is a little low."
             if expected
             else f"The sampler was `{sampler}`, whose trials are no independent draws: the curve is the search as it "
             "went, "
