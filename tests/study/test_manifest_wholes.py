@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import Epoch, Plan, TrialSpec
+from harness import Epoch, Plan
 from harness.contract.catalog import Catalog
 from harness.contract.types import Workspace
 from harness.study.plan import make_plan
 from harness.study.settings import Settings
-from harness.study.space import Default, sample
 from harness.study.spec import load_study
+from harness.testing.plans import default_trial
 from harness.trial.trial import run_trial
 
 ROOT = Path(__file__).parents[2]
@@ -48,21 +48,7 @@ def test_a_study_takes_the_users_own_table(
     assert plan.skipped == ()
     assert plan.variants and all(variant.tree["dataset"]["use"] == "manifest" for variant in plan.variants)
     for variant in plan.variants:
-        tree, params = sample(variant.tree, Default(variant.tree))
-        spec = TrialSpec(
-            study=plan.study,
-            study_id=plan.study_id,
-            budget=plan.budget,
-            variant=variant.name,
-            variant_id=variant.id,
-            stage="search",
-            number=0,
-            seed=0,
-            tree=tree,
-            params=params,
-            digest=variant.facts["digest"],
-            plugins=plan.plugins,
-        )
+        spec = default_trial(plan, variant)
         epoch = next(run_trial(spec, catalog, Workspace(data=tmp_path, cache=tmp_path / "cache", device="cpu")))
         assert isinstance(epoch, Epoch), (variant.name, epoch)
         assert math.isfinite(epoch.metrics["train/loss"]) and 0 <= epoch.metrics["val/auroc"] <= 1, variant.name

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from harness import Epoch, InputError, Plan, TrialSpec
+from harness import Epoch, InputError, Plan
 from harness.contract.catalog import Catalog
 from harness.contract.types import VariantPlan, Workspace
 from harness.study.plan import make_plan
 from harness.study.settings import Settings
-from harness.study.space import Default, sample
 from harness.study.spec import load_study
+from harness.testing.plans import default_trial
 from harness.trial.trial import run_trial
 
 BAGS = ("mil_aggregators",)
@@ -46,22 +46,7 @@ def _steps(plan: Plan, variants: Collection[str], catalog: Catalog, data: Path, 
 
 def _trial(plan: Plan, variant: VariantPlan, catalog: Catalog, data: Path, cache: Path) -> Iterator[Any]:
     """The default trial of a variant."""
-    tree, params = sample(variant.tree, Default(variant.tree))
-    spec = TrialSpec(
-        study=plan.study,
-        study_id=plan.study_id,
-        budget=plan.budget,
-        variant=variant.name,
-        variant_id=variant.id,
-        stage="search",
-        number=0,
-        seed=0,
-        tree=tree,
-        params=params,
-        digest=variant.facts["digest"],
-        plugins=plan.plugins,
-    )
-    return run_trial(spec, catalog, Workspace(data=data, cache=cache, device="cpu"))
+    return run_trial(default_trial(plan, variant), catalog, Workspace(data=data, cache=cache, device="cpu"))
 
 
 def _few(name: str, counts: str) -> tuple[str, ...]:

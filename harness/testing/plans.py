@@ -1,0 +1,25 @@
+"""What a plan's variant is tried with: the trial of its defaults, the first that a search would run."""
+
+from __future__ import annotations
+
+from harness.contract.types import Plan, TrialSpec, VariantPlan
+from harness.study.space import Default, sample
+
+
+def default_trial(plan: Plan, variant: VariantPlan) -> TrialSpec:
+    """Trial 0 of a variant's search, with seed 0."""
+    tree, params = sample(variant.tree, Default(variant.tree))
+    return TrialSpec(
+        study=plan.study,
+        study_id=plan.study_id,
+        budget=plan.budget,
+        variant=variant.name,
+        variant_id=variant.id,
+        stage="search",
+        number=0,
+        seed=0,
+        tree=tree,
+        params=params,
+        digest=variant.facts["digest"],
+        plugins=plan.plugins,
+    )
