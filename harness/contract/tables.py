@@ -117,6 +117,9 @@ OWN_MAP = "native"
 FLOOR = "floor:"
 """How the `map` of a floor begins: "floor:centre", "floor:random", "floor:random_weights"."""
 
+WEIGHTS_FLOOR = f"{FLOOR}random_weights"
+"""The `map` of the same architecture with random weights; that of an explainer on it goes on with ":" and its name."""
+
 SHUFFLED = "floor:shuffled_labels"
 """The `variant` of the baseline's best configuration trained on shuffled labels."""
 

@@ -22,10 +22,12 @@ def explaining(section: ExplainSection, factories: Mapping[str, Factory], tasks:
         factories: its explainers, by the names of their maps.
         tasks: of the variants' data sets.
     """
-    for name, factory in factories.items():
-        price = _price(factory.facts().get("cost", {}), tasks)
+    prices = {name: _price(factory.facts().get("cost", {}), tasks) for name, factory in factories.items()}
+    for name, price in prices.items():
         if price:
             yield f"the explainer {name!r} takes {price} an image and class"
+    if any(prices.values()) and any(task.mask_kind != "none" for task in tasks):
+        yield "maps that are held against masks are drawn on random weights too, their floor: that doubles these passes"
     wanted = section.faithfulness
     if wanted is None or not wanted.use:
         return

@@ -143,9 +143,15 @@ class Examined:
             self._add_maps(images, batch, out, name, maps)
 
     def _explain(self, images: Images, batch: Batch, out: Output) -> None:
+        """What the explainers make of the model, and of its architecture with random weights where floors are kept."""
         wanted = wanted_maps(images, out, self.task)
-        for name, maps in self.explaining.every_class(self.model, batch, wanted) if wanted.any() else ():
+        if not wanted.any():
+            return
+        for name, maps in self.explaining.every_class(self.model, batch, wanted):
             self._add_maps(images, batch, out, name, maps)
+        if self.floors.fresh is not None:
+            for name, maps in self.explaining.floors(self.floors.fresh, batch, wanted):
+                self._add_maps(images, batch, out, name, maps)
 
     def _add_maps(self, images: Images, batch: Batch, out: Output, name: str, maps: Tensor) -> None:
         """A picture of layers belongs to no class: beside it stands the map of the class that the model says."""

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from harness.contract.catalog import Catalog
 from harness.contract.nn import Batch, Explainer, Model, Output
-from harness.contract.tables import OWN_MAP, named
+from harness.contract.tables import OWN_MAP, WEIGHTS_FLOOR, named
 
 _log = logging.getLogger(__name__)
 
@@ -36,20 +36,26 @@ class Explaining:
         self, model: Model, batch: Batch, wanted: Bool[Tensor, "b k"]
     ) -> Iterator[tuple[str, Float[Tensor, "b k h w"]]]:
         """What each explainer makes of the wanted classes of each image; maps of the others are zeros."""
-        turns = [row.nonzero().flatten().tolist() for row in wanted.cpu()]
+        yield from self._each(lambda explainer: _every_class(explainer, model, batch, wanted))
 
-        def all_classes(explainer: Explainer) -> Tensor:
-            assert batch.images is not None
-            found = batch.images.new_zeros(*wanted.shape, *batch.images.shape[2:])
-            for turn in range(max(map(len, turns), default=0)):
-                classes = [own[turn] if turn < len(own) else 0 for own in turns]
-                maps = explainer.explain(model, batch, classes)
-                for place, own in enumerate(turns):
-                    if turn < len(own):
-                        found[place, own[turn]] = maps[place]
-            return found
+    def floors(
+        self, fresh: Model, batch: Batch, wanted: Bool[Tensor, "b k"]
+    ) -> Iterator[tuple[str, Float[Tensor, "b k h w"]]]:
+        """The same of the architecture with random weights, under names of floors.
 
-        yield from self._each(all_classes)
+        An explainer that fails on those has no floor, and `files` says why; what it makes of the trained model stays.
+        """
+        for name, explainer in self._explainers.items():
+            floor = f"{WEIGHTS_FLOOR}:{name}"
+            if name in self._left_out or floor in self._left_out:
+                continue
+            try:
+                maps = _every_class(explainer, fresh, batch, wanted)
+            except (TypeError, ValueError, RuntimeError) as error:
+                _log.warning("left out: %s: %s", floor, error)
+                self._left_out[floor] = str(error)
+                continue
+            yield floor, maps
 
     def one_class(
         self, model: Model, batch: Batch, out: Output, classes: Sequence[int], only: str | None = None
@@ -80,3 +86,18 @@ class Explaining:
                 continue
             self._given.add(name)
             yield name, maps
+
+
+def _every_class(
+    explainer: Explainer, model: Model, batch: Batch, wanted: Bool[Tensor, "b k"]
+) -> Float[Tensor, "b k h w"]:
+    """Maps of the wanted classes of each image, as many images at once as want another one; zeros elsewhere."""
+    assert batch.images is not None
+    turns = [row.nonzero().flatten().tolist() for row in wanted.cpu()]
+    found = batch.images.new_zeros(*wanted.shape, *batch.images.shape[2:])
+    for turn in range(max(map(len, turns), default=0)):
+        maps = explainer.explain(model, batch, [own[turn] if turn < len(own) else 0 for own in turns])
+        for place, own in enumerate(turns):
+            if turn < len(own):
+                found[place, own[turn]] = maps[place]
+    return found

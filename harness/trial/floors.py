@@ -17,7 +17,7 @@ from torch import Tensor
 from harness.contract import seeds
 from harness.contract.catalog import Catalog
 from harness.contract.nn import Batch, Model, Output
-from harness.contract.tables import FLOOR
+from harness.contract.tables import FLOOR, WEIGHTS_FLOOR
 from harness.contract.types import Task, TrialSpec
 from harness.evidence.floors import centre_map, random_map
 from harness.trial.evaluate import MASKS, autocast, in_fp32
@@ -61,7 +61,7 @@ class Floors:
         with torch.no_grad(), autocast(self.settings, self.device):
             evidence = in_fp32(self.fresh(batch)).evidence
         if evidence is not None:
-            yield f"{FLOOR}random_weights", evidence
+            yield WEIGHTS_FLOOR, evidence
 
 
 def _fresh(spec: TrialSpec, catalog: Catalog, task: Task) -> Model:

@@ -59,14 +59,18 @@ def assign(entries: Sequence[Entry], column: str, deal: Deal, mistakes: Mistakes
 
 
 def check_splits(entries: Sequence[Entry], classes: Sequence[str], columns: Columns, mistakes: Mistakes) -> None:
-    """Notes each group in two splits, and each class that a split has no example or no counterexample of."""
+    """Notes each group in two splits, and, of rows without a mistake, each class that a split has but one value of."""
     homes: dict[str, tuple[str, int]] = {}
     for entry in entries:
+        if not entry.group or entry.split not in SPLITS:
+            continue  # told already
         home = "val" if entry.split == "tune_loc" else entry.split
         split, row = homes.setdefault(entry.group, (home, entry.row))
         if split != home:
             told = f"{entry.group!r} is in {entry.split}, and in {split} by row {row}"
             mistakes.add(told, entry.row, columns.group)
+    if mistakes.found:
+        return  # of rows that are wrong nobody knows what a split has
     for split in ("train", "val", "test"):
         members = [entry for entry in entries if entry.split == split]
         if not members:

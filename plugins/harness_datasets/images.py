@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Fit = Literal["stretch", "pad"]
 DICOM = (".dcm", ".dicom")
@@ -27,9 +30,7 @@ def header(content: bytes, suffix: str) -> tuple[int, int, int]:
         with tifffile.TiffFile(io.BytesIO(content)) as file:
             page: Any = file.pages[0]
             return int(page.imagelength), int(page.imagewidth), 16 if page.bitspersample > 8 else 8
-    from PIL import Image
-
-    with Image.open(io.BytesIO(content)) as image:
+    with _opened(content) as image:
         return image.height, image.width, 16 if image.mode.startswith("I") else 8
 
 
@@ -46,9 +47,7 @@ def decode(content: bytes, suffix: str) -> np.ndarray:
         return _decode_dicom(content)
     if suffix.lower() in TIFF:
         return _decode_tiff(content)
-    from PIL import Image
-
-    with Image.open(io.BytesIO(content)) as image:
+    with _opened(content) as image:
         image.load()
         if image.mode.startswith("I"):
             return np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
@@ -56,6 +55,15 @@ def decode(content: bytes, suffix: str) -> np.ndarray:
             return np.asarray(image).astype(np.uint8) * np.uint8(255)
         grey = image.mode in ("L", "LA")
         return np.asarray(image.convert("L" if grey else "RGB"))
+
+
+def _opened(content: bytes) -> Image:
+    import PIL.Image
+
+    try:
+        return PIL.Image.open(io.BytesIO(content))
+    except PIL.UnidentifiedImageError:  # Pillow's message names a buffer, which nobody has ever seen
+        raise ValueError(f"no image that is known begins with {content[:8]!r}" if content else "is empty") from None
 
 
 def bring_to(image: np.ndarray, image_size: tuple[int, int], channels: int, fit: Fit) -> np.ndarray:

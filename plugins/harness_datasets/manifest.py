@@ -54,17 +54,18 @@ class Manifest(Dataset):
         self.path = found
         mistakes = Mistakes(self.path)
         entries = read_entries(self.path, root, columns, where, mistakes, lenient=unseen)
+        for entry in entries:
+            self._check_exists(entry, mistakes)
         if task.sample != "image":
             mistakes.raise_if_any()  # of rows that cannot be read nobody knows what they belong to
         wholes = assemble(entries, task.sample, columns, mistakes)
         if task.kind == "multiclass":
             check_multiclass([whole.entry for whole in wholes], mistakes)
-        mistakes.raise_if_any()
+        if task.sample != "image" or deal.folds or not any(entry.split for entry in entries):
+            mistakes.raise_if_any()  # a deal balances labels, and rows of one sample share them: all must be known
         self._wholes = _dealt(wholes, columns, deal, task.classes, unseen, mistakes)
-        self._entries = entries
-        for entry in self._entries:
-            self._check_exists(entry, mistakes)
         mistakes.raise_if_any()
+        self._entries = entries
         self._by_id = {whole.entry.id: whole for whole in self._wholes}
 
     @cached_property
@@ -211,8 +212,8 @@ class Manifest(Dataset):
             raise InputError(f"{self.path}: row {entry.row}: {self._unreadable(path, reason)}") from error
 
     def _check_exists(self, entry: Entry, mistakes: Mistakes) -> None:
-        for path in (entry.image, *entry.masks):
-            if path is not None and not path.is_file():
+        for path in (entry.image, *entry.masks):  # the root stands for a path that could not be
+            if path is not None and path != self._root and not path.is_file():
                 mistakes.add(f"no such file: {self._name(path)}", entry.row)
 
     def _unreadable(self, path: Path, reason: str) -> str:

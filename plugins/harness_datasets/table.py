@@ -128,7 +128,7 @@ def read_entries(
     names, rows = read_rows(path)
     for column in [columns.image] if lenient else _wanted(columns):
         if column not in names:
-            mistakes.add(f"no column named {column!r}{nearest(column, names)}")
+            mistakes.add(f"no column named {column!r}{_instead(column, columns, names)}")
     if lenient:
         columns = replace(
             columns,
@@ -178,6 +178,14 @@ def _wanted(columns: Columns) -> Iterator[str]:
     yield from columns.metadata or ()
     # The usual name may be absent, one that the study states may not.
     yield from (column for column in (columns.split,) if column not in ("", "split"))
+
+
+def _instead(column: str, columns: Columns, names: Sequence[str]) -> str:
+    """The nearest right name; where none is near, the parameter that may name another column, and what there is."""
+    by = {columns.image: "image", columns.group: "group", columns.id: "id", columns.unit: "unit", columns.side: "side"}
+    by |= {columns.split: "split", columns.view: "view", columns.flipped: "flipped", columns.together: "bag` or `exam"}
+    parameter = f"`{by[column]}`" if column in by else "`labels`" if column.startswith("label_") else "`metadata`"
+    return nearest(column, names) or f": {parameter} names that column; the table has {', '.join(names)}"
 
 
 def _optional(columns: Columns) -> tuple[str, ...]:

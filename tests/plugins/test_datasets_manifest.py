@@ -70,13 +70,36 @@ def test_every_mistake_is_told_at_once_with_its_row_and_column(tmp_path):
     table[4]["patient_id"] = "p0"
     table[5]["split"] = "valid"
     table[6]["patient_id"] = ""
-    write(tmp_path, table)
+    path = write(tmp_path, table)
+    (path.parent / "images/9.png").unlink()
     told = "\n".join(mistakes(tmp_path))
     where = f"{tmp_path}/set/table.csv: row"
     assert f"{where} 2: image: '../../etc/passwd' climbs out of the data root" in told
     assert f"{where} 3: label_a: 0, 1 or nothing expected, but got '2'" in told
     assert f"{where} 5: image: 'images/3.png' stands in row 4 already" in told
+    assert f"{where} 6: patient_id: 'p0' is in val, and in train by row 2" in told
+    assert f"{where} 7: split: one of train, val, tune_loc, test expected, but got 'valid'" in told
     assert f"{where} 8: patient_id: is empty" in told
+    assert f"{where} 11: no such file: set/images/9.png" in told
+    assert len(told.splitlines()) == 7
+
+
+def test_parameters_that_cannot_be_are_all_told_before_the_table_is_opened(tmp_path):
+    assert mistakes(tmp_path, labels=("a", "a", ""), image_size=(0, 16), flipped="mirrored") == [
+        "dataset manifest: labels: 'a' is named twice",
+        "dataset manifest: labels: a name is empty in ['a', 'a', '']",
+        "dataset manifest: image_size: at least 1 pixel high and wide, not [0, 16]",
+        "dataset manifest: flipped: says what a side means, so `side` must name its column too",
+        'dataset manifest: side, view, flipped and window_px are for preprocess = "mammogram"',
+    ]
+    assert mistakes(tmp_path, labels=())[0].startswith("dataset manifest: labels: at least one name expected")
+
+
+def test_a_table_without_patients_hears_which_parameter_names_their_column(tmp_path):
+    write(tmp_path, rows(), columns=[column for column in COLUMNS if column != "patient_id"])
+    (told,) = mistakes(tmp_path)
+    assert "no column named 'patient_id'" in told
+    assert told.endswith("`group` names that column; the table has image, label_a, label_b, mask_a, view, split")
 
 
 def test_a_patient_in_two_splits_is_named_with_both_rows(tmp_path):
@@ -126,7 +149,7 @@ def test_a_file_that_is_no_image_is_named_before_anything_is_decoded(tmp_path):
     path = write(tmp_path, rows())
     (path.parent / "images/5.png").write_bytes(b"not an image")
     (told,) = mistakes(tmp_path)
-    assert told.startswith(f"{path}: row 7: set/images/5.png cannot be read: ")
+    assert told == f"{path}: row 7: set/images/5.png cannot be read: no image that is known begins with b'not an i'"
 
 
 def test_truncated_images_are_named_by_the_cache_all_and_by_read_one(tmp_path):

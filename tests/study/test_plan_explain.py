@@ -19,10 +19,15 @@ from harness.study.pricing import windows
 from harness.study.sections import ExplainSection
 
 
-def _lines(*use: Any, provides: frozenset[str] = frozenset({"explain_layer", "evidence"}), **section: Any) -> list[str]:
+def _lines(
+    *use: Any,
+    provides: frozenset[str] = frozenset({"explain_layer", "evidence"}),
+    mask_kind: Any = "none",
+    **section: Any,
+) -> list[str]:
     catalog, problems = Catalog(), Problems("")
     catalog.register(harness_explainers)
-    task = Task(classes=("a",), image_size=(64, 48))
+    task = Task(classes=("a",), image_size=(64, 48), mask_kind=mask_kind)
     known = {"facts": {}, "canonical": {}, "needs": frozenset(), "used": frozenset(), "digest": ""}
     checked = Checked(provides=provides, task=task, **known)
     _, lines = check_explain(ExplainSection(use=list(use), **section), catalog, [checked], problems)
@@ -40,6 +45,12 @@ def test_dear_explainers_are_priced_in_passes():
         "the explainer 'integrated_gradients' takes 50 passes there and back for an image and class",
         "the explainer 'occlusion' takes 36 forward passes for an image and class",
     ]
+
+
+def test_with_masks_the_plan_says_that_floors_double_the_price():
+    doubled = "maps that are held against masks are drawn on random weights too, their floor: that doubles these passes"
+    assert _lines("scorecam", mask_kind="outline")[1:] == [doubled]
+    assert _lines("gradcam", mask_kind="outline") == []
 
 
 @pytest.mark.parametrize(("size", "window", "stride"), [((64, 48), 16, 8), ((254, 254), 15, 9), ((10, 7), 3, 2)])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 import harness_metrics
 from harness.contract.catalog import Catalog
+from harness.contract.nn import Batch, Explainer, Model
 from harness.contract.tables import from_bytes
 from harness.contract.types import TrialResult, TrialSpec, Workspace
 from harness.testing.fakes import build_squares, squares_task, tiny_spec
@@ -57,6 +60,51 @@ def test_each_floor_has_the_rows_of_the_models_own_maps(catalog: Catalog, worksp
     drawn = maps[(maps["map"] == "native") & (maps["label"] == 1)].set_index(["split", "id", "class"]).sort_index()
     area = lesions.groupby(["split", "id", "class"])["area"].sum()
     assert area.to_list() == pytest.approx(drawn["mask_area"].to_list())
+
+
+class Shine(Explainer):
+    """An explainer that shows the image, whatever the weights; of random weights it shows nothing if it is told so."""
+
+    def __init__(self, fails: bool) -> None:
+        self._fails, self._trained = fails, list[Model]()
+
+    def explain(self, model: Model, batch: Batch, classes: Sequence[int]) -> torch.Tensor:
+        self._trained = self._trained or [model]
+        if self._fails and model is not self._trained[0]:
+            raise ValueError("a map is not finite")
+        return batch.images.mean(1)
+
+
+def build_shine(*, fails: bool = False) -> Explainer:
+    return Shine(fails)
+
+
+def explained(catalog: Catalog, workspace: Workspace, **table: bool) -> TrialResult:
+    from harness import Component, hookimpl
+
+    class Shining:
+        @hookimpl
+        def harness_explainers(self) -> list:
+            return [Component(name="shine", build=build_shine, summary="the image")]
+
+    catalog.register(Shining())
+    explain = {"use": [{"use": "shine", **table}]}
+    return end(tiny_spec(stage="confirm", metrics=("auroc", "dice"), explain=explain), catalog, workspace)
+
+
+def test_an_explainer_that_shows_the_image_equals_its_floor(catalog: Catalog, workspace: Workspace) -> None:
+    maps = from_bytes(explained(catalog, workspace).files["maps.parquet"])
+    assert set(maps["map"]) == {*NAMES, "shine", "floor:random_weights:shine"}
+    shown, floor = (maps[maps["map"] == name].drop(columns="map") for name in ("shine", "floor:random_weights:shine"))
+    pd.testing.assert_frame_equal(shown.reset_index(drop=True), floor.reset_index(drop=True))
+
+
+def test_an_explainer_that_fails_on_random_weights_costs_its_floor_alone(
+    catalog: Catalog, workspace: Workspace
+) -> None:
+    result = explained(catalog, workspace, fails=True)
+    assert set(from_bytes(result.files["maps.parquet"])["map"]) == {*NAMES, "shine"}
+    assert result.files["explainers_left_out.txt"] == b"floor:random_weights:shine: a map is not finite\n"
 
 
 def test_without_a_metric_of_maps_there_are_no_floors(catalog: Catalog, workspace: Workspace) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from harness.contract.catalog import Catalog
 from harness.contract.nn import Batch, Output, Targets
-from harness.contract.tables import FLOOR, from_bytes
+from harness.contract.tables import FLOOR, WEIGHTS_FLOOR, from_bytes
 from harness.contract.types import Task, TrialResult, Workspace
 from harness.evidence.layers import hit_rate_1
 from harness.testing.fakes import tiny_spec
@@ -58,6 +58,7 @@ def test_layers_are_those_of_the_images_class_and_explainers_are_measured_on_a_f
     assert set(layers["label"]) == {1.0} and set(layers["class"]) == CLASSES
     tested = layers[layers["split"] == "test"].groupby("map")["id"].nunique().to_dict()
     floors = {f"{FLOOR}centre": 8, f"{FLOOR}random": 8, f"{FLOOR}random_weights": 8}
+    floors |= {f"{WEIGHTS_FLOOR}:{name}": 5 for name in ("gradcam", "occlusion")}
     assert tested == {"native": 8, "gradcam": 5, "occlusion": 5, **floors}
     fitted = layers[layers["split"] == "tune_loc"]
     assert not {"gradcam", "occlusion"} & set(fitted["map"])  # nothing is fitted to layers

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.contract.tables import FLOOR, OWN_MAP, SHUFFLED
+from harness.contract.tables import FLOOR, OWN_MAP, SHUFFLED, WEIGHTS_FLOOR
 from harness.evidence.markdown import number
 from harness.evidence.report.answer import DICE_NOTE
 from harness.evidence.report.material import Material
@@ -37,7 +37,7 @@ _MEANING = {
 _FLOORS = {
     "floor:centre": "floor: centre prior",
     "floor:random": "floor: random map",
-    "floor:random_weights": "floor: randomised weights",
+    WEIGHTS_FLOOR: "floor: randomised weights",
     SHUFFLED: "floor: trained on shuffled labels",
 }
 _MOST = 9
@@ -148,6 +148,8 @@ def _rows(material: Material, whole: pd.DataFrame) -> list[tuple[str, str, str]]
     ]
     of = material.plan.baseline if any(variant == material.plan.baseline for variant, _ in pairs) else ""
     rows += [(of, name, label) for name, label in _FLOORS.items() if (of, name) in pairs]
+    explained = sorted(name for variant, name in pairs if variant == of and name.startswith(f"{WEIGHTS_FLOOR}:"))
+    rows += [(of, name, f"{_FLOORS[WEIGHTS_FLOOR]}, {name.removeprefix(f'{WEIGHTS_FLOOR}:')}") for name in explained]
     rows += [(SHUFFLED, name, _FLOORS[SHUFFLED]) for variant, name in pairs if (variant, name) == (SHUFFLED, OWN_MAP)]
     return rows
 

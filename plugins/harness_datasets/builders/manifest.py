@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,11 +104,6 @@ def build_manifest(
 
     if unseen and (bag or exam):
         raise InputError("dataset manifest: unseen: new images are single ones, so neither bag nor exam can be given")
-    if exam and not (side and view):
-        raise InputError("dataset manifest: exam: `side` and `view` must name their columns too")
-    if flipped and not side:
-        raise InputError("dataset manifest: flipped: says what a side means, so `side` must name its column too")
-    mammogram = _mammogram(preprocess, image_size, window_px, flipped or ("" if exam else side or view))
     units, splits = "" if unit == "image" else unit, "" if folds else split
     task = manifest_task(
         labels=labels,
@@ -118,6 +114,11 @@ def build_manifest(
         unit=unit,
         bag=bag,
         exam=exam,
+        preprocess=preprocess,
+        side=side,
+        view=view,
+        flipped=flipped,
+        window_px=window_px,
     )
     return Manifest(
         root,
@@ -131,7 +132,7 @@ def build_manifest(
         fit=fit,
         refuse_colour=colour == "refuse",
         unseen=unseen,
-        mammogram=mammogram,
+        mammogram=_mammogram(preprocess, task.image_size, window_px),
     )
 
 
@@ -145,19 +146,27 @@ def manifest_task(
     unit: str = "image",
     bag: str = "",
     exam: str = "",
+    preprocess: str = "none",
+    side: str = "",
+    view: str = "",
+    flipped: str = "",
+    window_px: tuple[int, int] | None = None,
     **_: Any,
 ) -> Task:
     """What the parameters of a manifest say of its task; the table is not opened.
 
     Raises:
-        InputError: they contradict each other.
+        InputError: with every parameter that cannot be, and all that contradict each other.
     """
-    if bag and exam:
-        raise InputError("dataset manifest: bag, exam: a sample is a bag or a breast of an exam, not both")
-    if (bag or exam) and mask_kind != "none":
-        raise InputError(
-            'dataset manifest: mask_kind: masks belong to single images; with bag or exam it must be "none"'
-        )
+    wrong = [
+        *_label_mistakes(labels),
+        *_size_mistakes("image_size", image_size),
+        *_size_mistakes("window_px", window_px or (1, 1)),
+        *_sample_mistakes(bag, exam, mask_kind, side, view),
+        *_mammogram_mistakes(preprocess, exam, side, view, flipped, window_px),
+    ]
+    if wrong:
+        raise InputError("\n".join(f"dataset manifest: {told}" for told in wrong))
     whole = "bag" if bag else "breast" if exam else "image"
     return Task(
         kind=kind,
@@ -171,18 +180,44 @@ def manifest_task(
     )
 
 
-def _mammogram(
-    preprocess: str, image_size: tuple[int, int], window_px: tuple[int, int] | None, columns: str
-) -> Mammogram | None:
-    """How mammograms are prepared, or that they are not; `columns`, and the window, are then for nothing."""
+def _mammogram(preprocess: str, image_size: tuple[int, int], window_px: tuple[int, int] | None) -> Mammogram | None:
+    """How mammograms are prepared, or that they are not."""
     from harness_datasets.mammogram_prep import Mammogram
 
-    if preprocess == "none" and (columns or window_px):
-        raise InputError('dataset manifest: side, view, flipped and window_px are for preprocess = "mammogram"')
-    if window_px is not None and min(window_px) < 1:
-        raise InputError(f"dataset manifest: window_px: at least 1 pixel high and wide, not {list(window_px)}")
-    size = (image_size[0], image_size[1])
-    return Mammogram(size, window_px and (window_px[0], window_px[1])) if preprocess == "mammogram" else None
+    return Mammogram(image_size, window_px and (window_px[0], window_px[1])) if preprocess == "mammogram" else None
+
+
+def _label_mistakes(labels: tuple[str, ...]) -> Iterator[str]:
+    if not labels:
+        yield "labels: at least one name expected; column label_<name> of the table has its values"
+    for name in sorted({name for name in labels if labels.count(name) > 1}):
+        yield f"labels: {name!r} is named twice"
+    if not all(name.strip() for name in labels):
+        yield f"labels: a name is empty in {list(labels)}"
+
+
+def _size_mistakes(name: str, size: tuple[int, int]) -> Iterator[str]:
+    if min(size) < 1:
+        yield f"{name}: at least 1 pixel high and wide, not {list(size)}"
+
+
+def _sample_mistakes(bag: str, exam: str, mask_kind: str, side: str, view: str) -> Iterator[str]:
+    if bag and exam:
+        yield "bag, exam: a sample is a bag or a breast of an exam, not both"
+    if (bag or exam) and mask_kind != "none":
+        yield 'mask_kind: masks belong to single images; with bag or exam it must be "none"'
+    if exam and not (side and view):
+        yield "exam: `side` and `view` must name their columns too"
+
+
+def _mammogram_mistakes(
+    preprocess: str, exam: str, side: str, view: str, flipped: str, window_px: tuple[int, int] | None
+) -> Iterator[str]:
+    """What speaks of mammograms where none are prepared."""
+    if flipped and not side:
+        yield "flipped: says what a side means, so `side` must name its column too"
+    if preprocess == "none" and (flipped or window_px or (not exam and (side or view))):
+        yield 'side, view, flipped and window_px are for preprocess = "mammogram"'
 
 
 MANIFEST: Component[Dataset] = Component(
