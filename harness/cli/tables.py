@@ -16,8 +16,7 @@ from harness.contract.catalog import Broken, Provider
 from harness.contract.components import Component, Use, describe, parameters
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan, VariantPlan
-from harness.evidence.markdown import claimed
-from harness.evidence.variance import spread_axes
+from harness.evidence.markdown import claimed, spread_axes
 from harness.study.progress import repeats
 from harness.study.trees import brief, changes
 from harness.trial.verdicts import NOT_CHECKED

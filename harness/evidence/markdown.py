@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -138,3 +138,15 @@ def interval_text(row: _Row, key: str, signed: bool = False) -> str:
 def _difference(row: _Row, key: str) -> str:
     value, bounds = number(row[key], signed=True), interval_text(row, key, signed=True)
     return value if bounds == _NOTHING else f"{value} {bounds}"
+
+
+def spread_axes(runs: Iterable[tuple[Any, Any]]) -> str:
+    """What a standard deviation over runs (seed, fold) is over: "3 seeds", "5 folds", "3 seeds x 5 folds", "9 readers".
+
+    "" for one run: there is no spread.
+    """
+    pairs = list(dict.fromkeys(runs))
+    counts = [len({pair[place] for pair in pairs}) for place in (0, 1)]
+    first = "readers" if any(isinstance(seed, str) for seed, _ in pairs) else "seeds"
+    names = [f"{count} {name}" for count, name in zip(counts, (first, "folds"), strict=True) if count > 1]
+    return " x ".join(names)

@@ -7,7 +7,7 @@ study's confirmations are (every variant at every seed and fold).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -92,18 +92,6 @@ def variance_table(trials: pd.DataFrame, *, order: Sequence[str]) -> pd.DataFram
         if split is not None and len(split):
             found.append(split.assign(of=stage, variant=name)[["of", "variant", *_COLUMNS]])
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["of", "variant", *_COLUMNS])
-
-
-def spread_axes(runs: Iterable[tuple[Any, Any]]) -> str:
-    """What a standard deviation over runs (seed, fold) is over: "3 seeds", "5 folds", "3 seeds x 5 folds", "9 readers".
-
-    "" for one run: there is no spread.
-    """
-    pairs = list(dict.fromkeys(runs))
-    counts = [len({pair[place] for pair in pairs}) for place in (0, 1)]
-    first = "readers" if any(isinstance(seed, str) for seed, _ in pairs) else "seeds"
-    names = [f"{count} {name}" for count, name in zip(counts, (first, "folds"), strict=True) if count > 1]
-    return " x ".join(names)
 
 
 def _whole(rows: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:

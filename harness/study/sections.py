@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_serializer, model_validator
 
 from harness.trial.faithfulness_settings import FaithfulnessSettings
-from harness.trial.settings import Strict
+from harness.trial.strict import Strict
 
 Count = Annotated[int, Field(ge=1)]
 Margin = Annotated[float, Field(gt=0, lt=1)]

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 from harness.contract.errors import InputError, Problems
 from harness.study.patch import merge
 from harness.study.schema import validate
-from harness.trial.settings import Strict
+from harness.trial.strict import Strict
 
 FILE, LOCAL_FILE, DATA_VARIABLE = "harness.toml", "harness.local.toml", "HARNESS_DATA"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}

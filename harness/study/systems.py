@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from harness.contract.errors import nearest
-from harness.trial.settings import Strict
+from harness.trial.strict import Strict
 
 ONLY = ""
 """The class of a column that was given without one: the only class there is."""

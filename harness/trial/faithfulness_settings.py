@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from harness.contract.errors import nearest
 from harness.contract.tables import FAITHFULNESS_METHODS as METHODS
-from harness.trial.settings import Strict
+from harness.trial.strict import Strict
 
 Share = Annotated[float, Field(gt=0, le=1)]
 

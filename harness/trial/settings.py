@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from harness.trial.strict import Strict
 
 Augmentation = Literal["flip", "flip_vertical", "shift", "rotate", "scale", "noise"]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
@@ -18,12 +20,6 @@ Betas = Annotated[tuple[Momentum, Momentum], Field(strict=False)]
 
 NO_COPIES = "`tta` changes single images, and these samples have several instances: set `tta = 0`"
 """What is said where `tta` is asked for of bags, views or features: by the plan, and by the loader."""
-
-
-class Strict(BaseModel):
-    """Immutable, no unknown keys, no conversions: 3.7 is no int, "3" is no number, nan and inf are none."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Adam(Strict):

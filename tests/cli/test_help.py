@@ -54,6 +54,16 @@ def test_nothing_heavy_is_imported(arguments: str, tmp_path: Path) -> None:
     assert done.stderr.strip() == "[]"
 
 
+@pytest.mark.parametrize("arguments", ["--help", "study --help"])
+def test_help_does_without_arrays(arguments: str, tmp_path: Path) -> None:
+    """NumPy alone is a fifth of what the first line takes."""
+    code = PROBE.replace(repr(HEAVY), repr(("numpy",)))
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments.split()], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "[]"
+
+
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     for name, command in group.commands.items():
         yield (*path, name)

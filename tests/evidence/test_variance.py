@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from harness.contract.types import Objective
+from harness.evidence.markdown import spread_axes
 from harness.evidence.tuning import expected_best, tuning_curves
-from harness.evidence.variance import REST, spread_axes, variance_split, variance_table
+from harness.evidence.variance import REST, variance_split, variance_table
 
 RANDOM = np.random.default_rng(0)
 AXES = ["variant", "seed", "fold"]

@@ -72,7 +72,7 @@ class Shine(Explainer):
         self._trained = self._trained or [model]
         if self._fails and model is not self._trained[0]:
             raise ValueError("a map is not finite")
-        return batch.images.mean(1)
+        return batch.images.mean(1).sigmoid()
 
 
 def build_shine(*, fails: bool = False) -> Explainer:

@@ -6,12 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from harness.evidence.claims import NOTE as CLAIMS_NOTE
-from harness.evidence.markdown import claims_columns, interval_text, number, spread_text
+from harness.evidence.markdown import claims_columns, interval_text, number, spread_axes, spread_text
 from harness.evidence.report.charts import p_value
 from harness.evidence.report.material import Material
 from harness.evidence.report.parts import Part, Section, Table, Text
 from harness.evidence.statistics import MOST_UNDEFINED
-from harness.evidence.variance import spread_axes
 
 if TYPE_CHECKING:
     import pandas as pd
