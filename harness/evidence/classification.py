@@ -266,7 +266,7 @@ def _decisions(
         own, fit = _known(test, k), None if val is None else _known(val, k)
         for metric, value in decision_figures(*own, HALF if probable else math.nan).items():
             found.setdefault(metric, {})[name] = value, HALF
-        for metric, (threshold, figure) in _fitted(fit).items():
+        for metric, (threshold, figure) in fitted_thresholds(fit).items():
             value = decision_figures(*own, threshold)[figure]
             found.setdefault(metric, {})[name] = value, threshold
     rows: list[tuple[Any, ...]] = []
@@ -278,8 +278,12 @@ def _decisions(
     return rows
 
 
-def _fitted(val: tuple[Array, Array] | None) -> dict[str, tuple[float, str]]:
-    """Name of each figure at a fitted threshold -> the threshold, and which figure it is."""
+def fitted_thresholds(val: tuple[Array, Array] | None) -> dict[str, tuple[float, str]]:
+    """Name of each figure at a fitted threshold -> the threshold, and which figure it is.
+
+    Args:
+        val: labels "n" of 1 and 0 and scores "n" of the split that thresholds may be fitted on; None gives NaN.
+    """
     labels, scores = val or (np.zeros(0), np.zeros(0))
     youden = youden_threshold(labels, scores)
     names = ("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,6 +60,10 @@ class Froc:
             outside["score"].to_numpy(np.float64),
             np.array([place[key] for key in outside["id"]], dtype=np.intp),
         )
+
+    def only(self, lesions: Array) -> Froc:
+        """Of some lesions, "l" booleans; candidates in the others are no false positives."""
+        return replace(self, found=self.found[lesions], found_in=self.found_in[lesions])
 
     def at(self, threshold: float) -> tuple[float, float]:
         """Sensitivity, and false positives an image, of the candidates at or above a threshold; NaN of nothing."""

@@ -7,7 +7,7 @@ stands in `harness.contract.masks.ALLOWED`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +18,7 @@ from harness.contract.tables import BINS
 from harness.evidence import layers as of_layers
 from harness.evidence.boxes import STEPS
 from harness.evidence.froc import RATES, Froc
-from harness.evidence.localisation import (
-    dice_curves,
-    dice_per_class,
-    localisable,
-    pixel_ap_per_class,
-    pointing_per_class,
-)
+from harness.evidence.localisation import dice_curves, localisable, pixel_ap, soft_dice
 from harness.evidence.scores import Array, mean_defined
 
 if TYPE_CHECKING:
@@ -89,11 +83,11 @@ def localisation_table(
 
     rows: list[tuple[Any, ...]] = []
     if mask_kind == "layers":
-        for key, own in _by_model(layers[layers["split"] == "test"]):
+        for key, own in models_of(layers[layers["split"] == "test"]):
             rows += [(*key, *row) for row in _of_layers(own, classes)]
         return pd.DataFrame(rows, columns=list(COLUMNS))
-    tables = {name: dict(_by_model(table)) for name, table in (("maps", maps), ("candidates", candidates))}
-    drawn = {key[0:1] + key[2:]: own for key, own in _by_model(lesions.assign(map=""))}
+    tables = {name: dict(models_of(table)) for name, table in (("maps", maps), ("candidates", candidates))}
+    drawn = {key[0:1] + key[2:]: own for key, own in models_of(lesions.assign(map=""))}
     for key, own in tables["maps"].items():
         parts = own, drawn.get(key[0:1] + key[2:], lesions[:0]), tables["candidates"].get(key, candidates[:0])
         tune, test = (Model(*(part[part["split"] == split] for part in parts)) for split in ("tune_loc", "test"))
@@ -147,44 +141,69 @@ def fitted_box_accuracy(tune: pd.DataFrame, test: pd.DataFrame, iou: float) -> t
     return hit, place / STEPS
 
 
+def image_values(tune: pd.DataFrame, test: pd.DataFrame, kind: str) -> dict[str, tuple[Array, float]]:
+    """The figures that are means over images: what each row of `test` has, "n", and the threshold fitted on `tune`.
+
+    Args:
+        tune: rows of one class in tune_loc that count, see `localisable`.
+        test: rows of the same class in test.
+        kind: the masks'; what it does not allow is left out.
+    """
+    found = {}
+    if kind in ALLOWED["dice"]:
+        found["dice"] = soft_dice(test["dice_overlap"].to_numpy(), test["dice_sum"].to_numpy()), math.nan
+    if kind in ALLOWED["pointing"]:
+        found["pointing"] = test["peak_hit"].to_numpy(np.float64), math.nan
+    for metric, scaling in (("dice_fitted", "raw"), ("dice_fitted_scaled", "scaled")):
+        if kind in ALLOWED[metric]:
+            found[metric] = fitted_dice(tune, test, scaling)
+    for iou in BOX_IOUS if kind in ALLOWED["box_accuracy"] else ():
+        found[f"box_accuracy_{100 * iou:.0f}"] = fitted_box_accuracy(tune, test, iou)
+    return found
+
+
 def _of_regions(tune: Model, test: Model, classes: Sequence[str], kind: str) -> Iterator[tuple[Any, ...]]:
     """Rows of one map of one model, without the keys: class, metric, stratum, value, n, threshold, its source."""
     shown, fit = localisable(test.maps), localisable(tune.maps)
-    for stratum, rows in _strata(shown, fit["mask_area"].to_numpy(), "mask_area"):
-        found = {name: list(_figures(_in(fit, name), _in(rows, name), name, kind)) for name in classes}
-        yield from _told(found, stratum)
+    bounds = size_bounds(fit["mask_area"].to_numpy(np.float64))
+    images = {name: _Images(_in(fit, name), _in(shown, name), kind, bounds) for name in classes}
+    for stratum in STRATA if bounds is not None else STRATA[:1]:
+        yield from _told({name: list(own.figures(stratum)) for name, own in images.items()}, stratum)
     if kind not in ALLOWED["froc"]:
         return
-    drawn = test.lesions[test.lesions["label"] == 1]
-    fitted = tune.lesions[tune.lesions["label"] == 1]
-    for stratum, lesions in _strata(drawn, fitted["area"].to_numpy(), "area"):
-        found = {name: list(_froc_figures(_froc(tune, fitted, name), _froc(test, lesions, name))) for name in classes}
+    drawn, fitted = (model.lesions[model.lesions["label"] == 1] for model in (test, tune))
+    bounds = size_bounds(fitted["area"].to_numpy(np.float64))
+    pairs = {name: (_froc(tune, fitted, name), _froc(test, drawn, name)) for name in classes}
+    places = {name: _place(_in(drawn, name)["area"], bounds) for name in classes}
+    for stratum in STRATA if bounds is not None else STRATA[:1]:
+        found = {
+            name: list(_froc_figures(tuned, tested.only(_within(places[name], stratum))))
+            for name, (tuned, tested) in pairs.items()
+        }
         yield from _told(found, stratum)
 
 
-def _figures(tune: pd.DataFrame, test: pd.DataFrame, name: str, kind: str) -> Iterator[Figure]:
-    """Figures of images, of one class in one stratum."""
-    whole: Mapping[str, Callable[..., Mapping[str, float]]] = {
-        "dice": dice_per_class,
-        "pixel_ap": pixel_ap_per_class,
-        "pointing": pointing_per_class,
-    }
-    for metric, of in whole.items():
-        if kind in ALLOWED[metric]:
-            yield Figure(metric, of(test, [name])[name], len(test))
-    for metric, scaling in (("dice_fitted", "raw"), ("dice_fitted_scaled", "scaled")):
-        if kind in ALLOWED[metric]:
-            values, threshold = fitted_dice(tune, test, scaling)
-            yield Figure(metric, mean_defined(values), len(test), threshold, "tune_loc")
-    for iou in BOX_IOUS if kind in ALLOWED["box_accuracy"] else ():
-        values, threshold = fitted_box_accuracy(tune, test, iou)
-        yield Figure(f"box_accuracy_{100 * iou:.0f}", mean_defined(values), len(test), threshold, "tune_loc")
+class _Images:
+    """Figures of images of one class, by stratum; what does not depend on the stratum is computed once."""
+
+    def __init__(self, tune: pd.DataFrame, test: pd.DataFrame, kind: str, bounds: tuple[float, float] | None) -> None:
+        self._values = image_values(tune, test, kind)
+        self._pixels = _histograms(test, "scaled") if kind in ALLOWED["pixel_ap"] else None
+        self._place = _place(test["mask_area"], bounds)
+
+    def figures(self, stratum: str) -> Iterator[Figure]:
+        chosen = _within(self._place, stratum)
+        for metric, (values, threshold) in self._values.items():
+            if metric == "pointing" and self._pixels is not None:
+                positive, negative = (pixels[chosen].sum(0) for pixels in self._pixels)
+                yield Figure("pixel_ap", pixel_ap(positive, negative), int(chosen.sum()))
+            source = "tune_loc" if metric.startswith(("dice_fitted", "box_accuracy")) else ""
+            yield Figure(metric, mean_defined(values[chosen]), int(chosen.sum()), threshold, source)
 
 
 def _froc(model: Model, lesions: pd.DataFrame, name: str) -> Froc:
-    known = _in(model.maps, name)
-    images = known.loc[known["mask_known"].astype(bool), "id"].tolist()
-    return Froc.of(images, _in(lesions, name), _in(model.candidates, name))
+    known = model.maps.loc[(model.maps["class"] == name) & model.maps["mask_known"].astype(bool), "id"]
+    return Froc.of(known.tolist(), _in(lesions, name), _in(model.candidates, name))
 
 
 def _froc_figures(tune: Froc, test: Froc) -> Iterator[Figure]:
@@ -235,16 +254,17 @@ def _shared(figures: Sequence[Figure]) -> float:
     return values.pop() if len(values) == 1 else math.nan
 
 
-def _strata(rows: pd.DataFrame, fitted: Array, area: str) -> Iterator[tuple[str, pd.DataFrame]]:
-    yield STRATA[0], rows
-    bounds = size_bounds(fitted)
-    if bounds is not None:
-        place = np.digitize(rows[area].to_numpy(np.float64), bounds)
-        for number, name in enumerate(STRATA[1:]):
-            yield name, rows[place == number]
+def _place(areas: pd.Series[float], bounds: tuple[float, float] | None) -> Array:
+    """Of each area, which of the terciles it is in: 0, 1 or 2; 0 where there are none."""
+    return np.digitize(areas.to_numpy(np.float64), bounds) if bounds is not None else np.zeros(len(areas), np.intp)
 
 
-def _by_model(rows: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+def _within(place: Array, stratum: str) -> Array:
+    return np.ones(len(place), bool) if stratum == STRATA[0] else place == STRATA.index(stratum) - 1
+
+
+def models_of(rows: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """The rows of each map of each trained model, by variant, map, seed and fold, in the order they come."""
     for key, own in rows.groupby(MODEL, dropna=False, sort=False):
         yield tuple(None if value != value else value for value in key), own
 
@@ -254,7 +274,9 @@ def _in(rows: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def _histograms(rows: pd.DataFrame, scaling: str) -> tuple[Array, Array]:
-    positive, negative = (np.stack(list(rows[f"{sign}_{scaling}"])) for sign in ("positive", "negative"))
+    """Pixels inside and outside the masks, "n BINS" each."""
+    held = [list(rows[f"{sign}_{scaling}"]) for sign in ("positive", "negative")]
+    positive, negative = (np.stack(own) if own else np.zeros((0, BINS)) for own in held)
     return positive, negative
 
 

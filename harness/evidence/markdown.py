@@ -135,6 +135,11 @@ def interval_text(row: _Row, key: str, signed: bool = False) -> str:
     return _NOTHING if low == _NOTHING else f"[{low}, {high}]"
 
 
+def bounds_text(low: float, high: float) -> str:
+    """`[.842, .901]`, or a dash where there are none."""
+    return _NOTHING if low != low else f"[{number(low)}, {number(high)}]"
+
+
 def _difference(row: _Row, key: str) -> str:
     value, bounds = number(row[key], signed=True), interval_text(row, key, signed=True)
     return value if bounds == _NOTHING else f"{value} {bounds}"

@@ -17,7 +17,10 @@ import numpy as np
 from harness.evidence.scores import Array
 
 Statistic: TypeAlias = Callable[[Array], Array]
-"""Weights "r n" -> values "r", NaN where undefined."""
+"""Weights "r n" -> values "r", or of several figures "r f"; NaN where undefined."""
+
+DECISIONS = ("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1")
+"""What `decisions` gives, in order."""
 
 MOST_UNDEFINED = 0.1
 """Share of resamples without the figure above which it has no interval and no p-value.
@@ -145,6 +148,58 @@ def mean(values: Array) -> Statistic:
     return of
 
 
+def means(values: Array) -> Statistic:
+    """Mean of each column of "n f", as `mean` of one: "r f"."""
+    known = ~np.isnan(values)
+    filled, counted = np.where(known, values, 0.0), known.astype(np.float64)
+    return lambda weights: _ratio(weights @ filled, weights @ counted)
+
+
+def average_precision(labels: Array, scores: Array) -> Statistic:
+    """Step-wise area under the precision-recall curve; NaN where a resample lacks a label.
+
+    Args:
+        labels: "n" of 1 and 0.
+        scores: "n".
+    """
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)[: labels.size]  # equal scores are called together
+
+    def of(weights: Array) -> Array:
+        called = np.cumsum(weights[:, order], axis=1)
+        hits = np.cumsum(weights[:, order] * labels[order], axis=1)
+        if not called.size:
+            return np.full(len(weights), math.nan)
+        sick, both = hits[:, -1], (hits[:, -1] > 0) & (hits[:, -1] < called[:, -1])
+        hits, called = hits[:, last], called[:, last]
+        precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
+        area = np.einsum("rt,rt->r", precision, np.diff(hits, axis=1, prepend=0.0))
+        found: Array = np.divide(area, sick, out=np.full(len(area), math.nan), where=both)
+        return found
+
+    return of
+
+
+def decisions(labels: Array, called: Array) -> Statistic:
+    """The figures of `DECISIONS`, "r 6"; a figure without a denominator is NaN.
+
+    Args:
+        labels: "n" of 1 and 0.
+        called: "n", whether a case is called positive.
+    """
+    sick, called = np.asarray(labels) == 1, np.asarray(called, dtype=bool)
+    cells = np.stack([sick & called, ~sick & called, sick & ~called, ~sick & ~called], 1).astype(np.float64)
+
+    def of(weights: Array) -> Array:
+        tp, fp, fn, tn = (weights @ cells).T
+        recall, specificity = _ratio(tp, tp + fn), _ratio(tn, tn + fp)
+        f1 = np.where(tp + fn > 0, _ratio(2 * tp, 2 * tp + fp + fn), math.nan)
+        accuracy, balanced = _ratio(tp + tn, tp + fp + fn + tn), (recall + specificity) / 2
+        return np.stack([accuracy, balanced, _ratio(tp, tp + fp), recall, specificity, f1], 1)
+
+    return of
+
+
 def average(statistics: Sequence[Array]) -> Array:
     """Mean over classes or seeds of resampled values, each "r".
 
@@ -159,5 +214,5 @@ def average(statistics: Sequence[Array]) -> Array:
 
 
 def _ratio(part: Array, whole: Array) -> Array:
-    ratio: Array = np.divide(part, whole, out=np.full(len(part), math.nan), where=whole > 0)
+    ratio: Array = np.divide(part, whole, out=np.full(np.shape(part), math.nan), where=whole > 0)
     return ratio

@@ -179,17 +179,35 @@ class Results:
 
     @cached_property
     def classified(self) -> pd.DataFrame:
-        """Every figure of scores, mean and standard deviation over runs; see `harness.evidence.summary.over_runs`."""
+        """Every figure of scores, mean and standard deviation over runs; see `harness.evidence.summary.over_runs`.
+
+        `low` and `high` are 95 % bounds over patients, of the models' own output; see `harness.evidence.intervals`.
+        """
+        from harness.evidence.intervals import classification_intervals
         from harness.evidence.summary import over_runs
 
-        return self._cached("classified", lambda: over_runs(self.classification))
+        def compute() -> pd.DataFrame:
+            found = self._gather("predictions.parquet", tables.PREDICTIONS, FLOORED)
+            bounds = classification_intervals(found, self.task.classes, self.task.kind)
+            return over_runs(self.classification).merge(bounds.drop(columns="value"), how="left")
+
+        return self._cached("classified", compute)
 
     @cached_property
     def localised(self) -> pd.DataFrame:
-        """Every figure of localisation, mean and standard deviation over runs."""
+        """Every figure of localisation, mean and standard deviation over runs, and 95 % bounds over patients."""
+        from harness.evidence.intervals import localisation_intervals
         from harness.evidence.summary import over_runs
 
-        return self._cached("localised", lambda: over_runs(self.localisation))
+        def compute() -> pd.DataFrame:
+            maps, layers = (
+                self._gather(f"{name}.parquet", columns, FLOORED)
+                for name, columns in (("maps", tables.MAPS), ("layers", tables.LAYERS))
+            )
+            bounds = localisation_intervals(maps, layers, self.task.classes, self.task.mask_kind)
+            return over_runs(self.localisation).merge(bounds.drop(columns="value").assign(stratum="all"), how="left")
+
+        return self._cached("localised", compute)
 
     @cached_property
     def pooled_reliability(self) -> pd.DataFrame:

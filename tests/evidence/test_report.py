@@ -22,6 +22,7 @@ from harness.evidence.claims import claims_table
 from harness.evidence.classification import classification_table
 from harness.evidence.contrasts import comparison_table
 from harness.evidence.figures import overlay_figure, read_overlays
+from harness.evidence.intervals import classification_intervals
 from harness.evidence.markdown import markdown_table, number
 from harness.evidence.report import Material, write_report
 from harness.evidence.report.answer import answer, leaderboard, notes
@@ -95,7 +96,10 @@ def statistics(predictions: pd.DataFrame, maps: pd.DataFrame | None, names: tupl
         "comparison": comparison_table(predictions, maps, **options),
         "claims": claims_table(predictions, maps, claims=CLAIMS, classes=CLASSES, resamples=100),
         "runs": runs_table(predictions, maps, classes=CLASSES),
-        "classified": over_runs(classification_table(predictions, CLASSES, "multilabel")),
+        "classified": over_runs(classification_table(predictions, CLASSES, "multilabel")).merge(
+            classification_intervals(predictions, CLASSES, "multilabel", resamples=100).drop(columns="value"),
+            how="left",
+        ),
         "reliability": pooled_reliability(reliability_table(predictions, CLASSES)),
         "unknown_masks": unknown_masks(maps) if maps is not None else (0, 0),
         "resamples": 100,
@@ -121,8 +125,8 @@ def material(tables, trials: pd.DataFrame) -> Material:
         localised=pd.DataFrame(
             [
                 {"variant": "gmic", "map": name, "class": "", "metric": "pointing", "stratum": "all"}
-                | {"value": value, "std": 0.01, "runs": 2}
-                for name, value in (("native", 0.625), ("floor:centre", 0.375))
+                | {"value": value, "std": 0.01, "runs": 2, "low": value - 0.125, "high": value + 0.125}
+                for name, value in (("native", 0.625), ("floor:centre", 0.375), ("floor:random_weights:gradcam", 0.25))
             ]
         ),
         importance=pd.DataFrame({"variant": ["gmic"] * 2, "parameter": ["lr", "l1"], "importance": [0.8, 0.2]}).assign(
@@ -198,6 +202,9 @@ SAID = [
     "gap (fully supervised)",
     "gmic (baseline)",
     "floor: centre prior",
+    "floor: randomised weights, gradcam",
+    "Their 95 % intervals",
+    "[.500, .750]",
     "At this demonstration budget that says nothing of the methods.",
     "against the number of trials, stopped and failed ones included",
     "Leakage and shortcuts: not checked.",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.contract.tables import OWN_HEAD
 from harness.evidence.comparison import by_model
-from harness.evidence.markdown import each_columns, head_columns, main_columns, number
+from harness.evidence.markdown import bounds_text, each_columns, head_columns, main_columns, number
 from harness.evidence.mean_curves import mean_precision, mean_roc
 from harness.evidence.report import charts
 from harness.evidence.report.material import DRAWN, Material
@@ -249,8 +249,6 @@ def calibration_section(material: Material) -> Section:
 
 def scores_section(material: Material) -> Section:
     """Further figures of scores, and the heads of each model."""
-    import pandas as pd
-
     parts: list[Part] = []
     tables = {}
     table = material.classified
@@ -258,13 +256,7 @@ def scores_section(material: Material) -> Section:
         parts.append(Text(f"{_CONFIRMED} There are no further figures."))
     else:
         tables["classification"] = table
-        own = table[(table["head"] == OWN_HEAD) & (table["class"] == "")]
-        wide = own.pivot_table(index="variant", columns="metric", values="value", sort=False)
-        names = [name for name in _HEADLINE if name in wide and wide[name].notna().any()]
-        order = material.ranked(wide.index)
-        figures = wide.to_dict()
-        cells = {"variant": order} | {_WORDS[name]: [number(figures[name][row]) for row in order] for name in names}
-        parts.append(Table("Further figures of the own output", pd.DataFrame(cells), _score_notes(names)))
+        parts += _further_figures(material, table[(table["head"] == OWN_HEAD) & (table["class"] == "")])
     heads = material.variants
     if heads is not None and (heads["head"] != OWN_HEAD).any():
         note = (
@@ -283,6 +275,35 @@ def scores_section(material: Material) -> Section:
     if material.runs is not None:
         tables["runs"] = material.runs
     return Section("figures", "Further figures of classification", parts, tables)
+
+
+def _further_figures(material: Material, own: pd.DataFrame) -> Iterator[Table]:
+    """The figures, then their intervals."""
+    import pandas as pd
+
+    found = {(row["variant"], row["metric"]): row for row in own.to_dict("records")}
+    order = material.ranked(dict.fromkeys(own["variant"]))
+
+    def cells(names: Sequence[str], text: Callable[[Mapping[Any, Any]], str]) -> pd.DataFrame:
+        nothing = {"value": math.nan, "low": math.nan, "high": math.nan}
+        columns = {_WORDS[name]: [text(found.get((row, name), nothing)) for row in order] for name in names}
+        return pd.DataFrame({"variant": order} | columns)
+
+    told, bounded = (
+        [name for name in _HEADLINE if own.loc[own["metric"] == name, column].notna().any()]
+        for column in ("value", "low")
+    )
+    values = cells(told, lambda row: number(row["value"]))
+    yield Table("Further figures of the own output", values, _score_notes(told))
+    if bounded:
+        bounds = cells(bounded, lambda row: bounds_text(row["low"], row["high"]))
+        yield Table("Their 95 % intervals", bounds, [INTERVALS_NOTE])
+
+
+INTERVALS_NOTE = (
+    "Over patients, who are drawn anew 2,000 times; the trained models, and thresholds fitted on other splits, stay as "
+    "they are. What is no mean over images (calibration error, pixel AP, FROC) has none."
+)
 
 
 def _score_notes(names: Sequence[str]) -> list[str]:

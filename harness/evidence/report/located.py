@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.contract.tables import FLOOR, OWN_MAP, SHUFFLED, WEIGHTS_FLOOR
-from harness.evidence.markdown import number
+from harness.evidence.markdown import bounds_text, number
 from harness.evidence.report.answer import DICE_NOTE
+from harness.evidence.report.compared import INTERVALS_NOTE
 from harness.evidence.report.material import Material
 from harness.evidence.report.parts import Part, Section, Table, Text
 
@@ -56,6 +57,9 @@ def localisation_section(material: Material) -> Section:
     if not names:
         return Section("localisation", title, [Text(_no_maps(material))], {"localisation": table})
     parts.append(Table("", _cells(whole, rows, names), _notes(material, names, rows)))
+    bounds = _bounds_cells(whole, rows, names)
+    if bounds is not None:
+        parts.append(Table("Their 95 % intervals", bounds, [INTERVALS_NOTE]))
     sizes = _by_size(material, table, names)
     if sizes is not None:
         note = "Terciles of lesion size on tune_loc; of images by their whole mask, of FROC by the single lesion."
@@ -170,6 +174,24 @@ def _cells(whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: list[st
     text = {"map": [label for *_, label in rows]}
     return pd.DataFrame(
         text | {_WORDS.get(name, name): [cell(variant, own, name) for variant, own, _ in rows] for name in names}
+    )
+
+
+def _bounds_cells(whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: list[str]) -> pd.DataFrame | None:
+    """The intervals of the same maps, of those figures that have any."""
+    import pandas as pd
+
+    known = whole[whole["low"].notna()]
+    found = {
+        (row["variant"], row["map"], row["metric"]): bounds_text(row["low"], row["high"])
+        for row in known.to_dict("records")
+    }
+    shown = [name for name in names if any(metric == name for *_, metric in found)]
+    if not shown:
+        return None
+    text = {"map": [label for *_, label in rows]}
+    return pd.DataFrame(
+        text | {_WORDS.get(name, name): [found.get((of, own, name), "–") for of, own, _ in rows] for name in shown}
     )
 
 
