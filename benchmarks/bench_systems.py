@@ -64,10 +64,10 @@ SYSTEMS = (
     System("attention_pooling", "squared", (*SCORER, *POOLED), "pooling"),
     System("dmv_cnn", "dmv_cnn", ("networks.0", "networks.1")),
     System("mil_aggregators", "attention", (*ENCODER, "pooling"), few="bags"),
-    System("mil_aggregators", "clam_sb", (*ENCODER, "attention"), few="bags"),
+    System("mil_aggregators", "clam_sb", (*ENCODER, "attention", "classifier"), few="bags"),
     System("mil_aggregators", "clam_mb", (*ENCODER, "attention"), few="bags"),
     System("mil_aggregators", "transmil", (*ENCODER, "first", "position", "second"), few="bags"),
-    System("mil_aggregators", "dsmil", (*ENCODER, "query"), few="bags"),
+    System("mil_aggregators", "dsmil", (*ENCODER, "score", "query"), few="bags"),
 )
 
 

@@ -76,7 +76,9 @@ def test_images_too_small_for_the_encoder_are_refused(catalog):
 @pytest.mark.parametrize(("instances", "top", "bottom"), [(1, 1, 0), (2, 1, 1), (5, 2, 2), (16, 8, 8), (30, 8, 8)])
 def test_the_ends_of_a_bag_never_overlap(instances, top, bottom):
     attention = torch.linspace(0, 1, instances)[torch.randperm(instances, generator=torch.Generator().manual_seed(0))]
-    places, real = ends(attention[None], torch.ones(1, instances, dtype=torch.bool), 8)
+    places, real = (
+        found[0] for found in ends(attention[None, None], torch.ones(1, instances, dtype=torch.bool), 8)
+    )  # of the one bag
     highest, lowest = (chosen[there] for chosen, there in zip(places[0].chunk(2), real[0].chunk(2), strict=True))
     assert (len(highest), len(lowest)) == (top, bottom)
     assert not set(highest.tolist()) & set(lowest.tolist())

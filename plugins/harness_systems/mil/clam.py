@@ -99,22 +99,25 @@ class Clam(Model):
         return {"bag": self._bag_weight * bag, "clustering": (1 - self._bag_weight) * clustering}
 
     def _clustering(self, out: Output, labels: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
-        """Mean over the bags and classes that have pseudo-labels; all bags at once."""
+        """Mean over the bags and classes that have pseudo-labels; all of them at once."""
         vectors, attention, mask = (out.parts[name] for name in ("vectors", "attention", "mask"))
-        total, count = vectors.new_zeros(()).float(), torch.zeros((), device=labels.device)
-        for k, cluster in enumerate(self.clusters):
-            positive, negative = labels[:, k] == 1, labels[:, k] == 0
-            taken = positive | negative if self._subtyping else positive  # b
-            places, real = ends(attention[..., k if self._many else 0], mask, self._clustered)
-            chosen = vectors.gather(1, places[..., None].expand(-1, -1, vectors.shape[2]))  # b 2m d
-            scores = cluster(chosen.to(next(cluster.parameters()).dtype))
-            top, bottom = real.chunk(2, 1)
-            counted = torch.cat([top, bottom & positive[:, None]], 1)  # of a class that is not there only the top
-            pseudo = torch.cat([positive[:, None].expand_as(top), torch.zeros_like(bottom)], 1).long()
-            losses = self._two_way(scores.flatten(0, 1), pseudo.flatten()).view_as(counted) * counted
-            of_bags = losses.sum(1) / counted.sum(1).clamp(min=1)
-            total, count = total + (of_bags * taken).sum(), count + taken.sum()
-        return total / count.clamp(min=1)
+        positive, negative = labels == 1, labels == 0
+        taken = positive | negative if self._subtyping else positive  # b k
+        places, real = ends(attention.transpose(1, 2), mask, self._clustered)  # b w 2m
+        top, bottom = real.expand(-1, labels.shape[1], -1).chunk(2, 2)
+        counted = torch.cat([top, bottom & positive[..., None]], 2)  # of a class that is not there only the top
+        pseudo = torch.cat([positive[..., None].expand_as(top), torch.zeros_like(bottom)], 2).long()
+        losses = self._two_way(self._scores(vectors, places).flatten(0, 2), pseudo.flatten()).view_as(counted) * counted
+        of_bags = losses.sum(2) / counted.sum(2).clamp(min=1)
+        return (of_bags * taken).sum() / taken.sum().clamp(min=1)
+
+    def _scores(self, vectors: Float[Tensor, "b n d"], places: Int[Tensor, "b w m"]) -> Float[Tensor, "b k m 2"]:
+        """Each class's two-way scores of the instances at its branch's places."""
+        count, width = len(self.clusters), vectors.shape[2]
+        chosen = vectors.gather(1, places.flatten(1)[..., None].expand(-1, -1, width)).view(*places.shape, width)
+        weight, bias = (torch.stack([getattr(layer, name) for layer in self.clusters]) for name in ("weight", "bias"))
+        scores = torch.einsum("bkmd,ksd->bkms", chosen.expand(-1, count, -1, -1).to(weight.dtype), weight)
+        return scores + bias[:, None]
 
     def _two_way(self, scores: Float[Tensor, "m 2"], labels: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
         if self._clustering_loss == "ce":
@@ -123,18 +126,21 @@ class Clam(Model):
 
 
 def ends(
-    attention: Float[Tensor, "b n"], mask: Bool[Tensor, "b n"], count: int
-) -> tuple[Int[Tensor, "b m"], Bool[Tensor, "b m"]]:
+    attention: Float[Tensor, "b w n"], mask: Bool[Tensor, "b n"], count: int
+) -> tuple[Int[Tensor, "b w m"], Bool[Tensor, "b 1 m"]]:
     """Places of the `count` instances of highest and then of lowest attention, and which of them are meant.
 
     None is in both: a bag of fewer than 2 `count` instances gives half of them each; a single instance is the highest.
     """
-    order = attention.detach().masked_fill(~mask, -1.0).argsort(dim=1, descending=True, stable=True)  # padding last
+    order = (
+        attention.detach().masked_fill(~mask[:, None], -1.0).argsort(dim=2, descending=True, stable=True)
+    )  # padding last
     number, rank = mask.sum(1, keepdim=True), torch.arange(count, device=attention.device)
     low = (number // 2).clamp(max=count)
     high = low.clamp(min=1)
-    places = torch.cat([rank.expand(len(order), -1), number - low + rank], 1).clamp(max=order.shape[1] - 1)
-    return order.gather(1, places), torch.cat([rank < high, rank < low], 1)
+    places = torch.cat([rank.expand(len(order), -1), number - low + rank], 1).clamp(max=order.shape[2] - 1)
+    real = torch.cat([rank < high, rank < low], 1)
+    return order.gather(2, places[:, None].expand(-1, order.shape[1], -1)), real[:, None]
 
 
 def smooth_svm(scores: Float[Tensor, "m k"], labels: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
