@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from harness.contract.catalog import Catalog
@@ -27,25 +28,12 @@ def auc_lost(folder: Path | None = None) -> float:
 def _spec(catalog: Catalog) -> TrialSpec:
     from harness.study.plan import make_plan
     from harness.study.settings import load_settings
-    from harness.study.space import Default, sample
     from harness.study.spec import find_study, load_study
+    from harness.testing.plans import default_trial
 
     plan = make_plan(load_study(find_study("gmic_ablation")), catalog, load_settings(), budget="quick")
     variant = next(variant for variant in plan.variants if variant.name == plan.baseline)
-    tree, params = sample(variant.tree, Default(variant.tree))
-    return TrialSpec(
-        study=plan.study,
-        study_id=plan.study_id,
-        budget=plan.budget,
-        variant=variant.name,
-        variant_id=variant.id,
-        stage="confirm",
-        number=0,
-        seed=0,
-        tree=tree,
-        params=params,
-        metrics=("auroc",),
-    )
+    return replace(default_trial(plan, variant), stage="confirm", metrics=("auroc",))
 
 
 def _train(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> bytes:

@@ -239,20 +239,14 @@ def table(costs: Sequence[Cost]) -> Any:
 
 def _spec(system: System, catalog: Any) -> Any:
     """The variant's first trial at budget standard."""
-    from harness.contract.types import TrialSpec
     from harness.study.plan import make_plan
     from harness.study.settings import load_settings
-    from harness.study.space import Default, sample
     from harness.study.spec import find_study, load_study
+    from harness.testing.plans import default_trial
 
     study = load_study(find_study(system.study))
     plan = make_plan(study, catalog, load_settings(), budget="standard", overrides=[FEW[system.few]])
-    variant = next(variant for variant in plan.variants if variant.name == system.variant)
-    tree, params = sample(variant.tree, Default(variant.tree))
-    return TrialSpec(
-        study=plan.study, study_id=plan.study_id, budget=plan.budget, variant=variant.name, variant_id=variant.id,
-        stage="search", number=0, seed=0, tree=tree, params=params,
-    )  # fmt: skip
+    return default_trial(plan, next(variant for variant in plan.variants if variant.name == system.variant))
 
 
 @contextmanager
