@@ -171,7 +171,7 @@ def _of_regions(tune: Model, test: Model, classes: Sequence[str], kind: str) -> 
         yield from _told({name: list(own.figures(stratum)) for name, own in images.items()}, stratum)
     if kind not in ALLOWED["froc"]:
         return
-    drawn, fitted = (model.lesions[model.lesions["label"] == 1] for model in (test, tune))
+    drawn, fitted = (_drawn(model) for model in (test, tune))
     bounds = size_bounds(fitted["area"].to_numpy(np.float64))
     pairs = {name: (_froc(tune, fitted, name), _froc(test, drawn, name)) for name in classes}
     places = {name: _place(_in(drawn, name)["area"], bounds) for name in classes}
@@ -199,6 +199,12 @@ class _Images:
                 yield Figure("pixel_ap", pixel_ap(positive, negative), int(chosen.sum()))
             source = "tune_loc" if metric.startswith(("dice_fitted", "box_accuracy")) else ""
             yield Figure(metric, mean_defined(values[chosen]), int(chosen.sum()), threshold, source)
+
+
+def _drawn(model: Model) -> pd.DataFrame:
+    """The lesions in the images that have this map: an explainer may have been measured on some alone."""
+    lesions = model.lesions
+    return lesions[(lesions["label"] == 1) & lesions["id"].isin(model.maps["id"])]
 
 
 def _froc(model: Model, lesions: pd.DataFrame, name: str) -> Froc:

@@ -196,14 +196,16 @@ def drawn_masks(split: str) -> dict[str, np.ndarray]:
     return masks | {f"{split}none{n}": mask() for n in range(2)}
 
 
-def table_of(draw: Any, names: tuple[str, ...] = ("native",), kind: str = "outline") -> pd.DataFrame:
+def table_of(draw: Any, names: tuple[str, ...] = ("native",), kind: str = "outline", every: int = 1) -> pd.DataFrame:
+    """Maps after the first are of every so many images alone."""
     parts: dict[str, list] = {"maps": [], "lesions": [], "candidates": []}
     for split in ("tune_loc", "test"):
         masks = drawn_masks(split)
         for name in names:
-            own = rows({key: draw(key, lesion, name) for key, lesion in masks.items()}, masks, split, name)
+            some = masks if name == names[0] else dict(list(masks.items())[::every])
+            own = rows({key: draw(key, lesion, name) for key, lesion in some.items()}, some, split, name)
             for part, items in own.items():
-                parts[part] += items
+                parts[part] += items if part != "lesions" or name == names[0] else []
     frames = [pd.DataFrame(parts[part], columns=list(columns)) for part, columns in (
         ("maps", tables.MAPS), ("lesions", tables.LESIONS), ("candidates", tables.CANDIDATES)
     )]  # fmt: skip
@@ -299,6 +301,14 @@ def test_every_map_stands_beside_its_floors() -> None:
     found = table_of(guessed, ("native", "floor:centre", "floor:random"))
     counts = found.groupby("map")["metric"].nunique()
     assert set(counts.index) == {"native", "floor:centre", "floor:random"} and counts.nunique() == 1
+
+
+def test_a_map_of_some_images_is_held_against_their_lesions_alone() -> None:
+    found = table_of(perfect, ("native", "cam"), every=2)
+    whole, some = (found[(found["map"] == name) & (found["stratum"] == "all")] for name in ("native", "cam"))
+    counts = [dict(zip(own["metric"], own["n"], strict=True)) for own in (whole, some)]
+    assert 0 < counts[1]["froc"] < counts[0]["froc"] and 0 < counts[1]["pointing"] < counts[0]["pointing"]
+    assert values(some)["froc"] == values(some)["lesion_sensitivity_fitted"] == 1
 
 
 def test_tables_of_version_1_are_read_and_have_no_box_figures() -> None:
