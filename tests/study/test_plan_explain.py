@@ -48,7 +48,7 @@ def test_dear_explainers_are_priced_in_passes():
 
 
 def test_with_masks_the_plan_says_that_floors_double_the_price():
-    doubled = "maps that are held against masks are drawn on random weights too, their floor: that doubles these passes"
+    doubled = "the floor of maps that are held against masks takes as many passes again, on random weights"
     assert _lines("scorecam", mask_kind="outline")[1:] == [doubled]
     assert _lines("gradcam", mask_kind="outline") == []
 
