@@ -32,14 +32,13 @@ from harness.evidence.statistics import (
 if TYPE_CHECKING:
     import pandas as pd
 
-RESAMPLES = 2000
 _BOUNDS = ("class", "metric", "value", "low", "high")
 _Found: TypeAlias = dict[tuple[str, str], Array]
 """(class, metric) -> the figure in every resample: "r"; class "" is the mean over the classes that have it."""
 
 
 def classification_intervals(
-    predictions: pd.DataFrame, classes: Sequence[str], kind: str, *, resamples: int = RESAMPLES, seed: int = 0
+    predictions: pd.DataFrame, classes: Sequence[str], kind: str, *, resamples: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
     """Intervals of what `classification.classification_table` holds of models' own outputs, means over their runs.
 
@@ -69,7 +68,7 @@ def localisation_intervals(
     classes: Sequence[str],
     mask_kind: str,
     *,
-    resamples: int = RESAMPLES,
+    resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Intervals of those figures of `localising.localisation_table` that are means over all images of test.
@@ -159,7 +158,7 @@ def _regions(tune: pd.DataFrame, shown: pd.DataFrame, kind: str) -> tuple[dict[s
     """Values "n" by figure of the images whose lesion is known, and their patients."""
     test = localisable(shown)
     found = image_values(localisable(tune), test, kind)
-    return {name: values for name, (values, _) in found.items()}, test["group"].to_numpy()
+    return {name: own.values for name, own in found.items()}, test["group"].to_numpy()
 
 
 def _layers(shown: pd.DataFrame) -> tuple[dict[str, Array], Array]:

@@ -141,8 +141,17 @@ def fitted_box_accuracy(tune: pd.DataFrame, test: pd.DataFrame, iou: float) -> t
     return hit, place / STEPS
 
 
-def image_values(tune: pd.DataFrame, test: pd.DataFrame, kind: str) -> dict[str, tuple[Array, float]]:
-    """The figures that are means over images: what each row of `test` has, "n", and the threshold fitted on `tune`.
+@dataclass(frozen=True)
+class OfImages:
+    """A figure that is a mean over images: what each has, "n", and the threshold behind it."""
+
+    values: Array
+    threshold: float = math.nan
+    threshold_from: str = ""
+
+
+def image_values(tune: pd.DataFrame, test: pd.DataFrame, kind: str) -> dict[str, OfImages]:
+    """The figures that are means over images, by name, of the rows of `test`.
 
     Args:
         tune: rows of one class in tune_loc that count, see `localisable`.
@@ -151,14 +160,14 @@ def image_values(tune: pd.DataFrame, test: pd.DataFrame, kind: str) -> dict[str,
     """
     found = {}
     if kind in ALLOWED["dice"]:
-        found["dice"] = soft_dice(test["dice_overlap"].to_numpy(), test["dice_sum"].to_numpy()), math.nan
+        found["dice"] = OfImages(soft_dice(test["dice_overlap"].to_numpy(), test["dice_sum"].to_numpy()))
     if kind in ALLOWED["pointing"]:
-        found["pointing"] = test["peak_hit"].to_numpy(np.float64), math.nan
+        found["pointing"] = OfImages(test["peak_hit"].to_numpy(np.float64))
     for metric, scaling in (("dice_fitted", "raw"), ("dice_fitted_scaled", "scaled")):
         if kind in ALLOWED[metric]:
-            found[metric] = fitted_dice(tune, test, scaling)
+            found[metric] = OfImages(*fitted_dice(tune, test, scaling), "tune_loc")
     for iou in BOX_IOUS if kind in ALLOWED["box_accuracy"] else ():
-        found[f"box_accuracy_{100 * iou:.0f}"] = fitted_box_accuracy(tune, test, iou)
+        found[f"box_accuracy_{100 * iou:.0f}"] = OfImages(*fitted_box_accuracy(tune, test, iou), "tune_loc")
     return found
 
 
@@ -167,7 +176,7 @@ def _of_regions(tune: Model, test: Model, classes: Sequence[str], kind: str) -> 
     shown, fit = localisable(test.maps), localisable(tune.maps)
     bounds = size_bounds(fit["mask_area"].to_numpy(np.float64))
     images = {name: _Images(_in(fit, name), _in(shown, name), kind, bounds) for name in classes}
-    for stratum in STRATA if bounds is not None else STRATA[:1]:
+    for stratum in _strata(bounds):
         yield from _told({name: list(own.figures(stratum)) for name, own in images.items()}, stratum)
     if kind not in ALLOWED["froc"]:
         return
@@ -175,7 +184,7 @@ def _of_regions(tune: Model, test: Model, classes: Sequence[str], kind: str) -> 
     bounds = size_bounds(fitted["area"].to_numpy(np.float64))
     pairs = {name: (_froc(tune, fitted, name), _froc(test, drawn, name)) for name in classes}
     places = {name: _place(_in(drawn, name)["area"], bounds) for name in classes}
-    for stratum in STRATA if bounds is not None else STRATA[:1]:
+    for stratum in _strata(bounds):
         found = {
             name: list(_froc_figures(tuned, tested.only(_within(places[name], stratum))))
             for name, (tuned, tested) in pairs.items()
@@ -193,12 +202,12 @@ class _Images:
 
     def figures(self, stratum: str) -> Iterator[Figure]:
         chosen = _within(self._place, stratum)
-        for metric, (values, threshold) in self._values.items():
-            if metric == "pointing" and self._pixels is not None:
-                positive, negative = (pixels[chosen].sum(0) for pixels in self._pixels)
-                yield Figure("pixel_ap", pixel_ap(positive, negative), int(chosen.sum()))
-            source = "tune_loc" if metric.startswith(("dice_fitted", "box_accuracy")) else ""
-            yield Figure(metric, mean_defined(values[chosen]), int(chosen.sum()), threshold, source)
+        count = int(chosen.sum())
+        if self._pixels is not None:
+            positive, negative = (pixels[chosen].sum(0) for pixels in self._pixels)
+            yield Figure("pixel_ap", pixel_ap(positive, negative), count)
+        for metric, own in self._values.items():
+            yield Figure(metric, mean_defined(own.values[chosen]), count, own.threshold, own.threshold_from)
 
 
 def _drawn(model: Model) -> pd.DataFrame:
@@ -263,6 +272,10 @@ def _shared(figures: Sequence[Figure]) -> float:
 def _place(areas: pd.Series[float], bounds: tuple[float, float] | None) -> Array:
     """Of each area, which of the terciles it is in: 0, 1 or 2; 0 where there are none."""
     return np.digitize(areas.to_numpy(np.float64), bounds) if bounds is not None else np.zeros(len(areas), np.intp)
+
+
+def _strata(bounds: tuple[float, float] | None) -> tuple[str, ...]:
+    return STRATA if bounds is not None else STRATA[:1]
 
 
 def _within(place: Array, stratum: str) -> Array:

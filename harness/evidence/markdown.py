@@ -131,13 +131,13 @@ def spread_text(row: _Row, metric: str) -> str:
 
 def interval_text(row: _Row, key: str, signed: bool = False) -> str:
     """The columns `<key>_low` and `<key>_high` as `[.842, .901]`; a dash where there are none."""
-    low, high = (number(row[f"{key}_{end}"], signed=signed) for end in ("low", "high"))
-    return _NOTHING if low == _NOTHING else f"[{low}, {high}]"
+    return bounds_text(row[f"{key}_low"], row[f"{key}_high"], signed)
 
 
-def bounds_text(low: float, high: float) -> str:
+def bounds_text(low: float, high: float, signed: bool = False) -> str:
     """`[.842, .901]`, or a dash where there are none."""
-    return _NOTHING if low != low else f"[{number(low)}, {number(high)}]"
+    bounds = [number(bound, signed=signed) for bound in (low, high)]
+    return _NOTHING if bounds[0] == _NOTHING else f"[{bounds[0]}, {bounds[1]}]"
 
 
 def _difference(row: _Row, key: str) -> str:

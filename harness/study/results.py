@@ -188,7 +188,7 @@ class Results:
 
         def compute() -> pd.DataFrame:
             found = self._gather("predictions.parquet", tables.PREDICTIONS, FLOORED)
-            bounds = classification_intervals(found, self.task.classes, self.task.kind)
+            bounds = classification_intervals(found, self.task.classes, self.task.kind, resamples=RESAMPLES)
             return over_runs(self.classification).merge(bounds.drop(columns="value"), how="left")
 
         return self._cached("classified", compute)
@@ -204,7 +204,7 @@ class Results:
                 self._gather(f"{name}.parquet", columns, FLOORED)
                 for name, columns in (("maps", tables.MAPS), ("layers", tables.LAYERS))
             )
-            bounds = localisation_intervals(maps, layers, self.task.classes, self.task.mask_kind)
+            bounds = localisation_intervals(maps, layers, self.task.classes, self.task.mask_kind, resamples=RESAMPLES)
             return over_runs(self.localisation).merge(bounds.drop(columns="value").assign(stratum="all"), how="left")
 
         return self._cached("localised", compute)

@@ -297,13 +297,15 @@ def _further_figures(material: Material, own: pd.DataFrame) -> Iterator[Table]:
     yield Table("Further figures of the own output", values, _score_notes(told))
     if bounded:
         bounds = cells(bounded, lambda row: bounds_text(row["low"], row["high"]))
-        yield Table("Their 95 % intervals", bounds, [INTERVALS_NOTE])
+        yield Table("Their 95 % intervals", bounds, [intervals_note(material)])
 
 
-INTERVALS_NOTE = (
-    "Over patients, who are drawn anew 2,000 times; the trained models, and thresholds fitted on other splits, stay as "
-    "they are. What is no mean over images (calibration error, pixel AP, FROC) has none."
-)
+def intervals_note(material: Material) -> str:
+    """What the intervals of further figures are over."""
+    return (
+        f"Over patients, who are drawn anew {material.resamples:,} times; the trained models, and thresholds fitted on "
+        "other splits, stay as they are. What is no mean over images (calibration error, pixel AP, FROC) has none."
+    )
 
 
 def _score_notes(names: Sequence[str]) -> list[str]:

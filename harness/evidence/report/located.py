@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.contract.tables import FLOOR, OWN_MAP, SHUFFLED, WEIGHTS_FLOOR
 from harness.evidence.markdown import bounds_text, number
 from harness.evidence.report.answer import DICE_NOTE
-from harness.evidence.report.compared import INTERVALS_NOTE
+from harness.evidence.report.compared import intervals_note
 from harness.evidence.report.material import Material
 from harness.evidence.report.parts import Part, Section, Table, Text
 
@@ -59,7 +59,7 @@ def localisation_section(material: Material) -> Section:
     parts.append(Table("", _cells(whole, rows, names), _notes(material, names, rows)))
     bounds = _bounds_cells(whole, rows, names)
     if bounds is not None:
-        parts.append(Table("Their 95 % intervals", bounds, [INTERVALS_NOTE]))
+        parts.append(Table("Their 95 % intervals", bounds, [intervals_note(material)]))
     sizes = _by_size(material, table, names)
     if sizes is not None:
         note = "Terciles of lesion size on tune_loc; of images by their whole mask, of FROC by the single lesion."
