@@ -56,7 +56,7 @@ def test_nothing_heavy_is_imported(arguments: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", ["--help", "study --help"])
 def test_help_does_without_arrays(arguments: str, tmp_path: Path) -> None:
-    """NumPy alone is a fifth of what the first line takes."""
+    """NumPy alone was a quarter of what the first line took."""
     code = PROBE.replace(repr(HEAVY), repr(("numpy",)))
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments.split()], cwd=tmp_path, capture_output=True, text=True, check=True
