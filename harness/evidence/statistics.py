@@ -102,18 +102,6 @@ def undefined_share(values: Array) -> float:
     return float(np.isnan(values[1:]).mean()) if len(values) > 1 else 0.0
 
 
-def cluster_interval(
-    statistic: Statistic,
-    groups: Sequence[Hashable] | Array,
-    *,
-    resamples: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Interval:
-    """A statistic of rows with its interval, patients resampled; bounds are NaN with fewer than two patients."""
-    return interval(Resamples.draw(groups, resamples, seed).apply(groups, statistic), level)
-
-
 def auc(labels: Array, scores: Array) -> Statistic:
     """Area under the ROC curve of one class, by ranks, ties halved.
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from harness.contract.tables import FAITHFULNESS
 from harness.evidence import faithfulness as f
-from harness.evidence.statistics import cluster_interval, mean
+from harness.evidence.statistics import Resamples, interval, mean
 
 BEFORE, AFTER = np.array([0.8, 0.5, 0.4, 0.0]), np.array([0.6, 0.7, 0.0, 0.1])
 
@@ -88,7 +88,8 @@ def test_both_readings_stand_side_by_side():
 def test_intervals_resample_patients_and_runs_are_averaged():
     rows = _rows()
     row = f.faithfulness_table(rows, resamples=200).iloc[0]
-    expected = cluster_interval(mean(np.array([0.6, 0.1, 0.0, 0.4])), ["p0", "p0", "p1", "p1"], resamples=200)
+    groups = ["p0", "p0", "p1", "p1"]
+    expected = interval(Resamples.draw(groups, 200).apply(groups, mean(np.array([0.6, 0.1, 0.0, 0.4]))))
     assert [row[f"margin{bound}"] for bound in ("", "_low", "_high")] == pytest.approx(
         [expected.value, expected.low, expected.high]
     )

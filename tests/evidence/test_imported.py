@@ -21,7 +21,7 @@ from harness.evidence.imported import (
     read_table,
     with_samples,
 )
-from harness.evidence.statistics import auc, cluster_interval
+from harness.evidence.statistics import Resamples, auc, interval
 
 COLUMNS = Columns(id=["case", "side"], group=["case"], labels={"malignant": "malignant"}, scores={"malignant": "a"})
 
@@ -168,13 +168,15 @@ def test_beside_a_data_set_ids_and_labels_must_agree() -> None:
 
 def test_constant_scores_have_an_area_of_one_half_and_no_doubt() -> None:
     rows = predictions_of(frame(a=["0.5"] * 6), COLUMNS, "x.csv")
-    found = cluster_interval(auc(rows["label"].to_numpy(), rows["score"].to_numpy()), rows["group"].tolist())
+    groups, statistic = rows["group"].tolist(), auc(rows["label"].to_numpy(), rows["score"].to_numpy())
+    found = interval(Resamples.draw(groups).apply(groups, statistic))
     assert (found.value, found.low, found.high) == (0.5, 0.5, 0.5)
 
 
 def test_one_group_has_a_figure_and_no_interval() -> None:
     rows = predictions_of(frame(case=["7"] * 6, side=list("abcdef")), COLUMNS, "x.csv")
-    found = cluster_interval(auc(rows["label"].to_numpy(), rows["score"].to_numpy()), rows["group"].tolist())
+    groups, statistic = rows["group"].tolist(), auc(rows["label"].to_numpy(), rows["score"].to_numpy())
+    found = interval(Resamples.draw(groups).apply(groups, statistic))
     assert found.value == 1 and math.isnan(found.low) and math.isnan(found.high)
 
 

@@ -13,12 +13,16 @@ from harness.evidence.statistics import (
     Resamples,
     auc,
     average,
-    cluster_interval,
     interval,
     mean,
 )
 
 RANDOM = np.random.default_rng(0)
+
+
+def cluster_interval(statistic, groups, *, resamples: int = 2000, seed: int = 0):
+    """A figure of rows with its interval, its own patients resampled."""
+    return interval(Resamples.draw(groups, resamples, seed).apply(groups, statistic))
 
 
 def patients(count: int, units: int, shift: float, correlation: float, random: np.random.Generator):
