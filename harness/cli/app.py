@@ -15,7 +15,8 @@ from rich.panel import Panel
 from rich.text import Text
 
 from harness.contract.catalog import Catalog
-from harness.contract.errors import HarnessError, InputError
+from harness.contract.errors import HarnessError
+from harness.study.settings_files import disabled_plugins
 
 if TYPE_CHECKING:
     from harness.study.settings import Settings
@@ -57,11 +58,7 @@ class App:
     @cached_property
     def catalog(self) -> Catalog:
         """What is installed, without what the settings disable; wrong settings disable nothing."""
-        try:
-            disabled = self.settings.disabled
-        except InputError:  # told by the first command that needs the settings; `--help` needs none
-            disabled = ()
-        catalog = Catalog.discover(disabled)
+        catalog = Catalog.discover(disabled_plugins(self.folder))
         if os.environ.get("HARNESS_TRACE") == "1":
             trace(catalog, self.err)
         return catalog

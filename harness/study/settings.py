@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, field_validator
@@ -16,9 +14,10 @@ from pydantic import Field, field_validator
 from harness.contract.errors import InputError, Problems
 from harness.study.patch import merge
 from harness.study.schema import validate
+from harness.study.settings_files import FILE, LOCAL_FILE, read_tables
 from harness.trial.strict import Strict
 
-FILE, LOCAL_FILE, DATA_VARIABLE = "harness.toml", "harness.local.toml", "HARNESS_DATA"
+DATA_VARIABLE = "HARNESS_DATA"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -100,29 +99,18 @@ def load_settings(folder: Path | None = None) -> Settings:
         InputError: a file cannot be read, or anything in it is wrong; every mistake at once.
     """
     folder = Path.cwd() if folder is None else folder
-    tables = [(path, _read(path)) for path in (folder / FILE, folder / LOCAL_FILE)]
+    tables = read_tables(folder)
     mistakes: list[str] = []
-    for path, table in tables:
-        problems = Problems(path.name)
+    for name, table in tables.items():
+        problems = Problems(name)
         validate(_File, table, problems)
         mistakes += problems.messages
     if mistakes:
         raise InputError("\n".join(mistakes))
-    file = _File.model_validate(merge(tables[0][1], tables[1][1]))
+    file = _File.model_validate(merge(tables[FILE], tables[LOCAL_FILE]))
     settings = _settings(file, folder)
     _check_databases(settings)
     return settings
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path.name}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name}: is no TOML: {error}") from error
 
 
 def _settings(file: _File, folder: Path) -> Settings:
@@ -149,7 +137,9 @@ def _absolute(url: str | None, folder: Path) -> str | None:
     """A relative SQLite file is meant from the settings' folder: a worker stands in another one."""
     if url is None or not url.startswith("sqlite:///") or url == "sqlite:///:memory:":
         return url
-    return f"sqlite:///{_below(folder, url.removeprefix('sqlite:///'))}"
+    place = url.removeprefix("sqlite:///")
+    form = "file:" if place.startswith("file:") else ""  # SQLite's own URI, of the same file
+    return f"sqlite:///{form}{_below(folder, place.removeprefix(form))}"
 
 
 def _check_databases(settings: Settings) -> None:
@@ -167,7 +157,7 @@ def _database(url: str) -> tuple[object, ...]:
     scheme = parts.scheme.split("+")[0]
     scheme = "postgresql" if scheme == "postgres" else scheme
     if scheme == "sqlite":  # what follows `?` is for the driver, and names no other file
-        return scheme, os.path.realpath(url.split(":///", 1)[-1].partition("?")[0])
+        return scheme, os.path.realpath(url.split(":///", 1)[-1].partition("?")[0].removeprefix("file:"))
     schema = parse_qs(parts.query).get("options")
     try:
         port = parts.port or _PORTS.get(scheme)

@@ -17,7 +17,7 @@ def tracking_uri(settings: Settings) -> str:
 def sqlite_file(uri: str) -> Path | None:
     """The file of an SQLite database, without what its URI asks of the driver; None where it is no file."""
     scheme, _, rest = uri.partition(":///")
-    place = rest.partition("?")[0]
+    place = rest.partition("?")[0].removeprefix("file:")
     if scheme.partition("+")[0] != "sqlite" or place in ("", ":memory:"):
         return None
     return Path(place)

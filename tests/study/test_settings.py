@@ -8,6 +8,7 @@ import pytest
 
 from harness import InputError
 from harness.study.settings import load_settings
+from harness.study.settings_files import disabled_plugins
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +45,24 @@ def test_the_folder_is_the_one_we_stand_in(tmp_path: Path, monkeypatch: pytest.M
     assert load_settings().disabled == ("datasets",)
 
 
+def test_plugins_to_leave_out_are_known_before_anything_is_checked(tmp_path: Path) -> None:
+    assert disabled_plugins(tmp_path) == ()
+    (tmp_path / "harness.toml").write_text('nonsense = 1\n[plugins]\ndisabled = ["datasets"]\n')
+    assert disabled_plugins(tmp_path) == ("datasets",)
+    (tmp_path / "harness.local.toml").write_text('[plugins]\ndisabled = ["systems", "metrics"]\n')
+    assert disabled_plugins(tmp_path) == ("systems", "metrics")
+
+
+@pytest.mark.parametrize(
+    "text", ["[plugins\n", "plugins = 3\n", "[plugins]\ndisabled = 'datasets'\n", "[plugins]\ndisabled = [1]\n"]
+)
+def test_what_cannot_be_understood_leaves_no_plugin_out(tmp_path: Path, text: str) -> None:
+    (tmp_path / "harness.toml").write_text(text)
+    assert disabled_plugins(tmp_path) == ()
+    with pytest.raises(InputError, match=r"harness\.toml"):
+        load_settings(tmp_path)
+
+
 def test_the_projects_own_file_is_sound() -> None:
     found = load_settings(Path(__file__).parents[2])
     assert found.results.name == "results"
@@ -52,6 +71,8 @@ def test_the_projects_own_file_is_sound() -> None:
 def test_a_relative_database_is_meant_from_the_folder(tmp_path: Path) -> None:
     (tmp_path / "harness.toml").write_text('[tracking]\nuri = "sqlite:///runs/mlflow.db"\n')
     assert load_settings(tmp_path).tracking_uri == f"sqlite:///{tmp_path}/runs/mlflow.db"
+    (tmp_path / "harness.toml").write_text('[tracking]\nuri = "sqlite:///file:runs/mlflow.db?uri=true"\n')
+    assert load_settings(tmp_path).tracking_uri == f"sqlite:///file:{tmp_path}/runs/mlflow.db?uri=true"
 
 
 def test_all_unknown_keys_of_both_files_are_told_at_once(tmp_path: Path) -> None:
@@ -83,6 +104,7 @@ def test_what_is_no_toml_is_refused_with_its_line(tmp_path: Path) -> None:
         (None, "sqlite:///results/mlflow.db"),
         (None, "sqlite:///results/mlflow.db?timeout=5"),
         ("sqlite:///one.db?timeout=5", "sqlite:///one.db"),
+        ("sqlite:///one.db", "sqlite:///file:one.db?uri=true"),
     ],
 )
 def test_one_database_for_optuna_and_mlflow_is_refused(tmp_path: Path, tracking: str | None, optuna: str) -> None:
