@@ -66,10 +66,10 @@ def build_needle_digits(
     root: Path,
     /,
     *,
-    images: tuple[int, int, int] = (400, 120, 240),
+    images: tuple[int, int, int] = (3200, 120, 240),
     image_size: tuple[int, int] = (96, 72),
-    objects: int = 4,
-    glyph_px: int = 24,
+    objects: int = 3,
+    glyph_px: int = 28,
     contrast: float = 0.5,
     digits: Literal["sklearn", "mnist"] = "sklearn",
     prevalence: float = 0.35,
@@ -82,7 +82,8 @@ def build_needle_digits(
     is in two splits. Both views of a breast show the same glyphs in different places. Train without flips:
     a mirrored digit is another digit, and with them nothing is learned in 15 epochs. From 20 px a
     glyph the digits can be told apart; how many images it takes to learn them grows steeply with the
-    number of objects and falls with the share of the canvas that a glyph covers.
+    number of objects and falls with the share of the canvas that a glyph covers, and so does what
+    the spectrum alone tells: two digits of 32 px are a shortcut (AUC .66), three of 28 px are none.
 
     Args:
         root: the data root, read for `digits = "mnist"` only.
