@@ -15,6 +15,7 @@ from harness.contract.errors import InputError, Problems
 from harness.study.patch import merge
 from harness.study.schema import validate
 from harness.study.settings_files import FILE, LOCAL_FILE, read_tables
+from harness.study.tracking import sqlite_file
 from harness.trial.strict import Strict
 
 DATA_VARIABLE = "HARNESS_DATA"
@@ -156,8 +157,8 @@ def _database(url: str) -> tuple[object, ...]:
     parts = urlsplit(url)
     scheme = parts.scheme.split("+")[0]
     scheme = "postgresql" if scheme == "postgres" else scheme
-    if scheme == "sqlite":  # what follows `?` is for the driver, and names no other file
-        return scheme, os.path.realpath(url.split(":///", 1)[-1].partition("?")[0].removeprefix("file:"))
+    if (file := sqlite_file(url)) is not None:
+        return scheme, os.path.realpath(file)
     schema = parse_qs(parts.query).get("options")
     try:
         port = parts.port or _PORTS.get(scheme)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.contract.errors import InputError
+from harness.study.patch import merge
 
 FILE, LOCAL_FILE = "harness.toml", "harness.local.toml"
 
@@ -30,10 +31,8 @@ def disabled_plugins(folder: Path) -> tuple[str, ...]:
         tables = read_tables(folder)
     except InputError:
         return ()
-    found: Any = ()
-    for table in tables.values():
-        plugins = table.get("plugins")
-        found = plugins.get("disabled", found) if isinstance(plugins, Mapping) else found
+    plugins = merge(tables[FILE], tables[LOCAL_FILE]).get("plugins")
+    found = plugins.get("disabled") if isinstance(plugins, Mapping) else None
     return tuple(found) if isinstance(found, list) and all(isinstance(name, str) for name in found) else ()
 
 

@@ -129,7 +129,7 @@ def test_metadata_that_change_make_a_check_out_of_date():
 
 @pytest.mark.slow
 def test_a_clean_generator_is_clear_and_a_planted_marker_is_a_shortcut(tmp_path):
-    images = (1000, 120, 80)  # of fewer, chance alone can look like a shortcut
+    images = (1000, 120, 80)  # what the limit of .60 is stated for: intervals of fewer are wide
     clean = full_check(Cache.ensure(build_needle_digits(tmp_path, images=images), tmp_path))
     assert clean.verdict == "clear", clean.summary
     dataset = build_needle_digits(tmp_path, images=images, marker="malignant")
