@@ -138,7 +138,8 @@ class OptunaProposer:
                 self._opened = RDBStorage(self._url)
                 _relax(self._opened.engine)
             except ImportError as error:
-                raise InputError(f"{self}: the driver of this database is not installed: {error}") from error
+                missing = error.__cause__ or error  # Optuna's own words name no module
+                raise InputError(f"{self}: {missing}. This database's driver has to be installed{_extra(self._url)}") from error
             except ArgumentError as error:
                 raise InputError(f"{self}: no URL of a database: {error}") from error
             except RuntimeError as error:  # made by another version of Optuna
@@ -187,6 +188,10 @@ class OptunaProposer:
         except (StorageInternalError, SQLAlchemyError) as error:
             reason = str(error.__cause__ or error).splitlines()[0]
             raise MachineError(f"the Optuna database {self} cannot be used: {reason}") from error
+
+
+def _extra(url: str) -> str:
+    return ": `pip install mil-harness[postgresql]`" if make_url(url).drivername == "postgresql" else ""
 
 
 def _relax(engine: Engine) -> None:

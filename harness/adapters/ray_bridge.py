@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
+from ray import cloudpickle
 from ray.exceptions import RayActorError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
@@ -123,10 +126,19 @@ class BridgeScheduler(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """A worker is lost."""
-        error = trial.get_pickled_error()
-        said = str(error or trial.get_error()).strip().splitlines()[-1:]
-        died = "its process ended: " if isinstance(error, RayActorError) else ""
-        self._bridge.lost(trial.trial_id, died + "".join(said))
+        self._bridge.lost(trial.trial_id, _why(trial))
+
+
+def _why(trial: Trial) -> str:
+    """In one line, from where Ray writes it first: what `get_pickled_error` reads is there only once it is synced."""
+    if not trial.pickled_error_file:
+        return "Ray does not say why"
+    error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if not isinstance(error, RayActorError):
+        return lines[-1].strip()
+    found = re.search(r"is dead because (.+?)\.", str(error))  # what follows are Ray's guesses, a page of them
+    return found[1] if found else lines[0]
 
 
 class End(Exception):

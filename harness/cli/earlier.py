@@ -54,7 +54,8 @@ def what_is_there(app: App, plan: Plan, earlier: Results | None) -> Sequence[str
         if earlier.finished:
             return ["finished before: this is its table (--fresh runs it anew)"]
         return [f"resuming: {progress_of(earlier)}"]
-    others = runs_of(app.settings.results, plan.study, plan.budget)
+    mine = app.settings.results / plan.directory  # there if it was begun and nothing ran
+    others = [folder for folder in runs_of(app.settings.results, plan.study, plan.budget) if folder != mine]
     if not others:
         return []
     before = read_plan(others[0])

@@ -143,9 +143,10 @@ def test_a_killed_workers_trial_goes_on_where_its_checkpoint_was(rough: Any) -> 
 def test_a_trial_that_always_kills_its_worker_fails_alone(rough: Any) -> None:
     plan, folder, outcome, events = rough
     assert outcome.exit_code == 1 and outcome.failed == ("dies",)
-    assert "died 3 times" in outcome.reasons["dies"]
+    assert "died 3 times: its worker process has died" in outcome.reasons["dies"]
     assert states(plan, folder) == {"dies": ["FAIL"], "dies_once": ["COMPLETE"], "sound": 4 * ["COMPLETE"]}
-    assert sum(event.kind == "trial_interrupted" for event in events) == (3 - 1) + 1 + 1  # of search and of confirm
+    reasons = [event.data["reason"] for event in events if event.kind == "trial_interrupted"]
+    assert reasons == 4 * ["its worker process has died"]  # 3 - 1 of one trial, one each of search and confirm
 
 
 def test_the_files_of_a_result_come_back_through_ray(rough: Any) -> None:
