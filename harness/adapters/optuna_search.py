@@ -139,12 +139,17 @@ class OptunaProposer:
                 _relax(self._opened.engine)
             except ImportError as error:
                 missing = error.__cause__ or error  # Optuna's own words name no module
-                raise InputError(f"{self}: {missing}. This database's driver has to be installed{_extra(self._url)}") from error
+                raise InputError(f"{self}: {missing}: this database's driver is not installed{self._remedy}") from error
             except ArgumentError as error:
                 raise InputError(f"{self}: no URL of a database: {error}") from error
             except RuntimeError as error:  # made by another version of Optuna
                 raise MachineError(f"the Optuna database {self} cannot be used: {error}") from error
         return self._opened
+
+    @property
+    def _remedy(self) -> str:
+        ours = make_url(self._url).drivername == "postgresql"
+        return "; `pip install mil-harness[postgresql]` brings it" if ours else ""
 
     def _study(self, variant_id: str) -> optuna.Study:
         if variant_id not in self._studies:
@@ -188,10 +193,6 @@ class OptunaProposer:
         except (StorageInternalError, SQLAlchemyError) as error:
             reason = str(error.__cause__ or error).splitlines()[0]
             raise MachineError(f"the Optuna database {self} cannot be used: {reason}") from error
-
-
-def _extra(url: str) -> str:
-    return ": `pip install mil-harness[postgresql]`" if make_url(url).drivername == "postgresql" else ""
 
 
 def _relax(engine: Engine) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import ray
 from ray import cloudpickle
-from ray.exceptions import RayActorError
+from ray.exceptions import ActorUnavailableError, RayActorError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.progress_reporter import TrialProgressCallback
@@ -134,6 +134,8 @@ def _why(trial: Trial) -> str:
     if not trial.pickled_error_file:
         return "Ray does not say why"
     error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    if isinstance(error, ActorUnavailableError):
+        return "its worker can no longer be reached"
     lines = str(error).strip().splitlines() or [type(error).__name__]
     if not isinstance(error, RayActorError):
         return lines[-1].strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -245,3 +246,10 @@ def test_the_proposal_of_an_unsearched_variant_is_its_tree(tmp_path: Path) -> No
     proposer.sync(plan, History())
     variant: VariantPlan = plan.variants[0]
     assert proposer.ask(variant, 0) == Proposal(dict(variant.tree), {})
+
+
+def test_a_missing_driver_is_named_with_what_brings_it(tmp_path: Path) -> None:
+    if importlib.util.find_spec("psycopg"):
+        pytest.skip("the driver is installed")
+    with pytest.raises(InputError, match=r"'psycopg'.*pip install mil-harness\[postgresql\]"):
+        opened(scripted_plan({"a": RANGE}), tmp_path, "postgresql://nobody@127.0.0.1:1/optuna")

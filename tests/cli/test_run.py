@@ -160,6 +160,15 @@ def test_what_changed_is_said_when_a_study_starts_anew(harness: Harness) -> None
     assert "starting anew" in changed and "train.epochs: 2 -> 1" in changed
 
 
+def test_a_run_that_could_not_begin_is_not_called_another_study(harness: Harness, folder: Path) -> None:
+    settings = folder / "harness.local.toml"
+    settings.write_text('[search]\noptuna_url = "nonsense://x/y"\n')
+    assert harness(*RUN).exit_code == 2
+    settings.unlink()
+    done = harness(*RUN)
+    assert done.exit_code == 0 and "starting anew" not in done.stdout
+
+
 def test_fresh_sets_the_old_results_aside(harness: Harness, folder: Path) -> None:
     harness(*RUN, "--quiet")
     assert harness(*RUN, "--quiet", "--fresh").exit_code == 0
