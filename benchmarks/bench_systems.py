@@ -19,8 +19,12 @@ WANTED = 1.2
 """The most that a step may take of the CPU time of its networks alone."""
 LEAST_TURNS, MOST_TURNS, SECONDS = 5, 60, 4.0
 """Turns of each row: as many as fit into the seconds, within limits."""
-FEW = {"images": "dataset.images=[16, 8, 8]", "bags": "dataset.bags=[8, 4, 4]"}
-"""Only the number of samples is not the budget's: a step sees one batch of them."""
+FEW = {
+    "images": ["dataset.images=[16, 8, 8]"],
+    "bags": ["dataset.bags=[8, 4, 4]"],
+    "bags of 100": ["dataset.bags=[8, 4, 4]", "dataset.mean=100"],
+}
+"""Only the number of samples is not the budget's, or that of instances: a step sees one batch of them."""
 
 GLOBAL_AND_LOCAL = ("backbone", "local_backbone")
 BRANCHES = ("global_branch.backbone", "local_branch.backbone")
@@ -68,6 +72,9 @@ SYSTEMS = (
     System("mil_aggregators", "clam_mb", (*ENCODER, "attention"), few="bags"),
     System("mil_aggregators", "transmil", (*ENCODER, "first", "position", "second"), few="bags"),
     System("mil_aggregators", "dsmil", (*ENCODER, "score", "query"), few="bags"),
+    System("mil_aggregators", "clam_sb", (*ENCODER, "attention", "classifier"), few="bags of 100"),
+    System("mil_aggregators", "clam_mb", (*ENCODER, "attention"), few="bags of 100"),
+    System("mil_aggregators", "dsmil", (*ENCODER, "score", "query"), few="bags of 100"),
 )
 
 
@@ -157,6 +164,7 @@ class Prepared:
         learning = [weight for net in self.networks for weight in net.parameters() if weight.requires_grad]
         self.alone = make_optimiser(settings, learning) if learning else None
         detail = "" if len(phases) == 1 else f", phase {phase.name}"
+        detail += f", {system.few}" if system.few not in ("images", "bags") else ""
         self.name = f"{spec.tree['model']['use']} ({system.variant}{detail})"
 
     def step(self) -> None:
@@ -245,7 +253,7 @@ def _spec(system: System, catalog: Any) -> Any:
     from harness.testing.plans import default_trial
 
     study = load_study(find_study(system.study))
-    plan = make_plan(study, catalog, load_settings(), budget="standard", overrides=[FEW[system.few]])
+    plan = make_plan(study, catalog, load_settings(), budget="standard", overrides=FEW[system.few])
     return default_trial(plan, next(variant for variant in plan.variants if variant.name == system.variant))
 
 
