@@ -131,8 +131,9 @@ class BridgeScheduler(FIFOScheduler):  # type: ignore[misc]
 
 def _why(trial: Trial) -> str:
     """In one line, from where Ray writes it first: what `get_pickled_error` reads is there only once it is synced."""
-    if not trial.pickled_error_file:
-        return "Ray does not say why"
+    if not trial.pickled_error_file:  # no error of a worker's, but of Ray's own
+        said = Path(trial.error_file).read_text().strip() if trial.error_file else ""
+        return said.splitlines()[-1].strip() if said else "Ray does not say why"
     error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
     if isinstance(error, ActorUnavailableError):
         return "its worker can no longer be reached"
