@@ -148,7 +148,7 @@ class OptunaProposer:
 
     @property
     def _remedy(self) -> str:
-        ours = make_url(self._url).drivername == "postgresql"
+        ours = make_url(self._url).drivername in ("postgresql", "postgresql+psycopg")
         return "; `pip install mil-harness[postgresql]` brings it" if ours else ""
 
     def _study(self, variant_id: str) -> optuna.Study:

@@ -1,4 +1,4 @@
-"""A Ray cluster that was there before: two nodes with a process of their own each, joined by an address."""
+"""A Ray cluster that was there before, of two nodes: what a study started with its address makes of it."""
 
 from __future__ import annotations
 
