@@ -275,4 +275,8 @@ def _stamp(paths: Iterable[Path]) -> float:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text())) if path.exists() else {}
+    """What the file says; nothing where it is missing or damaged, and then everything is compared and sent again."""
+    try:
+        return dict(json.loads(path.read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return {}

@@ -192,7 +192,9 @@ class OptunaProposer:
             yield
         except (StorageInternalError, SQLAlchemyError) as error:
             reason = str(error.__cause__ or error).splitlines()[0]
-            raise MachineError(f"the Optuna database {self} cannot be used: {reason}") from error
+            damaged = any(sign in reason for sign in ("malformed", "not a database"))
+            remedy = "; move that file away: it is filled anew from the journal" if damaged else ""
+            raise MachineError(f"the Optuna database {self} cannot be used: {reason}{remedy}") from error
 
 
 def _relax(engine: Engine) -> None:

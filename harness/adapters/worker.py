@@ -40,7 +40,7 @@ def events(run: RunTrial, spec: TrialSpec, catalog: Catalog, workspace: Workspac
                 return
     except HarnessError:
         raise
-    except Exception:
+    except (Exception, SystemExit):  # a stranger's model may call sys.exit
         yield TrialResult(state="failed", reason=traceback.format_exc(limit=-8).strip())
         return
     yield TrialResult(state="failed", reason="the trial ended without a result")

@@ -93,8 +93,8 @@ def _ranks_view(ranks: Ranks) -> RenderableType:
         table.add_row(name, f"{mean:.2f}")
     joined = "; ".join(" = ".join(ranks.names[first : last + 1]) for first, last in ranks.groups)
     text = (
-        f"Friedman over {ranks.datasets} data sets: chi2 {ranks.statistic:.2f}, p {p_text(ranks.p)} (Iman-Davenport p "
-        f"{p_text(ranks.p_iman_davenport)}). Nemenyi's critical difference at {ranks.level:.0%}: {ranks.critical:.2f}. "
+        f"Friedman over {ranks.datasets} data sets: chi2 {ranks.statistic:.2f}, p {p_text(ranks.p)} by permutation. "
+        f"Nemenyi's critical difference at {ranks.level:.0%}: {ranks.critical:.2f}. "
         f"Not separated: {joined or 'no pair'}."
     )
     return Group(table, Text(text, "dim"))
@@ -105,7 +105,7 @@ def _ranks_json(ranks: Ranks) -> dict[str, Any]:
     return {
         "mean_rank": means,
         "datasets": ranks.datasets,
-        "friedman": {"statistic": ranks.statistic, "p": ranks.p, "p_iman_davenport": ranks.p_iman_davenport},
+        "friedman": {"statistic": ranks.statistic, "p": ranks.p},
         "nemenyi": {"level": ranks.level, "critical_difference": ranks.critical, "p": ranks.pairs.tolist()},
         "not_separated": [list(ranks.names[first : last + 1]) for first, last in ranks.groups],
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from harness.cli.app import App
-from harness.contract.errors import InputError
+from harness.contract.errors import InputError, MachineError
 from harness.contract.types import Plan
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ def earlier_results(app: App, plan: Plan) -> Results | None:
     folder = app.settings.results / plan.directory
     if not (folder / "journal.jsonl").exists():
         return None
-    results = replace(read_results(folder, app.catalog), plan=plan)
+    try:
+        results = replace(read_results(folder, app.catalog), plan=plan)
+    except MachineError:  # a damaged plan.json, which the run writes anew; a damaged journal stops that run
+        return None
     known = all(
         results.history.of_variant(variant.id, "search" if variant.kind == "trained" else "confirm")
         for variant in plan.variants
@@ -58,7 +61,10 @@ def what_is_there(app: App, plan: Plan, earlier: Results | None) -> Sequence[str
     others = [folder for folder in runs_of(app.settings.results, plan.study, plan.budget) if folder != mine]
     if not others:
         return []
-    before = read_plan(others[0])
+    try:
+        before = read_plan(others[0])
+    except MachineError:
+        return ["starting anew"]
     changed = differences(_identity(before), _identity(plan)) or ["the harness's own way of naming studies"]
     return [f"starting anew; since {others[0].name} has changed:", *(f"  {line}" for line in changed)]
 

@@ -40,7 +40,9 @@ class Harness(click.Group):
         except OSError as error:
             if error.errno not in FAULTS_OF_THE_MACHINE:
                 raise
-            show_error(app.err, MachineError(f"{error.filename or 'disk'}: {error.strerror}"))
+            show_error(
+                app.err, MachineError(f"{error.filename or 'disk'}: {error.strerror}; nothing that was done is lost")
+            )
             ctx.exit(MachineError.exit_code)
         except KeyboardInterrupt:
             app.err.print("interrupted")

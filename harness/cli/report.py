@@ -63,6 +63,7 @@ def _confirmed(results: Results) -> dict[str, Any]:
         "claims": results.claims,
         "runs": results.runs,
         "each": results.each,
+        "declared": results.declared,
         "classified": results.classified,
         "localised": results.localised,
         "reliability": results.pooled_reliability,

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import inspect
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any
 
 import pluggy
@@ -43,6 +46,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "source": ("a string", lambda value: isinstance(value, str)),
     "needs": ("a set of strings", _is_names),
     "provides": ("a set of strings", _is_names),
+    "refuses": ("a table of strings", _is_prose),
     "space": ("a table", _is_table),
     "tiny": ("a table", _is_table),
     "assumed": ("a table of strings", _is_prose),
@@ -103,8 +107,11 @@ class Catalog:
                 continue
             started = time.perf_counter()
             try:
-                plugin = entry.load()
-            except _ANY as error:
+                with redirect_stdout(sys.stderr):  # what a plugin prints must not stand in front of our JSON
+                    plugin = entry.load()
+            except BaseException as error:  # an import may raise what is no Exception; Ctrl-C is the user's own
+                if isinstance(error, KeyboardInterrupt):
+                    raise
                 catalog.broken.append(Broken(provider, _line(error), traceback.format_exc()))
             else:
                 catalog.register(plugin, provider)
@@ -335,4 +342,5 @@ def _read_use(table: Any) -> tuple[str | None, Mapping[str, Any]]:
 
 
 def _line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    """In one line: what pluggy says of a wrong argument stands in its second."""
+    return shorten(f"{type(error).__name__}: {error}", 400, placeholder=" …")

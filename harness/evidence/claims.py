@@ -27,6 +27,8 @@ NOTE = (
     'over patients and seeds together it is of "these models": trained again, they may say otherwise.'
 )
 AGREES, DISAGREES, OPEN, MISSING = "agrees", "disagrees", "not separated", "not measured"
+UNTESTED = "cannot be tested"
+"""A difference without an interval: too few patients, or the same in every resample."""
 THESE = ", these models"
 """Behind a verdict that does not allow for training again; see `harness.evidence.retraining`."""
 UNEQUAL = "n differs"
@@ -63,13 +65,14 @@ def claims_table(
 
     Returns:
         `says`, `metric`, `class`, `better`, `than`, `within`, `not_below` as stated; `value` and `other`, the metric
-        of the two, means over runs; `difference` over the runs both have, `_low` and `_high`, 95 % of the bootstrap
-        over patients with the models as they are; `retrained_low` and `_high`, 95 % over patients and seeds, NaN of
-        one seed or where nothing was trained; `verdict`: "agrees", "disagrees", "not separated" (see `verdict`), with
-        ", these models" where the wider bounds do not bear it out,
-        "not measured" (one of the two was not confirmed, has no such figure, or there is no such class), "n differs"
-        (attention gaps over different numbers of patches) or "images differ" (maps of different images); `n`, the
-        patches under attention where the metric is a gap. Not adjusted for the number of claims.
+        of the two, means over the runs that both have, and their `difference`; its `_low` and `_high`, 95 % of the
+        bootstrap over patients with the models as they are; `retrained_low` and `_high`, 95 % over patients and seeds,
+        NaN of one seed or where nothing was trained; `verdict`: "agrees", "disagrees", "not separated" (see
+        `verdict`), with ", these models" where the wider bounds do not bear it out, "cannot be tested" (no interval:
+        `statistics.LEAST_PATIENTS`, or every resample the same), "not measured" (one of the two was not confirmed,
+        has no such figure, or there is no such class), "n differs" (attention gaps over different numbers of patches)
+        or "images differ" (maps of different images); `n`, the patches under attention where the metric is a gap.
+        Not adjusted for the number of claims.
     """
     import pandas as pd
 
@@ -99,8 +102,10 @@ def verdict(claim: Claim, low: float, high: float) -> str:
 
     An order: agrees above 0, disagrees below. `within` a margin: agrees where all of the interval lies between minus
     and plus the margin (equivalence), disagrees where all of it lies outside. `not_below` a margin: agrees above minus
-    the margin, disagrees below it. Else not separated.
+    the margin, disagrees below it. Else not separated; without an interval it cannot be tested.
     """
+    if math.isnan(low) or math.isnan(high):
+        return UNTESTED
     if claim.within is not None:
         inside = -claim.within <= low and high <= claim.within
         return AGREES if inside else DISAGREES if low > claim.within or high < -claim.within else OPEN
@@ -125,7 +130,7 @@ def _row(
     own, other = (figures.get(_model(name)) for name in (claim.better, claim.than))
     if own is None or other is None or (claim.label and claim.label not in classes):
         return row
-    row |= {"value": float(own.over_runs(claim.label)[0]), "other": float(other.over_runs(claim.label)[0])}
+    row |= dict(zip(("value", "other"), own.paired(other, claim.label), strict=True))
     counts = {patches.get(_model(name)[0], math.nan) for name in (claim.better, claim.than)} if patches else {math.nan}
     if len(counts) > 1:
         return row | {"verdict": UNEQUAL}
@@ -139,7 +144,7 @@ def _row(
     if math.isnan(gap.value):
         return row
     found = verdict(claim, gap.low, gap.high)
-    lasting = found == OPEN or not trainings or verdict(claim, *again) == found
+    lasting = found in {OPEN, UNTESTED} or not trainings or verdict(claim, *again) == found
     return row | {"verdict": found if lasting else found + THESE}
 
 

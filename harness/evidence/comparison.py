@@ -13,7 +13,7 @@ from harness.contract.tables import OWN_HEAD, OWN_MAP
 from harness.contract.types import SEEDED
 from harness.evidence import functional
 from harness.evidence.scores import Array
-from harness.evidence.statistics import Resamples, Statistic, auc, average, mean
+from harness.evidence.statistics import Resamples, Statistic, auc, average, if_enough, mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,12 +64,25 @@ class Figures:
         pairs = run_pairs(self.runs, other.runs)
         return average([self.runs[own][key] - other.runs[base][key] for own, base in pairs])
 
+    def paired(self, other: Figures, key: str = "") -> tuple[float, float]:
+        """The two figures whose difference `minus` is: means over the runs that are compared, as the data are."""
+        values = [(self.runs[own][key][0], other.runs[base][key][0]) for own, base in run_pairs(self.runs, other.runs)]
+        known = [pair for pair in values if not math.isnan(sum(pair))]
+        first, second = np.mean(known, axis=0) if known else (math.nan, math.nan)
+        return float(first), float(second)
+
     def by_training(self, other: Figures, key: str = "") -> list[float]:
-        """The difference of each pair of trained models; empty where one of the two is no training of a seed."""
+        """The difference at each seed, over its folds; empty where one of the two is no training of a seed.
+
+        Folds are other patients, whose share of the spread the resamples hold already: only seeds are trainings anew.
+        """
         pairs = run_pairs(self.runs, other.runs)
         if any(_axis(run) != "seed" for pair in pairs for run in pair):
             return []
-        return [float(self.runs[own][key][0] - other.runs[base][key][0]) for own, base in pairs]
+        by_seed: dict[Any, list[float]] = {}
+        for own, base in pairs:
+            by_seed.setdefault(own[0], []).append(float(self.runs[own][key][0] - other.runs[base][key][0]))
+        return [float(np.mean(values)) for values in by_seed.values()]
 
     def same_images(self, other: Figures) -> bool:
         """Whether all runs that are compared stand on the same images."""
@@ -138,22 +151,29 @@ def _figures(
     statistic: Callable[[pd.DataFrame], Statistic],
 ) -> dict[tuple[str, str], Figures]:
     """The figure of every (variant, head)."""
+    patients = rows.groupby(["variant", "head", "class"])["group"].nunique().to_dict()
     runs: dict[tuple[str, str], dict[tuple[Any, ...], Resampled]] = {}
     images: dict[tuple[str, str], dict[tuple[Any, ...], frozenset[tuple[str, str]]]] = {}
     for (variant, head, *run), own in by_model(rows):
         functional.check_once(own)
-        runs.setdefault((variant, head), {})[tuple(run)] = _per_class(own, drawn, classes, statistic)
+        found = _per_class(own, drawn, statistic, {name: patients.get((variant, head, name), 0) for name in classes})
+        runs.setdefault((variant, head), {})[tuple(run)] = found
         images.setdefault((variant, head), {})[tuple(run)] = frozenset(zip(own["id"], own["class"], strict=True))
     return {key: Figures(runs[key], images[key]) for key in runs}
 
 
 def _per_class(
-    rows: pd.DataFrame, drawn: Resamples, classes: Sequence[str], statistic: Callable[[pd.DataFrame], Statistic]
+    rows: pd.DataFrame,
+    drawn: Resamples,
+    statistic: Callable[[pd.DataFrame], Statistic],
+    patients: Mapping[str, int],
 ) -> Resampled:
+    """Of one run; `patients` are those of each class in all runs, of which a fold has some."""
     values = {}
-    for name in classes:
+    for name, count in patients.items():
         own = rows[rows["class"] == name]
-        values[name] = drawn.apply(own["group"].tolist(), statistic(own))
+        found = drawn.apply(own["group"].tolist(), statistic(own))
+        values[name] = if_enough(found, count)
     return {"": average(list(values.values())), **values}
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from harness.contract.tables import OWN_HEAD
 from harness.evidence.comparison import Figures, aucs, by_model, dices, run_pairs
 from harness.evidence.delong import Aucs, Contrast, delong, lacking
-from harness.evidence.multiplicity import bootstrap_p, holm
+from harness.evidence.multiplicity import against_best, bootstrap_p, holm
 from harness.evidence.scores import Array
 from harness.evidence.statistics import Resamples, interval
 
@@ -64,7 +64,7 @@ def comparison_table(
         interval of the paired bootstrap over patients, `auroc_p_bootstrap`; `auroc_error`, the standard error of
         the difference by clustered DeLong, `auroc_p` its p-value and `auroc_p_holm` that p adjusted over the
         variants. Then `dice`, `dice_difference`, `_low`, `_high`, `dice_p` (paired bootstrap), `dice_p_holm`.
-        `tied`: not separated from the variant of the highest AUC (clustered DeLong, Holm over the variants), the
+        `tied`: not separated from the variant of the highest AUC (clustered DeLong, `against_best`), the
         best included, NA where that cannot be tested; `dice_tied` likewise by the bootstrap. `tied_untested` and
         `auroc_untested` tell why there is no test against the best and against the baseline, "" where there is;
         `note`, of which classes no test can be made. NaN: no such figure.
@@ -168,13 +168,12 @@ class Areas:
 def tied_with_best(figures: Sequence[float], p_against: Callable[[int, int], float]) -> list[bool | None]:
     """Which of several figures are not separated from the highest; None where that cannot be tested.
 
-    The best is chosen by the same data, so that a variant just separated from it is less surely so than its
-    p-value says.
+    The best is chosen by the same data, and p-values are adjusted for that (`against_best`).
 
     Args:
         figures: NaN where there is none, which cannot be tested.
-        p_against: p-value of the difference of two, by index; NaN says neither that they are tied nor that they
-            are separated.
+        p_against: p-value of the difference of one to the best, by index; NaN says neither that they are tied nor
+            that they are separated.
     """
     known = [index for index, value in enumerate(figures) if not math.isnan(value)]
     if not known:
@@ -184,7 +183,7 @@ def tied_with_best(figures: Sequence[float], p_against: Callable[[int, int], flo
     for index in known:
         if index != best:
             p_values[index] = p_against(index, best)
-    adjusted = holm(p_values)
+    adjusted = against_best(p_values, len(known))
     found: list[bool | None] = [None if math.isnan(p) else bool(p >= LEVEL) for p in adjusted]
     found[best] = True
     return found
@@ -230,7 +229,8 @@ def _auc_columns(
 
     def p_against(first: int, second: int) -> float:
         figures[names[first]].minus(figures[names[second]])  # sees that both had the same images
-        return areas.difference(names[first], names[second], classes).p
+        found = areas.difference(names[first], names[second], classes)
+        return _below(found.value, found.p)
 
     tied = tied_with_best(values, p_against)
     best = names[int(np.nanargmax(values))] if any(own is not None for own in tied) else ""
@@ -250,10 +250,16 @@ def _dice_columns(names: Sequence[str], figures: Mapping[str, Figures], baseline
     adjusted = holm(np.array([row["dice_p"] for row in rows]))
 
     def p_against(first: int, second: int) -> float:
-        return bootstrap_p(figures[names[first]].minus(figures[names[second]]))
+        gap = figures[names[first]].minus(figures[names[second]])
+        return _below(float(gap[0]), bootstrap_p(gap))
 
     tied = tied_with_best(values, p_against)
     return [row | {"dice_p_holm": float(p), "dice_tied": own} for row, p, own in zip(rows, adjusted, tied, strict=True)]
+
+
+def _below(difference: float, p: float) -> float:
+    """A p-value against the best; 1 where the runs that both have do not show it below, as when a seed was lost."""
+    return p if math.isnan(p) or difference < 0 else 1.0
 
 
 def _bootstrapped(metric: str, suffix: str, gap: Array | None, p_name: str) -> dict[str, float]:

@@ -18,7 +18,7 @@ from harness.contract.tables import SHIFTED
 from harness.evidence.comparison import RUN
 from harness.evidence.localisation import localisable
 from harness.evidence.scores import Array
-from harness.evidence.statistics import Resamples, average, interval, mean
+from harness.evidence.statistics import Resamples, average, if_enough, interval, mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,11 +123,11 @@ def faithfulness_table(
     drawn = Resamples.draw(rows["group"].unique(), resamples, seed)
     found = []
     for keys, own in rows.groupby(["variant", "map", "method", "level"], dropna=False, sort=False):
-        counts = own.groupby(RUN, dropna=False)["id"].nunique()
+        counts, patients = own.groupby(RUN, dropna=False)["id"].nunique(), own["group"].nunique()
         row = dict(zip(("variant", "map", "method", "level"), keys, strict=True))
         row |= {"runs": len(counts), "n": int(counts.min())}
         for name, of in FIGURES.items():
-            row |= _bounded(name, _over_runs(own, drawn, of))
+            row |= _bounded(name, if_enough(_over_runs(own, drawn, of), patients))
         found.append(row)
     names = list(dict.fromkeys([*order, *rows["variant"]]))
     table = pd.DataFrame(found)
@@ -200,7 +200,9 @@ def decision_chart(
 
 
 def _reliable(row: Mapping[Any, Any]) -> bool | None:
-    """None where it cannot be told: the gain was not measured, or of too few patients."""
+    """None where it cannot be told: the gain was not measured, of too few patients, or the same in every resample."""
+    if row["margin"] <= 0 or row["margin_gain"] <= 0:
+        return False
     lows = [float(row["margin_low"]), float(row["margin_gain_low"])]
     return None if any(math.isnan(low) for low in lows) else all(low > 0 for low in lows)
 

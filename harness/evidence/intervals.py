@@ -25,6 +25,7 @@ from harness.evidence.statistics import (
     average,
     average_precision,
     decisions,
+    if_enough,
     interval,
     means,
 )
@@ -89,6 +90,8 @@ def localisation_intervals(
     tested = rows[rows["split"] == "test"]
     tuned = dict(models_of(rows[rows["split"] == "tune_loc"])) if of_regions else {}
     drawn = Resamples.draw(tested["group"], resamples, seed)
+    counted = localisable(tested) if of_regions else tested[tested["label"] == 1]
+    patients = counted.groupby(["variant", "map", "class"])["group"].nunique().to_dict()
     runs: dict[tuple[str, str], list[_Found]] = {}
     for key, own in models_of(tested):
         found: _Found = {}
@@ -96,7 +99,8 @@ def localisation_intervals(
             shown = own[own["class"] == name]
             tune = tuned.get(key, shown[:0])
             table = _regions(tune[tune["class"] == name], shown, mask_kind) if of_regions else _layers(shown)
-            found |= _columns(name, *table, drawn)
+            known = patients.get((key[0], key[1], name), 0)
+            found |= {place: if_enough(values, known) for place, values in _columns(name, *table, drawn).items()}
         runs.setdefault((key[0], key[1]), []).append(_with_mean(found, classes))
     return _bounds(runs, ("variant", "map"))
 

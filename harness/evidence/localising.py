@@ -136,8 +136,9 @@ def fitted_box_accuracy(tune: pd.DataFrame, test: pd.DataFrame, iou: float) -> t
     fitted, asked = (_box_ious(rows) for rows in (tune, test))
     if not len(fitted) or np.isnan(fitted).all():
         return np.full(len(test), math.nan), math.nan
-    place = _middle_best((fitted >= iou).mean(0))
-    hit = np.where(np.isnan(asked[:, place]), math.nan, asked[:, place] >= iou)
+    least = iou - 1e-6  # tables hold float32, in which 70 / 100 is just below .7
+    place = _middle_best((fitted >= least).mean(0))
+    hit = np.where(np.isnan(asked[:, place]), math.nan, asked[:, place] >= least)
     return hit, place / STEPS
 
 

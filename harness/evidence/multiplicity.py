@@ -1,6 +1,8 @@
-"""Several comparisons at once: p-values adjusted by Holm's method, and who is not separated from the best."""
+"""Several comparisons at once: p-values adjusted by Holm's method, and those against the best of several."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -30,13 +32,36 @@ def holm(p_values: Array) -> Array:
     return adjusted
 
 
+def against_best(p_values: Array, systems: int) -> Array:
+    """p-values of differences to the best of several systems, adjusted for its having been chosen by the same data.
+
+    The largest difference among k equal systems has the law of the studentised range, whichever of them came out best:
+    Tukey's adjustment for all pairs, conservative where systems are not alike in variance and correlation. Holm's over
+    the k - 1 comparisons would separate some of 20 equal systems in 16 % of studies instead of 5.
+
+    Args:
+        p_values: "n" in [0, 1], two-sided; NaN stays NaN.
+        systems: k, the best included.
+
+    Source: Tukey 1953; Hayter 1984, Annals of Statistics 12, 61-75.
+    """
+    from scipy.stats import norm, studentized_range
+
+    p_values = np.asarray(p_values, dtype=np.float64)
+    if systems < 2:
+        return p_values
+    adjusted: Array = studentized_range.sf(math.sqrt(2) * norm.isf(p_values / 2), systems, np.inf)
+    return adjusted
+
+
 def bootstrap_p(values: Array) -> float:
     """Two-sided p-value of a difference from its resampled values "r", whose first is the difference itself.
 
     Twice the smaller of the shares of resamples at or below 0 and at or above 0, one added to count and
     number so that it is never 0, at most 1: (up to this one) the smallest level at which the percentile
-    interval leaves out 0. NaN resamples do not count; NaN where fewer than two are left, or where so many are
-    NaN that there is no interval either (`statistics.MOST_UNDEFINED`).
+    interval leaves out 0. NaN resamples do not count; NaN where fewer than two are left, where so many are
+    NaN that there is no interval either (`statistics.MOST_UNDEFINED`), or where every resample gives the same
+    difference, and that is not 0.
 
     Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 15.4; the added one after
     Davison and Hinkley 1997, Bootstrap Methods and their Application, section 4.2.
@@ -44,6 +69,8 @@ def bootstrap_p(values: Array) -> float:
     values = np.asarray(values, dtype=np.float64)
     rest = values[1:][~np.isnan(values[1:])]
     if np.isnan(values[0]) or rest.size < 2 or undefined_share(values) > MOST_UNDEFINED:
+        return float("nan")
+    if values[0] != 0 and rest.min() == rest.max():
         return float("nan")
     fewer = min(int((rest <= 0).sum()), int((rest >= 0).sum()))
     return min(1.0, 2 * (fewer + 1) / (rest.size + 1))

@@ -28,6 +28,12 @@ MOST_UNDEFINED = 0.1
 With two patients of a class, 13 % of the resamples hold neither (e^-2), with three 5 % (e^-3): three are needed. The
 bounds of the other resamples would tell of the patients only that they are there.
 """
+LEAST_PATIENTS = 8
+"""Patients that a mean over images must stand on, in all runs together, to have an interval or a p-value.
+
+Few patients agree by chance: of equal methods 3 patients with a lesion gave p < .05 in 25 % of simulated studies, 5 in
+15 %, 8 in 6 %.
+"""
 _CELLS = 200_000
 """Weights held at a time: 1.6 MB, which a cache holds; with 8 MB it takes three times as long."""
 
@@ -38,8 +44,8 @@ class Interval:
 
     Args:
         value: the figure itself.
-        low: lower bound; NaN, as `high`, where there are too few patients to tell, or `undefined` is above
-            MOST_UNDEFINED.
+        low: lower bound; NaN, as `high`, where there are too few patients to tell, `undefined` is above
+            MOST_UNDEFINED, or all resamples agree: a share of 1 is not thereby certain.
         undefined: share of resamples in which the figure does not exist, as without a positive
             patient; they are left out of the bounds.
     """
@@ -93,8 +99,15 @@ def interval(values: Array, level: float = 0.95) -> Interval:
     known, undefined = rest[~np.isnan(rest)], undefined_share(values)
     if math.isnan(value) or known.size < 2 or undefined > MOST_UNDEFINED:
         return Interval(value, math.nan, math.nan, undefined)
+    if known.min() == known.max():
+        return Interval(value, math.nan, math.nan, undefined)
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return Interval(value, float(low), float(high), undefined)
+
+
+def if_enough(values: Array, patients: int) -> Array:
+    """The resampled values "r"; all but the first NaN, so that nothing is concluded, of fewer than LEAST_PATIENTS."""
+    return values if patients >= LEAST_PATIENTS else np.where(np.arange(len(values)) == 0, values, math.nan)
 
 
 def undefined_share(values: Array) -> float:
@@ -108,8 +121,13 @@ def auc(labels: Array, scores: Array) -> Statistic:
     Args:
         labels: "n" of 1, 0 and NaN; unknown ones do not count.
         scores: "n".
+
+    Raises:
+        ValueError: the score of a known label is NaN.
     """
     labels, scores = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    if np.isnan(scores[~np.isnan(labels)]).any():
+        raise ValueError("a score is NaN; every known label needs a score.")
     positive, negative = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
     negative = negative[np.argsort(scores[negative], kind="stable")]
     below = np.searchsorted(scores[negative], scores[positive], side="left")

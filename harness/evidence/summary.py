@@ -134,12 +134,13 @@ def over_runs(figures: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         The columns that are no run's and no value, then `value` (mean over runs that have it), `std` (NaN of one
-        run), `runs`.
+        run), `runs`; and `n` behind it, where the figures tell it, mean over runs.
     """
     import pandas as pd
 
     keys = [name for name in ("variant", "head", "map", "class", "metric", "stratum") if name in figures]
+    wanted = {"value": ("value", "mean"), "std": ("value", "std"), "runs": ("value", "count")}
+    wanted |= {"n": ("n", "mean")} if "n" in figures else {}
     if figures.empty:
-        return pd.DataFrame(columns=[*keys, "value", "std", "runs"])
-    grouped = figures.groupby(keys, sort=False)["value"]
-    return grouped.agg(value="mean", std="std", runs="count").reset_index()
+        return pd.DataFrame(columns=[*keys, *wanted])
+    return figures.groupby(keys, sort=False).agg(**wanted).reset_index()

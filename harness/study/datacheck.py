@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from harness.contract.digests import file_name
 from harness.study.writing import write_file
 from harness.trial.verdicts import NOT_CHECKED, DataCheck
 
@@ -13,7 +14,7 @@ FOLDER = "data_checks"
 
 def check_path(results: Path, digest: str) -> Path:
     """The file that holds the check of the data set with this digest."""
-    return results / FOLDER / f"{digest[:16]}.json"
+    return results / FOLDER / f"{file_name(digest)}.json"
 
 
 def read_check(results: Path, digest: str) -> DataCheck | None:

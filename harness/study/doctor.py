@@ -76,7 +76,7 @@ def check_study(folder: Path, optuna: ReadStates, mlflow: ReadStates, unsent: Ca
     journal = {trial: record.state for trial, record in history.trials.items()}
     searched = {trial: state for trial, state in journal.items() if history.trials[trial].spec.stage == "search"}
     running = is_running(folder)
-    findings = [Finding("ok", name, _counts(journal, running))]
+    findings = [Finding("ok", name, _counts(journal, running, _left_out(folder, history)))]
     for store, read, expected in (("Optuna", optuna, searched), ("MLflow", mlflow, journal)):
         try:
             differences = compare(expected, read(folder), store)
@@ -132,12 +132,23 @@ def in_brief(error: BaseException) -> str:
     return line if len(line) <= LONGEST or isinstance(error, HarnessError) else line[: LONGEST - 1] + "…"
 
 
-def _counts(journal: States, running: bool) -> str:
+def _left_out(folder: Path, history: History) -> int:
+    """Unfinished trials of variants that the study's file has changed or left out since."""
+    try:
+        planned = {variant.id for variant in read_plan(folder).variants}
+    except (HarnessError, OSError):
+        return 0
+    return sum(record.result is None and record.spec.variant_id not in planned for record in history.trials.values())
+
+
+def _counts(journal: States, running: bool, left_out: int) -> str:
     if not journal:
         return "no trial yet"
     states = list(journal.values())
     parts = [f"{states.count(state)} {state}" for state in ("complete", "pruned", "failed") if state in states]
-    if unfinished := states.count("running"):
+    if left_out:
+        parts.append(f"{left_out} unfinished, of variants that the study has no more: they stay so until it has")
+    if unfinished := states.count("running") - left_out:
         parts.append(f"{unfinished} {'running' if running else 'unfinished; the next run goes on with them'}")
     return ", ".join(parts)
 

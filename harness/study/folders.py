@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.contract.errors import InputError
+from harness.contract.errors import InputError, MachineError
 from harness.contract.types import Plan
 from harness.study.journal import History, Journal
 from harness.study.plan_io import plan_from_json
@@ -46,8 +46,16 @@ def searches_of(folder: Path) -> set[str]:
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan of the latest run in a folder."""
-    return plan_from_json((folder / "plan.json").read_text())
+    """The plan of the latest run in a folder.
+
+    Raises:
+        MachineError: the file is damaged.
+    """
+    path = folder / "plan.json"
+    try:
+        return plan_from_json(path.read_text())
+    except (ValueError, KeyError, TypeError) as error:
+        raise MachineError(f"{path}: is damaged; `harness study run` of the study writes it anew") from error
 
 
 def _last_used(folder: Path) -> float:

@@ -61,10 +61,10 @@ class Holder:
         """What the file says, or None where there is none that can be read."""
         try:
             data = json.loads(path.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+            children = [Process(**child) for child in data["children"]]
+            return cls(data["host"], Process(**data["process"]), children, data["temporary"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
-        children = [Process(**child) for child in data["children"]]
-        return cls(data["host"], Process(**data["process"]), children, data["temporary"])
 
 
 class StudyLock:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any, Literal
 
 from harness.contract.catalog import Catalog
-from harness.contract.components import Factory
+from harness.contract.components import Factory, parameters
 from harness.contract.errors import Problems, nearest
 from harness.contract.keys import metric_of
 from harness.contract.masks import REGIONS
@@ -71,7 +71,12 @@ def check_metrics(
             hint = nearest(name, catalog.names("metric"))
             problems.add(f"study.metrics.{index}", f"no metric named {name!r}{hint}")
             continue
-        needs = catalog.get("metric", name).needs
+        component = catalog.get("metric", name)
+        if owed := [key for key, parameter in parameters(component.build).items() if parameter.required]:
+            problems.add(
+                f"study.metrics.{index}", f"the metric {name!r} needs {', '.join(owed)}: a study sets none of it"
+            )
+        needs = component.needs
         lacking = [sorted(needs - item.provides) for item in checked]
         if lacking and all(lacking):
             dropped.append(f"the metric {name!r} is left out: it needs {', '.join(lacking[0])}")

@@ -93,6 +93,18 @@ class Results:
         )
 
     @cached_property
+    def declared(self) -> pd.DataFrame:
+        """The test figures of the study's `metrics`, a plugin's too; see `harness.evidence.declared`."""
+        from harness.evidence.declared import declared_table
+
+        reported = [
+            (record.spec.variant, record.result.metrics)
+            for record in self.records()
+            if record.spec.stage == "confirm" and record.result is not None and record.state == "complete"
+        ]
+        return declared_table(reported, self.plan.metrics)
+
+    @cached_property
     def units(self) -> pd.DataFrame:
         """As `variants`, of what is diagnosed: a breast's score is the mean of its views."""
         return self.table(unit=True)

@@ -167,7 +167,7 @@ def _again(code: int) -> str:
 
 @contextmanager
 def _stopped_by_signals(conductor: Conductor) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run in good order; a second Ctrl-C ends it at once."""
+    """Ctrl-C, SIGTERM and a terminal that closes end the run in good order; a second Ctrl-C ends it at once."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -178,7 +178,10 @@ def _stopped_by_signals(conductor: Conductor) -> Iterator[None]:
         conductor.stop(CTRL_C if number == signal.SIGINT else f"ended by signal {number}")
         conductor.break_off()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    ending = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup: the terminal may go
+        ending.append(signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in ending}
     try:
         yield
     finally:

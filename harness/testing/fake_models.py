@@ -17,7 +17,7 @@ class TinyCnn(Model):
     Args:
         width: features of the hidden layer.
         dropout: share of them left out in training.
-        fault: what goes wrong: "nan" and "raise" from the `from_step`-th training step on, "build" at once.
+        fault: what goes wrong: "nan", "raise" and "exit" from the `from_step`-th training step on, "build" at once.
     """
 
     def __init__(self, task: Task, width: int, dropout: float, fault: str, from_step: int) -> None:
@@ -51,6 +51,8 @@ class TinyCnn(Model):
         if self._fault != "none" and int(self.steps) >= self._from_step:
             if self._fault == "raise":
                 raise RuntimeError("this model was asked to fail")
+            if self._fault == "exit":
+                raise SystemExit(0)
             loss = loss * math.nan
         return {"bce": loss}
 

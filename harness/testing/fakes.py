@@ -161,7 +161,7 @@ def build_tiny_cnn(
     *,
     width: int = 8,
     dropout: float = 0.0,
-    fault: Literal["none", "nan", "raise", "build"] = "none",
+    fault: Literal["none", "nan", "raise", "exit", "build"] = "none",
     from_step: int = 1,
 ) -> Model:
     """See `fake_models.TinyCnn`."""

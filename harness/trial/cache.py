@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.contract.dataset import Dataset
+from harness.contract.digests import file_name
 from harness.contract.errors import MachineError
 from harness.contract.types import Sample, Split
 from harness.trial.bags import Bags, names, values_file, write_bags
@@ -71,7 +72,7 @@ class Cache:
     """The decoded splits of one data set. Get one from `Cache.ensure`.
 
     Args:
-        folder: `<cache root>/<first 16 digits of the digest>`.
+        folder: `<cache root>/<name of the digest>`, see `harness.contract.digests.file_name`.
         dataset: used again only where something in the folder turns out to be damaged.
     """
 
@@ -94,7 +95,7 @@ class Cache:
             InputError: an image or mask cannot be read, or has the wrong size.
             MachineError: the disk is full or cannot be written.
         """
-        cache = cls(root / dataset.digest[:16], dataset)
+        cache = cls(root / file_name(dataset.digest), dataset)
         missing = [name for name in SPLITS if not cache._intact(name)]
         if missing:
             cache._build(missing, progress)

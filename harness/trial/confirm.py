@@ -74,7 +74,15 @@ def confirm(
             for images in (data.test, data.tune_loc):
                 examined.explain_some(images, examined.explained)
         tried = faithfulness_files(spec, data.test, data.task, model, settings, device, examined.explaining)
-    return Tested(metrics, {**examined.files(tried), **weights_file(model, spec)})
+    return Tested(metrics, {**examined.files(tried), **weights_file(model, spec, _bits(data.test))})
+
+
+def _bits(images: Images) -> int:
+    """Depth of the pixels of single images; 0 of bags, exams and features, which no new image can be brought to."""
+    if images.split.bags is not None or not len(images):
+        return 0
+    dtype = images.split.images[[0]].dtype
+    return 8 * dtype.itemsize if dtype.kind == "u" else 0
 
 
 @dataclass(frozen=True)

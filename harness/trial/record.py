@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -123,10 +124,11 @@ class Record:
         return [{**keys, "class": name, "label": labels[k]} for k, name in enumerate(self._task.classes)]
 
 
-def weights_file(model: Model, spec: TrialSpec) -> dict[str, bytes]:
-    """`weights.safetensors`, with the trial's spec in its metadata."""
+def weights_file(model: Model, spec: TrialSpec, bits: int = 0) -> dict[str, bytes]:
+    """`weights.safetensors`, with the trial's spec in its metadata, and the depth of the pixels it learnt from."""
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
-    return {WEIGHTS: safetensors.torch.save(weights, {"spec": spec.to_json()})}
+    told = json.dumps({**json.loads(spec.to_json()), "bits": bits})  # one key: several come out in any order
+    return {WEIGHTS: safetensors.torch.save(weights, {"spec": told})}
 
 
 _TABLES = {

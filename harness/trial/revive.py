@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ class Confirmed:
         model: in eval mode, on `device`.
         settings: batch size, normalisation and precision are used again.
         unlike: distributions that have another version now than when it was trained.
+        bits: depth of the pixels it was trained on, 8 or 16; 0 where its file does not say.
     """
 
     spec: TrialSpec
@@ -41,6 +43,7 @@ class Confirmed:
     settings: TrainSettings
     device: torch.device
     unlike: tuple[str, ...] = ()
+    bits: int = 0
 
     @contextmanager
     def chance(self, what: str) -> Iterator[None]:
@@ -68,7 +71,7 @@ def revive(path: Path, catalog: Catalog, root: Path, device: str = "auto") -> Co
         InputError: the file is none of ours or damaged, a component is not installed or takes other
             parameters now, or the weights do not fit the model that is built today.
     """
-    spec, weights = _read(path)
+    spec, weights, bits = _read(path)
     settings, target = TrainSettings.of(spec.tree["train"]), device_of(device)
     task = _task(spec, catalog, root, path)
     try:
@@ -76,7 +79,7 @@ def revive(path: Path, catalog: Catalog, root: Path, device: str = "auto") -> Co
         model.load_state_dict(weights)
     except (Unfit, RuntimeError) as error:
         raise InputError(f"{path}: its model cannot be built here: {error}") from error
-    return Confirmed(spec, task, model.eval(), settings, target, tuple(catalog.unlike(spec.plugins)))
+    return Confirmed(spec, task, model.eval(), settings, target, tuple(catalog.unlike(spec.plugins)), bits)
 
 
 def mean_output(outputs: Sequence[Output]) -> Output:
@@ -95,13 +98,16 @@ def mean_output(outputs: Sequence[Output]) -> Output:
     )
 
 
-def _read(path: Path) -> tuple[TrialSpec, Mapping[str, Tensor]]:
+def _read(path: Path) -> tuple[TrialSpec, Mapping[str, Tensor], int]:
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get("spec")
             if text is None:
                 raise InputError(f"{path}: says nothing of the trial that it is from")
-            return TrialSpec.from_json(text), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            told = json.loads(text)
+            bits = int(told.pop("bits", 0))
+            return TrialSpec.from_json(json.dumps(told)), weights, bits
     except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: cannot be read as the weights of a confirmed model: {error}") from error
 

@@ -59,7 +59,7 @@ def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterat
         yield from _run(spec, catalog, workspace, ledger, checkpoint)
     except (InputError, MachineError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a stranger's model may call sys.exit
         if isinstance(error, OSError) and error.errno in _MACHINE:
             raise MachineError(f"{error.filename or 'disk'}: {error.strerror}") from error
         _log.debug("trial %s failed", spec.id, exc_info=True)
@@ -201,7 +201,7 @@ def _use(table: Any) -> str:
     return str(table["use"] if isinstance(table, Mapping) else table)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: Exception | SystemExit) -> str:
     if isinstance(error, Unfit | Diverged):
         return str(error)
     return f"{type(error).__name__}: {error}"

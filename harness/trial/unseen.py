@@ -134,6 +134,7 @@ def open_unseen(manifest: Path, model: Confirmed, catalog: Catalog, data: Path, 
         # A study on a manifest said itself how colour becomes grey; of other data sets nobody knows.
         "colour": "convert" if trained_on_one else "refuse",
         "unseen": True,
+        "bits": model.bits or 16,  # of this table's deepest image, a score would hang on what else is in the table
         **({key: own[key] for key in _COLUMNS if key in own} if trained_on_one else {}),
     }
     dataset: Dataset = catalog.build("dataset", table, root)

@@ -76,8 +76,7 @@ def bring_to(image: np.ndarray, image_size: tuple[int, int], channels: int, fit:
         fit: stretch to the size, or keep the aspect and pad right and below with 0.
     """
     if image.ndim == 3 and channels == 1:
-        image = image @ np.array([0.299, 0.587, 0.114], np.float32)
-        image = np.round(image).astype(np.uint16 if image.max(initial=0) > 255 else np.uint8)
+        image = np.round(image @ np.array([0.299, 0.587, 0.114], np.float32)).astype(image.dtype)
     layers = image[:, :, None] if image.ndim == 2 else image
     drawn = [_resized(layers[:, :, number].astype(np.float32), image_size, fit) for number in range(layers.shape[2])]
     found = np.clip(np.round(np.stack(drawn, 2)), 0, np.iinfo(image.dtype).max).astype(image.dtype)

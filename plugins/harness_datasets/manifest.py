@@ -44,10 +44,12 @@ class Manifest(Dataset):
         fit: Fit,
         refuse_colour: bool = False,
         unseen: bool = False,
+        bits: int = 0,
         mammogram: Mammogram | None = None,
     ) -> None:
         self._mammogram, self._windows = mammogram, dict[str, Window]()
         self.task, self._root, self._fit, self._refuse_colour = task, root, fit, refuse_colour
+        self._asked_bits = bits
         found = inside(root, root, path)
         if found is None:
             raise InputError(f"dataset manifest: path: {path!r} climbs out of the data root {root}")
@@ -79,6 +81,7 @@ class Manifest(Dataset):
         ]
         head = [VERSION, self.task.kind, self.task.classes, self.task.channels, self.task.image_size]
         head += [] if self.task.sample == "image" else [self.task.sample]
+        head += [f"{self._asked_bits} bits"] if self._asked_bits else []
         prepared = [[PREPARATION, self._mammogram.window_px]] if self._mammogram else []
         if self._mammogram:  # an unflipped image says nothing more than before there was such a column
             shown = [image for whole in self._wholes for image in whole.images if image is not None]
@@ -96,7 +99,7 @@ class Manifest(Dataset):
         )
 
     def read(self, sample: Sample) -> np.ndarray | list[np.ndarray | None]:
-        """What the task says, each image at the task's size; 16 bits where any image of the set has them."""
+        """What the task says, each image at the task's size; 16 bits where asked, or any image has them."""
         images = self._by_id[sample.id].images
         if self.task.sample == "views":
             return [self._read(image) if image else None for image in images]
@@ -172,7 +175,7 @@ class Manifest(Dataset):
 
     @cached_property
     def _bits(self) -> int:
-        return max(self._facts[entry.image].bits for entry in self._entries)
+        return self._asked_bits or max(self._facts[entry.image].bits for entry in self._entries)
 
     def _source(self, whole: Whole) -> Mapping[str, object]:
         if self.task.sample != "image":
@@ -187,6 +190,8 @@ class Manifest(Dataset):
             raise InputError(f"{self.path}: row {entry.row}: {told}")
         if self._bits == 16 and image.dtype == np.uint8:
             image = image.astype(np.uint16) * np.uint16(257)
+        if self._bits == 8 and image.dtype == np.uint16:
+            image = np.round(image / 257).astype(np.uint8)
         if self._mammogram:
             window, breast = self._mammogram.window(image, entry.side, entry.view, entry.flipped)
             self._windows[entry.id] = window

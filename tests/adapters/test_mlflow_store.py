@@ -209,6 +209,18 @@ def test_a_second_time_changes_nothing(tmp_path: Path, mlflow_uri: str) -> None:
     assert set(stored(mlflow_uri)) == runs and histories(mlflow_uri) == points
 
 
+@pytest.mark.parametrize("text", ['{"offs', "null", ""])
+def test_a_damaged_memory_of_what_was_sent_costs_a_comparison_and_nothing_else(
+    tmp_path: Path, mlflow_uri: str, text: str
+) -> None:
+    write_study(tmp_path, plan_of_two())
+    send(mlflow_uri, tmp_path)
+    runs, points = set(stored(mlflow_uri)), histories(mlflow_uri)
+    (tmp_path / "tracking.json").write_text(text)
+    send(mlflow_uri, tmp_path)
+    assert set(stored(mlflow_uri)) == runs and histories(mlflow_uri) == points
+
+
 def test_an_epoch_that_a_resumed_trial_repeats_is_told_once(tmp_path: Path, mlflow_uri: str) -> None:
     plan = plan_of_two()
     journal = write_study(tmp_path, plan, finish=False)

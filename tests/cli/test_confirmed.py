@@ -145,6 +145,23 @@ def test_the_scores_of_a_file_are_those_that_the_study_gave_its_image(
     assert ("mean over seeds 0, 1" in done.stdout) == (seed is None)
 
 
+def test_a_score_does_not_hang_on_what_else_is_in_the_table(finished: Any, manifest: Path, tmp_path: Path) -> None:
+    """One 16-bit image among those of 8 bits must not change how the others are read."""
+    table = pd.read_csv(manifest)
+    deep = manifest.parent / "images/deep.png"
+    Image.fromarray(np.arange(1, 32 * 32 + 1, dtype=np.uint16).reshape(32, 32) * 60).save(deep)
+    mixed = manifest.with_name("mixed.csv")
+    rows = pd.concat([table[["image"]], pd.DataFrame({"image": ["images/deep.png"]})])
+    rows.to_csv(mixed, index=False)
+    found = []
+    for path in (manifest, mixed):
+        out = tmp_path / f"{path.stem}.csv"
+        done = ask(finished.folder, "predict", "tiny/wide", str(path), "--out", str(out))
+        assert done.exit_code == 0, done.output
+        found.append(scores_in(pd.read_csv(out)))
+    agree(found[0], found[1].drop(index="deep", level="id"))
+
+
 def test_labels_and_patients_are_taken_over_and_summed_up(finished: Any, manifest: Path, tmp_path: Path) -> None:
     out = tmp_path / "scores.csv"
     done = ask(finished.folder, "predict", "tiny/wide", str(manifest), "--out", str(out), "--json")

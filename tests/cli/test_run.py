@@ -133,6 +133,28 @@ def test_doctor_names_a_trial_that_a_store_has_not(finished: Any, tmp_path: Path
     assert "not sent" not in sent and "MLflow has not" not in sent and "Optuna has not" in sent
 
 
+def test_doctor_tells_trials_of_variants_that_the_study_has_no_more(finished: Any, tmp_path: Path) -> None:
+    from harness.study.journal import TRIAL_ASKED, Journal
+
+    copy = shutil.copytree(finished.folder, tmp_path / "copy")
+    journal = Journal(next(copy.glob("results/tiny/*/journal.jsonl")))
+    spec = next(event.data["spec"] for event in journal.read() if event.kind == TRIAL_ASKED) | {"variant_id": "0" * 64}
+    journal.append(TRIAL_ASKED, trial="000000000000-search-0", spec=spec)
+    told = words(finished.harness.func(copy, "doctor").stdout)
+    assert "1 unfinished, of variants that the study has no more" in told and "the next run goes on" not in told
+
+
+def test_a_damaged_plan_is_written_anew_by_the_next_run(finished: Any, tmp_path: Path) -> None:
+    copy = shutil.copytree(finished.folder, tmp_path / "copy")
+    path = next(copy.glob("results/tiny/*/plan.json"))
+    path.write_text(path.read_text()[:200])
+    shown = finished.harness.func(copy, "study", "show", "tiny")
+    assert shown.exit_code == 3 and "is damaged" in words(shown.stderr)
+    again = finished.harness.func(copy, *RUN, "--quiet")
+    assert again.exit_code == 0, again.output
+    assert finished.harness.func(copy, "study", "show", "tiny").exit_code == 0
+
+
 def test_the_report_can_be_written_again(finished: Any) -> None:
     written = finished.harness("study", "report", "tiny")
     assert written.exit_code == 0

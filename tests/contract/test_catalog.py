@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from harness import Component, InputError, hookimpl
-from harness.contract.catalog import Catalog
+from harness.contract.catalog import Catalog, Provider
 from harness.contract.errors import Problems
 
 
@@ -122,6 +124,7 @@ def test_an_observer_that_raises_is_left_out_and_remembered() -> None:
         ("needs", None, "the needs of 'thing' is a set of strings, not None"),
         ("needs", "evidence", "the needs of 'thing' is a set of strings, not 'evidence'"),
         ("provides", {3}, "the provides of 'thing' is a set of strings, not {3}"),
+        ("refuses", ["augment"], "the refuses of 'thing' is a table of strings, not ['augment']"),
         ("space", [], "the space of 'thing' is a table, not []"),
         ("tiny", None, "the tiny of 'thing' is a table, not None"),
         ("assumed", None, "the assumed of 'thing' is a table of strings, not None"),
@@ -160,6 +163,53 @@ def test_a_slow_plugin_is_known_by_its_distribution_and_version(monkeypatch: pyt
     slow = Catalog.discover().slow
     assert ("poolings", "mil-harness") in {(provider.plugin, provider.distribution) for provider in slow}
     assert all(f"({provider.distribution} {provider.version})" in str(provider) for provider in slow)
+
+
+def _entry(monkeypatch: pytest.MonkeyPatch, load: Callable[[], object]) -> Catalog:
+    """What is found where one entry point, of a stranger, loads by this."""
+    provider = Provider("odd", "odd-dist", "1.0")
+    monkeypatch.setattr("harness.contract.catalog._entry_points", lambda: [(SimpleNamespace(load=load), provider)])
+    return Catalog.discover()
+
+
+def test_an_import_that_raises_what_is_no_exception_stops_nothing_and_ctrl_c_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Odd(BaseException):
+        pass
+
+    def odd() -> object:
+        raise Odd("out of the way")
+
+    def interrupted() -> object:
+        raise KeyboardInterrupt
+
+    (broken,) = _entry(monkeypatch, odd).broken
+    assert str(broken.provider) == "odd (odd-dist 1.0)" and broken.reason == "Odd: out of the way"
+    with pytest.raises(KeyboardInterrupt):
+        _entry(monkeypatch, interrupted)
+
+
+def test_what_a_plugin_prints_while_it_is_imported_does_not_reach_stdout(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def chatty() -> object:
+        print("welcome")
+        return SimpleNamespace()
+
+    _entry(monkeypatch, chatty)
+    assert capsys.readouterr() == ("", "welcome\n")
+
+
+def test_a_hook_with_a_wrong_argument_says_which_one() -> None:
+    class Wrong:
+        @hookimpl
+        def harness_poolings(self, catalog: object) -> list[Component[object]]:
+            return []
+
+    catalog = Catalog()
+    catalog.register(Wrong())
+    assert "catalog" in catalog.broken[0].reason and "harness_poolings" in catalog.broken[0].reason
 
 
 def test_a_hook_that_ends_the_program_does_not() -> None:

@@ -117,13 +117,46 @@ def test_an_equality_needs_the_whole_interval_inside_its_margin(low, high, withi
 
 
 def test_the_table_judges_by_the_margin_and_shows_it():
-    table = predictions(base=3.0)
-    table = pd.concat([table, table.assign(variant="twin")])
-    found = claims_table(
-        table, None, classes=CLASSES, claims=[claim("twin", "base", within=0.02), claim("twin", "base")]
-    )
+    table = predictions(base=1.0)
+    twin = table.assign(variant="twin")
+    twin["score"] += np.random.default_rng(1).normal(0, 0.02, len(twin))
+    wanted = [claim("twin", "base", within=0.1), claim("twin", "base")]
+    found = claims_table(pd.concat([table, twin]), None, classes=CLASSES, claims=wanted)
     assert found["verdict"].tolist() == ["agrees", "not separated"]
-    assert found["within"][0] == 0.02 and found[["within", "not_below"]].isna().sum().tolist() == [1, 2]
+    assert found["within"][0] == 0.1 and found[["within", "not_below"]].isna().sum().tolist() == [1, 2]
+
+
+def test_a_difference_that_is_the_same_in_every_resample_cannot_be_tested():
+    table = predictions(base=1.0)
+    wanted = [claim("twin", "base", within=0.1), claim("twin", "base")]
+    found = claims_table(pd.concat([table, table.assign(variant="twin")]), None, classes=CLASSES, claims=wanted)
+    assert found["verdict"].tolist() == ["cannot be tested"] * 2
+
+
+def test_value_and_other_are_of_the_seeds_that_both_have():
+    table = predictions(lost=1.0, base=1.0)
+    table = table[(table["variant"] == "base") | (table["seed"] == 0)]
+    found = claims_table(table, None, classes=CLASSES, claims=[claim("lost", "base")]).iloc[0]
+    assert found["value"] - found["other"] == pytest.approx(found["difference"])
+
+
+def test_of_few_patients_with_a_lesion_there_is_no_verdict_of_dice():
+    rows = [
+        {"variant": variant, "map": "native", "seed": 0, "fold": None, "split": "test", "id": f"i{image}",
+         "group": f"p{image}", "unit": f"i{image}", "class": "lesion", "label": float(image < 7), "mask_known": True,
+         "mask_area": 0.1 * (image < 7), "dice_overlap": overlap + image / 100, "dice_sum": 20.0}
+        for variant, overlap in (("base", 4.0), ("better", 8.0))
+        for image in range(60)
+    ]  # fmt: skip
+    scores = predictions(base=1.0, better=1.0)
+    found = claims_table(scores, pd.DataFrame(rows), classes=CLASSES, claims=[claim("better", "base", "dice")]).iloc[0]
+    assert found["difference"] > 0 and np.isnan(found["difference_low"]) and found["verdict"] == "cannot be tested"
+
+
+def test_folds_are_no_trainings_anew():
+    folds = pd.concat([predictions(base=1.0, other=1.5).query("seed == 0").assign(fold=fold) for fold in (0, 1)])
+    found = claims_table(folds, None, classes=CLASSES, claims=[claim("other", "base")]).iloc[0]
+    assert np.isnan(found["retrained_low"])
 
 
 def test_a_claim_on_one_class_reads_that_class_alone():

@@ -58,7 +58,7 @@ def test_structural_similarity_is_the_formula_in_every_window():
 
 
 def _rows(**changes: object) -> pd.DataFrame:
-    """Two patients with two images each, once with the rest and once with the important part covered."""
+    """Eight patients with two images each, once with the rest and once with the important part covered."""
     common = {"study": "s", "variant": "v", "seed": 0, "fold": None, "split": "test", "class": "a", "label": 1.0}
     common |= {"map": "gradcam", "method": "darken", "level": math.nan, **changes}
     rest, important = [0.7, 0.9, 0.2, 0.4], [0.1, 0.8, 0.2, 0.0]
@@ -66,14 +66,14 @@ def _rows(**changes: object) -> pd.DataFrame:
     rows = [
         {**common, "id": f"i{n}", "unit": f"i{n}", "group": f"p{n // 2}", "covered": covered, "before": 0.8, "after": o}
         for covered, values in (("rest", rest), ("important", important), *elsewhere.items())
-        for n, o in enumerate(values)
+        for n, o in enumerate(values * 4)
     ]
     return pd.DataFrame(rows, columns=list(FAITHFULNESS))
 
 
 def test_both_readings_stand_side_by_side():
     row = f.faithfulness_table(_rows()).iloc[0]
-    assert (row["variant"], row["map"], row["method"], row["runs"], row["n"]) == ("v", "gradcam", "darken", 1, 4)
+    assert (row["variant"], row["map"], row["method"], row["runs"], row["n"]) == ("v", "gradcam", "darken", 1, 16)
     assert row["rest_drop"] == pytest.approx((0.1 + 0 + 0.6 + 0.4) / 4)
     assert row["rest_drop_percent"] == pytest.approx(100 * (0.1 + 0.6 + 0.4) / 0.8 / 4)
     assert row["rest_increase"] == pytest.approx(1 / 4)
@@ -88,14 +88,20 @@ def test_both_readings_stand_side_by_side():
 def test_intervals_resample_patients_and_runs_are_averaged():
     rows = _rows()
     row = f.faithfulness_table(rows, resamples=200).iloc[0]
-    groups = ["p0", "p0", "p1", "p1"]
-    expected = interval(Resamples.draw(groups, 200).apply(groups, mean(np.array([0.6, 0.1, 0.0, 0.4]))))
+    groups = [f"p{n // 2}" for n in range(16)]
+    expected = interval(Resamples.draw(groups, 200).apply(groups, mean(np.array([0.6, 0.1, 0.0, 0.4] * 4))))
     assert [row[f"margin{bound}"] for bound in ("", "_low", "_high")] == pytest.approx(
         [expected.value, expected.low, expected.high]
     )
     second = rows.assign(seed=1, after=rows["after"] * 0)
     both = f.faithfulness_table(pd.concat([rows, second]), resamples=200).iloc[0]
     assert both["runs"] == 2 and both["rest_drop"] == pytest.approx((row["rest_drop"] + 0.8) / 2)
+
+
+def test_of_fewer_than_eight_patients_there_is_no_interval_and_no_verdict():
+    few = f.faithfulness_table(_rows().query("group < 'p7'"), resamples=200)
+    assert few["margin"].iloc[0] > 0 and math.isnan(few["margin_low"].iloc[0])
+    assert f.decision_chart(few, {("v", "gradcam"): 1.0}, {"v": 1.0}).iloc[0]["reliable"] is pd.NA
 
 
 def test_levels_methods_and_variants_have_rows_of_their_own_in_study_order():
@@ -135,7 +141,7 @@ def test_a_map_that_marks_everything_has_a_margin_and_no_gain_and_is_not_reliabl
     rows = _rows()
     rows["after"] = np.where(rows["covered"].str.endswith("rest"), 0.8, 0.0)
     table = f.faithfulness_table(rows, resamples=50)
-    assert table["margin_low"].iloc[0] == 0.8 and table["margin_gain"].iloc[0] == 0
+    assert table["margin"].iloc[0] == 0.8 and table["margin_gain"].iloc[0] == 0
     chart = f.decision_chart(table, {("v", "gradcam"): 1.0}, {"v": 1.0}).iloc[0]
     assert not chart["reliable"] and "nothing follows" in chart["of_focus"] and chart["of_model"] == ""
 

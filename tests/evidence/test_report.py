@@ -125,8 +125,12 @@ def material(tables, trials: pd.DataFrame) -> Material:
         localised=pd.DataFrame(
             [
                 {"variant": "gmic", "map": name, "class": "", "metric": "pointing", "stratum": "all"}
-                | {"value": value, "std": 0.01, "runs": 2, "low": value - 0.125, "high": value + 0.125}
-                for name, value in (("native", 0.625), ("floor:centre", 0.375), ("floor:random_weights:gradcam", 0.25))
+                | {"value": value, "std": 0.01, "runs": 2, "n": n, "low": value - 0.125, "high": value + 0.125}
+                for name, value, n in (
+                    ("native", 0.625, 40.0),
+                    ("floor:centre", 0.375, 40.0),
+                    ("floor:random_weights:gradcam", 0.25, 12.0),
+                )
             ]
         ),
         importance=pd.DataFrame({"variant": ["gmic"] * 2, "parameter": ["lr", "l1"], "importance": [0.8, 0.2]}).assign(
@@ -228,7 +232,7 @@ def test_both_forms_say(text: str, page: str, line: str) -> None:
         "`gmic`, padding: minimum of the image",
         "`mil-harness` 0.1.0",
         "| train | 1 | 1 | 1 | 1 | 0 |",
-        "| gmic | .625 ± .010 |",
+        "| gmic | 40 | .625 ± .010 |",
     ],
 )
 def test_the_markdown_says(text: str, line: str) -> None:

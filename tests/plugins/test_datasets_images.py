@@ -145,6 +145,8 @@ def test_channels_are_repeated_or_weighed_into_luminance():
     red = np.zeros((4, 3, 3), np.uint8)
     red[..., 0] = 100
     assert (bring_to(red, (4, 3), 1, "stretch") == 30).all()
+    for dtype in (np.uint8, np.uint16):  # a black image has the depth of its file
+        assert bring_to(np.zeros((4, 3, 3), dtype), (4, 3), 1, "stretch").dtype == dtype
 
 
 def test_a_mask_stays_0_and_1_at_any_size():

@@ -253,6 +253,11 @@ def test_eight_bit_images_of_a_sixteen_bit_set_are_brought_to_its_range(tmp_path
     first, second = (dataset.read(sample) for sample in dataset.split("train")[:2])
     assert first.dtype == second.dtype == np.uint16
     assert (first == 1000).all() and (second == 65535).all()
+    shallow = build(tmp_path, bits=8)
+    first, second = (shallow.read(sample) for sample in shallow.split("train")[:2])
+    assert first.dtype == second.dtype == np.uint8
+    assert (first == round(1000 / 257)).all() and (second == 255).all()
+    assert shallow.digest != dataset.digest
 
 
 def test_further_columns_and_the_file_are_metadata_and_labels_and_ids_are_not(tmp_path):

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from harness.contract.errors import InputError
-from harness.study.lock import StudyLock
+from harness.study.lock import Holder, StudyLock
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 HOLD = """
@@ -93,6 +93,13 @@ def test_a_process_that_was_given_an_old_number_is_left_alone(tmp_path: Path) ->
     finally:
         stranger.kill()
         stranger.wait()
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "{}", '{"host": "here"}', '{"host": ', '{"children": [3]}'])
+def test_a_lock_that_cannot_be_read_holds_nobody_back(tmp_path: Path, text: str) -> None:
+    (tmp_path / "lock.json").write_text(text)
+    with StudyLock(tmp_path):
+        assert Holder.read(tmp_path / "lock.json") is not None
 
 
 def test_a_lock_of_another_machine_is_never_taken_over(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from harness.evidence.markdown import claims_columns, interval_text, number, spr
 from harness.evidence.report.charts import p_value
 from harness.evidence.report.material import Material
 from harness.evidence.report.parts import Part, Section, Table, Text
-from harness.evidence.statistics import MOST_UNDEFINED
+from harness.evidence.statistics import LEAST_PATIENTS, MOST_UNDEFINED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 DEMONSTRATION = (
     "Budget `{}` is a demonstration: it shows that everything runs. It trains small networks briefly and searches "
     "little: do not read its table as evidence for or against a method."
+)
+NARROW = (
+    "Those of figures near 0 or 1, or of few patients with the finding, are too narrow; of fewer than "
+    f"{LEAST_PATIENTS} patients, or where every resample gives the same, none is given."
 )
 SHOWN_UNDEFINED = 0.01
 """Share of resamples without an AUC above which the report names it."""
@@ -102,7 +106,8 @@ def _ties(rows: list[dict[Any, Any]]) -> str:
     if count and len(tied) == count:
         told.append(f"None of the {who} is separated from it." if count > 1 else f"{tied[0]} is not separated from it.")
     elif count and not tied:
-        told.append(f"It is separated from the {who}." if unknown else f"It is separated from all {count} others.")
+        others = f"all {count} others" if count > 1 else "the other"
+        told.append(f"It is separated from the {who}." if unknown else f"It is separated from {others}.")
     elif count:
         verb = "is" if len(tied) == 1 else "are"
         told.append(f"Of the {who}, {len(tied)} {verb} not separated from it: {', '.join(tied)}.")
@@ -186,11 +191,17 @@ def notes(material: Material, own: pd.DataFrame) -> list[str]:
     if "tied" in own:
         found.append(
             "= marks the group tied with the best: variants that clustered DeLong's test (patients kept together, "
-            "adjusted by Holm over the variants) does not separate from the highest AUC at 5 %. Tied is not equal: it "
-            "may only mean that there are too few patients. p is of the difference to the baseline, by the same test."
+            "Tukey's adjustment, since the best was chosen on the same data) does not separate from the highest AUC at "
+            "5 %. Tied is not equal: it may only mean that there are too few patients. p is of the difference to the "
+            "baseline, by the same test, adjusted by Holm over the variants."
         )
         found += _untested(own, plan.baseline)
-    found.append("Intervals are not adjusted for the number of variants.")
+    if plan.trained and own["runs"].nunique() > 1:
+        found.append(
+            "Variants have different numbers of confirmed models (column models): AUCs are over all of a variant's, "
+            f"differences and tests over the {same} that both have."
+        )
+    found.append("Intervals are not adjusted for the number of variants. " + NARROW)
     if material.comparison is not None and "note" in material.comparison:
         found += [text for text in material.comparison["note"].unique() if text]
     if material.has_dice:
@@ -220,7 +231,7 @@ def _undefined(own: pd.DataFrame) -> list[str]:
     """How many resamples have no figure, where it is more than a few."""
     if "auroc_undefined" not in own:
         return []
-    wide = own[own["auroc_undefined"] > SHOWN_UNDEFINED]
+    wide = own[own["auroc_undefined"].between(SHOWN_UNDEFINED, 1, inclusive="neither")]  # 1: too few patients at all
     if wide.empty:
         return []
     named = ", ".join(f"`{row['variant']}` {100 * row['auroc_undefined']:.0f} %" for row in wide.to_dict("records"))

@@ -13,6 +13,7 @@ from harness.evidence.comparison import by_model
 from harness.evidence.markdown import bounds_text, each_columns, head_columns, main_columns, number
 from harness.evidence.mean_curves import mean_precision, mean_roc
 from harness.evidence.report import charts
+from harness.evidence.report.answer import NARROW
 from harness.evidence.report.material import DRAWN, Material
 from harness.evidence.report.parts import Lines, Part, Picture, Pictures, Section, Table, Text
 from harness.evidence.roc import SUSPICIOUS, operating_point
@@ -257,6 +258,11 @@ def scores_section(material: Material) -> Section:
     else:
         tables["classification"] = table
         parts += _further_figures(material, table[(table["head"] == OWN_HEAD) & (table["class"] == "")])
+    further = _declared(material)
+    if further is not None:
+        parts.append(further)
+    if material.declared is not None and len(material.declared):
+        tables["metrics"] = material.declared
     heads = material.variants
     if heads is not None and (heads["head"] != OWN_HEAD).any():
         note = (
@@ -275,6 +281,34 @@ def scores_section(material: Material) -> Section:
     if material.runs is not None:
         tables["runs"] = material.runs
     return Section("figures", "Further figures of classification", parts, tables)
+
+
+def _declared(material: Material) -> Table | None:
+    """The study's metrics that no other table of the report has: those of attention, those of plugins."""
+    import pandas as pd
+
+    if material.declared is None or material.declared.empty:
+        return None
+    told = {"dice", "pixel_ap", "pointing"}
+    for table in (material.classified, material.localised):
+        told |= set() if table is None else set(table["metric"])
+    own = material.declared[(material.declared["head"] == OWN_HEAD) & (material.declared["class"] == "")]
+    names = [name for name in dict.fromkeys(own["metric"]) if name not in told]
+    if not names:
+        return None
+    found = {(row["variant"], row["metric"]): (row["value"], row["std"]) for row in own.to_dict("records")}
+    order = material.ranked(dict.fromkeys(own["variant"]))
+
+    def cell(variant: str, name: str) -> str:
+        value, std = found.get((variant, name), (math.nan, math.nan))
+        return number(value) + (f" ± {number(std)}" if std == std else "")
+
+    columns = {name: [cell(variant, name) for variant in order] for name in names}
+    return Table(
+        "Further metrics of the study",
+        pd.DataFrame({"variant": order} | columns),
+        ["As the metrics' own code reports them of the test split: means over confirmed models, without intervals."],
+    )
 
 
 def _further_figures(material: Material, own: pd.DataFrame) -> Iterator[Table]:
@@ -304,7 +338,8 @@ def intervals_note(material: Material) -> str:
     """What the intervals of further figures are over."""
     return (
         f"Over patients, who are drawn anew {material.resamples:,} times; the trained models, and thresholds fitted on "
-        "other splits, stay as they are. What is no mean over images (calibration error, pixel AP, FROC) has none."
+        "other splits, stay as they are. Calibration error, pixel AP, FROC and the Jaccard index of layers have none. "
+        f"{NARROW}"
     )
 
 

@@ -41,6 +41,10 @@ _FLOORS = {
     WEIGHTS_FLOOR: "floor: randomised weights",
     SHUFFLED: "floor: trained on shuffled labels",
 }
+_UNEQUAL = (
+    "n: the lesions (image and class) that a row stands on. Explainers were measured on some of the test images alone, "
+    "perhaps easier or harder ones: hold a row against one of the same n; a floor of all images is no floor of theirs."
+)
 _MOST = 9
 """Figures that the table shows where the masks are layers, whose figures have other names."""
 
@@ -56,7 +60,8 @@ def localisation_section(material: Material) -> Section:
     rows = _rows(material, whole)
     if not names:
         return Section("localisation", title, [Text(_no_maps(material))], {"localisation": table})
-    parts.append(Table("", _cells(whole, rows, names), _notes(material, names, rows)))
+    unequal = len(set(_counts(whole, rows))) > 1
+    parts.append(Table("", _cells(whole, rows, names), [*_notes(material, names, rows), *[_UNEQUAL] * unequal]))
     bounds = _bounds_cells(whole, rows, names)
     if bounds is not None:
         parts.append(Table("Their 95 % intervals", bounds, [intervals_note(material)]))
@@ -172,9 +177,19 @@ def _cells(whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: list[st
         return number(value) + (f" ± {number(std)}" if std == std else "")
 
     text = {"map": [label for *_, label in rows]}
+    counts = _counts(whole, rows)
+    if len(set(counts)) > 1:
+        text["n"] = [f"{count:.0f}" for count in counts]
     return pd.DataFrame(
         text | {_WORDS.get(name, name): [cell(variant, own, name) for variant, own, _ in rows] for name in names}
     )
+
+
+def _counts(whole: pd.DataFrame, rows: list[tuple[str, str, str]]) -> list[float]:
+    """How many outlined lesions (image and class) each row stands on: explainers may be measured on some images."""
+    of_images = whole[~whole["metric"].str.startswith(("froc", "lesion", "false"))]
+    found = of_images.groupby(["variant", "map"])["n"].max().to_dict()
+    return [float(found.get((of, own), 0)) for of, own, _ in rows]
 
 
 def _bounds_cells(whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: list[str]) -> pd.DataFrame | None:

@@ -32,6 +32,7 @@ class Material:
         claims: what `claims.claims_table` gives.
         runs: what `summary.runs_table` gives.
         each: what `readers.each_table` gives, where there are readers or imported systems.
+        declared: what `declared.declared_table` gives.
         classified: figures of scores over runs, see `summary.over_runs`.
         localised: figures of localisation over runs, likewise.
         reliability: what `calibration.pooled_reliability` gives.
@@ -62,6 +63,7 @@ class Material:
     claims: pd.DataFrame | None = None
     runs: pd.DataFrame | None = None
     each: pd.DataFrame | None = None
+    declared: pd.DataFrame | None = None
     classified: pd.DataFrame | None = None
     localised: pd.DataFrame | None = None
     reliability: pd.DataFrame | None = None

@@ -37,6 +37,7 @@ def build_manifest(
     fit: Literal["stretch", "pad"] = "stretch",
     colour: Literal["convert", "refuse"] = "convert",
     unseen: bool = False,
+    bits: Literal[0, 8, 16] = 0,
     metadata: tuple[str, ...] | None = None,
     preprocess: Literal["none", "mammogram"] = "none",
     side: str = "",
@@ -76,6 +77,7 @@ def build_manifest(
         fit: stretch images to the size, or keep their aspect and pad with 0.
         colour: what becomes of an image that has not the number of `channels`: "convert" as they say, or
             "refuse" it. Grey that is stored as RGB is grey.
+        bits: depth that all images are brought to; 0 takes that of the deepest image of the table.
         unseen: the rows are for a model that is trained already, as `harness predict` reads them: all are in
             the test split, and every column but the image's may be missing (labels are then unknown, and
             each image is its own patient). Not for a study: there is nothing to train on.
@@ -132,6 +134,7 @@ def build_manifest(
         fit=fit,
         refuse_colour=colour == "refuse",
         unseen=unseen,
+        bits=bits,
         mammogram=_mammogram(preprocess, task.image_size, window_px),
     )
 

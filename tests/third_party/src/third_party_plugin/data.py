@@ -29,7 +29,8 @@ class Stripes(Dataset):
     def prepare(self) -> None:
         self._masks.mkdir(parents=True, exist_ok=True)
         for sample in self.split("train"):
-            np.save(self._masks / f"{sample.id}.npy", self.read_mask(sample))
+            if not (path := self._masks / f"{sample.id}.npy").exists():
+                np.save(path, self.read_mask(sample))
 
     def mask_files(self) -> Iterable[Path]:
         return [self._masks / f"{sample.id}.npy" for sample in self.split("train")]

@@ -81,8 +81,9 @@ class Hits(Metric):
         self.reset()
 
     def update(self, output: Output, batch: Batch) -> None:
-        self.right += int(((output.probs > 0.5) == (batch.labels > 0.5)).sum())
-        self.seen += batch.labels.numel()
+        known = ~batch.labels.isnan()
+        self.right += int((((output.probs > 0.5) == (batch.labels > 0.5)) & known).sum())
+        self.seen += int(known.sum())
 
     def compute(self) -> dict[str, float]:
         return {"": self.right / self.seen if self.seen else float("nan")}

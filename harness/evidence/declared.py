@@ -1,0 +1,50 @@
+"""The figures that a study names in `metrics`, as the confirmed models reported them: a plugin's among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from harness.contract.tables import OWN_HEAD
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = ("variant", "head", "metric", "class", "value", "std", "runs")
+
+
+def declared_table(
+    reported: Iterable[tuple[str, Mapping[str, float]]], names: Sequence[str], split: str = "test"
+) -> pd.DataFrame:
+    """Means over the confirmed models of each figure that they reported.
+
+    Args:
+        reported: of each model its variant and its figures, `<split>/<metric>` and `<split>/<head>/<metric>`, with
+            `/<class>` behind it for one class.
+        names: of the metrics.
+        split: whose figures.
+
+    Returns:
+        A row a variant, head, metric and class ("" for the mean over classes, or what else the metric calls its
+        whole): mean, standard deviation (NaN of one model) and number of models.
+    """
+    import pandas as pd
+
+    rows = []
+    for variant, figures in reported:
+        for key, value in figures.items():
+            where, _, rest = key.partition("/")
+            head, metric, label = _read(rest, names)
+            if where == split and metric:
+                rows.append({"variant": variant, "head": head, "metric": metric, "class": label, "value": value})
+    if not rows:
+        return pd.DataFrame(columns=list(COLUMNS))
+    grouped = pd.DataFrame(rows).groupby(["variant", "head", "metric", "class"], sort=False)["value"]
+    return grouped.agg(value="mean", std="std", runs="count").reset_index()
+
+
+def _read(key: str, names: Sequence[str]) -> tuple[str, str, str]:
+    """Head, metric and class of `metric`, `metric/class`, `head/metric` or `head/metric/class`."""
+    parts = key.split("/")
+    head = OWN_HEAD if parts[0] in names else parts.pop(0)
+    return head, parts[0] if parts and parts[0] in names else "", "/".join(parts[1:])
