@@ -160,14 +160,16 @@ def _dataset(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> 
 def _table(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> Mapping[str, Any]:
     """The `[dataset]` table that the command line means."""
     from harness.study.patch import merge, parse_override
+    from harness.study.spec import find_study
     from harness.study.trees import dataset_table
 
     if name not in app.catalog.names("dataset"):
         try:
-            plan = plan_of(app, name, budget, tuple(f"dataset.{text}" for text in sets))
+            find_study(name)
         except InputError as error:
             known = ", ".join(app.catalog.names("dataset"))
             raise InputError(f"{error}\n(and no data set has this name; there are {known})") from error
+        plan = plan_of(app, name, budget, tuple(f"dataset.{text}" for text in sets))
         own = dataset_table(plan)
         if not own:
             raise InputError(f"{plan.path}: this study has no data set: its systems were tested elsewhere")

@@ -233,6 +233,8 @@ def results_view(
     same = "seeds and folds" if plan.confirm.get("folds") else "seeds"
     paired = f" at the same {same}" if plan.trained else ""
     notes += f"against {plan.baseline}: difference of AUC{paired}, with its 95 % interval over patients."
+    if any(known(row.get("auroc_difference")) and not known(row.get("auroc_difference_low")) for row in rows):
+        notes += " Without one: too few patients of a class to tell, or the same in every resample."
     parts: list[RenderableType] = [Text(f"{head}{plan.study}, budget {plan.budget}", "bold"), table, Text(notes, "dim")]
     if any(map(fully_supervised, plan.variants)):
         parts.append(Text("† fully supervised: trained with masks, where the others have image labels only.", "dim"))

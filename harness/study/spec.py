@@ -97,7 +97,7 @@ def load_study(path: Path) -> Study:
     if not NAME.fullmatch(path.stem):
         raise InputError(f"{path}: a study is named after its file: letters, digits, - and _ only, not {path.stem!r}")
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

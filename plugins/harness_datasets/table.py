@@ -107,8 +107,15 @@ def read_rows(path: Path) -> tuple[list[str], list[tuple[int, Mapping[str, Any]]
     except FileNotFoundError as error:
         siblings = [other.name for other in path.parent.glob("*.*")] if path.parent.is_dir() else []
         raise InputError(f"{path}: no such file{nearest(path.name, siblings)}") from error
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: is no UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8"
+        ) from error
+    except (OSError, csv.Error, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a table: {error}") from error
+    for sign, told in ((";", "semicolons"), ("\t", "tabs")):
+        if len(columns) == 1 and sign in columns[0]:
+            raise InputError(f"{path}: its cells are separated by {told}, and commas are expected")
     if not rows:
         raise InputError(f"{path}: has no rows")
     return columns, rows

@@ -44,7 +44,9 @@ def coverage(patients: int, methods: tuple[str, ...] = METHODS, seed: int = 0) -
         for method in methods:
             clusters = np.arange(groups.size) if "images" in method else groups
             if method.startswith("DeLong"):
-                found = delong(labels, scores, clusters).area(np.ones(1))  # the interval that tables print: of the logit
+                found = delong(labels, scores, clusters).area(
+                    np.ones(1)
+                )  # the interval that tables print: of the logit
             else:
                 drawn = Resamples.draw(clusters, RESAMPLES, seed=run)
                 found = interval(drawn.apply(clusters, auc(labels, scores[0])))

@@ -183,6 +183,22 @@ def test_a_missing_table_or_column_suggests_the_nearest(tmp_path):
     assert "no column named 'label_bb'; did you mean 'label_b'?" in told
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"image;patient_id\n1.png;a\n", "separated by semicolons, and commas are expected"),
+        (b"image\tpatient_id\n1.png\ta\n", "separated by tabs, and commas are expected"),
+        ("image,patient_id\n1.png,Müller\n".encode("latin-1"), "save it as UTF-8"),
+        ("image,patient_id\n1.png,a\n".encode("utf-16"), "save it as UTF-8"),
+    ],
+)
+def test_another_separator_or_encoding_is_named(tmp_path, content: bytes, told: str):
+    path = write(tmp_path, rows())
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=told):
+        build(tmp_path)
+
+
 def test_a_ragged_or_empty_table_is_refused(tmp_path):
     path = write(tmp_path, rows())
     path.write_text(path.read_text() + "only,three,cells\n")

@@ -63,6 +63,13 @@ def test_a_file_whose_name_is_no_name_is_refused(tmp_path: Path) -> None:
     assert _message(load_study, path) == expected
 
 
+def test_a_byte_order_mark_does_not_hurt(tmp_path: Path) -> None:
+    path = tmp_path / "marked.toml"
+    text = find_study("gmic_ablation").read_text(encoding="utf-8")
+    path.write_text(text, encoding="utf-8-sig")
+    assert load_study(path)
+
+
 def test_what_is_no_toml_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text("[study]\nquestion = \n")
