@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,8 +97,12 @@ class Checker:
         """
         found = Located()
         sound = {section: table for section, table in tree.items() if _sound(section, table, found)}
-        result = self._check(sound, found, facts=facts)
-        ranges, told = set(searched(sound)), set[str]()
+        dropped = {".".join(path.split(".")[:2]) for path, _ in found.located}
+        # A section with an unsound range is read without it, so that its other keys are told at once.
+        rest = {section: _without(section, table, dropped) for section, table in tree.items() if section not in sound}
+        partial = {section: table for section, table in rest.items() if table}
+        result = self._check({**partial, **sound}, found, facts=facts and set(rest) <= {"train"}, build=facts)
+        ranges, told = set(searched(sound)) | dropped, set[str]()
         for path, message in found.located:
             if path not in told & ranges:
                 problems.add(path, message)
@@ -117,11 +121,11 @@ class Checker:
         """What a data set that nothing is trained on is about; None where the study has none."""
         return self._dataset(table, problems, build=True).task if table else None
 
-    def _check(self, tree: Mapping[str, Any], problems: Located, *, facts: bool) -> Checked | None:
+    def _check(self, tree: Mapping[str, Any], problems: Located, *, facts: bool, build: bool) -> Checked | None:
         for train in concretes(tree["train"]) if "train" in tree else ():
             validate(TrainSettings, train, problems, "train")
         before = len(problems.messages)
-        dataset = self._dataset(tree["dataset"], problems, build=facts) if "dataset" in tree else DatasetFacts()
+        dataset = self._dataset(tree["dataset"], problems, build=build) if "dataset" in tree else DatasetFacts()
         configurations = concretes(tree["model"]) if "model" in tree else []
         models = [self.catalog.factory("architecture", table, problems, "model") for table in configurations]
         if len(problems.messages) > before or not models or not facts or dataset.task is None:
@@ -227,6 +231,14 @@ def _sound(section: str, table: Any, problems: Problems) -> bool:
         for path in contradictions({section: table}):
             problems.add(path, "two options search this parameter over different ranges; they must be the same")
     return len(problems.messages) == before
+
+
+def _without(section: str, table: Any, dropped: Collection[str]) -> dict[str, Any]:
+    """A section without the keys in which something is unsound; nothing where its component itself is not known."""
+    if not isinstance(table, Mapping) or f"{section}.use" in dropped or section in dropped:
+        return {}
+    found = {key: value for key, value in table.items() if f"{section}.{key}" not in dropped}
+    return found if not contradictions({section: found}) else {}
 
 
 def _agreed(facts: list[Mapping[str, Any]]) -> dict[str, Any]:

@@ -81,23 +81,24 @@ def _overrides(texts: Sequence[str], problems: Problems) -> list[Override]:
 
 
 def _sections(resolved: Resolved, problems: Problems) -> Sections:
-    def read(name: str, model: type[M]) -> M | None:
-        located = Located()
-        section = validate(model, resolved.sections[name], located, name)
+    wrong = set()
+
+    def read(name: str, model: type[M]) -> M:
+        located, table = Located(), resolved.sections[name]
+        section = validate(model, table, located, name)
         for path, message in located.located:
             problems.add(resolved.origin("", path), message)
-        return section
+        if section is not None:
+            return section
+        wrong.add(name)
+        # What is right in it is read all the same: names in it may be wrong too, and are to be told at once.
+        keys = {path.split(".")[1] for path, _ in located.located if "." in path}
+        rest = {key: value for key, value in table.items() if key not in keys} if isinstance(table, Mapping) else {}
+        return validate(model, rest, Located(), name) or model()
 
     study, search = read("study", StudySection), read("search", SearchSection)
     confirm, explain = read("confirm", ConfirmSection), read("explain", ExplainSection)
-    found = {"study": study, "search": search, "confirm": confirm, "explain": explain}
-    return Sections(
-        study or StudySection(),
-        search or SearchSection(),
-        confirm or ConfirmSection(),
-        explain or ExplainSection(),
-        frozenset(name for name, section in found.items() if section is None),
-    )
+    return Sections(study, search, confirm, explain, frozenset(wrong))
 
 
 def _check_variants(resolved: Resolved, checker: Checker, problems: Problems) -> dict[str, Checked]:
@@ -203,8 +204,6 @@ def _check_measures(
     explain, dropped = sections.explain, list[str]()
     if "explain" not in sections.wrong:
         explain, dropped = check_explain(explain, catalog, checked, problems)
-    if "study" in sections.wrong:
-        return Measures((), explain, ())
     baseline = sections.study.baseline
     if baseline and baseline not in study.names:
         problems.add("study.baseline", f"no variant named {baseline!r}{nearest(baseline, study.names)}")

@@ -58,6 +58,9 @@ def _message(item: Error, owners: Sequence[type[BaseModel]]) -> str:
         return _not_one_of(context["tag"], [tag for owner in owners for tag in _options(owner, "use")])
     if kind == "union_tag_not_found" or (kind == "model_attributes_type" and _options(owners[0], "use")):
         return f'expected a table with `use = "name"`, found {found!r}'
+    if kind == "too_short":
+        least = context["min_length"]
+        return f"expected at least {least} {'entry' if least == 1 else 'entries'}, found {found!r}"
     if kind == "value_error":
         return str(context["error"])
     said = str(item["msg"])
