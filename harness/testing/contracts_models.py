@@ -94,6 +94,18 @@ class BackboneLaws(Laws):
             assert maps.dtype == torch.float32
             assert maps.isfinite().all()
 
+    @pytest.mark.parametrize("value", [0.0, 1.0])
+    def test_constant_images_give_finite_maps_and_are_left_as_they_are(
+        self, component: Component[Any], value: float
+    ) -> None:
+        net: Backbone = self.build(component, 1).eval()
+        images, noise = torch.full((2, 1, *self.sizes[0]), value), _noise(2, 1, *self.sizes[0])
+        before = images.clone(), noise.clone()
+        with torch.no_grad():
+            assert net(images).isfinite().all()
+            net(noise)
+        _assert_close((images, noise), before, exact=True)
+
     def test_facts_are_true(self, component: Component[Any]) -> None:
         net: Backbone = self.build(component, 1)
         facts = self.factory(component).facts()
@@ -148,6 +160,16 @@ class PoolingLaws(Laws):
     def test_a_single_instance_is_given_back(self, component: Component[Any]) -> None:
         values = _values(3, 1, 4)
         _assert_close(self._pooling(component)(values).value, values[:, 0])
+
+    @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+    def test_equal_instances_give_finite_values_and_are_left_as_they_are(
+        self, component: Component[Any], value: float
+    ) -> None:
+        pooling, values, others = self._pooling(component), torch.full((3, 7, 4), value), _values(3, 7, 4)
+        before = values.clone(), others.clone()
+        assert pooling(values).value.isfinite().all()
+        pooling(others)
+        _assert_close((values, others), before, exact=True)
 
     def test_weights_are_a_distribution(self, component: Component[Any]) -> None:
         weights = self._pooling(component)(_values(3, 7, 4)).weights
@@ -215,6 +237,18 @@ class ArchitectureLaws(Laws):
         if out.evidence is not None:
             assert out.evidence.shape[:2] == (4, len(self.task.classes))
             assert ((out.evidence >= 0) & (out.evidence <= 1)).all()
+
+    def test_constant_images_are_scored_and_a_batch_is_left_as_it_is(self, component: Component[Any]) -> None:
+        model, batch = self._model(component), self.batch(component, self.task_of(component))
+        pixels = "images" if batch.images is not None else "features"
+        before = getattr(batch, pixels).clone()
+        _total(model, batch)
+        _assert_close(getattr(batch, pixels), before, exact=True)
+        nothing: dict[str, Any] = {pixels: torch.zeros_like(before)}
+        with torch.no_grad():
+            out = model.eval()(replace(batch, **nothing))
+        assert all(scores.isfinite().all() for scores in (out.probs, *out.heads.values()))
+        assert out.evidence is None or out.evidence.isfinite().all()
 
     def test_a_layer_to_explain_is_declared_where_there_is_one(self, component: Component[Any]) -> None:
         model: Model = self.build(component, self.task_of(component))
