@@ -92,7 +92,7 @@ def test_tables_are_shown_as_models_are_and_nothing_is_trained(root: Path) -> No
     table = results.variants.set_index("variant")
     assert table.index.tolist() == ["net", "flat", "people", "mixed"]
     assert table.loc["net", "auroc"] == pytest.approx(truth["net"])
-    assert (table.loc["flat", ["auroc", "auroc_low", "auroc_high"]] == 0.5).all()
+    assert table.loc["flat", "auroc"] == 0.5 and np.isnan(table.loc["flat", "auroc_low"])  # the same in every resample
     assert table.loc["people", "auroc"] == pytest.approx(np.mean([truth[name] for name in ("r1", "r2", "r3")]))
     assert table.loc["people", "runs"] == 3 and table.loc["mixed", "runs"] == 3
 
