@@ -41,7 +41,10 @@ class Harness(click.Group):
             if error.errno not in FAULTS_OF_THE_MACHINE:
                 raise
             show_error(
-                app.err, MachineError(f"{error.filename or 'disk'}: {error.strerror}; nothing that was done is lost")
+                app.err,
+                MachineError(
+                    f"{error.filename or 'disk'}: {error.strerror}; mend that and give the same command again"
+                ),
             )
             ctx.exit(MachineError.exit_code)
         except KeyboardInterrupt:

@@ -29,10 +29,9 @@ With two patients of a class, 13 % of the resamples hold neither (e^-2), with th
 bounds of the other resamples would tell of the patients only that they are there.
 """
 LEAST_PATIENTS = 8
-"""Patients that a mean over images must stand on, in all runs together, to have an interval or a p-value.
+"""Patients that a figure must stand on, in all runs together, to have a bootstrapped interval or p-value.
 
-Few patients agree by chance: of equal methods 3 patients with a lesion gave p < .05 in 25 % of simulated studies, 5 in
-15 %, 8 in 6 %.
+Few patients agree by chance; how often stands in docs/statistics.md, and tests/evidence/test_coverage.py simulates it.
 """
 _CELLS = 200_000
 """Weights held at a time: 1.6 MB, which a cache holds; with 8 MB it takes three times as long."""

@@ -25,13 +25,12 @@ from harness.study.trees import of_fold
 
 @dataclass(frozen=True)
 class Sections:
-    """The sections that are no components; what stands here in place of a wrong one is never used."""
+    """The sections that are no components; of a wrong one what is right in it, so that its names are checked too."""
 
     study: StudySection
     search: SearchSection
     confirm: ConfirmSection
     explain: ExplainSection
-    wrong: frozenset[str]
 
 
 @dataclass(frozen=True)

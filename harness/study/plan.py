@@ -81,8 +81,6 @@ def _overrides(texts: Sequence[str], problems: Problems) -> list[Override]:
 
 
 def _sections(resolved: Resolved, problems: Problems) -> Sections:
-    wrong = set()
-
     def read(name: str, model: type[M]) -> M:
         located, table = Located(), resolved.sections[name]
         section = validate(model, table, located, name)
@@ -90,7 +88,6 @@ def _sections(resolved: Resolved, problems: Problems) -> Sections:
             problems.add(resolved.origin("", path), message)
         if section is not None:
             return section
-        wrong.add(name)
         # What is right in it is read all the same: names in it may be wrong too, and are to be told at once.
         keys = {path.split(".")[1] for path, _ in located.located if "." in path}
         rest = {key: value for key, value in table.items() if key not in keys} if isinstance(table, Mapping) else {}
@@ -98,7 +95,7 @@ def _sections(resolved: Resolved, problems: Problems) -> Sections:
 
     study, search = read("study", StudySection), read("search", SearchSection)
     confirm, explain = read("confirm", ConfirmSection), read("explain", ExplainSection)
-    return Sections(study, search, confirm, explain, frozenset(wrong))
+    return Sections(study, search, confirm, explain)
 
 
 def _check_variants(resolved: Resolved, checker: Checker, problems: Problems) -> dict[str, Checked]:
@@ -201,9 +198,7 @@ def _check_claims(claims: Sequence[ClaimSection], names: Sequence[str], problems
 def _check_measures(
     study: Study, sections: Sections, catalog: Catalog, checked: list[Checked], problems: Problems
 ) -> Measures:
-    explain, dropped = sections.explain, list[str]()
-    if "explain" not in sections.wrong:
-        explain, dropped = check_explain(explain, catalog, checked, problems)
+    explain, dropped = check_explain(sections.explain, catalog, checked, problems)
     baseline = sections.study.baseline
     if baseline and baseline not in study.names:
         problems.add("study.baseline", f"no variant named {baseline!r}{nearest(baseline, study.names)}")

@@ -124,7 +124,7 @@ class Record:
         return [{**keys, "class": name, "label": labels[k]} for k, name in enumerate(self._task.classes)]
 
 
-def weights_file(model: Model, spec: TrialSpec, bits: int = 0) -> dict[str, bytes]:
+def weights_file(model: Model, spec: TrialSpec, bits: int) -> dict[str, bytes]:
     """`weights.safetensors`, with the trial's spec in its metadata, and the depth of the pixels it learnt from."""
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
     told = json.dumps({**json.loads(spec.to_json()), "bits": bits})  # one key: several come out in any order

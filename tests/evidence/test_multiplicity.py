@@ -63,15 +63,18 @@ def test_identical_systems_and_single_patients() -> None:
     assert np.isnan(bootstrap_p(np.full(100, 0.2)))  # resamples that all agree do not tell how sure that is
 
 
-def test_of_equal_systems_none_is_separated_from_the_best_in_95_percent_of_studies() -> None:
-    """Holm's adjustment over the others would separate one in 12 to 16 %: the best was chosen by the same data."""
-    random, systems, runs = np.random.default_rng(0), 10, 4000
+@pytest.mark.parametrize("systems", [10, 20])
+def test_of_equal_systems_none_is_separated_from_the_best_in_95_percent_of_studies(systems: int) -> None:
+    """Holm's adjustment over the others would separate some far more often: the best was chosen by the same data."""
+    random, runs = np.random.default_rng(0), 4000
     means = random.normal(size=(runs, systems))
     gaps = (means.max(1, keepdims=True) - means) / math.sqrt(2)
     p_values = 2 * norm.sf(np.sort(gaps)[:, 1:])
     separated = [(against_best(own, systems) < 0.05).any() for own in p_values]
     assert 0.035 <= np.mean(separated) <= 0.065
-    assert np.mean([(holm(own) < 0.05).any() for own in p_values]) > 0.1
+    by_holm = np.mean([(holm(own) < 0.05).any() for own in p_values])
+    print(f"\n{systems} equal systems, some separated from the best: {np.mean(separated):.3f}, by Holm {by_holm:.3f}")
+    assert by_holm > 0.1
 
 
 def test_one_comparison_with_the_best_is_adjusted_for_nothing() -> None:

@@ -289,9 +289,8 @@ def _declared(material: Material) -> Table | None:
 
     if material.declared is None or material.declared.empty:
         return None
-    told = {"dice", "pixel_ap", "pointing"}
-    for table in (material.classified, material.localised):
-        told |= set() if table is None else set(table["metric"])
+    tables = [table for table in (material.classified, material.localised) if table is not None]
+    told = {name for table in tables for name in table["metric"]}
     own = material.declared[(material.declared["head"] == OWN_HEAD) & (material.declared["class"] == "")]
     names = [name for name in dict.fromkeys(own["metric"]) if name not in told]
     if not names:
