@@ -90,6 +90,7 @@ class Catalog:
     providers: dict[str, Provider] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
     slow: dict[Provider, float] = field(default_factory=dict)
+    left_out: set[str] = field(default_factory=set)
     _components: dict[str, dict[str, tuple[Component[Any], Provider]]] = field(
         default_factory=lambda: {kind: {} for kind in KINDS}
     )
@@ -100,6 +101,7 @@ class Catalog:
         catalog, banned = cls(), set(disabled)
         for entry, provider in _entry_points():
             if provider.plugin in banned:
+                catalog.left_out.add(provider.plugin)
                 continue
             if provider.plugin in catalog.providers:
                 other = catalog.providers[provider.plugin]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from harness.contract.catalog import Catalog
-from harness.contract.errors import HarnessError
+from harness.contract.errors import HarnessError, nearest
 from harness.study.folders import read_plan
 from harness.study.journal import History, Journal
 from harness.study.lock import Holder
@@ -60,10 +60,12 @@ def check_machine(settings: Settings, catalog: Catalog) -> list[Finding]:
     plugins = ", ".join(str(provider) for provider in catalog.providers.values())
     findings.append(Finding("ok", "plugins", plugins or "none"))
     findings += [Finding("wrong", "plugin", f"{item.provider}: {item.reason}") for item in catalog.broken]
-    slow = catalog.slow.items()
-    return findings + [
-        Finding("note", "plugin", f"{provider} took {seconds:.1f} s to load") for provider, seconds in slow
-    ]
+    for provider, seconds in catalog.slow.items():
+        findings.append(Finding("note", "plugin", f"{provider} took {seconds:.1f} s to load"))
+    for name in sorted({*settings.disabled} - catalog.left_out):
+        hint = nearest(name, catalog.providers)
+        findings.append(Finding("note", "plugin", f"[plugins] disabled names {name!r}, which is not installed{hint}"))
+    return findings
 
 
 def check_study(folder: Path, optuna: ReadStates, mlflow: ReadStates, unsent: Callable[[Path], int]) -> list[Finding]:

@@ -19,6 +19,7 @@ import safetensors.torch
 import torch
 
 from harness.contract import seeds
+from harness.contract.blame import raised_in
 from harness.contract.catalog import Catalog
 from harness.contract.dataset import Dataset
 from harness.contract.errors import InputError, MachineError
@@ -65,7 +66,7 @@ def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterat
         _log.debug("trial %s failed", spec.id, exc_info=True)
         yield TrialResult(
             state="failed",
-            reason=_reason(error),
+            reason=_reason(error, catalog),
             seconds=time.perf_counter() - started,
             files={"traceback.txt": traceback.format_exc().encode()},
             ledger=ledger.as_table(),
@@ -201,7 +202,8 @@ def _use(table: Any) -> str:
     return str(table["use"] if isinstance(table, Mapping) else table)
 
 
-def _reason(error: Exception | SystemExit) -> str:
+def _reason(error: Exception | SystemExit, catalog: Catalog) -> str:
     if isinstance(error, Unfit | Diverged):
         return str(error)
-    return f"{type(error).__name__}: {error}"
+    place = raised_in(error, catalog)
+    return f"{type(error).__name__}: {error}" + (f" (raised in {place})" if place else "")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from harness import Component, InputError, hookimpl
+from harness.contract.blame import raised_in
 from harness.contract.catalog import Catalog, Provider
 from harness.contract.errors import Problems
+from harness.study.doctor import check_machine
+from harness.study.settings import load_settings
 
 
 @pytest.fixture
@@ -51,6 +57,25 @@ def test_each_bad_plugin_is_named_with_its_distribution_and_version(crowded: Cat
 
 def test_a_disabled_plugin_is_not_loaded_whoever_made_it() -> None:
     assert "resnet22" not in Catalog.discover(disabled=["backbones"]).names("backbone")
+
+
+def test_the_doctor_names_a_disabled_plugin_that_is_not_installed(tmp_path: Path) -> None:
+    disabled = ("backbones", "poolngs")
+    findings = check_machine(replace(load_settings(tmp_path), disabled=disabled), Catalog.discover(disabled))
+    told = [finding.message for finding in findings if "disabled" in finding.message]
+    assert told == ["[plugins] disabled names 'poolngs', which is not installed; did you mean 'poolings'?"]
+
+
+def test_an_error_is_told_with_the_plugin_whose_code_raised_it(crowded: Catalog) -> None:
+    model = crowded.build("backbone", "two_convs", 1)
+    with pytest.raises(RuntimeError) as caught:
+        model(torch.zeros(1, 3, 8, 8))
+    assert re.fullmatch(
+        r"network\.py:\d+ of third_party \(third-party-plugin 1\.2\.3\)", raised_in(caught.value, crowded)
+    )
+    with pytest.raises(ZeroDivisionError) as other:
+        1 // 0  # noqa: B018
+    assert raised_in(other.value, crowded) == ""
 
 
 def test_an_unknown_name_suggests_the_nearest(catalog: Catalog) -> None:

@@ -195,7 +195,7 @@ def test_the_callers_randomness_threads_and_precision_are_left_alone(tiny: Catal
     ("model", "reason"),
     [
         ({"fault": "nan", "from_step": 8}, r"the loss \(bce\) is not finite in epoch 2, step 2 of 6"),
-        ({"fault": "raise"}, "RuntimeError: this model was asked to fail"),
+        ({"fault": "raise"}, r"RuntimeError: this model was asked to fail \(raised in fake_models.py:\d+ of \S+ \(local 0"),
         ({"fault": "exit"}, "SystemExit: 0"),
         ({"fault": "build"}, "the model cannot be built: architecture 'tiny_cnn': `fault` is 'build'"),
     ],
