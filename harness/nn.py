@@ -13,6 +13,7 @@ from harness.contract.nn import (
     Targets,
     masked_bce,
     masked_cross_entropy,
+    outside_autocast,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "Targets",
     "masked_bce",
     "masked_cross_entropy",
+    "outside_autocast",
 ]

@@ -35,7 +35,7 @@ class Stoppers:
         self._added: set[str] = set()
         if self._table["use"] == "none":
             return
-        for variant in conductor.plan.variants:
+        for variant in conductor.plan.trained:
             self._schedulers[variant.id] = self._scheduler(longest(variant.tree))
         for record in conductor.history.trials.values():
             for epoch in record.epochs:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 from harness.adapters.asha import Stoppers
-from harness.adapters.worker import RUN_TRIAL, events, load
+from harness.adapters.worker import RUN_TRIAL, cuda_is_lost, events, load
 from harness.contract.catalog import Catalog
+from harness.contract.errors import MachineError
 from harness.contract.types import Opening, TrialResult, TrialSpec, Workspace
 from harness.study.conductor import Conductor
 from harness.study.tuning import Events, Pause
@@ -25,9 +25,15 @@ class InlineTuner:
         self._run_trial = load(run_trial)
 
     def run(self, conductor: Conductor, catalog: Catalog, workspace: Workspace, concurrent: int = 1) -> None:
-        """See `Tuner`."""
+        """See `Tuner`.
+
+        Raises:
+            MachineError: an error of a trial has made CUDA unusable in this process.
+        """
         stoppers = Stoppers(conductor)
         while isinstance(spec := conductor.next(), TrialSpec):
+            if cuda_is_lost():
+                raise MachineError("CUDA cannot be used any more after an error of an earlier trial")
             conductor.started(spec.id, os.getpid())
             with closing(events(self._run_trial, spec, catalog, workspace)) as trial:
                 self._follow(conductor, stoppers, spec, trial)
@@ -35,7 +41,7 @@ class InlineTuner:
 
     def _follow(self, conductor: Conductor, stoppers: Stoppers, spec: TrialSpec, trial: Events) -> None:
         while not conductor.stopping:
-            with _interruptible(conductor):
+            with conductor.interruptible():
                 event = next(trial)
             if isinstance(event, TrialResult):
                 return conductor.finished(spec.id, event)
@@ -45,19 +51,3 @@ class InlineTuner:
             conductor.epoch(spec.id, event)
             if stoppers.stops(spec, event):
                 return conductor.stopped(spec.id)
-
-
-@contextmanager
-def _interruptible(conductor: Conductor) -> Iterator[None]:
-    """Lets the handler of a signal break off what runs inside, and nothing else."""
-
-    def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    conductor.break_off = interrupt
-    try:
-        if conductor.stopping:
-            interrupt()
-        yield
-    finally:
-        conductor.break_off = lambda: None

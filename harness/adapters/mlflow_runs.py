@@ -39,13 +39,18 @@ class Runs:
         self._experiment = experiment(client, study, f"{artifacts}/{study}" if artifacts else None)
         self._ids: dict[str, str] = {}
         self._pending: dict[str, _Pending] = {}
+        self._bare: set[str] = set()  # made by a sender that was killed before it had written their parameters
         for run in runs(client, self._experiment, {MARK: mark}):
             self._ids[run.data.tags[KEY]] = run.info.run_id
+            if not run.data.params:
+                self._bare.add(run.data.tags[KEY])
 
     def make(self, name: str, title: str, time_s: float, parent: str | None, tags: Mapping[str, Any]) -> bool:
-        """Makes the run unless it is there; says whether it had to."""
+        """Makes the run unless it is there; says whether its parameters and data are still to be noted."""
         if name in self._ids:
-            return False
+            bare = name in self._bare
+            self._bare.discard(name)
+            return bare
         text = {key(tag): cut("tags", value) for tag, value in tags.items()} | {KEY: name, MARK: self._mark}
         if parent:
             text[PARENT] = self._ids[parent]

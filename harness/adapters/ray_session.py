@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ def run_in_ray(
     concurrent: int,
     folder: str,
     start: Mapping[str, Any],
+    cpus: float,
     gpus_per_trial: float | None,
 ) -> None:
     """Starts Ray, runs what the conductor hands out, and ends Ray.
@@ -37,6 +39,7 @@ def run_in_ray(
         concurrent: trials at a time.
         folder: where Ray may leave its records.
         start: how `ray.init` is called.
+        cpus: that Ray is to set aside for a trial.
         gpus_per_trial: share of a GPU, or None for an equal share of what there is.
 
     Raises:
@@ -44,15 +47,16 @@ def run_in_ray(
     """
     bridge = Bridge(conductor, Stoppers(conductor), concurrent, job)
     with _ray(start, conductor):
-        _fit(bridge, folder, _resources(concurrent, gpus_per_trial))
+        _fit(bridge, folder, _resources(concurrent, cpus, gpus_per_trial))
     if bridge.error is not None:
         raise bridge.error
 
 
-def _resources(concurrent: int, gpus_per_trial: float | None) -> dict[str, float]:
+def _resources(concurrent: int, cpus: float, gpus_per_trial: float | None) -> dict[str, float]:
     there = float(ray.cluster_resources().get("GPU", 0.0))
-    share = min(1.0, there / concurrent) if gpus_per_trial is None else gpus_per_trial
-    return {"cpu": 1.0, **({"gpu": share} if there and share else {})}
+    # Shares of one GPU lie on that GPU: of two, three trials get a half each, for two of .67 do not fit.
+    share = 1 / math.ceil(concurrent / max(1.0, there)) if gpus_per_trial is None else gpus_per_trial
+    return {"cpu": cpus, **({"gpu": share} if there and share else {})}
 
 
 def _fit(bridge: Bridge, folder: str, resources: Mapping[str, float]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ray.tune import Trainable
 
-from harness.adapters.worker import events, load
+from harness.adapters.worker import cuda_is_lost, events, load
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
 from harness.contract.types import Epoch, Opening, TrialResult, TrialSpec, Workspace
@@ -51,8 +51,13 @@ class HarnessTrainable(Trainable):  # type: ignore[misc]
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begins another trial; one that was stopped is closed first."""
+        """Begins another trial; one that was stopped is closed first.
+
+        Where CUDA is lost this process ends: the trial is handed out again, to a new one.
+        """
         self.cleanup()
+        if cuda_is_lost():
+            os._exit(1)
         self._reports = self._run(TrialSpec.from_json(new_config["spec"]), new_config["job"])
         return True
 

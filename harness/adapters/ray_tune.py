@@ -75,8 +75,10 @@ class RayTuner:
 
                 start = {"address": self._address, "runtime_env": {"env_vars": environment}}
                 own = {"num_cpus": concurrent, "include_dashboard": False, "_temp_dir": f"{folder}/ray"}
-                share = 0.0 if workspace.device in ("cpu", "mps") else self._gpus_per_trial
-                run_in_ray(conductor, job, concurrent, folder, start if self._address else own, share)
+                # A device that is named is the user's own choice: Ray would show the trial another one alone.
+                share = self._gpus_per_trial if workspace.device in ("auto", "cuda") else 0.0
+                cpus = float(workspace.threads) if self._address else 1.0  # ours has one "CPU" for each trial
+                run_in_ray(conductor, job, concurrent, folder, start if self._address else own, cpus, share)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -23,6 +24,23 @@ def load(path: str) -> Callable[..., Any]:
     for part in name.split("."):
         found = getattr(found, part)
     return found  # type: ignore[no-any-return]
+
+
+def cuda_is_lost() -> bool:
+    """Whether an error of an earlier trial (an assertion in a kernel, an illegal address) made CUDA unusable here.
+
+    Such an error stays with the process: each trial that followed would fail, through no fault of its own.
+    Where CUDA is well, the memory that the earlier trial has left is given back.
+    """
+    torch: Any = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return False
+    try:
+        torch.cuda.synchronize()
+        torch.cuda.empty_cache()
+    except RuntimeError:
+        return True
+    return False
 
 
 def events(run: RunTrial, spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Events:

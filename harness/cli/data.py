@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
 from harness.cli.data_view import findings_view, shortcuts_view, verdict_line
-from harness.cli.options import budget_option, json_option, plan_of
+from harness.cli.options import OF_DATA, budget_option, json_option, plan_of
 from harness.cli.tables import parameter_rows, plugin_table
 from harness.contract.errors import InputError
 from harness.contract.types import Split
@@ -169,7 +170,8 @@ def _table(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> Ma
         except InputError as error:
             known = ", ".join(app.catalog.names("dataset"))
             raise InputError(f"{error}\n(and no data set has this name; there are {known})") from error
-        plan = plan_of(app, name, budget, tuple(f"dataset.{text}" for text in sets))
+        changes = tuple(text if re.match(OF_DATA, text) else f"dataset.{text}" for text in sets)
+        plan = plan_of(app, name, budget, changes)
         own = dataset_table(plan)
         if not own:
             raise InputError(f"{plan.path}: this study has no data set: its systems were tested elsewhere")

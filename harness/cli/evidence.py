@@ -103,7 +103,9 @@ def _table(name: str, results: Results, baseline: str) -> Any:
     except ValueError as error:
         raise InputError(f"{name}: {error}") from error
     if baseline not in table["variant"].tolist():
-        raise InputError(f"{name}: {baseline!r} is not confirmed yet; `harness study resume {name}` goes on.")
+        raise InputError(
+            f"{name}: {baseline!r} is not confirmed yet; `harness study resume {results.plan.named}` goes on."
+        )
     return table
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
@@ -12,6 +13,8 @@ from harness.cli.app import App
 from harness.contract.types import Plan
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+OF_DATA = r"dataset\s*[.=]"
+"""How a `--set` argument begins that changes the data."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -40,6 +43,12 @@ def budget_option(command: Command) -> Command:
     return click.option("--budget", metavar="NAME", help=text)(command)
 
 
+def run_option(command: Command) -> Command:
+    """Which run of the study."""
+    text = "The run of this budget; without it, the run that went on last, whatever its budget."
+    return click.option("--budget", metavar="NAME", help=text)(command)
+
+
 def set_option(command: Command) -> Command:
     """Values that replace those of the file."""
     text = "Replaces a value of the file; several may be given. `gap.train.lr=0.001` addresses one variant."
@@ -54,6 +63,17 @@ def json_option(command: Command) -> Command:
 def heads_option(command: Command) -> Command:
     """Heads as rows."""
     return click.option("--heads", is_flag=True, help="A row for each head of a variant, beneath its own.")(command)
+
+
+def set_options(overrides: Iterable[str]) -> list[str]:
+    """The `--set` arguments that these values were, as a shell takes them."""
+    return [f"--set {shlex.quote(text)}" for text in overrides]
+
+
+def check_command(plan: Plan) -> str:
+    """What to type to have the data of a plan checked, those included that `--set` put in their place."""
+    data = [text for text in plan.overrides if re.match(OF_DATA, text)]
+    return " ".join(["harness data check", plan.named, *set_options(data), "--full"])
 
 
 def plan_of(app: App, study: str, budget: str | None, sets: tuple[str, ...]) -> Plan:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.app import App
+from harness.cli.options import check_command, set_options
 from harness.cli.tables import differs_by
 from harness.study.results import RESAMPLES, Results
 from harness.study.sweeps import sweeps
@@ -32,7 +33,7 @@ def material_of(app: App, results: Results) -> Material:
     """Everything the report of these results is made from; statistics come from the cache where they are in it."""
     from harness.evidence.report import Material
 
-    plan = results.plan
+    plan, ledger = results.plan, Ledger(app.settings.results / "ledger.jsonl")
     return Material(
         plan=plan,
         classes=results.task.classes,
@@ -46,8 +47,10 @@ def material_of(app: App, results: Results) -> Material:
         assumed=assumptions(plan, app.catalog),
         outlines=results.task.mask_kind == "outline",
         data_check=_data_check(app, results),
-        test_openings=Ledger(app.settings.results / "ledger.jsonl").openings(digests_of(plan)),
-        command=f"harness study run {plan.study} --budget {plan.budget}",
+        test_openings=ledger.openings(digests_of(plan)),
+        own_openings=ledger.openings(digests_of(plan), plan.study_id),
+        command=" ".join(["harness study run", plan.named, *set_options(plan.overrides)]),
+        check_command=check_command(plan),
         resamples=RESAMPLES,
     )
 

@@ -19,6 +19,7 @@ from harness.cli.options import (
     heads_option,
     json_option,
     plan_of,
+    run_option,
     set_option,
     study_argument,
 )
@@ -86,11 +87,11 @@ def run(app: App, /, study: str, budget: str | None, sets: tuple[str, ...], fres
 
 @click.command(epilog=examples("harness study resume gmic_ablation", "harness study resume gmic_ablation --heads"))
 @study_argument
-@budget_option
+@run_option
 @manner_options
 @pass_app
 def resume(app: App, /, study: str, budget: str | None, **manner: Any) -> None:
-    """Goes on with the run that went on last, exactly as it was planned: no --set or --budget to repeat."""
+    """Goes on with the run that went on last, exactly as it was planned: no --set to repeat."""
     from harness.study.folders import find_run, read_plan
 
     plan = read_plan(find_run(app.settings.results, study, budget))

@@ -12,7 +12,15 @@ from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
 from harness.cli.earlier import show_took
-from harness.cli.options import budget_option, heads_option, json_option, plan_of, set_option, study_argument
+from harness.cli.options import (
+    budget_option,
+    heads_option,
+    json_option,
+    plan_of,
+    run_option,
+    set_option,
+    study_argument,
+)
 from harness.cli.run import resume, run
 from harness.cli.tables import plain_table, plan_view
 from harness.contract.errors import InputError
@@ -84,7 +92,7 @@ def plan(app: App, study: str, budget: str | None, sets: tuple[str, ...], as_jso
 
 @study.command(epilog=examples("harness study show gmic_ablation", "harness study show gmic_ablation --heads"))
 @study_argument
-@budget_option
+@run_option
 @heads_option
 @click.option("--units", is_flag=True, help="AUCs by what is diagnosed: a breast's score is the mean of its views.")
 @json_option
@@ -111,7 +119,7 @@ def show(app: App, study: str, budget: str | None, heads: bool, units: bool, as_
 
 @study.command(epilog=examples("harness study report gmic_ablation --budget standard"))
 @study_argument
-@budget_option
+@run_option
 @json_option
 @pass_app
 def report(app: App, study: str, budget: str | None, as_json: bool) -> None:
@@ -131,7 +139,7 @@ def report(app: App, study: str, budget: str | None, as_json: bool) -> None:
 
 @study.command(epilog=examples("harness study rm gmic_ablation --budget quick", "harness study rm gmic_ablation --yes"))
 @study_argument
-@budget_option
+@run_option
 @click.option("--yes", is_flag=True, help="Does not ask; --json needs it.")
 @json_option
 @pass_app

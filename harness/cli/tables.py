@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.options import check_command
 from harness.contract.catalog import Broken, Provider
 from harness.contract.components import Component, Use, describe, parameters
 from harness.contract.tables import OWN_HEAD
@@ -153,9 +154,7 @@ def _data_checks(plan: Plan) -> list[Text]:
         name = f"data {digest[:8]}" if len(plan.data_checks) > 1 else "data"
         verdict, summary = check["verdict"], check["summary"]
         if verdict == NOT_CHECKED:
-            named = plan.study if plan.path.parent.name == "studies" else str(plan.path)
-            budget = f" --budget {plan.budget}" if plan.budget else ""
-            summary = f"`harness data check {named}{budget} --full` does it"
+            summary = f"`{check_command(plan)}` does it"
         text = f"{name}: {verdict}" + (f": {summary}" if summary else "")
         lines.append(Text(text, VERDICT_COLOURS.get(verdict, "yellow")))
     return lines

@@ -50,7 +50,7 @@ class HarnessSpecs:
 
     @hookspec
     def harness_metrics(self) -> Iterable[Component[Metric]]:
-        """Metrics: `build(task: Task, /, **params)`."""
+        """Metrics: `build(task: Task, /)`: a study names them and sets no parameters."""
         raise AssertionError
 
     @hookspec

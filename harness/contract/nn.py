@@ -56,19 +56,6 @@ class Batch:
     ids: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
 
-    def to(self, device: torch.device, memory_format: torch.memory_format = torch.contiguous_format) -> Batch:
-        """The same batch on another device; images in `memory_format`."""
-        moved: dict[str, Any] = {}
-        for item in fields(self):
-            value = getattr(self, item.name)
-            if isinstance(value, Tensor):
-                single = item.name == "images" and value.ndim == 4
-                layout = memory_format if single else torch.preserve_format
-                moved[item.name] = value.to(device, non_blocking=True, memory_format=layout)
-            elif isinstance(value, Targets):
-                moved[item.name] = Targets(masks=value.masks.to(device), known=value.known.to(device))
-        return replace(self, **moved)
-
     def only(self, place: int) -> Batch:
         """A batch of one of its images; masks do not come along."""
         rows: dict[str, Any] = {"targets": None}
@@ -276,6 +263,15 @@ class Metric(ABC):
     def from_table(self, predictions: Any, maps: Any) -> dict[str, float]:
         """The same figures from a predictions and a maps table (pandas)."""
         raise TypeError(f"{type(self).__name__} cannot be computed from tables.")
+
+
+def outside_autocast(layer: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """Calls `layer` in fp32 whatever autocast is on: for what ranks images, patches or cells.
+
+    In bf16 a score has eight significant bits, so that scores tie, and ties decide on AUC, selection and crops.
+    """
+    with torch.autocast(inputs[0].device.type, enabled=False):
+        return layer(*(values.float() for values in inputs))
 
 
 def masked_bce(

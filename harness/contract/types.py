@@ -150,6 +150,7 @@ class Plan:
     `tree` is the base with budget and --set applied; a variant's own tree is complete.
     `search` and `confirm` are plain tables as the study file states them, defaults filled in.
     `data_checks` holds, by digest, `verdict` and `summary` of the last check of each data set.
+    `overrides` are the `--set` arguments it was made with.
     """
 
     study: str
@@ -172,6 +173,13 @@ class Plan:
     demonstration: bool = False
     data_checks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def named(self) -> str:
+        """Study and budget as a command takes them; a study without budgets has only itself."""
+        study = self.study if self.path.parent.name == "studies" else str(self.path)
+        return study if self.budget == NO_BUDGET else f"{study} --budget {self.budget}"
 
     @property
     def directory(self) -> str:
@@ -295,6 +303,11 @@ class Opening:
     """
 
 
+NO_BUDGET = "base"
+"""What the budget of a study is called that has none."""
+
+WEIGHTS = "weights.safetensors"
+"""The file of a confirmed model's weights, among those of its trial."""
 UNBUILT = "the model cannot be built"
 """How the reason begins of a trial that failed because its table makes no model."""
 

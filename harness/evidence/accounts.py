@@ -96,28 +96,31 @@ def failures(trials: pd.DataFrame) -> list[str]:
     ]
 
 
-def ledger_lines(trials: pd.DataFrame, test_openings: int | None = None) -> list[str]:
+def ledger_lines(trials: pd.DataFrame, test_openings: int | None = None, own_openings: int | None = None) -> list[str]:
     """What was read, as sentences: masks while fitting, masks and the test split after.
 
     Args:
         trials: may have a column `ledger` of `TrialResult.ledger`: `opened` splits, and `masks` read
             to "fit" and to "test".
         test_openings: of this data set's test split, over all studies; None where not counted.
+        own_openings: those by this study, of which trials tell the last alone: attempts that were cut off while
+            testing, and models that were measured again, opened it once more.
     """
     if "ledger" not in trials:
         return ["The trials kept no ledger."]
     entries = [(row["stage"], row["ledger"]) for row in trials.to_dict("records") if row["ledger"]]
     fitted = sorted({split for _, entry in entries for split in entry.get("masks", {}).get("fit", ())})
     tested = sorted({split for _, entry in entries for split in entry.get("masks", {}).get("test", ())})
-    opened = {
-        stage: sum("test" in entry.get("opened", ()) for kind, entry in entries if kind == stage)
-        for stage in (*STAGES, "floor")
-    }
+    searched, tested_models = (
+        sum("test" in entry.get("opened", ()) for stage, entry in entries if (stage == "search") is search)
+        for search in (True, False)
+    )
+    later = tested_models if own_openings is None else own_openings - searched
     lines = [
         f"Masks read while fitting: {', '.join(fitted) or 'none'}.",
         f"Masks read after the weights were frozen: {', '.join(tested) or 'none'}.",
-        f"Openings of the test split by this study: {opened['search']} in search, "
-        f"{opened['confirm'] + opened['floor']} in confirm.",
+        f"Openings of the test split by this study: {searched} in search, {later} for the {tested_models} models that "
+        "were tested.",
     ]
     lines += supervision_lines(supervision(entry for _, entry in entries))
     if test_openings is not None:

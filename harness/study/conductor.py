@@ -12,13 +12,14 @@ import os
 import socket
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from harness.contract.errors import InputError
-from harness.contract.types import Epoch, Plan, Stage, TrialResult, TrialSpec, VariantPlan, kind_of
+from harness.contract.types import WEIGHTS, Epoch, Plan, Stage, TrialResult, TrialSpec, VariantPlan, kind_of
 from harness.study.journal import (
     EPOCH,
     STUDY_FINISHED,
@@ -116,7 +117,7 @@ class Conductor:
         reason = self.reason or "the run ended early"
         for trial in list(self._out):
             self.interrupted(trial, reason)
-        if self.complete:
+        if self.done:
             self._write(STUDY_FINISHED)
         else:
             self._write(STUDY_PAUSED, reason=reason)
@@ -134,6 +135,26 @@ class Conductor:
     def complete(self) -> bool:
         """Whether every trial of the plan has ended; asks the proposer for nothing."""
         return not self._out and not self._again and all(map(self.progress.over, self.plan.variants))
+
+    @property
+    def done(self) -> bool:
+        """Whether the study is complete and each confirmation measured for all that the plan names."""
+        return self.complete and not self.unmeasured()
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Lets the handler of a signal break off what runs inside, and nothing else."""
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        self.break_off = interrupt
+        try:
+            if self.stopping:
+                interrupt()
+            yield
+        finally:
+            self.break_off = lambda: None
 
     @property
     def trained(self) -> bool:
@@ -212,7 +233,8 @@ class Conductor:
         values = {name: getattr(result, name) for name in _RESULT_FIELDS}
         self._write(TRIAL_FINISHED, trial=trial, **values, files=sorted(result.files))
         self._out.pop(trial, None)
-        remove_file(self.folder / "checkpoints" / f"{trial}.pt")
+        for path in (self.folder / "checkpoints").glob(f"{trial}.*"):  # what a kill left half written too
+            remove_file(path)
         if record.spec.stage == "search":
             self._proposer.tell(record)
         record.epochs = []  # the journal has them; thousands of trials need not stay in memory
@@ -232,7 +254,11 @@ class Conductor:
 
     def measured(self, spec: TrialSpec, result: TrialResult) -> None:
         """A confirmation was tested again: its tables are replaced, its figures added to."""
-        write_files(self.folder / "trials" / spec.id, result.files)
+        folder, before = self.folder / "trials" / spec.id, self.history.trials[spec.id].result
+        write_files(folder, result.files)
+        if before is not None and result.files:  # of an average nothing is drawn anew
+            for name in {*before.files} - {*result.files, WEIGHTS}:
+                remove_file(folder / name)
         wanted = {"names": list(spec.metrics), "explain": spec.explain}
         self._write(TRIAL_MEASURED, trial=spec.id, metrics=result.metrics, files=sorted(result.files), **wanted)
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contract.errors import InputError, nearest
-from harness.contract.types import Objective, Plan, VariantPlan
+from harness.contract.types import WEIGHTS, Objective, Plan, VariantPlan
 from harness.study.folders import read_plan, runs_of
 from harness.study.journal import History, Journal, TrialRecord
 from harness.study.spec import NAME
-
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -108,12 +106,12 @@ def _variant(plan: Plan, confirmed: dict[str, list[TrialRecord]], wanted: str | 
             known = ", ".join(confirmed)
             raise InputError(f"{run}: no variant named {wanted!r}{nearest(wanted, confirmed)} (there are: {known})")
         if not confirmed[wanted]:
-            hint = f"`harness study run {plan.study} --budget {plan.budget}` confirms it"
+            hint = f"`harness study run {plan.named}` confirms it"
             raise InputError(f"{run}: {wanted!r} has no confirmed model; {hint}")
         return wanted, ""
     ready = [name for name, records in confirmed.items() if records]
     if not ready:
-        hint = f"`harness study run {plan.study} --budget {plan.budget}` confirms them"
+        hint = f"`harness study run {plan.named}` confirms them"
         raise InputError(f"{run}: no variant has a confirmed model; {hint}")
     if len(ready) == 1:
         return ready[0], ""

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,14 +38,19 @@ def cached(folder: Path, name: str, facts: Mapping[str, Any], compute: Callable[
     if path.exists():
         return tables.from_bytes(path.read_bytes())
     table = compute()
+    with suppress(OSError):  # results that may only be read are shown all the same, and computed again next time
+        _keep(path, tables.to_bytes(table, name), f"{name}-{'[0-9a-f]' * 16}.parquet")
+    return table
+
+
+def _keep(path: Path, data: bytes, older: str) -> None:
     path.parent.mkdir(exist_ok=True)
-    old = list(path.parent.glob(f"{name}-{'[0-9a-f]' * 16}.parquet"))
+    old = list(path.parent.glob(older))
     partial = path.with_suffix(f".{os.getpid()}")
-    partial.write_bytes(tables.to_bytes(table, name))
+    partial.write_bytes(data)
     partial.replace(path)  # whole or not at all: another process may be reading
     for other in old:
         other.unlink(missing_ok=True)
-    return table
 
 
 def _code() -> str:

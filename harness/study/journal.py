@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.contract.errors import MachineError
-from harness.contract.types import Epoch, TrialResult, TrialSpec
+from harness.contract.types import WEIGHTS, Epoch, TrialResult, TrialSpec
 
 STUDY_STARTED = "study_started"
 """data: `plan` (its JSON), `attempt` (1, 2, …), `pid`, `host`."""
@@ -126,7 +126,6 @@ class TrialRecord:
     spec: TrialSpec
     epochs: list[Epoch] = field(default_factory=list)
     result: TrialResult | None = None
-    interruptions: int = 0
     started: float | None = None
     finished: float | None = None
 
@@ -171,15 +170,15 @@ class History:
             epoch = Epoch(**data)
             # A resumed trial may repeat an epoch whose checkpoint was not yet written.
             record.epochs = [*(old for old in record.epochs if old.number < epoch.number), epoch]
-        elif event.kind == TRIAL_INTERRUPTED:
-            record.interruptions += 1
         elif event.kind == TRIAL_FINISHED and record.result is None:
             files = {name: b"" for name in data.pop("files", ())}
             record.result, record.finished = TrialResult(**data, files=files), event.time
         elif event.kind == TRIAL_MEASURED and record.result is not None:
             record.spec = replace(record.spec, metrics=tuple(data["names"]), explain=data["explain"])
             metrics = {**record.result.metrics, **data["metrics"]}
-            files = {**record.result.files, **{name: b"" for name in data["files"]}}
+            again = dict.fromkeys(data["files"], b"")
+            kept = {WEIGHTS: b""} if WEIGHTS in record.result.files and again else record.result.files
+            files = {**kept, **again}
             record.result = replace(record.result, metrics=metrics, files=files)
 
     def of_variant(self, variant_id: str, stage: str) -> list[TrialRecord]:

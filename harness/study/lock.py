@@ -92,10 +92,13 @@ class StudyLock:
                 self._refuse_if_alive(holder)
             mine = Process.of(os.getpid())
             assert mine is not None
-            self._mine = Holder(socket.gethostname(), mine)
+            left = (holder.children, holder.temporary) if holder else ([], "")
+            self._mine = Holder(socket.gethostname(), mine, *left)  # should this process end while it ends them
             self._save()
         if holder is not None:
             _end(holder)
+            self._mine.children, self._mine.temporary = [], ""
+            self._save()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:

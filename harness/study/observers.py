@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Protocol, runtime_checkable
 
 from harness.contract.catalog import Catalog
+from harness.contract.errors import MachineError
 from harness.contract.types import Plan
 from harness.study.journal import (
     EPOCH,
@@ -73,6 +74,8 @@ class Feed:
         for follower in self._followers:
             follower.join(self._timeout_s)
             self.unsent += follower.observer.close(self._timeout_s)
+            if follower.is_alive():  # a hook that hangs, or writes for long: it ends with this process
+                follower.failure = f"{type(follower.observer).__name__} was not done after {self._timeout_s:g} s"
             if follower.failure:
                 self.failures.append(follower.failure)
 
@@ -91,7 +94,13 @@ class _Follower(threading.Thread):
         offset, last = 0, False
         while not last:
             last = self._stop_asked.wait(POLL_S)
-            for event in self._journal.read(offset):
+            try:
+                events = self._journal.read(offset)
+            except (OSError, MachineError) as error:  # of a network's disk it may pass
+                self.failure = f"{type(self.observer).__name__} could not read the journal: {error}"
+                continue
+            self.failure = ""
+            for event in events:
                 offset = event.offset
                 try:
                     self.observer.event(event)

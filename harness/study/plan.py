@@ -67,7 +67,8 @@ def make_plan(
     problems.raise_if_any()
     plan = assemble(study, resolved, sections, checked, derived, checker, measures)
     digests = [plan.dataset_digest, *(str(variant.facts["digest"]) for variant in plan.trained)]
-    return replace(plan, data_checks=verdicts(settings.results, digests if plan.trained else []))
+    known = verdicts(settings.results, digests if plan.trained else [])
+    return replace(plan, data_checks=known, overrides=tuple(overrides))
 
 
 def _overrides(texts: Sequence[str], problems: Problems) -> list[Override]:

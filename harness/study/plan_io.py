@@ -24,8 +24,8 @@ def plan_from_json(text: str | Mapping[str, Any]) -> Plan:
     values["variants"] = tuple(_variant(item) for item in values["variants"])
     values["skipped"] = tuple(Skip(**item) for item in values["skipped"])
     values["claims"] = tuple(Claim(**item) for item in values.get("claims", ()))
-    for key in ("metrics", "warnings"):
-        values[key] = tuple(values[key])
+    for key in ("metrics", "warnings", "overrides"):
+        values[key] = tuple(values.get(key, ()))
     return Plan(**values)
 
 

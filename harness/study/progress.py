@@ -109,8 +109,9 @@ class Progress:
     def stoppable(self, spec: TrialSpec) -> bool:
         """Whether a stopper may end the trial early: not where it finishes one that was stopped."""
         earlier = self._records.get((spec.variant_id, "search"), [])[: spec.number]
-        finishes = any(record.state == "pruned" and record.spec.params == spec.params for record in earlier)
-        return spec.stage == "search" and not finishes
+        stopped = any(record.state == "pruned" and record.spec.params == spec.params for record in earlier)
+        whole = any(record.state == "complete" for record in earlier)  # then nothing has to be finished
+        return spec.stage == "search" and (whole or not stopped)
 
     def failures(self) -> dict[str, str]:
         """The variants that have failed, each with the reason of its first failed trial."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError, Problems, nearest
+from harness.contract.types import NO_BUDGET
 from harness.study.distributions import is_distribution
 from harness.study.located import Located
 from harness.study.patch import Override, merge, states
@@ -94,7 +95,7 @@ def resolve(
 def _budget(study: Study, budget: str | None) -> str:
     known = list(study.budgets)
     section = study.base.get("study", {})
-    name = budget or str(section.get("budget", "") or ("" if known else "base"))
+    name = budget or str(section.get("budget", "") or ("" if known else NO_BUDGET))
     if name in known or (not known and budget is None):
         return name
     listed = ", ".join(known) or "none"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError, Interrupted, MachineError
-from harness.contract.types import Plan, Workspace, kind_of
+from harness.contract.types import WEIGHTS, Plan, Workspace, kind_of
 from harness.study.conductor import Conductor
 from harness.study.derive import average, measured_again, read_systems
 from harness.study.lock import StudyLock
@@ -106,7 +106,7 @@ def _attempt(conductor: Conductor, run: Callable[[], None]) -> HarnessError | No
     try:
         # Also of a finished study: question, baseline and the variants shown are no part of its identity.
         write_file(conductor.folder / "plan.json", text.encode())
-        if conductor.complete and conductor.history.finished and not conductor.unmeasured():
+        if conductor.history.finished and conductor.done:
             return None
         conductor.open(json.loads(text))
         opened = True
@@ -138,10 +138,12 @@ def _measure(conductor: Conductor, catalog: Catalog, workspace: Workspace) -> No
 
         if conductor.stopping:
             return
-        weights = conductor.folder / "trials" / spec.id / "weights.safetensors"
+        weights = conductor.folder / "trials" / spec.id / WEIGHTS
         try:
             opening = partial(conductor.opening, spec.id)
-            conductor.measured(spec, measure(spec, catalog, workspace, weights.read_bytes(), opening))
+            with conductor.interruptible():
+                result = measure(spec, catalog, workspace, weights.read_bytes(), opening)
+            conductor.measured(spec, result)
         except OSError as error:
             raise MachineError(f"{weights}: cannot be read: {error.strerror}") from error
 
@@ -152,7 +154,7 @@ def _outcome(conductor: Conductor, error: HarnessError | None, feed: Feed) -> Ou
     if error is not None:
         code = error.exit_code
         lines.insert(0, f"{error}{_again(code)}")
-    elif not conductor.complete:
+    elif not conductor.done:
         code = Interrupted.exit_code
         lines.insert(0, f"{conductor.reason or 'the run ended early'}{_again(code)}")
     else:

@@ -37,7 +37,7 @@ class Settings:
         concurrent: trials at a time.
         ray_address: of a running Ray cluster; empty starts Ray on this machine. Its workers must reach
             `data`, `cache` and `results` under the same paths.
-        gpus_per_trial: what a trial asks Ray for; None asks for one where the machine has any.
+        gpus_per_trial: what a trial asks Ray for; None for an equal share of what there is.
         disabled: plugins that are not loaded, by the name of their entry point.
     """
 

@@ -85,12 +85,18 @@ class Ledger:
         except OSError as error:
             raise MachineError(f"{self._path}: cannot be written: {error.strerror}") from error
 
-    def openings(self, digests: Collection[str]) -> int | None:
-        """How often the test split of data with these digests was opened; None where nothing was ever counted."""
+    def openings(self, digests: Collection[str], study_id: str = "") -> int | None:
+        """How often the test split of data with these digests was opened; None where nothing was ever counted.
+
+        Args:
+            digests: of the data.
+            study_id: counts the openings by this study alone; "" by all.
+        """
         if not self._path.exists():
             return None
-        lines = map(_entry, self._path.read_text().splitlines())
-        return sum(entry.get("digest") in digests for entry in lines)
+        lines = [_entry(line) for line in self._path.read_text().splitlines()]
+        own = [entry for entry in lines if study_id in ("", entry.get("study_id"))]
+        return sum(entry.get("digest") in digests for entry in own)
 
 
 def digests_of(plan: Plan) -> set[str]:

@@ -276,6 +276,15 @@ class ArchitectureLaws(Laws):
             assert loss.dtype == torch.float32
             assert loss.isfinite()
 
+    def test_scores_are_not_rounded_to_half_precision(self, component: Component[Any]) -> None:
+        """In bf16 scores tie, and an AUC is of ranks: `harness.nn.outside_autocast` for the last layer."""
+        task = self.task_of(component)
+        with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
+            out = self.build(component, task).eval()(self.batch(component, task))
+        scores = out.probs if out.logits is None else out.logits
+        assert scores.dtype == torch.float32
+        assert (scores != scores.bfloat16()).any(), f"all scores are as bf16 has them: {scores.tolist()}"
+
     def test_unknown_labels_leave_losses_and_gradients_finite(self, component: Component[Any]) -> None:
         model, batch = self._model(component), self.batch(component, self.task_of(component))
         batch.labels[:2] = math.nan

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from harness.contract.nn import Batch, Metric, Model, Output, masked_bce
+from harness.contract.nn import Batch, Metric, Model, Output, masked_bce, outside_autocast
 from harness.contract.types import Task
 
 
@@ -36,7 +36,7 @@ class TinyCnn(Model):
     def forward(self, batch: Batch) -> Output:
         """Maps and their maximum."""
         assert batch.images is not None
-        maps = self.saliency(self.dropout(self.features(batch.images))).float()
+        maps = outside_autocast(self.saliency, self.dropout(self.features(batch.images)))
         logits = maps.amax((2, 3))
         mean = maps.mean((2, 3))
         probs = logits.softmax(1) if self._multiclass else logits.sigmoid()
@@ -73,8 +73,8 @@ class TinyMil(Model):
     def forward(self, batch: Batch) -> Output:
         """Padding scores lowest."""
         assert batch.mask is not None
-        scores = self.score(batch.encoded(lambda images: images.flatten(1)))
-        logits = scores.float().masked_fill(~batch.mask[..., None], -1e4).amax(1)
+        scores = outside_autocast(self.score, batch.encoded(lambda images: images.flatten(1)))
+        logits = scores.masked_fill(~batch.mask[..., None], -1e4).amax(1)
         return Output(probs=logits.softmax(1) if self._multiclass else logits.sigmoid(), logits=logits)
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:

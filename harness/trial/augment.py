@@ -6,7 +6,7 @@ Chance comes from one generator on the CPU, so that a seed means the same on eve
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 
 import torch
 from jaxtyping import Float
@@ -19,6 +19,7 @@ SHIFT = 0.1
 """Largest translation, as a fraction of the image's height and width."""
 ROTATION_DEGREES = 15.0
 SCALE = (0.8, 1.6)
+SHEAR_DEGREES = 25.0
 NOISE = 0.005
 """Standard deviation of the noise, for images in [0, 1]."""
 
@@ -28,7 +29,7 @@ Change = Callable[[Images, Masks, Generator], tuple[Images, Masks]]
 
 
 def augment(images: Images, masks: Masks, names: Sequence[Augmentation], chance: Generator) -> tuple[Images, Masks]:
-    """Applies the named changes in their order; rotation and scale share one resampling.
+    """Applies the named changes in their order; rotation, scale and shear share one resampling.
 
     Args:
         images: in [0, 1]; what comes in from outside the image is 0.
@@ -40,9 +41,9 @@ def augment(images: Images, masks: Masks, names: Sequence[Augmentation], chance:
     """
     turned = False
     for name in names:
-        if name in ("rotate", "scale"):
+        if name in _TURNS:
             if not turned:
-                images, masks = _turn(images, masks, "rotate" in names, "scale" in names, chance)
+                images, masks = _turn(images, masks, _TURNS & {*names}, chance)
             turned = True
         else:
             images, masks = _CHANGES[name](images, masks, chance)
@@ -80,18 +81,20 @@ def _shifted(values: Tensor, offsets: Sequence[Sequence[int]]) -> Tensor:
     return out
 
 
-def _turn(images: Images, masks: Masks, rotate: bool, scale: bool, chance: Generator) -> tuple[Images, Masks]:
-    """Rotates about the centre and magnifies, by bilinear interpolation; masks by the nearest pixel."""
+def _turn(images: Images, masks: Masks, names: Set[str], chance: Generator) -> tuple[Images, Masks]:
+    """Rotates about the centre, magnifies and shears along the rows, bilinearly; masks by the nearest pixel."""
     count, (height, width) = len(images), images.shape[2:]
-    angle, factor = torch.zeros(count), torch.ones(count)
-    if rotate:
-        angle = (torch.rand(count, generator=chance) * 2 - 1) * math.radians(ROTATION_DEGREES)
-    if scale:
+    angle, factor, slope = torch.zeros(count), torch.ones(count), torch.zeros(count)
+    if "rotate" in names:
+        angle = _either_way(count, chance) * math.radians(ROTATION_DEGREES)
+    if "scale" in names:
         factor = SCALE[0] + torch.rand(count, generator=chance) * (SCALE[1] - SCALE[0])
+    if "shear" in names:
+        slope = (_either_way(count, chance) * math.radians(SHEAR_DEGREES)).tan()
     # From output to input, in coordinates that run from -1 to 1 whatever the image's shape.
     cosine, sine, zero = angle.cos() / factor, angle.sin() / factor, torch.zeros(count)
-    first = torch.stack([cosine, sine * height / width, zero], 1)
-    second = torch.stack([-sine * width / height, cosine, zero], 1)
+    first = torch.stack([cosine, (sine + cosine * slope) * height / width, zero], 1)
+    second = torch.stack([-sine * width / height, cosine - sine * slope, zero], 1)
     theta = torch.stack([first, second], 1).to(images.device)  # b 2 3
     grid = functional.affine_grid(theta, [count, 1, height, width], align_corners=False)
     turned = functional.grid_sample(images, grid, mode="bilinear", align_corners=False)
@@ -100,11 +103,17 @@ def _turn(images: Images, masks: Masks, rotate: bool, scale: bool, chance: Gener
     return turned, functional.grid_sample(masks, grid, mode="nearest", align_corners=False)
 
 
+def _either_way(count: int, chance: Generator) -> Float[Tensor, " b"]:
+    """Evenly from -1 to 1."""
+    return torch.rand(count, generator=chance) * 2 - 1
+
+
 def _noise(images: Images, masks: Masks, chance: Generator) -> tuple[Images, Masks]:
     noise = torch.randn(images.shape, generator=chance).to(images.device)
     return (images + NOISE * noise).clamp(0, 1), masks
 
 
+_TURNS = frozenset({"rotate", "scale", "shear"})
 _CHANGES: dict[str, Change] = {
     "flip": _flip,
     "flip_vertical": _flip_vertical,

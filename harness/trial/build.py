@@ -10,6 +10,7 @@ from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError
 from harness.contract.nn import Model
 from harness.contract.types import UNBUILT, Task, TrialSpec
+from harness.trial.chance import seeded
 from harness.trial.settings import TrainSettings
 
 
@@ -23,16 +24,18 @@ def build_model(spec: TrialSpec, catalog: Catalog, task: Task, settings: TrainSe
     Raises:
         Unfit: the table makes no model of this task.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seeds.of("init", spec.seed))
+    with seeded(seeds.of("init", spec.seed), torch.device("cpu")):
         try:
             model: Model = catalog.build("architecture", spec.tree["model"], task)
         except InputError as error:  # the other variants may well be sound
             raise Unfit(f"{UNBUILT}: {error}") from error
-    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-    model = model.to(device=device, memory_format=layout)  # type: ignore[call-overload]
-    if settings.channels_last and device.type == "cpu":
-        keep_contiguous(model)
+    model = model.to(device)
+    if settings.channels_last:
+        for values in [*model.parameters(), *model.buffers()]:
+            if values.ndim == 4:  # others have no such layout
+                values.data = values.data.contiguous(memory_format=torch.channels_last)
+        if device.type == "cpu":
+            keep_contiguous(model)
     return model
 
 
@@ -67,6 +70,8 @@ def device_of(name: str) -> torch.device:
         raise InputError(
             f"harness.toml: compute.device: {name!r} is no device: auto, cpu, cuda, cuda:1, mps"
         ) from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"harness.toml: compute.device: {name!r}, but torch finds no CUDA device here")
+    counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (device.index or 0) >= counts.get(device.type, 1):
+        found = f"{counts[device.type] or 'no'} {device.type.upper()} devices"
+        raise InputError(f"harness.toml: compute.device: {name!r}, but torch finds {found} here")
     return device

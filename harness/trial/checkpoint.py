@@ -94,8 +94,3 @@ class Checkpoint:
             _log.warning("%s belongs to another version of the trial, which starts anew", self._path)
             return None
         return Snapshot(**{**values, "epochs": tuple(Epoch(**epoch) for epoch in values["epochs"])})
-
-    def remove(self) -> None:
-        """Deletes the file: the trial has ended."""
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)

@@ -16,6 +16,7 @@ from harness.contract.nn import Batch, Model, Output
 from harness.contract.tables import OWN_MAP
 from harness.contract.types import Task, TrialSpec
 from harness.trial.cache import Cache
+from harness.trial.chance import seeded
 from harness.trial.evaluate import Scorer, by_unit, of_score, predict, run, score
 from harness.trial.explaining import Explaining
 from harness.trial.faithfulness import faithfulness_files
@@ -63,8 +64,7 @@ def confirm(
         explaining=Explaining(spec.explain, catalog),
         explained=spec.explain.get("measured"),
     )
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seeds.of("test", spec.seed))
+    with seeded(seeds.of("test", spec.seed), device):
         metrics = _metrics(examined, spec, catalog, data)
         if data.tune_loc is None or data.tune_loc.split.name != "val":  # else it has just been recorded
             for _ in examined.predictions(Images("val", cache.split("val"))):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -184,12 +184,11 @@ def probes(
             yield from both("darken", own, of)
         for threshold in wanted.thresholds if "zero" in wanted.use else ():
             yield from both("zero", important_pixels(own, threshold).to(image), of, threshold)
-    shares = torch.linspace(0, 1, wanted.steps + 1)
+    first = [kept.to(image) for kept in highest(shown, torch.linspace(0, 1, wanted.steps + 1).tolist())]
     if "insertion" in wanted.use:
-        first = [highest(shown, float(share)).to(image) for share in shares]
-        yield Probe("insertion", torch.stack([_mixed(image, _blurred(image), kept) for kept in first]))
+        blurred = _blurred(image)
+        yield Probe("insertion", torch.stack([_mixed(image, blurred, kept) for kept in first]))
     if "deletion" in wanted.use:
-        first = [highest(shown, float(share)).to(image) for share in shares]
         yield Probe("deletion", torch.stack([_mixed(blank, image, gone) for gone in first]))
 
 
@@ -210,12 +209,12 @@ def important_pixels(shown: Float[Tensor, "h w"], threshold: float) -> Bool[Tens
     return (shown >= threshold * shown.max()) & (shown > 0)
 
 
-def highest(shown: Float[Tensor, "h w"], share: float) -> Bool[Tensor, "h w"]:
-    """The given share of pixels with the highest values; among equal ones, row by row."""
+def highest(shown: Float[Tensor, "h w"], shares: Iterable[float]) -> Iterator[Bool[Tensor, "h w"]]:
+    """For each share, that share of pixels with the highest values; among equal ones, row by row."""
     order = shown.flatten().argsort(descending=True, stable=True)
-    chosen = torch.zeros(shown.numel(), dtype=torch.bool, device=shown.device)
-    chosen[order[: round(share * len(order))]] = True
-    return chosen.reshape(shown.shape)
+    rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
+    for share in shares:
+        yield (rank < round(share * len(order))).reshape(shown.shape)
 
 
 def _parts(images: Tensor, size: int) -> list[Tensor]:

@@ -20,6 +20,7 @@ from harness.contract.nn import Batch, Model, Output
 from harness.contract.tables import FLOOR, WEIGHTS_FLOOR
 from harness.contract.types import Task, TrialSpec
 from harness.evidence.floors import centre_map, random_map
+from harness.trial.chance import seeded
 from harness.trial.evaluate import MASKS, autocast, in_fp32
 from harness.trial.settings import TrainSettings
 
@@ -66,8 +67,7 @@ class Floors:
 
 def _fresh(spec: TrialSpec, catalog: Catalog, task: Task) -> Model:
     """The trial's architecture in eval mode, every layer reset at random: pretrained weights too are lost."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seeds.of("floor", spec.seed))
+    with seeded(seeds.of("floor", spec.seed), torch.device("cpu")):
         model: Model = catalog.build("architecture", spec.tree["model"], task)
         for layer in model.modules():
             if layer is not model and callable(reset := getattr(layer, "reset_parameters", None)):

@@ -125,7 +125,7 @@ class Loader:
         if split.bags is not None:
             return self._bags(split.bags, rows, chance)
         images = _scaled(split.images[rows], self.device)
-        masks = None if outlines is None else torch.from_numpy(outlines.masks[rows]).to(self.device).float()
+        masks = None if outlines is None else torch.from_numpy(outlines.of(rows)).to(self.device).float()
         if chance is not None and self.settings.augment:
             images, masks = augment(images, masks, self.settings.augment, chance)
         targets = None

@@ -161,6 +161,6 @@ def _array(value: Any) -> Array | None:
 
 
 def _known(outlines: Outlines, rows: list[int], task: Task) -> npt.NDArray[np.uint8]:
-    masks = outlines.masks[rows]
+    masks = outlines.of(rows)
     inside = masks == KEY_LAYER if task.mask_kind == "layers" else masks > 0
     return np.asarray(inside * outlines.known[rows][:, :, None, None], np.uint8)

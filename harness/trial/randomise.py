@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from harness.contract.nn import Model
+from harness.trial.chance import seeded
 
 
 def randomised(model: Model, share: float, seed: int) -> Model:
@@ -28,8 +29,7 @@ def randomised(model: Model, share: float, seed: int) -> Model:
     made = copy.deepcopy(model)
     layers = [module for module in made.modules() if next(module.parameters(recurse=False), None) is not None]
     device = next((parameter.device for parameter in made.parameters()), torch.device("cpu"))
-    with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad():
-        torch.manual_seed(seed)
+    with seeded(seed, device), torch.no_grad():
         for layer in layers[::-1][: math.ceil(share * len(layers))]:
             _forget(layer)
     return made

@@ -24,12 +24,11 @@ from harness.contract.tables import (
     SHUFFLED,
     to_bytes,
 )
-from harness.contract.types import Task, TrialSpec
+from harness.contract.types import WEIGHTS, Task, TrialSpec
 from harness.evidence.functional import attention_gap, layer_terms, map_terms, touched
 from harness.trial.finding import Drawn, candidate_rows
 from harness.trial.stage import Images
 
-WEIGHTS = "weights.safetensors"
 Array = npt.NDArray[Any]
 
 

@@ -20,6 +20,7 @@ from harness.contract.errors import InputError, Problems
 from harness.contract.nn import Batch, Model, Output
 from harness.contract.types import Task, TrialSpec
 from harness.trial.build import Unfit, build_model, device_of
+from harness.trial.chance import seeded
 from harness.trial.evaluate import autocast, in_fp32
 from harness.trial.settings import TrainSettings
 
@@ -48,8 +49,7 @@ class Confirmed:
     @contextmanager
     def chance(self, what: str) -> Iterator[None]:
         """Inside, torch's randomness depends on the model's seed and `what` alone; afterwards it is as before."""
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seeds.of(what, self.spec.seed))
+        with seeded(seeds.of(what, self.spec.seed), self.device):
             yield
 
     def __call__(self, batch: Batch) -> Output:

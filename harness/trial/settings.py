@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from harness.trial.strict import Strict
 
-Augmentation = Literal["flip", "flip_vertical", "shift", "rotate", "scale", "noise"]
+Augmentation = Literal["flip", "flip_vertical", "shift", "rotate", "scale", "shear", "noise"]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 Betas = Annotated[tuple[Momentum, Momentum], Field(strict=False)]
 """Decay of the two moments; TOML has lists only, so that a list is taken for the tuple."""

@@ -21,10 +21,21 @@ from harness.trial.fence import Seal
 
 @dataclass(frozen=True)
 class Outlines:
-    """The masks of one split: "n k h w", 0 or 1, and whether each of them is known, "n k"."""
+    """The masks of one split, and whether each of them is known.
+
+    Args:
+        masks: "n k h w", 0 or 1; as a rule a file that is mapped, of which a few are read at a time.
+        known: "n k".
+        order: whose mask belongs to which image, where that was shuffled.
+    """
 
     masks: npt.NDArray[np.uint8]
     known: npt.NDArray[np.bool_]
+    order: npt.NDArray[np.int64] | None = None
+
+    def of(self, rows: Any) -> npt.NDArray[np.uint8]:
+        """The masks of these images."""
+        return self.masks[rows if self.order is None else self.order[rows]]
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class Images:
     def shuffled(self, seed: int) -> Images:
         """The same images with each other's labels, and masks: how often a label occurs, and with which, stays."""
         order = np.random.default_rng(seed).permutation(len(self))
-        outlines = self.outlines and Outlines(self.outlines.masks[order], self.outlines.known[order])
+        outlines = self.outlines and Outlines(self.outlines.masks, self.outlines.known[order], order)
         return replace(self, split=replace(self.split, labels=self.split.labels[order]), outlines=outlines)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from harness.contract import seeds
 from harness.contract.nn import Batch, Model, Phase
 from harness.contract.types import Epoch, Objective
+from harness.trial.chance import seeded
 from harness.trial.checkpoint import Checkpoint, Snapshot
 from harness.trial.evaluate import autocast, in_fp32, predict
 from harness.trial.loader import Loader
@@ -101,15 +102,15 @@ def _epoch(
     number, before = len(job.epochs) + 1, _of(job, phase)
     steps, length = job.train.steps(), phase.epochs or 1
     totals: dict[str, float] = {}
-    with torch.random.fork_rng([job.device] if job.device.type == "cuda" else []):
-        torch.manual_seed(seeds.of("epoch", job.seed, number))
+    with seeded(seeds.of("epoch", job.seed, number), job.device):
         job.model.begin_epoch(lambda: predict(job.model, job.train, job.settings, job.device))
         set_modes(job.model, phase)
         for step, batch in enumerate(job.train.training(number)):
             factor = rate(job.settings.schedule, len(before) * steps + step, length * steps, length)
             losses = _step(job, batch, optimiser, scaler, job.settings.lr * factor)
-            for name, loss in losses.items():
-                totals[name] = totals.get(name, 0.0) + float(loss)
+            values = torch.stack([loss.float() for loss in losses.values()]).tolist()  # one wait for a GPU, not many
+            for name, value in zip(losses, values, strict=True):
+                totals[name] = totals.get(name, 0.0) + value
             if not all(map(math.isfinite, totals.values())):
                 found = ", ".join(name for name, total in totals.items() if not math.isfinite(total))
                 raise Diverged(f"the loss ({found}) is not finite in epoch {number}, step {step + 1} of {steps}")

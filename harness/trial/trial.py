@@ -1,6 +1,6 @@
 """A trial, from its spec to its result: a generator that knows nothing of who drives it.
 
-Same spec, same data, same number of threads: same numbers, whatever the process did before.
+Same spec, same data, same number of threads: on the CPU the same numbers, whatever the process did before.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from harness.contract.blame import raised_in
 from harness.contract.catalog import Catalog
 from harness.contract.dataset import Dataset
 from harness.contract.errors import InputError, MachineError
-from harness.contract.types import Epoch, Opening, TrialResult, TrialSpec, Workspace
+from harness.contract.nn import Batch, Model
+from harness.contract.types import WEIGHTS, Epoch, Opening, TrialResult, TrialSpec, Workspace
 from harness.trial.build import Unfit, build_model, device_of
 from harness.trial.cache import Cache
 from harness.trial.checkpoint import Checkpoint
@@ -32,7 +33,6 @@ from harness.trial.evaluate import Scorer, in_fp32, predict, score
 from harness.trial.fence import Seal, sealed
 from harness.trial.loader import Loader
 from harness.trial.phases import measured
-from harness.trial.record import WEIGHTS
 from harness.trial.settings import TrainSettings
 from harness.trial.stage import FitData, Ledger, seal_of
 from harness.trial.train import Diverged, Fit, fit
@@ -71,7 +71,6 @@ def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterat
             files={"traceback.txt": traceback.format_exc().encode()},
             ledger=ledger.as_table(),
         )
-    checkpoint.remove()
 
 
 def measure(
@@ -120,7 +119,7 @@ def _run(
 
     def validate() -> Mapping[str, float]:
         scorer = Scorer(catalog, metrics, data.task, "val", masks=False)
-        return score(predict(job.model, val, settings, device), scorer)
+        return score(predict(model, val, settings, device), scorer)
 
     with _inside(workspace, seal):
         model = build_model(spec, catalog, dataset.task, settings, device)
@@ -187,15 +186,25 @@ def _refuse_ignored_weights(job: Fit) -> None:
         return
     with torch.random.fork_rng([job.device] if job.device.type == "cuda" else []), torch.no_grad():
         for batch in job.train.training(0):
-            assert batch.weights is not None
-            out = in_fp32(job.model.eval()(batch))
-            weighted, plain = (
-                sum(float(loss) for loss in job.model.losses(out, item).values())
-                for item in (replace(batch, weights=2 * batch.weights), batch)
-            )
-            if weighted == plain:
-                raise Unfit('the losses of this model do not use `batch.weights`: use `balance = "sampler"`')
-            return
+            if _weighs(job.model.eval(), batch):
+                return
+    raise Unfit('the losses of this model do not use `batch.weights`: use `balance = "sampler"`')
+
+
+def _weighs(model: Model, batch: Batch) -> bool:
+    """Whether the losses change where one label counts twice as much as before: the first that counts at all."""
+    assert batch.weights is not None
+    counted = (batch.weights > 0) & ~batch.labels.isnan()
+    if not counted.any():
+        return False
+    weights, first = batch.weights.clone(), counted.nonzero()[0]
+    weights[*first] *= 2  # one alone: a loss may divide by the sum of all
+    out = in_fp32(model(batch))
+    weighted, plain = (
+        sum(float(loss) for loss in model.losses(out, item).values())
+        for item in (replace(batch, weights=weights), batch)
+    )
+    return weighted != plain
 
 
 def _use(table: Any) -> str:

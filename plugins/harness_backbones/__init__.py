@@ -141,8 +141,9 @@ def build_googlenet(
     Args:
         channels: of the images; a first convolution made for another number is adapted.
         stride: 32 is the whole trunk, 16 ends before the last two inception modules, 8 before the last seven.
-        pretrained: torchvision's ImageNet weights, from its cache or the web.
-        weights: path of a state dict (.pth, .pt or .safetensors) in torchvision's names.
+        pretrained: torchvision's ImageNet weights, from its cache or the web. Images of three channels are then
+            brought from ImageNet's normalisation to the range those weights were trained with, as torchvision does.
+        weights: path of a state dict (.pth, .pt or .safetensors) in torchvision's names; images are taken as they are.
 
     Raises:
         InputError: the weights cannot be had, or do not fit.

@@ -19,6 +19,7 @@ LEVELS = {
     32: ("maxpool4", "inception5a", "inception5b"),
 }
 """Stride -> the stages that the network of half that stride has not."""
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 IGNORED = ("fc.", "aux1.", "aux2.")
 
 
@@ -27,10 +28,16 @@ class GoogLeNet(Backbone):
 
     Without the auxiliary heads, whose losses the published fine-tuning leaves out as well.
 
+    Args:
+        channels: of the images.
+        stride: 8, 16 or 32.
+        rescaled: whether images, as normalised for ImageNet, are first brought to the range that torchvision's
+            weights were trained with.
+
     Source: Szegedy et al. 2015, CVPR; batch norm as in torchvision.
     """
 
-    def __init__(self, channels: int, *, stride: int = 32) -> None:
+    def __init__(self, channels: int, *, stride: int = 32, rescaled: bool = False) -> None:
         super().__init__()
         from torchvision.models import googlenet
 
@@ -41,7 +48,10 @@ class GoogLeNet(Backbone):
         if channels != 3:
             old = net.conv1.conv
             net.conv1.conv = nn.Conv2d(channels, old.out_channels, 7, stride=2, padding=3, bias=False)
-        self.features, self.stride = GOOGLENET_FEATURES[stride], stride
+        self.features, self.stride, self.rescaled = GOOGLENET_FEATURES[stride], stride, rescaled
+        mean, deviation = (torch.tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+        self.register_buffer("scale", deviation / 0.5, persistent=False)
+        self.register_buffer("offset", (mean - 0.5) / 0.5, persistent=False)
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
         """The last feature map."""
@@ -50,16 +60,19 @@ class GoogLeNet(Backbone):
     def stages(self, images: Float[Tensor, "b c h w"]) -> tuple[Tensor, ...]:
         """The maps of stride 8, 16 and 32, as far as the network goes."""
         ends = {names[-1] for names in LEVELS.values()}
-        x, found = images, []
+        x, found = self._seen(images), []
         for name, part in self.net.items():
             x = part(x)
             found += [x] if name in ends else []
         return tuple(found)
 
+    def _seen(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        return images * self.scale + self.offset if self.rescaled else images
+
 
 def build(channels: int, *, stride: int, pretrained: bool, weights: str | None) -> GoogLeNet:
     """A backbone with the weights asked for; see `harness_backbones.build_googlenet`."""
-    net = GoogLeNet(channels, stride=stride)
+    net = GoogLeNet(channels, stride=stride, rescaled=pretrained and weights is None and channels == 3)
     if pretrained or weights:
         state = _from_torchvision() if weights is None else stored.read(weights)
         names = {name.split(".")[0] for name in net.net.state_dict()}

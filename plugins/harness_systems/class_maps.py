@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from harness import Task
-from harness.nn import Backbone, Batch, masked_bce
+from harness.nn import Backbone, Batch, masked_bce, outside_autocast
 
 PUBLISHED_CELLS = 46 * 30
 """Cells of GMIC's published map: what the weight of its maps' sum was tuned for."""
@@ -18,9 +18,8 @@ EPS = 1e-6
 
 
 def class_maps(head: nn.Conv2d, features: Float[Tensor, "b d i j"]) -> Float[Tensor, "b k i j"]:
-    """Sigmoid of a 1x1 convolution; in fp32 under autocast too: in bf16 cells would tie, and ties decide on crops."""
-    with torch.autocast(features.device.type, enabled=False):
-        return torch.sigmoid(head(features.float()))
+    """Sigmoid of a 1x1 convolution; in fp32 under autocast too: cells that tie would decide on crops."""
+    return torch.sigmoid(outside_autocast(head, features))
 
 
 def cells_of(maps: Float[Tensor, "b d i j"]) -> Float[Tensor, "b n d"]:

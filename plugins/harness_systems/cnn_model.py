@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from harness.nn import Backbone, Batch, Model, Output, Pooling, masked_bce, masked_cross_entropy
+from harness.nn import Backbone, Batch, Model, Output, Pooling, masked_bce, masked_cross_entropy, outside_autocast
 
 EPS = 1e-6
 
@@ -61,7 +61,7 @@ class CNN(Model):
 
     def _features_first(self, features: Float[Tensor, "b d i j"]) -> Output:
         pooled = self.pooling(_cells(features)).value
-        logits = self.head(self.dropout(pooled)).float()
+        logits = outside_autocast(self.head, self.dropout(pooled))
         maps = self._link(self._of_cells(features.detach()))
         return Output(probs=self._link(logits), logits=logits, evidence=maps)
 
@@ -76,8 +76,7 @@ class CNN(Model):
 
     def _of_cells(self, features: Float[Tensor, "b d i j"]) -> Float[Tensor, "b k i j"]:
         """The linear layer at each cell, as a 1x1 convolution; in fp32, so that cells do not tie."""
-        with torch.autocast(features.device.type, enabled=False):
-            return self.head(features.float().movedim(1, -1)).movedim(-1, 1)  # type: ignore[no-any-return]
+        return outside_autocast(self.head, features.movedim(1, -1)).movedim(-1, 1)
 
     def _link(self, logits: Float[Tensor, "b k *cells"]) -> Float[Tensor, "b k *cells"]:
         return logits.softmax(1) if self.exclusive else logits.sigmoid()

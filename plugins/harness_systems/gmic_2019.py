@@ -89,8 +89,12 @@ COMPONENT: Component[Any] = Component(
     assumed={
         **{
             key: GMIC.assumed[key]
-            for key in ("crop_px", "constant maps", "random crops", "colour", "initialisation", "jitter")
+            for key in ("crop_px", "constant maps", "random crops", "colour", "localisation", "jitter")
         },
+        "initialisation": "as in gmic, without ImageNet; the source's local network starts from it "
+        "(`local_backbone.pretrained = true`)",
+        "training": "100 models of 40 epochs in the source, each epoch all positive exams and as many negative ones; "
+        '`train.balance = "sampler"` comes near that',
         "map_weight": "the sum over a map of another size is rescaled by 1380 / cells; 10^-3.9, the middle of the "
         "searched range, where none is given",
         "map_exponent": "1 where none is given, the middle of e^[-1.6, 1.6]; below 1 cells are held at 1e-6 at least, "

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from harness.adapters.mlflow_client import connect
+from harness.adapters.mlflow_runs import Runs
 from harness.adapters.mlflow_store import MlflowObserver, Sender
 from harness.adapters.mlflow_summary import means, paired
 from harness.contract.types import Plan, TrialSpec
@@ -333,3 +334,17 @@ def test_differences_are_taken_at_equal_seeds_only() -> None:
     variant = {(0, None): {"test/auroc": 0.8}, (1, None): {"test/auroc": 0.6}, (2, None): {"test/auroc": 0.1}}
     baseline = {(0, None): {"test/auroc": 0.7}, (1, None): {"test/auroc": 0.6}}
     assert paired(variant, baseline, ("auroc",))["difference/test/auroc"] == pytest.approx(0.05)
+
+
+def test_a_run_that_a_killed_sender_has_made_gets_its_parameters_from_the_next(tmp_path: Path, mlflow_uri: str) -> None:
+    """It is made at once, and what is noted of it follows many events later."""
+    write_study(tmp_path, plan_of_two())
+    with pytest.MonkeyPatch.context() as killed:
+        killed.setattr(Runs, "flush", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            send(mlflow_uri, tmp_path)
+    assert not any(run.data.params for run in stored(mlflow_uri).values())
+    send(mlflow_uri, tmp_path)
+    runs = stored(mlflow_uri).values()
+    assert all(run.data.params for run in runs)
+    assert all(run.inputs.dataset_inputs for run in runs if run.data.tags["stage"] in ("study", "variant", "confirm"))

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+import ray
+import torch
 
+from harness.adapters import ray_session
+from harness.adapters.asha import Stoppers
 from harness.adapters.inline import InlineTuner
 from harness.adapters.optuna_search import OptunaProposer
+from harness.adapters.ray_trainable import HarnessTrainable
 from harness.adapters.ray_tune import RayTuner
-from harness.contract.types import Plan
+from harness.contract.types import Epoch, Plan, TrialSpec, VariantPlan
+from harness.study.conductor import Conductor
 from harness.study.journal import Event, History, Journal
 from harness.study.run import Outcome, run_study
 from harness.study.settings import Settings
@@ -202,3 +211,52 @@ def test_a_time_limit_ends_an_epoch_that_takes_long(tmp_path: Path) -> None:
     assert outcome.exit_code == 130 and "time limit of 4 s" in outcome.message
     events = Journal(tmp_path / plan.directory / "journal.jsonl").read()
     assert [event.kind for event in events[-2:]] == ["trial_interrupted", "study_paused"]
+
+
+def test_asha_has_no_say_in_what_is_not_trained(tmp_path: Path) -> None:
+    plan = scripted_plan({"a": SEARCHED}, trials=3, epochs=3, stopper=ASHA | {"reduction": 2})
+    table = VariantPlan(name="table", id="table", tree={"system": {"predictions": "x.csv"}})
+    plan = replace(plan, variants=(*plan.variants, table))
+    proposer = OptunaProposer(f"sqlite:///{tmp_path / 'optuna.db'}")
+    conductor = Conductor(plan, tmp_path, proposer, tmp_path / "ledger.jsonl")
+    conductor.load()
+    conductor.open()
+    stoppers, stopped = Stoppers(conductor), []
+    for value in (0.9, 0.5):
+        spec = conductor.next()
+        assert isinstance(spec, TrialSpec)
+        stopped.append(stoppers.stops(spec, Epoch(number=1, metrics={}, value=value, smoothed=value)))
+    assert stopped == [False, True]
+
+
+def test_cuda_that_an_earlier_trial_has_broken_ends_the_worker_and_not_the_trials_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", broken)
+    plan = scripted_plan({"a": SEARCHED}, trials=2)
+    outcome, events = run(plan, tmp_path, InlineTuner(RUN))
+    assert (outcome.exit_code, "CUDA cannot be used" in outcome.message) == (3, True)
+    assert not any(event.kind == "trial_finished" for event in events)
+
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    worker = HarnessTrainable.__new__(HarnessTrainable)
+    worker._reports = worker._catalog = None
+    worker.reset_config({"spec": next(iter(History.of(events).trials.values())).spec.to_json(), "job": {}})
+    assert ended == [1]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "concurrent", "share"), [(2, 3, 1 / 2), (8, 12, 1 / 2), (1, 4, 1 / 4), (4, 2, 1), (2, 2, 1), (3, 7, 1 / 3)]
+)
+def test_all_trials_that_are_asked_for_find_a_place_on_a_gpu(
+    gpus: int, concurrent: int, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"GPU": float(gpus)})
+    wanted = ray_session._resources(concurrent, 1.0, None)
+    assert wanted == {"cpu": 1.0, "gpu": pytest.approx(share)}
+    assert gpus * math.floor(1 / wanted["gpu"] + 1e-9) >= concurrent

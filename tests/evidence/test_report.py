@@ -200,7 +200,7 @@ SAID = [
     "two variants come to the same thing",
     "Masks read while fitting: none.",
     "Masks read after the weights were frozen: test.",
-    "Openings of the test split by this study: 0 in search, 6 in confirm.",
+    "Openings of the test split by this study: 0 in search, 6 for the 6 models that were tested.",
     "by all studies so far: 12.",
     "harness study run made_up --budget quick",
     "gap (fully supervised)",

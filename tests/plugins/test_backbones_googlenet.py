@@ -55,3 +55,18 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         build_googlenet(3, stride=8, weights=str(tmp_path / "other.pth"))
     with pytest.raises(ValueError, match="exclude each other"):
         build_googlenet(3, pretrained=True, weights=str(tmp_path / "other.pth"))
+
+
+def test_pretrained_weights_see_the_range_they_were_trained_with(
+    published: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from torchvision.models import GoogLeNet_Weights
+
+    net, _ = published
+    monkeypatch.setattr(GoogLeNet_Weights, "get_state_dict", lambda self, **_: net.state_dict())
+    own, images = build_googlenet(3, stride=8, pretrained=True).eval(), torch.rand(2, 3, 64, 96)
+    monkeypatch.setattr(net, "transform_input", True)  # as torchvision sets it for these weights
+    with torch.no_grad():
+        seen, expected = own.net["conv1"](own._seen(images)), net.conv1(net._transform_input(images))
+    torch.testing.assert_close(seen, expected)
+    assert build_googlenet(1, stride=8, pretrained=True)(images[:, :1]).isfinite().all()

@@ -319,3 +319,23 @@ def test_smaller_is_better_where_the_objective_says_so(tmp_path: Path) -> None:
     handed = drive(opened(plan, tmp_path))
     assert handed[-1].tree["model"]["quality"] == 0.0
     assert space.searched(plan.variants[0].tree) == ("model.quality",)
+
+
+def test_a_trial_that_draws_a_stopped_configuration_again_may_be_stopped_as_any_other(tmp_path: Path) -> None:
+    conductor = opened(scripted_plan({"a": SEARCHED}, trials=12), tmp_path)  # after ten, `Listed` begins anew
+    handed = drive(conductor, lambda spec: "stop" if spec.params["model.quality"] == 0.7 else outcome_of(spec))
+    repeated = [spec for spec in handed if spec.stage == "search" and spec.params == {"model.quality": 0.7}]
+    assert [spec.number for spec in repeated] == [1, 11]
+    assert all(conductor.progress.stoppable(spec) for spec in repeated)
+
+
+def test_what_a_kill_left_of_a_checkpoint_goes_with_its_trial(tmp_path: Path) -> None:
+    conductor = opened(scripted_plan({"a": SEARCHED}, trials=1), tmp_path)
+    spec = conductor.next()
+    assert isinstance(spec, TrialSpec)
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for name in (f"{spec.id}.pt", f"{spec.id}.123.tmp", f"{spec.id}0.pt"):
+        (folder / name).touch()
+    conductor.finished(spec.id, outcome_of(spec))
+    assert [path.name for path in folder.iterdir()] == [f"{spec.id}0.pt"]

@@ -55,3 +55,9 @@ def test_a_computation_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="different images"):
         cached(tmp_path, "comparison", FACTS, fail)
     assert not (tmp_path / "evidence").exists()
+
+
+def test_results_that_may_only_be_read_are_shown_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "evidence").write_text("a file where the folder would be: nothing can be written below it")
+    table = pd.DataFrame({"a": [1.0]})
+    pd.testing.assert_frame_equal(cached(tmp_path, "units", {}, lambda: table), table)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 from harness import hookimpl
 from harness.adapters.inline import InlineTuner
 from harness.adapters.optuna_search import OptunaProposer
-from harness.study.observers import HookObserver
+from harness.study.journal import Event, Journal
+from harness.study.observers import Feed, HookObserver
 from harness.study.run import run_study
 from harness.study.settings import Settings
 from harness.testing.fakes import tiny_catalog
@@ -57,3 +61,51 @@ def test_a_plugin_sees_a_study_from_its_start_to_its_results(tmp_path: Path) -> 
         "finished with 1 variant",
     ]
     assert [broken.reason for broken in catalog.broken] == []
+
+
+class Heard:
+    """An observer that keeps what it was told, and takes its time."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.kinds: list[str] = []
+        self._seconds = seconds
+
+    def event(self, event: Event) -> None:
+        time.sleep(self._seconds)
+        self.kinds.append(event.kind)
+
+    def close(self, timeout_s: float) -> int:
+        return 0
+
+
+class Stuttering(Journal):
+    """A journal on a disk that cannot be read at every second try."""
+
+    tries = 0
+
+    def read(self, offset: int = 0) -> list[Event]:
+        self.tries += 1
+        if self.tries % 2:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return super().read(offset)
+
+
+def test_a_disk_that_stutters_costs_an_observer_nothing(tmp_path: Path) -> None:
+    journal, heard = Stuttering(tmp_path / "journal.jsonl"), Heard()
+    with Feed(journal, [heard]) as feed:
+        for number in range(6):
+            journal.append("note", number=number)
+            time.sleep(0.15)
+        tries = journal.tries
+        while journal.tries < tries + 2:
+            time.sleep(0.01)
+    assert heard.kinds == ["note"] * 6
+    assert not feed.failures or "could not read the journal" in feed.failures[0]  # of its last try alone
+
+
+def test_an_observer_that_is_not_done_in_time_is_named(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append("note", number=0)
+    with Feed(journal, [Heard(seconds=3.0)], timeout_s=0.2) as feed:
+        time.sleep(0.3)
+    assert feed.failures == ["Heard was not done after 0.2 s"]

@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 import pytest
 
-from harness.contract.errors import InputError
+from harness.contract.errors import InputError, MachineError
 from harness.study.lock import Holder, StudyLock
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -107,3 +108,21 @@ def test_a_lock_of_another_machine_is_never_taken_over(tmp_path: Path) -> None:
     (tmp_path / "lock.json").write_text(json.dumps(lock))
     with pytest.raises(InputError, match="process 1 on elsewhere"), StudyLock(tmp_path):
         pass
+
+
+def test_what_could_not_be_ended_is_known_to_the_next_run(
+    tmp_path: Path, holder: tuple[subprocess.Popen[str], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process, child = holder
+    process.kill()
+    process.wait()
+    with monkeypatch.context() as hung:
+        hung.setattr(psutil.Process, "kill", lambda process: None)
+        hung.setattr("harness.study.lock._END_S", 0.2)
+        with pytest.raises(MachineError, match=f"do not end: .*{child}"), StudyLock(tmp_path):
+            pass
+    left = Holder.read(tmp_path / "lock.json")
+    assert left is not None and [process.pid for process in left.children] == [child]
+    (tmp_path / "lock.json").write_text(json.dumps({**asdict(left), "process": {"pid": 2**22 + 1, "started": 0.0}}))
+    with StudyLock(tmp_path):
+        assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from harness import Component, hookimpl
 from harness.adapters.inline import InlineTuner
 from harness.adapters.optuna_search import OptunaProposer
 from harness.contract.catalog import Catalog
+from harness.contract.errors import MachineError
 from harness.contract.types import Plan
-from harness.study.journal import TRIAL_FINISHED, TRIAL_MEASURED, Journal
+from harness.study.journal import STUDY_FINISHED, STUDY_PAUSED, TRIAL_FINISHED, TRIAL_MEASURED, Journal
 from harness.study.results import read_results
 from harness.study.run import run_study
 from harness.study.settings import Settings
@@ -39,10 +44,30 @@ def build_mean_score(task: Any, /) -> Any:
     return MeanScore()
 
 
+def build_breaks_in(task: Any, /) -> Any:
+    """The mean score, of a measuring that is told to end, or fails, once: while the file says so."""
+    metric: Any = build_mean_score(task)
+
+    class BreaksIn(type(metric)):  # type: ignore[misc]
+        def compute(self) -> dict[str, float]:
+            if Later.breaks == "signal":
+                os.kill(os.getpid(), signal.SIGTERM)
+            elif Later.breaks == "disk":
+                raise MachineError("the disk is full")
+            return super().compute()  # type: ignore[no-any-return]
+
+    return BreaksIn()
+
+
 class Later:
+    breaks = ""
+
     @hookimpl
     def harness_metrics(self) -> list[Component[Any]]:
-        return [Component(name="mean_score", build=build_mean_score, summary="the mean of all scores")]
+        return [
+            Component(name="mean_score", build=build_mean_score, summary="the mean of all scores"),
+            Component(name="breaks_in", build=build_breaks_in, summary="the mean of all scores, if nothing breaks in"),
+        ]
 
 
 def catalog() -> Catalog:
@@ -51,13 +76,13 @@ def catalog() -> Catalog:
     return found
 
 
-def run(plan: Plan, folder: Path) -> Path:
+def run(plan: Plan, folder: Path, exit_code: int = 0) -> Path:
     settings = Settings(data=folder, results=folder / "results", cache=folder / "cache", device="cpu")
     target = settings.results / plan.directory
     target.mkdir(parents=True, exist_ok=True)
     proposer = OptunaProposer(f"sqlite:///{target / 'optuna.db'}")
     outcome = run_study(plan, settings, catalog(), InlineTuner(), proposer)
-    assert outcome.exit_code == 0, outcome
+    assert outcome.exit_code == exit_code, outcome
     return target
 
 
@@ -112,3 +137,30 @@ def test_faithfulness_asked_for_later_is_measured_from_the_weights_and_read_as_t
     chart = found.decisions()
     assert chart["map"].tolist() == ["native"] * 3 and chart["accuracy"].between(0, 1).all()
     assert chart["focus"].between(0, 1).all()
+
+
+@pytest.mark.parametrize(("breaks", "exit_code"), [("signal", 130), ("disk", 3)])
+def test_a_measuring_that_is_broken_off_is_taken_up_by_the_same_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, breaks: str, exit_code: int
+) -> None:
+    plan = scripted_plan({"a": {"use": "tiny_cnn"}}, trials=1, epochs=1, seeds=(0, 1))
+    run(plan, tmp_path)
+    asked = replace(plan, metrics=("auroc", "breaks_in"))
+    monkeypatch.setattr(Later, "breaks", breaks)
+    folder = run(asked, tmp_path, exit_code)
+    assert kinds(folder)[-1] == STUDY_PAUSED and not kinds(folder).count(TRIAL_MEASURED)
+    assert not read_results(folder, catalog()).finished
+
+    monkeypatch.setattr(Later, "breaks", "")
+    run(asked, tmp_path)
+    assert kinds(folder)[-1] == STUDY_FINISHED and kinds(folder).count(TRIAL_MEASURED) == 2
+
+
+def test_tables_that_are_no_longer_asked_for_are_taken_away(tmp_path: Path) -> None:
+    plan = scripted_plan({"a": {"use": "tiny_cnn"}}, trials=1, epochs=1, seeds=(0,))
+    faithful = {"use": [], "images": 2, "faithfulness": {"use": ["zero"], "images": 4}}
+    folder = run(replace(plan, explain=faithful), tmp_path)
+    assert not read_results(folder, catalog()).faithfulness.empty
+    run(replace(plan, explain={"use": [], "images": 2}), tmp_path)
+    assert read_results(folder, catalog()).faithfulness.empty
+    assert list(folder.glob("trials/*/weights.safetensors")) and not list(folder.glob("trials/*/faithfulness*"))

@@ -115,7 +115,7 @@ def _lines(messages: list[str]) -> list[str]:
         (
             "epochs = 4",
             'epochs = 4\naugment = ["flip", "flop"]',
-            "train.augment.1: 'flop' is not one of flip, flip_vertical, shift, rotate, scale, noise; "
+            "train.augment.1: 'flop' is not one of flip, flip_vertical, shift, rotate, scale, shear, noise; "
             "did you mean 'flip'?",
         ),
         ("epochs = 4", 'epochs = 4\naugment = ["flip", "flip"]', "train.augment: flip stands there twice"),

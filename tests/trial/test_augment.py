@@ -97,6 +97,21 @@ def test_scaling_magnifies_between_the_published_bounds():
     assert 1.5**2 < areas.max() < 1.6**2 * 1.03
 
 
+def test_shearing_slants_by_twenty_five_degrees_at_most_and_keeps_the_area():
+    line = torch.zeros(64, 1, 65, 65)
+    line[:, :, 14:51, 31:34] = 1
+    slanted, _ = augment(line, None, ["shear"], _chance())
+    angles = []
+    for image in slanted[:, 0]:
+        points = (image > 0.5).nonzero().double()
+        points -= points.mean(0)
+        angles.append(torch.rad2deg(torch.atan(torch.linalg.lstsq(points[:, :1], points[:, 1:]).solution)).item())
+    assert 22 < max(angles) < 25.5
+    assert -25.5 < min(angles) < -22
+    areas = augment(_shapes(), None, ["shear"], _chance())[0].sum((1, 2, 3))
+    torch.testing.assert_close(areas, torch.full_like(areas, 160), rtol=0.01, atol=0)
+
+
 def test_noise_has_the_published_deviation_and_leaves_masks_alone():
     images, masks = torch.full((4, 1, 64, 64), 0.5), torch.ones(4, 1, 64, 64)
     noisy, same = augment(images, masks, ["noise"], _chance())

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
-from harness import Task
+from harness import Component, InputError, Task, hookimpl
 from harness.contract.catalog import Catalog
+from harness.contract.nn import Batch, Model, Output
 from harness.testing.fakes import tiny_spec
-from harness.trial.build import build_model, keep_contiguous
+from harness.trial.build import build_model, device_of, keep_contiguous
 from harness.trial.settings import TrainSettings
 
 TRAINING = """
 import sys
 import torch
 from harness.contract.catalog import Catalog
+from harness.contract.nn import Batch, Model, Output
 from harness.contract.nn import Batch
 from harness.contract.types import Task
 from harness.testing.fakes import tiny_spec
@@ -68,3 +72,43 @@ def test_the_guard_changes_the_layout_and_no_number() -> None:
     guarded = convolution(images.contiguous(memory_format=torch.channels_last))
     torch.testing.assert_close(guarded, plain)
     assert convolution.weight.stride() == (3, 1, 1, 1)
+
+
+class Volume(Model):
+    """A model with parameters of three, four and five dimensions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line, self.plane, self.volume = nn.Conv1d(2, 4, 3), nn.Conv2d(2, 4, 3), nn.Conv3d(2, 4, 3)
+
+    def forward(self, batch: Batch) -> Output:
+        raise NotImplementedError
+
+    def losses(self, out: Output, batch: Batch) -> dict[str, torch.Tensor]:
+        raise NotImplementedError
+
+    @hookimpl
+    def harness_architectures(self) -> list[Component[Any]]:
+        return [Component(name="volume", build=lambda task, /: Volume(), summary="of every dimension")]
+
+
+def test_what_has_no_channels_last_layout_keeps_its_own() -> None:
+    catalog = Catalog()
+    catalog.register(Volume())
+    spec = tiny_spec(model={"use": "volume"})
+    made: Any = build_model(spec, catalog, Task(classes=("a",)), TrainSettings(), torch.device("cpu"))
+    plane, volume = made.plane.weight, made.volume.weight
+    assert plane.is_contiguous(memory_format=torch.channels_last) and volume.is_contiguous()
+
+
+@pytest.mark.parametrize("name", ["cuda:7", "mps", "cuda"])
+def test_a_device_that_is_not_there_is_the_users_mistake(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2 if ":" in name else 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(InputError, match=f"compute.device: '{name}', but torch finds"):
+        device_of(name)
+
+
+def test_a_second_gpu_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert device_of("cuda:1") == torch.device("cuda:1")

@@ -63,13 +63,13 @@ def test_a_closed_trial_goes_on_to_the_same_end(tiny: Catalog, workspace: Worksp
     _assert_same(result, expected)
 
 
-def test_a_checkpoint_goes_when_the_trial_has_ended(tiny: Catalog, workspace: Workspace):
+def test_a_checkpoint_stays_until_the_driver_has_written_the_result(tiny: Catalog, workspace: Workspace):
+    """Then the conductor removes it: killed in between, the trial need not be trained again."""
     assert workspace.checkpoints is not None
-    running = run_trial(_spec(), tiny, workspace)
-    next(running), next(running)
+    *_, result = run_trial(_spec(), tiny, workspace)
     assert [path.name for path in workspace.checkpoints.iterdir()] == [f"{_spec().id}.pt"]
-    list(running)
-    assert not list(workspace.checkpoints.iterdir())
+    *again, same = run_trial(_spec(), tiny, workspace)
+    assert not any(isinstance(event, Epoch) for event in again) and same.value == result.value
 
 
 def test_a_checkpoint_holds_nothing_but_plain_values(tiny: Catalog, workspace: Workspace):

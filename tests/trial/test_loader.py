@@ -16,7 +16,7 @@ from harness.trial.loader import Loader, label_weights, normalised
 from harness.trial.settings import TrainSettings
 from harness.trial.stage import ConfirmData, FitData, Images, Ledger
 
-ALL = ("flip", "flip_vertical", "shift", "rotate", "scale", "noise")
+ALL = ("flip", "flip_vertical", "shift", "rotate", "scale", "shear", "noise")
 
 
 def _cache(root: Path, **params) -> Cache:

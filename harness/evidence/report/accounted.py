@@ -32,17 +32,20 @@ def data_section(material: Material) -> Section:
         parts.append(Table("", material.card.astype(str), [note]))
     if material.plan.dataset_digest:
         parts.append(Text(f"Digest of the data set: `{material.plan.dataset_digest[:16]}`."))
-    check = f"`harness data check {material.plan.study} --budget {material.plan.budget} --full`"
     if material.data_check:
         parts.append(Lines(list(material.data_check)))
     elif material.plan.trained:
-        parts.append(Text(f"Leakage and shortcuts: not checked. {check} does it."))
+        parts.append(Text(f"Leakage and shortcuts: not checked. `{material.check_command}` does it."))
     return Section("data", "Data", parts, {} if material.card is None else {"data": material.card})
 
 
 def ledger_section(material: Material) -> Section:
     """Who read labels and masks, and how often the test split was opened."""
-    return Section("ledger", "Ledger: what was read", [Lines(ledger_lines(material.trials, material.test_openings))])
+    return Section(
+        "ledger",
+        "Ledger: what was read",
+        [Lines(ledger_lines(material.trials, material.test_openings, material.own_openings))],
+    )
 
 
 def skipped_section(material: Material) -> Section:

@@ -109,7 +109,7 @@ _CONFIDENCE = {
 _CONFIDENCE_NOTE = (
     "Drop: mean of max(0, Y − O), increase: share of images with O > Y, of the probability before (Y) and after (O) "
     "covering. With the rest covered a small drop and a large increase are good (Chattopadhay et al. 2018), with what "
-    "the map marks covered a large drop and a small increase (SaliencyCNNAnalysis)."
+    "the map marks covered a large drop (SaliencyCNNAnalysis) and a small increase (ours)."
 )
 _FAITHFUL_NOTES = (
     "Of the class that the model scores highest, on test images chosen beforehand; means over images, then over "

@@ -49,7 +49,9 @@ class Material:
         unknown_masks: positive (image, class) pairs of test without a known mask, and all positive ones.
         data_check: verdict and summary of the data check, and its findings.
         test_openings: how often this data set's test split was opened, over all studies.
+        own_openings: how often by this one.
         command: what to type to get the same again.
+        check_command: what to type to have the data checked.
         resamples: bootstrap samples of patients behind each interval.
     """
 
@@ -79,7 +81,9 @@ class Material:
     unknown_masks: tuple[int, int] = (0, 0)
     data_check: Sequence[str] = ()
     test_openings: int | None = None
+    own_openings: int | None = None
     command: str = ""
+    check_command: str = ""
     resamples: int = 2000
 
     @property

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from harness import Task
-from harness.nn import Batch, Model, Output, Pooling
+from harness.nn import Batch, Model, Output, Pooling, outside_autocast
 from harness_systems.patches import PatchGrid
 from harness_systems.patches.tensors import (
     Stitched,
@@ -69,8 +69,8 @@ class AMil(Model):
         grid = PatchGrid.of((images.shape[2], images.shape[3]), self.patch_px, self.crop)
         bag = self._embed(images, grid)  # b n d
         pooled = self.pooling(bag)
-        logits = self.classifier(pooled.value).float()
-        patch_probs = link(self.classifier(bag), self.exclusive)  # b n k
+        logits = outside_autocast(self.classifier, pooled.value)
+        patch_probs = link(outside_autocast(self.classifier, bag), self.exclusive)  # b n k
         parts: dict[str, Any] = {
             "patch_probs": patch_probs,
             "boxes": boxes(grid, images.device).expand(len(images), -1, -1),

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from harness import Task
-from harness.nn import Backbone, Batch, Model, Output, Phase, Pooling
+from harness.nn import Backbone, Batch, Model, Output, Phase, Pooling, outside_autocast
 from harness_systems.ag_cnn.regions import crop_and_resize, heat_map, largest_region
 from harness_systems.scores import link, logit_loss
 
@@ -40,7 +40,7 @@ class Branch(nn.Module):
         """Features "b d i j", vector "b d", logits "b k"."""
         features = self.backbone(images)
         vector = self.pooling(features.flatten(2).transpose(1, 2)).value
-        return features, vector, self.classifier(vector).float()
+        return features, vector, outside_autocast(self.classifier, vector)
 
 
 class AGCNN(Model):
@@ -95,7 +95,7 @@ class AGCNN(Model):
             boxes = self._boxes(heat)
             crops = crop_and_resize(images, boxes) if self.crop == "attention" else images
             _, closer, heads["local"] = self.local_branch(crops)
-            heads["fusion"] = logits = self.fusion(torch.cat((seen, closer), 1)).float()
+            heads["fusion"] = logits = outside_autocast(self.fusion, torch.cat((seen, closer), 1))
             parts |= {
                 "boxes": boxes.unsqueeze(1),
                 "crops": crops.unsqueeze(1),
@@ -144,8 +144,7 @@ class AGCNN(Model):
     @torch.no_grad()
     def _evidence(self, features: Float[Tensor, "b d i j"]) -> Float[Tensor, "b k i j"]:
         """What the global branch would say of an image that looked like the cell all over."""
-        with torch.autocast(features.device.type, enabled=False):
-            cells = self.global_branch.classifier(features.detach().float().movedim(1, 3))
+        cells = outside_autocast(self.global_branch.classifier, features.movedim(1, 3))
         return link(cells, self.exclusive).movedim(3, 1)
 
     def _loss(self, logits: Float[Tensor, "b k"], batch: Batch) -> Float[Tensor, ""]:

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from harness import Task
-from harness.nn import Backbone, Batch, Model, Output, Phase, Pooled, Pooling, masked_bce
+from harness.nn import Backbone, Batch, Model, Output, Phase, Pooled, Pooling, masked_bce, outside_autocast
 from harness_systems.attention_pooling.scorer import PatchScorer, Selection, ends, take, top
 from harness_systems.patches import PatchGrid
 from harness_systems.patches.tensors import boxes, cut, evidence_map, flatness, relative, share
@@ -37,7 +37,8 @@ class PooledNetwork(nn.Module):
         maps = self.backbone(patches.flatten(0, 1))
         bag = self.embed(maps.mean((2, 3))).unflatten(0, patches.shape[:2])
         pooled = self.pooling(bag)
-        return self.classifier(pooled.value).float(), self.classifier(bag).float(), pooled
+        scores = (outside_autocast(self.classifier, vectors) for vectors in (pooled.value, bag))
+        return *scores, pooled
 
 
 class AttentionPooling(Model):

@@ -6,7 +6,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from harness.nn import Backbone, Batch
+from harness.nn import Backbone, Batch, outside_autocast
+
+ROUNDING = 1e-3
+"""How far an image's normalised pixels may move with the batch that it is normalised in, and be the same image."""
 
 
 class PatchScorer(nn.Module):
@@ -20,8 +23,7 @@ class PatchScorer(nn.Module):
     def forward(self, patches: Float[Tensor, "b n c y x"]) -> Float[Tensor, "b n k"]:
         """Logits, in fp32: what they rank decides what is learnt from."""
         maps = self.backbone(patches.flatten(0, 1))
-        logits: Tensor = self.head(maps.mean((2, 3)))
-        return logits.float().unflatten(0, patches.shape[:2])
+        return outside_autocast(self.head, maps.mean((2, 3))).unflatten(0, patches.shape[:2])
 
 
 def top(logits: Float[Tensor, "b n k"], count: int) -> Int[Tensor, "b t k"]:
@@ -73,7 +75,7 @@ class Selection:
         if not batch.ids or any(key not in self._places for key in batch.ids):
             return None
         found = [self._places[key] for key in batch.ids]
-        if not torch.equal(torch.stack([pixels for _, pixels in found]), _probe(batch.images)):
+        if not torch.allclose(torch.stack([pixels for _, pixels in found]), _probe(batch.images), atol=ROUNDING):
             raise ValueError(
                 "images were augmented after their patches had been selected: leave `train.augment` empty."
             )

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from harness import Task
-from harness.nn import Backbone, Batch, Model, Output
+from harness.nn import Backbone, Batch, Model, Output, outside_autocast
 from harness_systems.scores import link, logit_loss
 
 
@@ -80,5 +80,4 @@ class DMVCNN(Model):
         if there.any():
             seen = network(images[there]).mean((2, 3))
             vectors = vectors.to(seen.dtype).masked_scatter(there.unsqueeze(2), seen)
-        found: Tensor = judge(vectors.flatten(1)).float()
-        return found
+        return outside_autocast(judge, vectors.flatten(1))

@@ -143,7 +143,7 @@ COMPONENT: Component[Any] = Component(
         "colour": "all channels of the patch are read; the paper knows grey images only",
         "multi-class": "softmax for the fusion; maps stay one sigmoid a class with binary cross-entropy, and their "
         "scores are divided by their sum",
-        "initialisation": "the default networks start as released, Xavier's normal convolutions and batch-norms "
-        "at 1; heads from PyTorch's default",
+        "initialisation": "the default global network starts as released, Xavier's normal convolutions and batch-norms "
+        "at 1; the local one with batch-norms at 1 and Kaiming's convolutions; heads from PyTorch's default",
     },
 )

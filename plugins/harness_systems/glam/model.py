@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness import Task
-from harness.nn import Backbone, Batch, Model, Output, Pooling
+from harness.nn import Backbone, Batch, Model, Output, Pooling, outside_autocast
 from harness_systems.class_maps import (
     as_distribution,
     cells_of,
@@ -90,7 +90,7 @@ class GLAM(Model):
         local_map = class_maps(self.local_saliency, seen)
         local_scores = self.local_pooling(cells_of(local_map), key=cells_of(seen)).value
 
-        logits = self.fusion(torch.cat((stages[-1].amax((2, 3)), seen.amax((2, 3))), 1)).float()
+        logits = outside_autocast(self.fusion, torch.cat((stages[-1].amax((2, 3)), seen.amax((2, 3))), 1))
         heads = {name: as_distribution(s, self.exclusive) for name, s in (("global", scores), ("local", local_scores))}
         heads["mean"] = (heads["global"] + heads["local"]) / 2
         heads["fusion"] = probs = link(logits, self.exclusive)

@@ -228,6 +228,10 @@ COMPONENT: Component[Any] = Component(
         "and its scores are divided by their sum",
         "initialisation": "PyTorch's defaults; of the default local network Kaiming's with every batch-norm at 1, as "
         "released (`zero_init_last = false`): timm would set the last of each block to 0",
+        "training": "epochs, batch, stopping and pretraining are stated for 2021 in no source that can be opened; the "
+        "epoch of the best objective on validation is kept",
+        "localisation": "of the model that the objective chose; the paper's was chosen by malignant Dice on validation "
+        "images, which reads their masks",
         "jitter": "none: the window cut from a mammogram stays in place, where the paper's training and test-time "
         "copies move it by up to 100 px and its borders by up to 100 px; `augment` shifts and scales the whole image",
     },

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from harness import Task
-from harness.nn import Backbone, Batch, Model, Output, Pooling
+from harness.nn import Backbone, Batch, Model, Output, Pooling, outside_autocast
 from harness_systems.class_maps import (
     as_distribution,
     cells_of,
@@ -87,13 +87,13 @@ class GMIC(Model):
         crops = take_crops(images[:, : self.crop_channels], corners, place.crop_px)  # b n c y x
         seen = self.local_backbone(with_channels(crops, self.local_channels))
         local = self.local_pooling(seen.mean((2, 3)).unflatten(0, crops.shape[:2]))
-        local_logits = self.classifier(local.value).float()
+        local_logits = outside_autocast(self.classifier, local.value)
 
         heads = {"global": as_distribution(scores, self.exclusive), "local": link(local_logits, self.exclusive)}
         heads["mean"] = (heads["global"] + heads["local"]) / 2
         probs, logits = heads["mean"], None
         if self.fusion is not None:
-            logits = self.fusion(torch.cat((features.amax((2, 3)), local.value), 1)).float()
+            logits = outside_autocast(self.fusion, torch.cat((features.amax((2, 3)), local.value), 1))
             probs = heads["fusion"] = link(logits, self.exclusive)
         parts = {
             "corners": cells,

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from harness import Task
-from harness.nn import Batch, Model, Output
+from harness.nn import Batch, Model, Output, outside_autocast
 from harness_systems.mil.encoders import Instances, bag_output, real
 from harness_systems.scores import logit_loss
 
@@ -36,7 +36,7 @@ class AttentionMil(Model):
         """`parts` hold the attention of poolings that have weights."""
         pooled = self.pooling(self.instances(batch), mask=real(batch))
         parts = {} if pooled.weights is None else {"attention": pooled.weights}
-        return bag_output(self.exclusive, self.classifier(pooled.value), parts)
+        return bag_output(self.exclusive, outside_autocast(self.classifier, pooled.value), parts)
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """The Bernoulli likelihood of the bag's label."""

@@ -79,17 +79,9 @@ class Clam(Model):
 
     def forward(self, batch: Batch) -> Output:
         """`parts`: `attention`, `attention_raw` before the softmax (heat maps are drawn from its percentiles)."""
-        vectors, mask = self.instances(batch), real(batch)
-        raw = self.attention(vectors)
-        attention = over_instances(raw, mask)
-        bags = torch.einsum("bnw,bnd->bwd", attention, vectors.float())
-        if self._many:
-            logits = torch.einsum("bkd,kd->bk", bags, self.classifier.weight.float()) + self.classifier.bias
-        else:
-            logits = self.classifier(bags[:, 0])
-        return bag_output(
-            self.exclusive, logits, {"attention": attention, "attention_raw": raw, "vectors": vectors, "mask": mask}
-        )
+        vectors = self.instances(batch)
+        with torch.autocast(vectors.device.type, enabled=False):
+            return self._attend(vectors.float(), real(batch))
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """The bag's and the clustering's, weighted."""
@@ -97,6 +89,19 @@ class Clam(Model):
         bag = logit_loss(out.logits, batch, self.exclusive)
         clustering = self._clustering(out, batch.labels)
         return {"bag": self._bag_weight * bag, "clustering": (1 - self._bag_weight) * clustering}
+
+    def _attend(self, vectors: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"]) -> Output:
+        """In fp32 throughout, as published: in bf16 instances tie for the ends that are clustered."""
+        raw = self.attention(vectors)
+        attention = over_instances(raw, mask)
+        bags = torch.einsum("bnw,bnd->bwd", attention, vectors)
+        if self._many:
+            logits = torch.einsum("bkd,kd->bk", bags, self.classifier.weight) + self.classifier.bias
+        else:
+            logits = self.classifier(bags[:, 0])
+        return bag_output(
+            self.exclusive, logits, {"attention": attention, "attention_raw": raw, "vectors": vectors, "mask": mask}
+        )
 
     def _clustering(self, out: Output, labels: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
         """Mean over the bags and classes that have pseudo-labels; all of them at once."""
@@ -116,7 +121,7 @@ class Clam(Model):
         count, width = len(self.clusters), vectors.shape[2]
         chosen = vectors.gather(1, places.flatten(1)[..., None].expand(-1, -1, width)).view(*places.shape, width)
         weight, bias = (torch.stack([getattr(layer, name) for layer in self.clusters]) for name in ("weight", "bias"))
-        scores = torch.einsum("bkmd,ksd->bkms", chosen.expand(-1, count, -1, -1).to(weight.dtype), weight)
+        scores = torch.einsum("bkmd,ksd->bkms", chosen.expand(-1, count, -1, -1), weight)
         return scores + bias[:, None]
 
     def _two_way(self, scores: Float[Tensor, "m 2"], labels: Int[Tensor, " m"]) -> Float[Tensor, " m"]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -44,15 +44,25 @@ class Dsmil(Model):
 
     def forward(self, batch: Batch) -> Output:
         """Heads `bag` and `max`: the streams by themselves; the model's own scores are of their mean logit."""
-        vectors, mask = self.instances(batch), real(batch)
-        scores = self.score(vectors).float().masked_fill(~mask[..., None], -math.inf)
+        vectors = self.instances(batch)
+        with torch.autocast(vectors.device.type, enabled=False):
+            return self._streams(vectors.float(), real(batch))
+
+    def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
+        """Half of each stream's."""
+        names = ("bag", "max")
+        return {name: 0.5 * logit_loss(out.parts[f"{name}_logits"], batch, self.exclusive) for name in names}
+
+    def _streams(self, vectors: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"]) -> Output:
+        """In fp32 throughout, as published: in bf16 instances tie for the critical one."""
+        scores = self.score(vectors).masked_fill(~mask[..., None], -math.inf)
         highest, critical = scores.max(1)  # b k
-        queries = self.query(vectors).float()
+        queries = self.query(vectors)
         own = queries.gather(1, critical[..., None].expand(-1, -1, queries.shape[2]))  # b k q
         attention = over_instances(torch.einsum("bnq,bkq->bnk", queries, own) / math.sqrt(queries.shape[2]), mask)
-        bags: Float[Tensor, "b k d"] = torch.einsum("bnk,bnd->bkd", attention, vectors.float())
+        bags: Float[Tensor, "b k d"] = torch.einsum("bnk,bnd->bkd", attention, vectors)
         # The convolution spans the vectors: it is a linear layer, and faster as one.
-        bag = functional.linear(bags.flatten(1), self.classifier.weight.flatten(1), self.classifier.bias).float()
+        bag = functional.linear(bags.flatten(1), self.classifier.weight.flatten(1), self.classifier.bias)
         logits = (bag + highest) / 2
         return Output(
             probs=link(logits, self.exclusive),
@@ -60,8 +70,3 @@ class Dsmil(Model):
             heads={"bag": link(bag, self.exclusive), "max": link(highest, self.exclusive)},
             parts={"attention": attention, "bag_logits": bag, "max_logits": highest},
         )
-
-    def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Half of each stream's."""
-        names = ("bag", "max")
-        return {name: 0.5 * logit_loss(out.parts[f"{name}_logits"], batch, self.exclusive) for name in names}

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from harness import Task
-from harness.nn import Batch, Model, Output
+from harness.nn import Batch, Model, Output, outside_autocast
 from harness_systems.mil.encoders import Instances, bag_output, real
 from harness_systems.mil.nystrom import NystromAttention
 from harness_systems.scores import logit_loss
@@ -76,7 +76,7 @@ class TransMil(Model):
         """It has no attention over instances alone to show: two layers mix them."""
         vectors, mask = self.instances(batch), real(batch)
         bags = torch.stack([self._bag(own[there]) for own, there in zip(vectors, mask, strict=True)])
-        return bag_output(self.exclusive, self.classifier(self.norm(bags)), {})
+        return bag_output(self.exclusive, outside_autocast(self.classifier, self.norm(bags)), {})
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy of the bag."""

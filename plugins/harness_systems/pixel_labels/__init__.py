@@ -194,6 +194,8 @@ _ASSUMED = {
     "classifier": "one sigmoid a class on averaged features of a DenseNet-121; it is frozen while the system learns, "
     "batch-norm included",
     "heat maps": "a pixel has the score of the window whose centre is nearest",
+    "colour": "the default system crops the first channel, which is all of a grey image: for colour set "
+    "`system.crop_channels = 3`",
 }
 _SOURCE = "Shen et al. 2021, Medical Image Analysis 68, 101908; Wu et al. 2019, IEEE TMI"
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from harness import InputError, Task
-from harness.nn import Backbone, Batch, Model, Output, Phase, masked_bce
+from harness.nn import Backbone, Batch, Model, Output, Phase, masked_bce, outside_autocast
 from harness_systems.class_maps import as_distribution
 from harness_systems.pixel_labels import starts
 from harness_systems.pixel_labels.windows import draw_corners, grid, patch_labels, spread_out
@@ -83,7 +83,7 @@ class PixelLabels(Model):
         """Heat maps, and what the system makes of them; drawn patches while the classifier learns."""
         lesson = self._lesson(batch) if self.classifier.training and not self.ready else {}
         if lesson and not self.system.training:
-            best = lesson["patch_logits"].detach().float().sigmoid().amax(1)
+            best = lesson["patch_logits"].detach().sigmoid().amax(1)
             return Output(probs=as_distribution(best, self.exclusive), parts=lesson)
         wider = self._with_maps(batch)
         assert wider.images is not None and batch.images is not None
@@ -114,7 +114,7 @@ class PixelLabels(Model):
         size = (images.shape[2], images.shape[3])
         rows, columns = (starts(length, self.window, self.stride) for length in size)
         corners = grid(rows, columns, images.device).expand(len(images), -1, -1)
-        scores = self._classify(take_crops(images, corners, self.window)).float().sigmoid()  # b n k
+        scores = self._classify(take_crops(images, corners, self.window)).sigmoid()  # b n k
         cells = scores.transpose(1, 2).unflatten(2, (len(rows), len(columns)))
         return spread_out(cells, rows, columns, self.window, size)
 
@@ -141,7 +141,7 @@ class PixelLabels(Model):
 
     def _classify(self, patches: Float[Tensor, "b n c y x"]) -> Float[Tensor, "b n k"]:
         features = self.classifier(patches.flatten(0, 1)).mean((2, 3))
-        return self.head(features).unflatten(0, patches.shape[:2])  # type: ignore[no-any-return]
+        return outside_autocast(self.head, features).unflatten(0, patches.shape[:2])
 
 
 def _within(prefix: str) -> str:

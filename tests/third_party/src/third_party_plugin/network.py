@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.nn import Backbone, Batch, Explainer, Metric, Model, Output, Pooled, Pooling, masked_bce
+from harness.nn import Backbone, Batch, Explainer, Metric, Model, Output, Pooled, Pooling, masked_bce, outside_autocast
 
 
 class TwoConvs(Backbone):
@@ -43,7 +43,7 @@ class MapMean(Model):
         self.head = nn.Conv2d(backbone.features, classes, 1)
 
     def forward(self, batch: Batch) -> Output:
-        evidence = self.head(self.backbone(batch.images)).sigmoid()
+        evidence = outside_autocast(self.head, self.backbone(batch.images)).sigmoid()
         return Output(probs=evidence.mean(dim=(2, 3)), evidence=evidence)
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:

@@ -1,0 +1,34 @@
+"""The generators that a process has one of: seeded for a block, and put back after it.
+
+A plugin may draw from any of them. What one trial draws must not depend on what another drew before it in the
+same process.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seeds torch's generators (of the CPU and of `device`), NumPy's and Python's while the block lasts."""
+    numpy, python = np.random.get_state(), random.getstate()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        elif device.type == "mps":
+            torch.mps.manual_seed(seed)
+        np.random.seed(seed)
+        random.seed(seed)
+        try:
+            yield
+        finally:
+            np.random.set_state(numpy)
+            random.setstate(python)
