@@ -240,10 +240,10 @@ class Explainer(ABC):
 class Metric(ABC):
     """A figure of merit, accumulated over batches.
 
-    You must set `higher_is_better` and write `update`, `compute`, `reset`.
+    You must set `higher_is_better` and write `update` and `compute`.
     The keys of `compute` are relative: "" is the metric itself, others (class names) stand
     beneath it, so `auroc` gives `{"": .9, "malignant": .92, …}`.
-    You may write `from_table`, for metrics whose intervals can be resampled from tables.
+    One object is made for each model, head and split, and fed once.
     """
 
     higher_is_better: bool = True
@@ -255,14 +255,6 @@ class Metric(ABC):
     @abstractmethod
     def compute(self) -> dict[str, float]:
         """The value so far, NaN where it is undefined."""
-
-    @abstractmethod
-    def reset(self) -> None:
-        """Forgets everything."""
-
-    def from_table(self, predictions: Any, maps: Any) -> dict[str, float]:
-        """The same figures from a predictions and a maps table (pandas)."""
-        raise TypeError(f"{type(self).__name__} cannot be computed from tables.")
 
 
 def outside_autocast(layer: Callable[..., Tensor], *inputs: Tensor) -> Tensor:

@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pytest
 import torch
 
@@ -21,7 +20,6 @@ from harness.contract.components import Component
 from harness.contract.masks import KINDS_OF_TASK, offers
 from harness.contract.nn import Batch, Metric, Output, Targets
 from harness.contract.types import Task
-from harness.evidence.functional import map_terms
 
 Array = npt.NDArray[np.float64]
 Reference = Callable[[Array, Array, Array, Array], Mapping[str, float]]
@@ -84,14 +82,6 @@ class MetricLaws:
         _same(_figures(metric, case), _figures(metric, shuffled))
         _same(_figures(metric, case), _figures(metric, case, batch=_IMAGES))
 
-    def test_reset_forgets_everything(self, metric: Component[Metric]) -> None:
-        """A metric after `reset` is as good as new."""
-        one = _build(metric)
-        _feed(one, _draw(2))
-        one.reset()
-        _feed(one, _draw(3))
-        _same(one.compute(), _figures(metric, _draw(3)))
-
     def test_unknown_labels_do_not_matter(self, metric: Component[Metric]) -> None:
         """What is said about an image whose label is NaN changes nothing."""
         case = _draw(4)
@@ -103,12 +93,6 @@ class MetricLaws:
     def test_nothing_seen_is_nan(self, metric: Component[Metric]) -> None:
         """Undefined is said as NaN, not as 0 and not as an error."""
         assert all(math.isnan(value) for value in _build(metric).compute().values())
-
-    def test_tables_give_the_same_figures(self, metric: Component[Metric]) -> None:
-        """`from_table`, where it is written, agrees with `update` and `compute`."""
-        one, case = _build(metric), _draw(5)
-        if type(one).from_table is not Metric.from_table:
-            _same(one.from_table(*_tables(case)), _figures(metric, case))
 
     def test_equals_its_reference_on_random_cases(self, metric: Component[Metric], reference: Reference) -> None:
         """Someone else's computation, a hundred times."""
@@ -170,17 +154,6 @@ def _feed(one: Metric, case: Mapping[str, Array], batch: int = _BATCH) -> None:
         known = ~labels.isnan() & ((labels == 0) | (masks.sum((2, 3)) > 0))
         targets = Targets(masks=masks, known=known)
         one.update(Output(probs=scores, evidence=evidence), Batch(labels=labels, targets=targets))
-
-
-def _tables(case: Mapping[str, Array]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    predictions, maps = [], []
-    for image in range(_IMAGES):
-        for k, name in enumerate(_TASK.classes):
-            label, evidence = case["labels"][image, k], case["evidence"][image, k].astype(np.float32)
-            row = {"id": f"image {image}", "class": name, "label": label}
-            predictions.append({**row, "score": np.float32(case["scores"][image, k])})
-            maps.append({**row, **map_terms(evidence, None if np.isnan(label) else case["masks"][image, k])})
-    return pd.DataFrame(predictions), pd.DataFrame(maps)
 
 
 def _same(found: Mapping[str, float], expected: Mapping[str, float]) -> None:

@@ -109,10 +109,6 @@ class Auroc(Metric):
 
     def __init__(self, task: Task) -> None:
         self._classes = task.classes
-        self.reset()
-
-    def reset(self) -> None:
-        """Forgets everything."""
         self._labels: list[Tensor] = []
         self._scores: list[Tensor] = []
 

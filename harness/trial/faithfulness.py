@@ -18,7 +18,7 @@ from harness.contract.nn import Batch, Model, Output
 from harness.contract.tables import FAITHFULNESS, SHIFTED, to_bytes
 from harness.contract.types import Task, TrialSpec
 from harness.evidence.faithfulness import curve_area, rank_correlation, structural_similarity
-from harness.trial.evaluate import autocast, in_fp32
+from harness.trial.evaluate import run
 from harness.trial.explaining import Explaining
 from harness.trial.faithfulness_settings import FaithfulnessSettings
 from harness.trial.loader import Loader, black
@@ -146,8 +146,7 @@ class _Judge:
         return Score(torch.cat([s.probs for s in scores]), torch.cat([s.logits for s in scores]))
 
     def _run(self, model: Model, batch: Batch) -> Output:
-        with torch.no_grad(), autocast(self._settings, self._device):
-            return in_fp32(model(batch))
+        return run(model, batch, self._settings, self._device)
 
 
 def probes(

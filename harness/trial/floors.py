@@ -21,7 +21,7 @@ from harness.contract.tables import FLOOR, WEIGHTS_FLOOR
 from harness.contract.types import Task, TrialSpec
 from harness.evidence.floors import centre_map, random_map
 from harness.trial.chance import seeded
-from harness.trial.evaluate import MASKS, autocast, in_fp32
+from harness.trial.evaluate import MASKS, run
 from harness.trial.settings import TrainSettings
 
 CELL_PX = 32
@@ -59,8 +59,7 @@ class Floors:
         yield f"{FLOOR}centre", torch.from_numpy(centre_map(shape)).expand(count, classes, *shape)
         drawn = [random_map((classes, *shape), seeds.of("floor", self.seed, key)) for key in batch.ids]
         yield f"{FLOOR}random", torch.from_numpy(np.stack(drawn))
-        with torch.no_grad(), autocast(self.settings, self.device):
-            evidence = in_fp32(self.fresh(batch)).evidence
+        evidence = run(self.fresh, batch, self.settings, self.device).evidence
         if evidence is not None:
             yield WEIGHTS_FLOOR, evidence
 

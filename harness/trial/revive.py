@@ -21,7 +21,7 @@ from harness.contract.nn import Batch, Model, Output
 from harness.contract.types import Task, TrialSpec
 from harness.trial.build import Unfit, build_model, device_of
 from harness.trial.chance import seeded
-from harness.trial.evaluate import autocast, in_fp32
+from harness.trial.evaluate import run
 from harness.trial.settings import TrainSettings
 
 
@@ -54,8 +54,8 @@ class Confirmed:
 
     def __call__(self, batch: Batch) -> Output:
         """The model's output in fp32; the same for the same batch."""
-        with self.chance(f"unseen {batch.ids[0]}"), torch.no_grad(), autocast(self.settings, self.device):
-            return in_fp32(self.model(batch))
+        with self.chance(f"unseen {batch.ids[0]}"):
+            return run(self.model, batch, self.settings, self.device)
 
 
 def revive(path: Path, catalog: Catalog, root: Path, device: str = "auto") -> Confirmed:

@@ -20,7 +20,7 @@ class AttentionGap(Metric):
 
     def __init__(self, task: Task) -> None:
         self._classes = task.classes
-        self.reset()
+        self._gaps: dict[str, list[float]] = {name: [] for name in self._classes}
 
     def update(self, output: Output, batch: Batch) -> None:
         """Adds one batch's `parts`: `attention` "b n" and `boxes` "b n 4" in pixels.
@@ -45,10 +45,6 @@ class AttentionGap(Metric):
         means = {name: functional.mean_defined(values) for name, values in self._gaps.items()}
         return {"": functional.mean_defined(list(means.values())), **means}
 
-    def reset(self) -> None:
-        """Forgets everything."""
-        self._gaps: dict[str, list[float]] = {name: [] for name in self._classes}
-
 
 class AttentionFigure(Metric):
     """A figure of each image's attention weights, averaged over all images.
@@ -62,7 +58,7 @@ class AttentionFigure(Metric):
 
     def __init__(self, name: str, *, higher_is_better: bool) -> None:
         self._name, self.higher_is_better = name, higher_is_better
-        self.reset()
+        self._values: list[float] = []
 
     def update(self, output: Output, batch: Batch) -> None:
         """Adds one batch's `parts["attention"]`, "b n" or "b n w" with w branches."""
@@ -78,10 +74,6 @@ class AttentionFigure(Metric):
     def compute(self) -> dict[str, float]:
         """The mean over images."""
         return {"": functional.mean_defined(self._values)}
-
-    def reset(self) -> None:
-        """Forgets everything."""
-        self._values: list[float] = []
 
 
 def _figure(name: str, weights: Array) -> float:

@@ -29,7 +29,8 @@ class ScoreMetric(Metric):
         self, task: Task, of: Callable[[Array, Array, Sequence[str]], dict[str, float]], *, higher_is_better: bool
     ) -> None:
         self._classes, self._of, self.higher_is_better = task.classes, of, higher_is_better
-        self.reset()
+        self._labels: list[Array] = []
+        self._scores: list[Array] = []
 
     def update(self, output: Output, batch: Batch) -> None:
         """Adds one batch's `probs`."""
@@ -40,15 +41,6 @@ class ScoreMetric(Metric):
         """The figures of all batches together."""
         none = np.zeros((0, len(self._classes)))
         return self._of(np.concatenate([none, *self._labels]), np.concatenate([none, *self._scores]), self._classes)
-
-    def reset(self) -> None:
-        """Forgets everything."""
-        self._labels: list[Array] = []
-        self._scores: list[Array] = []
-
-    def from_table(self, predictions: pd.DataFrame, maps: pd.DataFrame | None) -> dict[str, float]:
-        """The same from the rows of one model and one head."""
-        return self._of(*functional.to_arrays(predictions, self._classes), self._classes)
 
 
 class MapMetric(Metric):
@@ -63,7 +55,7 @@ class MapMetric(Metric):
 
     def __init__(self, task: Task, of: Callable[[pd.DataFrame, Sequence[str]], dict[str, float]]) -> None:
         self._classes, self._of = task.classes, of
-        self.reset()
+        self._rows: list[dict[str, Any]] = []
 
     def update(self, output: Output, batch: Batch) -> None:
         """Adds one batch's evidence beside its masks.
@@ -85,19 +77,6 @@ class MapMetric(Metric):
         """The figures of all batches together."""
         return self._of(pd.DataFrame(self._rows, columns=None if self._rows else _TERMS), self._classes)
 
-    def reset(self) -> None:
-        """Forgets everything."""
-        self._rows: list[dict[str, Any]] = []
-
-    def from_table(self, predictions: pd.DataFrame | None, maps: pd.DataFrame) -> dict[str, float]:
-        """The same from the rows of one model and one map.
-
-        Raises:
-            ValueError: an (image, class) occurs twice.
-        """
-        functional.check_once(maps)
-        return self._of(maps, self._classes)
-
 
 class LayerMetric(Metric):
     """A figure of the said class's map beside a picture of layers, averaged over the images that have a class.
@@ -110,7 +89,7 @@ class LayerMetric(Metric):
         self, task: Task, of: Callable[[Mapping[int, Mapping[str, Any]]], float], *, higher_is_better: bool
     ) -> None:
         self._classes, self._of, self.higher_is_better = task.classes, of, higher_is_better
-        self.reset()
+        self._values: dict[str, list[float]] = {name: [] for name in self._classes}
 
     def update(self, output: Output, batch: Batch) -> None:
         """Adds one batch's evidence beside its layers.
@@ -134,10 +113,6 @@ class LayerMetric(Metric):
         """Mean over all images, a value a class, and their mean."""
         means = {name: functional.mean_defined(values) for name, values in self._values.items()}
         return {"": functional.mean_defined(list(means.values())), **means}
-
-    def reset(self) -> None:
-        """Forgets everything."""
-        self._values: dict[str, list[float]] = {name: [] for name in self._classes}
 
 
 def _numpy(values: Tensor) -> Array:

@@ -13,7 +13,6 @@ import harness_metrics
 from harness import Task
 from harness.nn import Batch, Output, Targets
 from harness.testing.contracts_metrics import MetricLaws
-from harness_metrics.metrics import MapMetric
 
 TASK = Task(classes=("a", "b"), image_size=(4, 4), mask_kind="outline")
 
@@ -121,13 +120,3 @@ def test_maps_without_masks_are_an_error_and_not_a_silent_nothing() -> None:
 def test_dice_is_refused_where_masks_are_no_outlines(kind: str) -> None:
     with pytest.raises(ValueError, match="outlines"):
         harness_metrics.build_dice(Task(classes=("a",), mask_kind=kind))
-
-
-def test_mixed_models_are_not_averaged_by_accident() -> None:
-    import pandas as pd
-
-    rows = [{"id": "1", "class": "a", "label": 1.0, "mask_known": True, "mask_area": 0.1}] * 2
-    metric = harness_metrics.build_dice(TASK)
-    assert isinstance(metric, MapMetric)
-    with pytest.raises(ValueError, match="several rows"):
-        metric.from_table(None, pd.DataFrame(rows))

@@ -30,16 +30,13 @@ def build_mean_score(task: Any, /) -> Any:
 
     class MeanScore(Metric):
         def __init__(self) -> None:
-            self.reset()
+            self.scores: list[float] = []
 
         def update(self, output: Any, batch: Any) -> None:
             self.scores += output.probs.flatten().tolist()
 
         def compute(self) -> dict[str, float]:
             return {"": sum(self.scores) / len(self.scores)}
-
-        def reset(self) -> None:
-            self.scores: list[float] = []
 
     return MeanScore()
 

@@ -78,7 +78,7 @@ class Hits(Metric):
     """Share of right answers at a threshold of one half."""
 
     def __init__(self) -> None:
-        self.reset()
+        self.right = self.seen = 0
 
     def update(self, output: Output, batch: Batch) -> None:
         known = ~batch.labels.isnan()
@@ -87,6 +87,3 @@ class Hits(Metric):
 
     def compute(self) -> dict[str, float]:
         return {"": self.right / self.seen if self.seen else float("nan")}
-
-    def reset(self) -> None:
-        self.right = self.seen = 0
