@@ -48,9 +48,11 @@ class Runs:
     def make(self, name: str, title: str, time_s: float, parent: str | None, tags: Mapping[str, Any]) -> bool:
         """Makes the run unless it is there; says whether its parameters and data are still to be noted."""
         if name in self._ids:
-            bare = name in self._bare
-            self._bare.discard(name)
-            return bare
+            if name not in self._bare:
+                return False
+            self._bare.remove(name)
+            self.revive(name)
+            return True
         text = {key(tag): cut("tags", value) for tag, value in tags.items()} | {KEY: name, MARK: self._mark}
         if parent:
             text[PARENT] = self._ids[parent]

@@ -35,7 +35,8 @@ class Outlines:
 
     def of(self, rows: Any) -> npt.NDArray[np.uint8]:
         """The masks of these images."""
-        return self.masks[rows if self.order is None else self.order[rows]]
+        found: npt.NDArray[np.uint8] = self.masks[rows if self.order is None else self.order[rows]]
+        return found
 
 
 @dataclass(frozen=True)

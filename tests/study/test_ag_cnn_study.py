@@ -48,7 +48,7 @@ def test_a_manifest_takes_the_phantoms_place_by_one_setting(catalog: Catalog, tm
 def test_the_paper_budget_trains_fifty_epochs_a_phase_as_published(catalog: Catalog, tmp_path: Path) -> None:
     plan = _plan("paper", tmp_path, catalog)
     tree = next(variant.tree for variant in plan.variants if variant.name == "ag_cnn")
-    assert (tree["train"]["epochs"], tree["train"]["batch_size"], tree["train"]["lr"]["default"]) == (3 * 50, 126, -2)
+    assert (tree["train"]["epochs"], tree["train"]["batch_size"], tree["train"]["lr"]) == (3 * 50, 126, 0.01)
     assert tree["train"]["schedule"] == {"use": "step", "every": 20, "factor": 0.1}
     assert tree["model"]["backbone"] == {"use": "timm", "model": "resnet50"}
     dense = next(variant.tree for variant in plan.variants if variant.name == "densenet121")

@@ -30,6 +30,7 @@ from harness.contract.types import Epoch, Opening, Sample, Task, TrialResult, Tr
 from harness.evidence.cases import choose_cases
 from harness.testing.fake_models import TinyCnn
 from harness.testing.fakes import CLASSES, Squares, build_squares, tiny_spec
+from harness.trial.chance import seeded
 from harness.trial.trial import run_trial
 
 
@@ -205,23 +206,35 @@ def test_the_callers_randomness_threads_and_precision_are_left_alone(tiny: Catal
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_what_a_plugin_draws_from_numpy_or_python_is_the_trials_own(tiny: Catalog, workspace: Workspace):
+def test_what_a_plugin_draws_from_numpy_is_the_trials_own(tiny: Catalog, workspace: Workspace):
     class Drawing(TinyCnn):
         def losses(self, out: Output, batch: Batch) -> dict[str, torch.Tensor]:
-            return {
-                name: loss * (1 + np.random.rand() + random.random())
-                for name, loss in super().losses(out, batch).items()
-            }
+            return {name: loss * (1 + np.random.rand()) for name, loss in super().losses(out, batch).items()}
 
     _register(tiny, "drawing", lambda task, /: Drawing(task, 8, 0.0, "none", 1))
     spec = tiny_spec(model={"use": "drawing"})
-    np.random.seed(1), random.seed(1)
+    np.random.seed(1)
     first = _rerun(spec, tiny, workspace)
     drawn = np.random.rand()
-    np.random.seed(1), random.seed(1)
-    assert np.random.rand() == drawn, "the caller's are left alone; Python's the check of types draws from here"
-    np.random.seed(2), random.seed(2)
+    np.random.seed(1)
+    assert np.random.rand() == drawn, "the caller's are left alone"
+    np.random.seed(2)
     assert _rerun(spec, tiny, workspace) == first
+
+
+def test_all_generators_of_the_process_are_seeded_and_put_back():
+    def drawn() -> tuple[float, float, float]:
+        return random.random(), float(np.random.rand()), float(torch.rand(()))
+
+    for seed in (1, 2):
+        random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
+        with seeded(7, torch.device("cpu")):
+            inside = drawn()
+        after = drawn()
+        random.seed(seed), np.random.seed(seed), torch.manual_seed(seed)
+        assert drawn() == after
+        with seeded(7, torch.device("cpu")):
+            assert drawn() == inside
 
 
 def test_a_trial_that_has_ended_holds_no_memory(tiny: Catalog, workspace: Workspace):
