@@ -13,7 +13,7 @@ import pytest
 
 from harness.adapters.optuna_search import OptunaProposer
 from harness.contract.errors import InputError, MachineError
-from harness.contract.types import Epoch, Plan, TrialResult, TrialSpec, VariantPlan
+from harness.contract.types import Epoch, Objective, Plan, TrialResult, TrialSpec, VariantPlan
 from harness.study.conductor import Conductor
 from harness.study.journal import History
 from harness.study.tuning import Proposal
@@ -253,3 +253,22 @@ def test_a_missing_driver_is_named_with_what_brings_it(tmp_path: Path) -> None:
         pytest.skip("the driver is installed")
     with pytest.raises(InputError, match=r"'psycopg'.*pip install mil-harness\[postgresql\]"):
         opened(scripted_plan({"a": RANGE}), tmp_path, "postgresql://nobody@127.0.0.1:1/optuna")
+
+
+def test_two_variants_of_one_space_draw_their_own_configurations(tmp_path: Path) -> None:
+    plan = scripted_plan({"a": RANGE, "b": RANGE}, trials=3, sampler={"use": "random"})
+    drawn = {(spec.variant, spec.number): spec.params for spec in drive(opened(plan, tmp_path), {}, most=6)}
+    assert drawn["a", 0] == drawn["b", 0], "the default"
+    assert all(drawn["a", number] != drawn["b", number] for number in (1, 2))
+
+
+def test_optuna_is_told_which_way_is_up(tmp_path: Path) -> None:
+    plan = scripted_plan(
+        {"a": RANGE},
+        trials=25,
+        sampler={"use": "tpe", "startup": 4},
+        objective=Objective(metric="val/loss", mode="min"),
+    )
+    qualities = [spec.tree["model"]["quality"] for spec in drive(opened(plan, tmp_path), {}, most=25)]
+    assert study_of(plan, tmp_path).direction == optuna.study.StudyDirection.MINIMIZE
+    assert sum(qualities[15:]) / 10 < 0.2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -310,3 +311,12 @@ def test_the_ui_says_what_is_in_its_way(harness: Harness, folder: Path) -> None:
     assert empty.exit_code == 2 and "tracked yet" in empty.stderr
     (folder / "harness.toml").write_text('[tracking]\nuri = "http://tracking.example:5000"\n')
     assert "http://tracking.example:5000" in harness("ui").stdout
+
+
+def test_the_ui_listens_on_this_machine_alone(harness: Harness, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[list[str]] = []
+    monkeypatch.setattr(os, "execve", lambda path, command, environment: called.append(command))
+    assert harness("ui", "--port", "5057").exit_code == 0
+    (command,) = called
+    assert command[command.index("--host") + 1] == "127.0.0.1" and command.count("--host") == 1
+    assert command[command.index("--backend-store-uri") + 1].endswith("results/mlflow.db")

@@ -138,3 +138,18 @@ def test_one_patient_has_no_interval() -> None:
         | {"class": "c", "label": [0.0, 1.0], "score": [0.2, 0.7]}
     )
     assert classification_intervals(rows, ["c"], "multilabel")[["low", "high"]].isna().all(axis=None)
+
+
+def test_a_patients_second_image_that_is_like_the_first_tells_nothing_new(
+    tables: tuple[pd.DataFrame, pd.DataFrame],
+) -> None:
+    """As many patients, twice as many images: an interval that resampled images would be shorter by a factor of 1.4."""
+    maps = tables[1].assign(group=tables[1]["id"])
+    twice = pd.concat([maps, maps.assign(id=maps["id"] + " again")], ignore_index=True)
+    layers = pd.DataFrame(columns=list(LAYERS))
+    keys = ["variant", "map", "class", "metric"]
+    once, again = (
+        localisation_intervals(rows, layers, CLASSES, "outline", resamples=400).set_index(keys)
+        for rows in (maps, twice)
+    )
+    pd.testing.assert_frame_equal(once[["value", "low", "high"]], again[["value", "low", "high"]], check_like=True)

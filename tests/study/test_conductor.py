@@ -18,7 +18,7 @@ from harness.study import space
 from harness.study.conductor import DEATHS, Conductor
 from harness.study.journal import History, Journal, TrialRecord
 from harness.study.tuning import Pause, Proposal
-from harness.study.writing import Ledger
+from harness.study.writing import Ledger, digests_of
 from harness.testing.scripted import scripted_plan
 
 SEARCHED = {"quality": {"float": [0.0, 1.0]}}
@@ -73,6 +73,7 @@ def drive(conductor: Conductor, end: Callable[[TrialSpec], TrialResult | str] = 
         conductor.epoch(spec.id, Epoch(number=1, metrics={}, value=0.5, smoothed=spec.tree["model"]["quality"]))
         result = end(spec)
         conductor.stopped(spec.id) if result == "stop" else conductor.finished(spec.id, result)
+        assert len(handed) < 1000, "it goes on for ever"
     assert spec is Pause.DONE
     conductor.close()
     return handed
@@ -339,3 +340,25 @@ def test_what_a_kill_left_of_a_checkpoint_goes_with_its_trial(tmp_path: Path) ->
         (folder / name).touch()
     conductor.finished(spec.id, outcome_of(spec))
     assert [path.name for path in folder.iterdir()] == [f"{spec.id}0.pt"]
+
+
+def test_ended_trials_keep_no_epochs_in_memory_and_search_has_the_studys_seed(tmp_path: Path) -> None:
+    plan = scripted_plan({"a": SEARCHED}, trials=3)
+    conductor = opened(replace(plan, search={**plan.search, "seed": 7}), tmp_path)
+    handed = drive(conductor)
+    assert {spec.seed for spec in handed if spec.stage == "search"} == {7}
+    assert len(handed) == 5 and not any(record.epochs for record in conductor.history.trials.values())
+
+
+def test_of_equal_trials_the_first_is_retrained(tmp_path: Path) -> None:
+    alike = TrialResult(state="complete", value=0.5, epochs=1)
+    handed = drive(opened(scripted_plan({"a": SEARCHED}, trials=3), tmp_path), lambda spec: alike)
+    first, *_, last = handed
+    assert last.stage == "confirm" and last.params == first.params
+
+
+def test_every_split_that_a_plan_tests_on_is_counted() -> None:
+    plan = scripted_plan({"a": SEARCHED, "b": SEARCHED}, dataset_digest="base")
+    one, two = plan.variants
+    folds = replace(one, facts={"digest": "own", "fold_digests": ["fold 0", "fold 1"]})
+    assert digests_of(replace(plan, variants=(folds, two))) == {"base", "own", "fold 0", "fold 1"}

@@ -15,6 +15,7 @@ from harness.contract.types import VariantPlan, Workspace
 from harness.study.plan import make_plan
 from harness.study.settings import Settings
 from harness.study.spec import load_study
+from harness.study.trees import changes
 from harness.testing.plans import default_trial
 from harness.trial.trial import run_trial
 
@@ -164,3 +165,41 @@ def test_a_model_that_timm_has_not_is_found_by_the_plan(tmp_path: Path, catalog:
     wrong = 'model.local_backbone={use="timm",model="resnt18"}'
     with pytest.raises(InputError, match="timm has no model named 'resnt18'; did you mean 'resnet18'"):
         _plan("gmic_ablation", "quick", tmp_path, catalog, wrong)
+
+
+ONE_FACTOR = {
+    "gmic": [],
+    "gap": ["model.pooling.use = mean"],
+    "gmp": ["model.pooling.use = max"],
+    "top_1": ["model.pooling.fraction = 0.01"],
+    "top_2": ["model.pooling.fraction = 0.02"],
+    "top_5": ["model.pooling.fraction = 0.05"],
+    "top_10": ["model.pooling.fraction = 0.1"],
+    "top_20": ["model.pooling.fraction = 0.2"],
+    "lse": ["model.pooling.use = lse"],
+    "attention": ["model.pooling.use = attention"],
+    "gated_attention": ["model.pooling.use = gated_attention"],
+    "k1": ["model.crops = 1"],
+    "k2": ["model.crops = 2"],
+    "k3": ["model.crops = 3"],
+    "k10": ["model.crops = 10"],
+    "patch_uniform": ["model.local_pooling.use = uniform"],
+    "patch_attention": ["model.local_pooling.use = attention"],
+    "random_crops": ["model.crop_choice = random"],
+    "tuned": ["model.crops = int [1, 6]", "model.pooling.fraction = float [0.01, 0.2]"],
+}
+
+
+def test_each_variant_of_gmic_ablation_changes_one_factor(catalog: Catalog, tmp_path: Path) -> None:
+    """Round K = 6 and t = 3 %; `tuned` searches both."""
+    plan = _plan("gmic_ablation", "standard", tmp_path, catalog)
+    gmic = plan.variants[0].tree
+    assert (gmic["model"]["crops"], gmic["model"]["pooling"]) == (6, {"use": "top_fraction", "fraction": 0.03})
+    assert {variant.name: changes(gmic, variant.tree) for variant in plan.variants} == ONE_FACTOR
+
+
+def test_the_quick_budget_of_gmic_ablation(catalog: Catalog, tmp_path: Path) -> None:
+    plan = _plan("gmic_ablation", "quick", tmp_path, catalog)
+    assert plan.demonstration and 5 <= len(plan.variants) <= 6
+    assert (plan.trials, len(plan.confirm["seeds"])) == (3, 2)
+    assert all(variant.tree["model"]["backbone"]["stride"] == 16 for variant in plan.variants)

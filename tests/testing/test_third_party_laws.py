@@ -35,6 +35,7 @@ class TestPooling(PoolingLaws):
 
 class TestDataset(DatasetLaws):
     plugin = third_party_plugin
+    change = {"size": 32}
 
 
 class TestExplainer(ExplainerLaws):

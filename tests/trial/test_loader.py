@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from harness.contract.nn import Batch
 from harness.contract.types import Sample
 from harness.testing.fakes import build_squares, squares_task
 from harness.trial.cache import Cache, CachedSplit
@@ -58,13 +60,20 @@ def test_a_slow_consumer_sees_the_same_batches(train: Images):
     assert all(torch.equal(a.images, b.images) for a, b in zip(quick, slow, strict=True))
 
 
-def test_time_is_spent_waiting_only_for_the_first_batch_of_a_slow_consumer(train: Images):
-    loader = _loader(train)
+def test_a_batch_is_made_while_the_one_before_is_used(train: Images, monkeypatch: pytest.MonkeyPatch):
+    loader, waited = _loader(train, batch_size=12), []
+    make = loader._batch
+
+    def slowly(*arguments: Any) -> Batch:
+        time.sleep(0.1)
+        return make(*arguments)
+
+    monkeypatch.setattr(loader, "_batch", slowly)
     for _ in loader.training(1):
-        before = loader.waited
-        time.sleep(0.05)
-    assert loader.waited - before == 0
-    assert 0 < loader.waited < 0.1
+        waited.append(loader.waited)
+        time.sleep(0.15)
+    assert len(waited) > 3 and waited[0] >= 0.1, "the first is waited for"
+    assert waited[-1] - waited[0] < 0.1, "of the others, each 0.1 s in the making, none is"
 
 
 def test_evaluation_drops_nothing_and_keeps_the_order(train: Images):

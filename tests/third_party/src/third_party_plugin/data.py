@@ -18,7 +18,7 @@ class Stripes(Dataset):
 
     @property
     def digest(self) -> str:
-        return f"stripes-{self.task.image_size[0]}"
+        return f"stripes, version 1, {self.task.image_size[0]} px"
 
     def split(self, name: str) -> Sequence[Sample]:
         if name == "tune_loc":
