@@ -6,7 +6,7 @@ import os
 from contextlib import closing
 
 from harness.adapters.asha import Stoppers
-from harness.adapters.worker import RUN_TRIAL, cuda_is_lost, events, load
+from harness.adapters.worker import RUN_TRIAL, events, load, ready_for_another
 from harness.contract.catalog import Catalog
 from harness.contract.errors import MachineError
 from harness.contract.types import Opening, TrialResult, TrialSpec, Workspace
@@ -32,7 +32,7 @@ class InlineTuner:
         """
         stoppers = Stoppers(conductor)
         while isinstance(spec := conductor.next(), TrialSpec):
-            if cuda_is_lost():
+            if not ready_for_another():
                 raise MachineError("CUDA cannot be used any more after an error of an earlier trial")
             conductor.started(spec.id, os.getpid())
             with closing(events(self._run_trial, spec, catalog, workspace)) as trial:

@@ -11,7 +11,7 @@ from typing import Any
 
 from ray.tune import Trainable
 
-from harness.adapters.worker import cuda_is_lost, events, load
+from harness.adapters.worker import events, load, ready_for_another
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
 from harness.contract.types import Epoch, Opening, TrialResult, TrialSpec, Workspace
@@ -56,7 +56,7 @@ class HarnessTrainable(Trainable):  # type: ignore[misc]
         Where CUDA is lost this process ends: the trial is handed out again, to a new one.
         """
         self.cleanup()
-        if cuda_is_lost():
+        if not ready_for_another():
             os._exit(1)
         self._reports = self._run(TrialSpec.from_json(new_config["spec"]), new_config["job"])
         return True

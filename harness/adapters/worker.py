@@ -26,21 +26,21 @@ def load(path: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def cuda_is_lost() -> bool:
-    """Whether an error of an earlier trial (an assertion in a kernel, an illegal address) made CUDA unusable here.
+def ready_for_another() -> bool:
+    """Gives back the GPU memory that an earlier trial has left; False where its error made CUDA unusable here.
 
-    Such an error stays with the process: each trial that followed would fail, through no fault of its own.
-    Where CUDA is well, the memory that the earlier trial has left is given back.
+    An assertion in a kernel or an illegal address stays with the process: each trial that followed would fail,
+    through no fault of its own.
     """
     torch: Any = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
-        return False
+        return True
     try:
         torch.cuda.synchronize()
         torch.cuda.empty_cache()
     except RuntimeError:
-        return True
-    return False
+        return False
+    return True
 
 
 def events(run: RunTrial, spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Events:

@@ -7,7 +7,7 @@ competes on equal terms.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ MAPS = (
 of the map as it is (raw) and min-max normalised (scaled). `mask_area` is a fraction of the image.
 `box_iou` holds what `harness.evidence.boxes.box_ious` gives where the image has the class and a known mask.
 """
+
+HISTOGRAMS = ("positive_raw", "negative_raw", "positive_scaled", "negative_scaled", "box_iou")
+"""The columns of MAPS that hold a list a row: 16 kB of its 17."""
 
 FAITHFULNESS_METHODS = ("darken", "zero", "insertion", "deletion", "randomise")
 """What [explain.faithfulness] may name."""
@@ -165,16 +168,21 @@ def to_bytes(table: pd.DataFrame, name: str) -> bytes:
     return buffer.getvalue()
 
 
-def from_bytes(data: bytes) -> pd.DataFrame:
+def from_bytes(data: bytes, without: Collection[str] = ()) -> pd.DataFrame:
     """The table that `to_bytes` wrote.
+
+    Args:
+        data: the file.
+        without: columns that are not to be read.
 
     Raises:
         ValueError: it was written by a newer harness.
     """
     import pyarrow.parquet as pq
 
-    arrow: Any = pq.read_table(io.BytesIO(data))
-    version = int((arrow.schema.metadata or {}).get(b"harness.version", b"0"))
+    file: Any = pq.ParquetFile(io.BytesIO(data))
+    version = int((file.schema_arrow.metadata or {}).get(b"harness.version", b"0"))
     if version > VERSION:
         raise ValueError(f"the table has version {version}, this harness reads up to {VERSION}.")
-    return arrow.to_pandas()  # type: ignore[no-any-return]
+    wanted = [name for name in file.schema_arrow.names if name not in without]
+    return file.read(wanted).to_pandas()  # type: ignore[no-any-return]

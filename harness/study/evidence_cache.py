@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.contract import tables
+from harness.contract.errors import MachineError
+from harness.study.writing import remove_file, write_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,19 +39,12 @@ def cached(folder: Path, name: str, facts: Mapping[str, Any], compute: Callable[
     if path.exists():
         return tables.from_bytes(path.read_bytes())
     table = compute()
-    with suppress(OSError):  # results that may only be read are shown all the same, and computed again next time
-        _keep(path, tables.to_bytes(table, name), f"{name}-{'[0-9a-f]' * 16}.parquet")
+    old = list(path.parent.glob(f"{name}-{'[0-9a-f]' * 16}.parquet"))
+    with suppress(MachineError):  # results that may only be read are shown all the same, and computed again next time
+        write_file(path, tables.to_bytes(table, name))
+        for other in old:
+            remove_file(other)
     return table
-
-
-def _keep(path: Path, data: bytes, older: str) -> None:
-    path.parent.mkdir(exist_ok=True)
-    old = list(path.parent.glob(older))
-    partial = path.with_suffix(f".{os.getpid()}")
-    partial.write_bytes(data)
-    partial.replace(path)  # whole or not at all: another process may be reading
-    for other in old:
-        other.unlink(missing_ok=True)
 
 
 def _code() -> str:

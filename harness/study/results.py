@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,14 +13,12 @@ from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems
 from harness.contract.types import Plan, Task
 from harness.study.folders import find_run, read_plan
+from harness.study.gathered import epochs_table, gather, trials_table
 from harness.study.journal import History, Journal, TrialRecord
 from harness.study.trees import dataset_table, task_of_tables
 
 if TYPE_CHECKING:
     import pandas as pd
-
-TRIALS = ("variant", "stage", "number", "seed", "fold", "state", "value", "best_epoch", "epochs", "seconds", "reason")
-"""Columns of the table of trials; searched parameters and `ledger` follow."""
 
 RESAMPLES = 2000
 """Bootstrap samples of patients behind every interval."""
@@ -83,10 +81,9 @@ class Results:
 
             return pd.DataFrame(columns=list(COLUMNS))
         options = {key: self._compared("")[key] for key in ("classes", "dice", "resamples", "seed")}
-        maps = self.maps if len(self.maps) else None
         return self._cached(
             "claims",
-            lambda: claims_table(self.predictions, maps, self.attention, claims=self.plan.claims, **options),
+            lambda: claims_table(self.predictions, self._map_terms, self.attention, claims=self.plan.claims, **options),
             claims=[asdict(claim) for claim in self.plan.claims],
             columns=list(COLUMNS),
             **options,
@@ -112,25 +109,12 @@ class Results:
     @cached_property
     def trials(self) -> pd.DataFrame:
         """A row a trial, with a column for each parameter that was searched."""
-        import pandas as pd
-
-        frame = pd.DataFrame([_trial_row(record) for record in self.records()])
-        return frame if len(frame) else pd.DataFrame(columns=[*TRIALS])
+        return trials_table(self.records())
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
         """A row an epoch of each trial: its metrics, the objective and its smoothed value."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            [
-                {"variant": record.spec.variant, "stage": record.spec.stage, "trial": record.spec.number}
-                | {"seed": record.spec.seed, "epoch": epoch.number, "value": epoch.value, "smoothed": epoch.smoothed}
-                | {"seconds": epoch.seconds, "waited": epoch.waited, **epoch.metrics}
-                for record in self.records()
-                for epoch in record.epochs
-            ]
-        )
+        return epochs_table(self.records())
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -165,14 +149,14 @@ class Results:
         """
         from harness.evidence.localising import localisation_table
 
-        return localisation_table(
-            self._gather("maps.parquet", tables.MAPS, FLOORED),
-            self._gather("lesions.parquet", tables.LESIONS, FLOORED),
-            self._gather("candidates.parquet", tables.CANDIDATES, FLOORED),
-            self._gather("layers.parquet", tables.LAYERS, FLOORED),
-            self.task.classes,
-            self.task.mask_kind,
-        )
+        def of(variant: str) -> pd.DataFrame:
+            maps, lesions, candidates, layers = (
+                self._gather(f"{name}.parquet", getattr(tables, name.upper()), FLOORED, variant)
+                for name in ("maps", "lesions", "candidates", "layers")
+            )
+            return localisation_table(maps, lesions, candidates, layers, self.task.classes, self.task.mask_kind)
+
+        return self._by_variant(of)
 
     @cached_property
     def classification(self) -> pd.DataFrame:
@@ -211,12 +195,13 @@ class Results:
         from harness.evidence.intervals import localisation_intervals
         from harness.evidence.summary import over_runs
 
+        def bounds_of(variant: str) -> pd.DataFrame:
+            maps = self._gather("maps.parquet", tables.MAPS, FLOORED, variant)
+            layers = self._gather("layers.parquet", tables.LAYERS, FLOORED, variant)
+            return localisation_intervals(maps, layers, self.task.classes, self.task.mask_kind, resamples=RESAMPLES)
+
         def compute() -> pd.DataFrame:
-            maps, layers = (
-                self._gather(f"{name}.parquet", columns, FLOORED)
-                for name, columns in (("maps", tables.MAPS), ("layers", tables.LAYERS))
-            )
-            bounds = localisation_intervals(maps, layers, self.task.classes, self.task.mask_kind, resamples=RESAMPLES)
+            bounds = self._by_variant(bounds_of)
             return over_runs(self.localisation).merge(bounds.drop(columns="value").assign(stratum="all"), how="left")
 
         return self._cached("localised", compute)
@@ -233,12 +218,15 @@ class Results:
         """Every figure of every confirmed model and head; see `harness.evidence.summary.runs_table`."""
         from harness.evidence.summary import runs_table
 
+        def of(variant: str) -> pd.DataFrame:
+            maps = self._gather("maps.parquet", tables.MAPS, variant=variant)
+            own = self.predictions[self.predictions["variant"] == variant]
+            return runs_table(own, maps, classes=self.task.classes, dice=self._has_outlines)
+
         def compute() -> pd.DataFrame:
-            maps = self.maps if len(self.maps) else None
-            found = runs_table(self.predictions, maps, classes=self.task.classes, dice=self._has_outlines)
-            mixed = (
-                found["seed"].map(type).nunique() > 1
-            )  # of seeds and readers, which one column of a file cannot hold
+            found = self._by_variant(of)
+            # Of seeds and readers, which one column of a file cannot hold.
+            mixed = found["seed"].map(type).nunique() > 1
             return found.assign(seed=found["seed"].astype(str)) if mixed else found
 
         return self._cached("runs", compute)
@@ -267,7 +255,8 @@ class Results:
         from harness.evidence.accounts import unknown_masks
 
         def compute() -> pd.DataFrame:
-            return pd.DataFrame([unknown_masks(self.maps)] if len(self.maps) else [(0, 0)], columns=["unknown", "all"])
+            maps = self._map_terms
+            return pd.DataFrame([unknown_masks(maps)] if len(maps) else [(0, 0)], columns=["unknown", "all"])
 
         found = self._cached("unknown_masks", compute)
         return (int(found["unknown"].iloc[0]), int(found["all"].iloc[0])) if len(found) else (0, 0)
@@ -291,7 +280,7 @@ class Results:
         from harness.evidence.faithfulness import decision_chart, pointing_by_map
         from harness.evidence.layers import focus_by_map
 
-        focus = focus_by_map(self.layers) if self.task.mask_kind == "layers" else pointing_by_map(self.maps)
+        focus = focus_by_map(self.layers) if self.task.mask_kind == "layers" else pointing_by_map(self._map_terms)
         right = dict(zip(self.variants["variant"], self.variants.get("auroc", ()), strict=False))
         limits = {"focus_from": focus_from, "accuracy_from": accuracy_from}
         return decision_chart(self.faithfulness, focus, right, **limits)
@@ -346,7 +335,7 @@ class Results:
         def compute() -> pd.DataFrame:
             if self.predictions.empty:
                 return pd.DataFrame(columns=["variant", "head"])
-            return make(self.predictions, self.maps if len(self.maps) else None, **options)
+            return make(self.predictions, self._map_terms, **options)
 
         return self._cached(name, compute, **options)
 
@@ -365,13 +354,29 @@ class Results:
     def _has_outlines(self) -> bool:
         return self.task.mask_kind == "outline"
 
-    def _gather(self, file: str, columns: Sequence[str], stages: Sequence[str] = ("confirm",)) -> pd.DataFrame:
+    @cached_property
+    def _map_terms(self) -> pd.DataFrame:
+        """`maps` without its histograms, of which Dice and the pointing game have no need."""
+        return self._gather("maps.parquet", tables.MAPS, without=tables.HISTOGRAMS)
+
+    def _gather(
+        self,
+        file: str,
+        columns: Sequence[str],
+        stages: Sequence[str] = ("confirm",),
+        variant: str | None = None,
+        without: Collection[str] = (),
+    ) -> pd.DataFrame:
+        confirmed = [r for r in self.records() if r.spec.stage in stages and r.state == "complete"]
+        own = [record for record in confirmed if variant in (None, record.spec.variant)]
+        return gather(self.folder, own, file, columns, without)
+
+    def _by_variant(self, make: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+        """A table made of one variant after the other: all histograms of a study may take gigabytes."""
         import pandas as pd
 
-        confirmed = [r for r in self.records() if r.spec.stage in stages and r.state == "complete"]
-        paths = [self.folder / "trials" / record.spec.id / file for record in confirmed]
-        frames = [tables.from_bytes(path.read_bytes()) for path in paths if path.exists()]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(columns))
+        parts = [part for variant in self.plan.variants if len(part := make(variant.name))]
+        return pd.concat(parts, ignore_index=True) if parts else make("")
 
 
 def results(study: str, budget: str | None = None) -> Results:
@@ -417,11 +422,3 @@ def task_of(plan: Plan, catalog: Catalog) -> Task:
     assert factory is not None and factory.component.task is not None
     task: Task = factory.component.task(**factory.params)
     return task
-
-
-def _trial_row(record: TrialRecord) -> Mapping[str, Any]:
-    spec, result = record.spec, record.result
-    row = {"variant": spec.variant, "stage": spec.stage, "number": spec.number, "seed": spec.seed, "fold": spec.fold}
-    ended = ("value", "best_epoch", "epochs", "seconds", "reason")
-    row |= {"state": record.state, **{name: getattr(result, name, None) for name in ended}}
-    return row | {"ledger": dict(result.ledger) if result else None} | dict(spec.params)

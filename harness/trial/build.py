@@ -12,6 +12,7 @@ from harness.contract.nn import Model
 from harness.contract.types import UNBUILT, Task, TrialSpec
 from harness.trial.chance import seeded
 from harness.trial.settings import TrainSettings
+from harness.trial.winograd import fewer_products
 
 
 class Unfit(Exception):
@@ -29,7 +30,14 @@ def build_model(spec: TrialSpec, catalog: Catalog, task: Task, settings: TrainSe
             model: Model = catalog.build("architecture", spec.tree["model"], task)
         except InputError as error:  # the other variants may well be sound
             raise Unfit(f"{UNBUILT}: {error}") from error
+    return laid_out(model, settings, device)
+
+
+def laid_out(model: Model, settings: TrainSettings, device: torch.device) -> Model:
+    """The same model on its device, in the memory format and with the convolutions that are the fastest there."""
     model = model.to(device)
+    if device.type == "cpu":
+        fewer_products(model)
     if settings.channels_last:
         for values in [*model.parameters(), *model.buffers()]:
             if values.ndim == 4:  # others have no such layout

@@ -183,6 +183,8 @@ def probes(
             yield from both("darken", own, of)
         for threshold in wanted.thresholds if "zero" in wanted.use else ():
             yield from both("zero", important_pixels(own, threshold).to(image), of, threshold)
+    if not {"insertion", "deletion"} & {*wanted.use}:
+        return
     first = [kept.to(image) for kept in highest(shown, torch.linspace(0, 1, wanted.steps + 1).tolist())]
     if "insertion" in wanted.use:
         blurred = _blurred(image)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -46,11 +46,9 @@ class Confirmed:
     unlike: tuple[str, ...] = ()
     bits: int = 0
 
-    @contextmanager
-    def chance(self, what: str) -> Iterator[None]:
-        """Inside, torch's randomness depends on the model's seed and `what` alone; afterwards it is as before."""
-        with seeded(seeds.of(what, self.spec.seed), self.device):
-            yield
+    def chance(self, what: str) -> AbstractContextManager[None]:
+        """Inside, randomness depends on the model's seed and `what` alone; afterwards it is as before."""
+        return seeded(seeds.of(what, self.spec.seed), self.device)
 
     def __call__(self, batch: Batch) -> Output:
         """The model's output in fp32; the same for the same batch."""
