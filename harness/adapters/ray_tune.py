@@ -67,6 +67,7 @@ class RayTuner:
         conductor.remember(temporary=folder)
         job = {**self._job, "workspace": _plain(workspace)}
         environment = {**_ENVIRONMENT, "OMP_NUM_THREADS": str(workspace.threads)}
+        environment["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")  # see harness.cli.main
         if self._address and "RAY_AUTH_MODE" in os.environ:
             environment["RAY_AUTH_MODE"] = os.environ["RAY_AUTH_MODE"]  # a cluster's own choice
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import Any
 
 import click
@@ -90,6 +91,8 @@ def _commands(group: click.Group) -> dict[click.Group, dict[str, click.Command]]
 
 def main() -> None:
     """Entry point of the command `harness`."""
+    # OpenMP's threads wait asleep: awake, they take the cores from NNPACK's, the loader's and other trials'.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
     app = App()
     cli = build_cli(app)
     show_broken(app.err, app.catalog)

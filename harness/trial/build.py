@@ -41,7 +41,7 @@ def laid_out(model: Model, settings: TrainSettings, device: torch.device) -> Mod
     if settings.channels_last:
         for values in [*model.parameters(), *model.buffers()]:
             if values.ndim == 4:  # others have no such layout
-                values.data = values.data.contiguous(memory_format=torch.channels_last)
+                values.data = values.data.to(memory_format=torch.channels_last)
         if device.type == "cpu":
             keep_contiguous(model)
     return model

@@ -101,6 +101,16 @@ def test_what_has_no_channels_last_layout_keeps_its_own() -> None:
     assert plane.is_contiguous(memory_format=torch.channels_last) and volume.is_contiguous()
 
 
+def test_a_grey_image_goes_through_in_channels_last_from_the_first_layer_on(catalog: Catalog) -> None:
+    """With one channel both layouts hold the same numbers: where nothing but strides tells them apart, they must."""
+    model = {"use": "cnn", "backbone": {"use": "resnet22", "stride": 16, "width": 8}}
+    made: Any = build_model(tiny_spec(model=model), catalog, Task(classes=("a",)), TrainSettings(), torch.device("cpu"))
+    stem = next(module for module in made.modules() if isinstance(module, nn.Conv2d))
+    assert stem.weight.shape[1] == 1
+    out = stem(torch.rand(2, 1, 64, 48))
+    assert out.is_contiguous(memory_format=torch.channels_last) and not out.is_contiguous()
+
+
 @pytest.mark.parametrize("name", ["cuda:7", "mps", "cuda"])
 def test_a_device_that_is_not_there_is_the_users_mistake(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2 if ":" in name else 0)
