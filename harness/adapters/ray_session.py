@@ -6,7 +6,7 @@ import logging
 import math
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psutil
@@ -17,9 +17,12 @@ from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig
 
 from harness.adapters.asha import Stoppers
 from harness.adapters.ray_bridge import Bridge, BridgeScheduler, BridgeSearcher, End, Housekeeper, Silence
-from harness.adapters.ray_trainable import HarnessTrainable
+from harness.adapters.ray_trainable import GROUP_SIGNALS, HarnessTrainable
 from harness.contract.errors import MachineError
 from harness.study.conductor import Conductor
+
+SERVERS = ("raylet", "gcs_server")
+"""Ray's processes that its shutdown speaks to."""
 
 
 def run_in_ray(
@@ -91,18 +94,38 @@ def _fit(bridge: Bridge, folder: str, resources: Mapping[str, float]) -> None:
 def _ray(start: Mapping[str, Any], conductor: Conductor) -> Iterator[None]:
     """Ray for the time of the run; the conductor is told of its processes, so that none outlives a kill for long."""
     handlers: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    children = {child.pid for child in psutil.Process().children()}
+    before, own = set(psutil.Process().children()), []
     try:
         try:
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, **start)
+            with _out_of_reach():
+                ray.init(log_to_driver=False, logging_level=logging.ERROR, **start)
         except Exception as error:  # a node that is slow to start is a bare Exception
             raise MachineError(f"Ray cannot be started: {error}") from error
         _restore(handlers)
-        conductor.remember(*(child.pid for child in psutil.Process().children() if child.pid not in children))
+        own = [child for child in psutil.Process().children() if child not in before]
+        conductor.remember(*(child.pid for child in own))
         yield
     finally:
+        for child in own:
+            with suppress(psutil.NoSuchProcess):
+                if child.name() not in SERVERS:
+                    child.kill()  # it has nothing left to do, and would be asked to end and waited for a second
         ray.shutdown()
         _restore(handlers)
+
+
+@contextmanager
+def _out_of_reach() -> Iterator[None]:
+    """Ray's own processes, begun inside, do not hear what a whole process group is sent, as Ray has it of Ctrl-C.
+
+    A terminal that closes, `timeout` and schedulers of clusters send it; without its servers Ray would wait for
+    them a minute and end the driver by force. `ray.shutdown` ends them by SIGKILL, which nothing can block.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _restore(handlers: Mapping[int, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from harness.adapters.worker import events, load, ready_for_another
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
 from harness.contract.types import Epoch, Opening, TrialResult, TrialSpec, Workspace
+
+GROUP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+"""What Ray's own processes are started not to hear: see `ray_session`."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class HarnessTrainable(Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begins the first trial of this actor."""
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, GROUP_SIGNALS)  # a worker can be ended, and what it starts itself
         self._catalog: Catalog | None = None
         self._reports: Generator[Item, None, None] | None = None
         self.reset_config(config)

@@ -164,14 +164,24 @@ def _kill_ray(folder: Path, mlflow: Path, drivers: int, workers: int) -> None:
     assert not [path for path in (folder / "results").rglob("lock.json")]
 
 
-@pytest.mark.parametrize("kind", ["inline", "ray"])
-def test_ctrl_c_ends_a_long_epoch_at_once_and_the_same_command_goes_on(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [
+        ("inline", signal.SIGINT),
+        ("ray", signal.SIGINT),
+        ("ray", signal.SIGTERM),  # `timeout`, a service that is stopped, a job that is cancelled
+        ("ray", signal.SIGHUP),  # the terminal closes
+    ],
+)
+def test_what_a_process_group_is_sent_ends_a_long_epoch_at_once_and_the_same_command_goes_on(
+    tmp_path: Path, kind: str, number: signal.Signals
+) -> None:
     models = {"a": {"quality": {"float": [0.1, 0.9]}, "epoch_s": 60.0}}
     command = Command(tmp_path, kind, concurrent=2, study={"models": models, "trials": 3})
     process = command.start()
     command.wait(process, lambda events: any(event.kind == "trial_started" for event in events))
     time.sleep(0.5)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: every process of the group gets it
+    os.killpg(process.pid, number)  # Ray's processes are of the group as well
     began = time.monotonic()
     out, err = process.communicate(timeout=60)
     assert time.monotonic() - began < 15, "not the minute that the epoch takes"
