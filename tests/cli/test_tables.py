@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from harness.cli.live import PlainDisplay, Progress, draw, duration
+from harness.cli.live import LiveDisplay, PlainDisplay, Progress, draw, duration
 from harness.cli.tables import claims_view, plan_view, results_view
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan, Skip
@@ -208,6 +208,26 @@ def test_plain_lines_tell_ends_and_reasons_but_not_what_was_before() -> None:
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()
     assert len(lines) == 1 and "gmic search 1/2: failed: NaN loss, - after 2 epochs" in lines[0]
+
+
+def test_the_live_display_draws_from_the_first_event_on_and_takes_itself_away() -> None:
+    console = Console(file=io.StringIO(), width=60, height=20, force_terminal=True, color_system=None)
+    assert isinstance(console.file, io.StringIO)
+    display = LiveDisplay(plan(), console, lambda: "tracking: 312 events behind")
+    assert not console.file.getvalue(), "a run that is refused draws nothing"
+    for item in (
+        event(kinds.STUDY_STARTED),
+        asked("t", "gmic", 0),
+        event(kinds.TRIAL_STARTED, trial="t"),
+        epoch("t", 3, 0.7, 1.0),
+    ):
+        display.event(item)
+    assert display.close(1.0) == 0
+    last = console.file.getvalue().split("val/auroc")[-1]
+    drawn, *erased = last.split("\x1b[1A\x1b[2K")
+    for word in ("gmic", "search 1/2", "3/4", "0.700", "tracking: 312 events"):
+        assert word in drawn, word
+    assert len(erased) == drawn.count("\n"), "as many lines are erased as were drawn"
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(40.0, "40 s"), (720.0, "12 min"), (12000.0, "3 h 20 min")])
