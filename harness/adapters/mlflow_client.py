@@ -121,11 +121,13 @@ def cut(kind: str, value: Any) -> str:
 
 
 def in_brief(error: BaseException) -> str:
-    """Why the store could not be written, in one short line: MLflow wraps a refused connection in four others."""
+    """Why the store could not be written, in one short line: MLflow wraps a refused connection in four errors."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
+        if isinstance(cause, TimeoutError):
+            return "no answer in time"
         cause = cause.__cause__ or cause.__context__
     line = f"{type(error).__name__}: {error}".splitlines()[0]
     return line if len(line) <= 120 else line[:119] + "…"

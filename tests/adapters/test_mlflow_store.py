@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -269,18 +270,27 @@ def test_the_observer_follows_a_growing_journal(tmp_path: Path, mlflow_uri: str)
     assert len(stored(mlflow_uri)) == 11
 
 
-def test_a_server_that_is_down_delays_nothing_and_is_sent_to_later(tmp_path: Path, mlflow_uri: str) -> None:
+@pytest.mark.parametrize(("silent", "problem"), [(False, "Connection refused"), (True, "no answer in time")])
+def test_a_server_that_is_down_or_hangs_delays_nothing_and_is_sent_to_later(
+    tmp_path: Path, mlflow_uri: str, silent: bool, problem: str
+) -> None:
     journal = write_study(tmp_path, plan_of_two())
-    observer = MlflowObserver("http://127.0.0.1:9", tmp_path, tmp_path / "mlartifacts")
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections, and never answers
+        port = server.getsockname()[1] if silent else 9
+        observer = MlflowObserver(f"http://127.0.0.1:{port}", tmp_path, tmp_path / "mlartifacts")
+        _give_up(observer, journal, problem)
+    send(mlflow_uri, tmp_path)
+    assert len(stored(mlflow_uri)) == 11
+
+
+def _give_up(observer: MlflowObserver, journal: Journal, problem: str) -> None:
     started = time.monotonic()
     for event in journal.read():
         observer.event(event)
     assert time.monotonic() - started < 1
     assert observer.close(60.0) == len(journal.read())
-    assert observer.problem == "Connection refused"
+    assert observer.problem == problem
     assert time.monotonic() - started < 45
-    send(mlflow_uri, tmp_path)
-    assert len(stored(mlflow_uri)) == 11
 
 
 SEND = """
