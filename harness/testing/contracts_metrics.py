@@ -20,6 +20,7 @@ from harness.contract.components import Component
 from harness.contract.masks import KINDS_OF_TASK, offers
 from harness.contract.nn import Batch, Metric, Output, Targets
 from harness.contract.types import Task
+from harness.testing.declared import declared
 
 Array = npt.NDArray[np.float64]
 Reference = Callable[[Array, Array, Array, Array], Mapping[str, float]]
@@ -48,7 +49,9 @@ class MetricLaws:
             cases = [pytest.param(found[name], of, id=name) for name, of in self.references.items()]
             metafunc.parametrize(("metric", "reference"), cases)
             return
-        metafunc.parametrize("metric", [_case(component, law) for component in found.values()])
+        metafunc.parametrize(
+            "metric", [pytest.param(item, id=name, marks=declared(item, law)) for name, item in found.items()]
+        )
 
     def test_perfect_is_best_and_inverted_is_worst(self, metric: Component[Metric]) -> None:
         """Nothing beats the truth, and its opposite does worse than guessing does on average.
@@ -104,11 +107,6 @@ class MetricLaws:
 
 def _build(metric: Component[Metric]) -> Metric:
     return metric.build(_TASK, **metric.tiny)
-
-
-def _case(component: Component[Metric], law: str) -> Any:
-    marks = [pytest.mark.xfail(reason=component.xfail[law], strict=True)] if law in component.xfail else []
-    return pytest.param(component, id=component.name, marks=marks)
 
 
 def _draw(seed: int) -> dict[str, Array]:

@@ -33,6 +33,7 @@ from harness.contract.nn import Backbone, Batch, Model, Output, Pooled, Pooling,
 from harness.contract.samples import WORDS
 from harness.contract.types import Task
 from harness.testing.bag_batches import FEATURES, bag_batch
+from harness.testing.declared import declared
 
 
 class Laws:
@@ -49,7 +50,7 @@ class Laws:
             return
         law = metafunc.function.__name__.removeprefix("test_")
         found = [
-            pytest.param(item, id=item.name, marks=_declared(item, law))
+            pytest.param(item, id=item.name, marks=declared(item, law))
             for item in getattr(self.plugin, self.hook)()
             if (not self.only or item.name in self.only) and self.applies(item)
         ]
@@ -366,11 +367,6 @@ def _seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
-
-
-def _declared(component: Component[Any], law: str) -> list[pytest.MarkDecorator]:
-    reason = component.xfail.get(law)
-    return [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True)]
 
 
 def _noise(*shape: int) -> Tensor:
