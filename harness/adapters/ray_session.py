@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,9 +21,6 @@ from harness.adapters.ray_bridge import Bridge, BridgeScheduler, BridgeSearcher,
 from harness.adapters.ray_trainable import GROUP_SIGNALS, HarnessTrainable
 from harness.contract.errors import MachineError
 from harness.study.conductor import Conductor
-
-SERVERS = ("raylet", "gcs_server")
-"""Ray's processes that its shutdown speaks to."""
 
 
 def run_in_ray(
@@ -49,7 +47,7 @@ def run_in_ray(
         MachineError: Ray cannot be started, or fails.
     """
     bridge = Bridge(conductor, Stoppers(conductor), concurrent, job)
-    with _ray(start, conductor):
+    with suppress(End), _ray(start, conductor):
         _fit(bridge, folder, _resources(concurrent, cpus, gpus_per_trial))
     if bridge.error is not None:
         raise bridge.error
@@ -84,8 +82,6 @@ def _fit(bridge: Bridge, folder: str, resources: Mapping[str, float]) -> None:
     )
     try:
         tuner.fit()
-    except End:
-        return
     except RayError as error:
         raise MachineError(f"Ray has failed: {error}") from error
 
@@ -99,19 +95,28 @@ def _ray(start: Mapping[str, Any], conductor: Conductor) -> Iterator[None]:
         try:
             with _out_of_reach():
                 ray.init(log_to_driver=False, logging_level=logging.ERROR, **start)
+                _restore(handlers)
+        except SystemExit as ended:  # a handler that Ray has for SIGTERM while it starts
+            conductor.stop(f"ended by signal {ended.code}")
+            raise End from ended
         except Exception as error:  # a node that is slow to start is a bare Exception
             raise MachineError(f"Ray cannot be started: {error}") from error
-        _restore(handlers)
         own = [child for child in psutil.Process().children() if child not in before]
         conductor.remember(*(child.pid for child in own))
         yield
     finally:
         for child in own:
             with suppress(psutil.NoSuchProcess):
-                if child.name() not in SERVERS:
+                if _is_helper(child):
                     child.kill()  # it has nothing left to do, and would be asked to end and waited for a second
         ray.shutdown()
         _restore(handlers)
+
+
+def _is_helper(process: psutil.Process) -> bool:
+    """Whether it is a script of Ray's own: its monitors, not its servers, and nothing that a plugin has begun."""
+    package = os.path.dirname(ray.__file__)
+    return any(part.startswith(package) and part.endswith(".py") for part in process.cmdline())
 
 
 @contextmanager
@@ -120,7 +125,11 @@ def _out_of_reach() -> Iterator[None]:
 
     A terminal that closes, `timeout` and schedulers of clusters send it; without its servers Ray would wait for
     them a minute and end the driver by force. `ray.shutdown` ends them by SIGKILL, which nothing can block.
+    Not on other systems than Linux: there the end of a killed driver reaches them as one of these signals.
     """
+    if not GROUP_SIGNALS:
+        yield
+        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP_SIGNALS)
     try:
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
 from harness.contract.types import Epoch, Opening, TrialResult, TrialSpec, Workspace
 
-GROUP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+GROUP_SIGNALS = (signal.SIGTERM, signal.SIGHUP) if sys.platform == "linux" else ()
 """What Ray's own processes are started not to hear: see `ray_session`."""
 
 
@@ -50,7 +51,10 @@ class HarnessTrainable(Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begins the first trial of this actor."""
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, GROUP_SIGNALS)  # a worker can be ended, and what it starts itself
+        if GROUP_SIGNALS:
+            signal.pthread_sigmask(
+                signal.SIG_UNBLOCK, GROUP_SIGNALS
+            )  # a worker can be ended, and what it starts itself
         self._catalog: Catalog | None = None
         self._reports: Generator[Item, None, None] | None = None
         self.reset_config(config)

@@ -39,7 +39,7 @@ def cached(folder: Path, name: str, facts: Mapping[str, Any], compute: Callable[
     if path.exists():
         return tables.from_bytes(path.read_bytes())
     table = compute()
-    old = list(path.parent.glob(f"{name}-{'[0-9a-f]' * 16}.parquet"))
+    old = {*path.parent.glob(f"{name}-{'[0-9a-f]' * 16}.parquet")} - {path}  # another process may write the same
     with suppress(MachineError):  # results that may only be read are shown all the same, and computed again next time
         write_file(path, tables.to_bytes(table, name))
         for other in old:

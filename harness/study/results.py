@@ -216,6 +216,8 @@ class Results:
     @cached_property
     def runs(self) -> pd.DataFrame:
         """Every figure of every confirmed model and head; see `harness.evidence.summary.runs_table`."""
+        import pandas as pd
+
         from harness.evidence.summary import runs_table
 
         def of(variant: str) -> pd.DataFrame:
@@ -225,9 +227,9 @@ class Results:
 
         def compute() -> pd.DataFrame:
             found = self._by_variant(of)
-            # Of seeds and readers, which one column of a file cannot hold.
-            mixed = found["seed"].map(type).nunique() > 1
-            return found.assign(seed=found["seed"].astype(str)) if mixed else found
+            # Of seeds and readers, which one column of a file cannot hold; a system read from a file may have neither.
+            readers = found["seed"].map(lambda seed: isinstance(seed, str)).any()
+            return found.assign(seed=found["seed"].astype(str) if readers else pd.to_numeric(found["seed"]))
 
         return self._cached("runs", compute)
 

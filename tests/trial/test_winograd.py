@@ -15,7 +15,7 @@ from harness.testing.fakes import tiny_spec
 from harness.trial import winograd
 from harness.trial.build import build_model
 from harness.trial.settings import TrainSettings
-from harness.trial.winograd import LEAST_CELLS, LEAST_CHANNELS, WinogradConv2d, fewer_products
+from harness.trial.winograd import LEAST_CELLS, LEAST_CHANNELS, convolve, fewer_products
 
 
 def fits(channels: int, size: tuple[int, int], images: int = 1, **options: Any) -> tuple[nn.Conv2d, torch.Tensor]:
@@ -28,6 +28,10 @@ def swapped(convolution: nn.Conv2d) -> nn.Conv2d:
     model = nn.Sequential(copy.deepcopy(convolution))
     fewer_products(model)
     return model[0]  # type: ignore[no-any-return]
+
+
+def changed(module: nn.Module) -> bool:
+    return vars(module).get("_conv_forward") is convolve
 
 
 @pytest.fixture
@@ -74,6 +78,18 @@ def test_an_image_counts_the_same_alone_and_in_company(taken: list[int]) -> None
 
 
 @pytest.mark.usefixtures("faster")
+def test_its_class_stays_and_a_copy_has_its_own_weights(taken: list[int]) -> None:
+    plain, images = fits(32, (32, 32))
+    mine = swapped(plain)
+    other = copy.deepcopy(mine)
+    assert type(mine) is type(other) is nn.Conv2d and changed(other)
+    with torch.no_grad():
+        other.weight.zero_()
+        assert not (other(images) - other.bias[:, None, None]).any() and mine(images).std() > 0.1
+    assert len(taken) == 2
+
+
+@pytest.mark.usefixtures("faster")
 def test_elsewhere_it_is_torchs_own_bit_for_bit(taken: list[int]) -> None:
     plain, images = fits(32, (32, 32))
     mine = swapped(plain)
@@ -97,9 +113,9 @@ def test_elsewhere_it_is_torchs_own_bit_for_bit(taken: list[int]) -> None:
     ],
 )  # fmt: skip
 def test_other_convolutions_are_left_alone(other: dict[str, Any]) -> None:
-    assert type(swapped(fits(32, (8, 8))[0])) is WinogradConv2d
-    assert type(swapped(fits(32, (8, 8), **other)[0])) is nn.Conv2d
-    assert type(swapped(fits(LEAST_CHANNELS - 1, (8, 8))[0])) is nn.Conv2d
+    assert changed(swapped(fits(32, (8, 8))[0]))
+    assert not changed(swapped(fits(32, (8, 8), **other)[0]))
+    assert not changed(swapped(fits(LEAST_CHANNELS - 1, (8, 8))[0]))
 
 
 class Own(nn.Conv2d):
@@ -108,12 +124,12 @@ class Own(nn.Conv2d):
 
 @pytest.mark.usefixtures("faster")
 def test_what_a_plugin_derives_is_left_alone() -> None:
-    assert type(swapped(Own(32, 32, 3, padding=1))) is Own
+    assert not changed(swapped(Own(32, 32, 3, padding=1)))
 
 
 def test_where_it_was_not_measured_to_be_faster_nothing_is_swapped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(winograd, "_is_faster", lambda: False)
-    assert type(swapped(fits(32, (8, 8))[0])) is nn.Conv2d
+    assert not changed(swapped(fits(32, (8, 8))[0]))
 
 
 @pytest.mark.usefixtures("faster")
@@ -130,5 +146,5 @@ def test_every_model_of_a_trial_has_them_and_keeps_its_names(catalog: Catalog, m
         if isinstance(module, nn.Conv2d)
         if (module.kernel_size, module.stride) == ((3, 3), (1, 1)) and module.in_channels >= LEAST_CHANNELS
     }
-    assert {name for name, module in made.named_modules() if isinstance(module, WinogradConv2d)} == fitting
+    assert {name for name, module in made.named_modules() if changed(module)} == fitting
     assert len(fitting) > 10
