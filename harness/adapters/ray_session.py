@@ -7,8 +7,9 @@ import math
 import os
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
+from unittest.mock import patch
 
 import psutil
 import ray
@@ -47,7 +48,7 @@ def run_in_ray(
         MachineError: Ray cannot be started, or fails.
     """
     bridge = Bridge(conductor, Stoppers(conductor), concurrent, job)
-    with suppress(End), _ray(start, conductor):
+    with _ray(start, conductor):
         _fit(bridge, folder, _resources(concurrent, cpus, gpus_per_trial))
     if bridge.error is not None:
         raise bridge.error
@@ -82,6 +83,8 @@ def _fit(bridge: Bridge, folder: str, resources: Mapping[str, float]) -> None:
     )
     try:
         tuner.fit()
+    except End:
+        return
     except RayError as error:
         raise MachineError(f"Ray has failed: {error}") from error
 
@@ -93,12 +96,9 @@ def _ray(start: Mapping[str, Any], conductor: Conductor) -> Iterator[None]:
     before, own = set(psutil.Process().children()), []
     try:
         try:
-            with _out_of_reach():
+            with _out_of_reach(), _without_handler():
                 ray.init(log_to_driver=False, logging_level=logging.ERROR, **start)
-                _restore(handlers)
-        except SystemExit as ended:  # a handler that Ray has for SIGTERM while it starts
-            conductor.stop(f"ended by signal {ended.code}")
-            raise End from ended
+                _restore(handlers)  # before what has come in the meantime is let through
         except Exception as error:  # a node that is slow to start is a bare Exception
             raise MachineError(f"Ray cannot be started: {error}") from error
         own = [child for child in psutil.Process().children() if child not in before]
@@ -137,8 +137,15 @@ def _out_of_reach() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _without_handler() -> AbstractContextManager[Any]:
+    """Keeps Ray from its own handler of SIGTERM, which raises SystemExit wherever its start may be.
+
+    In a callback of an import that exception is lost, with the signal, and the module stays locked for ever.
+    """
+    return patch.object(ray._private.utils, "set_sigterm_handler", lambda handler: None, create=True)
+
+
 def _restore(handlers: Mapping[int, Any]) -> None:
-    """Ray puts handlers of its own in place of those that end a run in good order."""
+    """Puts those back that end a run in good order: Ray replaces them, in its C++ too, which Python does not see."""
     for number, handler in handlers.items():
-        if signal.getsignal(number) is not handler:
-            signal.signal(number, handler)
+        signal.signal(number, handler)

@@ -196,6 +196,21 @@ def test_what_a_process_group_is_sent_ends_a_long_epoch_at_once_and_the_same_com
     assert {told[trial] for trial in started} == {1}
 
 
+def test_a_signal_that_comes_while_ray_starts_is_not_lost(tmp_path: Path) -> None:
+    models = {"a": {"quality": {"float": [0.1, 0.9]}, "epoch_s": 60.0}}
+    command = Command(tmp_path, "ray", concurrent=2, study={"models": models, "trials": 3})
+    process = command.start()
+    while not any(child.name() == "gcs_server" for child in psutil.Process(process.pid).children()):
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    said = json.loads(out.splitlines()[-1])
+    assert said["exit_code"] == 130 == process.returncode, err[-2000:]
+    assert said["message"].startswith("ended by signal 15") and not _tracebacks(err)
+    assert command.journal.read()[-1].kind == "study_paused"
+
+
 def test_a_second_run_of_a_running_study_is_refused_and_disturbs_nothing(tmp_path: Path) -> None:
     models = {"a": {"quality": {"float": [0.1, 0.9]}, "epoch_s": 60.0}}
     command = Command(tmp_path, "inline", study={"models": models})
