@@ -13,10 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-# One driver and its workers share the cores: what a thread pool would take is decided here, before any import.
-os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command `harness` does
-
 
 @dataclass(frozen=True)
 class Row:

@@ -1,6 +1,6 @@
 """Speed of the model side: GMIC at its published size, and the choice of its crops.
 
-`python benchmarks/bench_models.py` prints a table. Each ratio is of medians taken in one run, the two
+`python -m benchmarks.bench_models` prints a table. Each ratio is of medians taken in one run, the two
 sides in turn, so that a noisy machine disturbs both alike.
 """
 

@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
@@ -92,7 +93,7 @@ def _fit(bridge: Bridge, folder: str, resources: Mapping[str, float]) -> None:
 @contextmanager
 def _ray(start: Mapping[str, Any], conductor: Conductor) -> Iterator[None]:
     """Ray for the time of the run; the conductor is told of its processes, so that none outlives a kill for long."""
-    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = _handlers()
     before, own = set(psutil.Process().children()), []
     try:
         try:
@@ -143,6 +144,13 @@ def _without_handler() -> AbstractContextManager[Any]:
     In a callback of an import that exception is lost, with the signal, and the module stays locked for ever.
     """
     return patch.object(ray._private.utils, "set_sigterm_handler", lambda handler: None, create=True)
+
+
+def _handlers() -> Mapping[int, Any]:
+    """What ends a run in good order; none in another thread than the main one, which alone may put them back."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
 
 def _restore(handlers: Mapping[int, Any]) -> None:

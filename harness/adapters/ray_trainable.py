@@ -51,10 +51,8 @@ class HarnessTrainable(Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begins the first trial of this actor."""
-        if GROUP_SIGNALS:
-            signal.pthread_sigmask(
-                signal.SIG_UNBLOCK, GROUP_SIGNALS
-            )  # a worker can be ended, and what it starts itself
+        if GROUP_SIGNALS:  # a worker can be ended, and so can what it starts
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, GROUP_SIGNALS)
         self._catalog: Catalog | None = None
         self._reports: Generator[Item, None, None] | None = None
         self.reset_config(config)

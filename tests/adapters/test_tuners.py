@@ -6,6 +6,7 @@ import json
 import math
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,15 @@ def test_what_is_not_a_trials_own_fault_ends_the_run_with_its_code(
     assert outcome.exit_code == code
     assert ("no space left" if code == 3 else "K = 20 does not fit") in outcome.message
     assert [event.kind for event in events[-2:]] == ["trial_interrupted", "study_paused"]
+
+
+def test_ray_runs_a_study_in_another_thread_than_the_main_one(tmp_path: Path) -> None:
+    """As a notebook's server may: signals are the main thread's alone to handle."""
+    with ThreadPoolExecutor(1) as threads:
+        outcome, _ = threads.submit(
+            run, scripted_plan({"a": SEARCHED}, trials=1), tmp_path, RayTuner(RUN, CATALOG)
+        ).result()
+    assert outcome.exit_code == 0, outcome.message
 
 
 def test_a_worker_with_other_plugins_than_the_plans_is_refused(tmp_path: Path) -> None:

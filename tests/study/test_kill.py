@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,9 @@ class Command:
     def start(self) -> subprocess.Popen[str]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen(self._command, env=environment, start_new_session=True, **pipes)
+        # Under nohup these tests are run with SIGHUP ignored, which a run inherits, and goes by.
+        hears = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)
+        return subprocess.Popen(self._command, env=environment, start_new_session=True, preexec_fn=hears, **pipes)
 
     def finish(self) -> dict[str, Any]:
         """Runs it to its end, and gives what it said."""

@@ -352,6 +352,8 @@ def test_a_system_stands_beside_trained_models_and_is_averaged_with_them_seed_by
     results = found(plan, squares)
     table = results.variants.set_index("variant")
     assert table["runs"].to_dict() == {"tiny": 2, "known": 1, "both": 2, "fitted": 2}
+    seeds = results.runs[results.runs["head"] == "output"].groupby("variant")["seed"].agg(list)
+    assert seeds["tiny"] == [0, 1] == seeds["both"] and np.isnan(seeds["known"]).all()  # numbers beside none at all
     assert table.loc["known", "auroc"] == 1
     assert table.loc["known", "auroc_difference"] == pytest.approx(1 - table.loc["tiny", "auroc"])
     rows = results.predictions
