@@ -67,7 +67,7 @@ def states(tree: Any, path: Sequence[str]) -> bool:
 
 
 def parse_override(text: str, option: str = "--set") -> Override:
-    """Reads `a.b=VALUE`: the value as TOML has it, bare words as strings.
+    """Reads `a.b=VALUE`: the value as TOML has it, bare words as strings; `variants.a.b` is `a.b`.
 
     Args:
         text: what the user wrote behind the option.
@@ -101,7 +101,7 @@ def _path(path_text: str, text: str, option: str) -> tuple[str, ...]:
             raise InputError(f"{option} {text}: {path_text!r} is no dotted path")
         key, node = next(iter(node.items()))
         path.append(key)
-    return tuple(path)
+    return tuple(path[1:] if path[0] == "variants" and len(path) > 2 else path)  # as the study file has it
 
 
 def _other_component(base: Mapping[str, Any], patch: Mapping[str, Any]) -> bool:

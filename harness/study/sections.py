@@ -114,7 +114,7 @@ class ConfirmSection(Strict):
     """
 
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(default_factory=lambda: [0])
-    folds: Annotated[int, Field(ge=2)] | None = None
+    folds: Annotated[int, Field(ge=3)] | None = None  # one to test, one to validate, the others to train
     label_floor: bool = False
 
     @field_validator("seeds")

@@ -125,9 +125,16 @@ def autocast(settings: TrainSettings, device: torch.device) -> torch.autocast:
 
 
 def _multiplies_bf16(device: torch.device) -> bool:
+    """Whether bf16 is faster than fp32 here, by what the device says of itself: the same on each machine of a kind."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+    if device.type != "cpu":
+        return False
+    has = torch.cpu.get_capabilities()
+    # Intel's processors since Sapphire Rapids (avx512_fp16) multiply bf16 in their AMX unit. Where a virtual machine hides
+    # it, the AVX-512 instructions for bf16 remain, at half the speed of those for fp32.
+    hidden = bool(has.get("avx512_fp16")) and not has.get("amx_bf16")
+    return bool(has.get("avx512_bf16")) and not hidden
 
 
 def in_fp32(out: Output) -> Output:

@@ -96,8 +96,8 @@ class TrainSettings(Strict):
             the tables of a confirmed model (validation, where thresholds are fitted, and test); 0 scores the image
             as it is. Validation after each epoch, and all maps, are of the images as they are.
         balance: "sampler" draws rare positives more often, "weights" raises their loss.
-        amp: autocast of the forward pass; losses stay in fp32. "auto" is bf16 where the device multiplies it in
-            hardware, and off elsewhere: a CPU without AVX-512 BF16 emulates it ten times slower than fp32.
+        amp: autocast of the forward pass; losses stay in fp32. "auto" is bf16 where the device multiplies it faster
+            than fp32, and off elsewhere: a CPU without AVX-512 BF16 emulates it, ten times slower.
         clip: upper bound of the gradient's norm.
         early_stop: the trial's own rule to end early; it then counts as complete.
         normalise: "image" gives each image zero mean and unit deviation (floor 1e-5), "unit" leaves

@@ -179,6 +179,7 @@ def _lines(messages: list[str]) -> list[str]:
         ),
         # [search], [confirm], [explain]
         ("trials = 4", "trials = 0", "search.trials: must be greater than or equal to 1, found 0"),
+        ("seeds = [0, 1]", "folds = 2", "confirm.folds: must be greater than or equal to 3, found 2"),
         (
             'use = "tpe", startup = 2',
             'use = "random", startup = 2',

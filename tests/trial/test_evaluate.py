@@ -14,7 +14,7 @@ from harness.contract.nn import Batch, Output
 from harness.contract.types import Sample, Task
 from harness.testing.fakes import build_squares, build_tiny_cnn, squares_task
 from harness.trial.cache import Cache, CachedSplit
-from harness.trial.evaluate import Scorer, by_unit, in_fp32, predict, score
+from harness.trial.evaluate import Scorer, autocast, by_unit, in_fp32, predict, score
 from harness.trial.loader import Loader
 from harness.trial.settings import TrainSettings
 from harness.trial.stage import FitData, Images, Ledger
@@ -98,6 +98,23 @@ def test_outputs_come_in_fp32_whatever_the_model_computed_in():
     out = in_fp32(Output(probs=half, logits=half, heads={"a": half}, parts={"x": half, "boxes": boxes, "n": 3}))
     assert {out.probs.dtype, out.logits.dtype, out.heads["a"].dtype, out.parts["x"].dtype} == {torch.float32}
     assert out.parts["boxes"] is boxes and out.parts["n"] == 3
+
+
+@pytest.mark.parametrize(
+    ("has", "taken"),
+    [
+        ((), False),  # emulated
+        (("avx512_bf16",), True),
+        (("avx512_bf16", "avx512_fp16", "amx_bf16"), True),
+        (("avx512_bf16", "avx512_fp16"), False),  # AMX hidden by a virtual machine
+    ],
+)
+def test_auto_takes_bf16_where_the_processor_multiplies_it_faster(
+    has: tuple[str, ...], taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: dict.fromkeys(has, True))
+    with autocast(TrainSettings.of({"amp": "auto"}), CPU):
+        assert (torch.ones(1, 1) @ torch.ones(1, 1)).dtype == (torch.bfloat16 if taken else torch.float32)
 
 
 def test_a_split_without_images_scores_nothing(tiny: Catalog):
