@@ -1,7 +1,7 @@
 """The laws of a metric. A plugin's whole test file is a subclass with `plugin = my_module`.
 
-A metric whose value depends on the data set beyond labels, scores, evidence and masks is not
-for these laws, and one that needs another task than a multi-label one with outlines is passed over.
+A metric whose value depends on the data set beyond labels, scores, evidence, attention over patches and masks is
+not for these laws, and one that needs another task than a multi-label one with outlines is passed over.
 """
 
 from __future__ import annotations
@@ -29,6 +29,13 @@ Reference = Callable[[Array, Array, Array, Array], Mapping[str, float]]
 CASES = 100
 _TASK = Task(classes=("benign", "malignant"), image_size=(12, 10), mask_kind="outline")
 _IMAGES, _BATCH = 24, 7
+_PATCH = 4, 5
+_BOXES = [
+    (left, top, left + _PATCH[1], top + _PATCH[0])
+    for top in range(0, _TASK.image_size[0], _PATCH[0])
+    for left in range(0, _TASK.image_size[1], _PATCH[1])
+]
+"""The patches under attention, x0 y0 x1 y1: they share the image out among them."""
 
 
 class MetricLaws:
@@ -41,7 +48,7 @@ class MetricLaws:
         """Runs each law once a metric, expecting the failures that the component declares."""
         if "metric" not in metafunc.fixturenames:
             return
-        law, catalog = metafunc.function.__name__, Catalog()
+        law, catalog = metafunc.function.__name__.removeprefix("test_"), Catalog()
         catalog.register(self.plugin)
         found = {name: catalog.get("metric", name) for name in catalog.names("metric")}
         found = {name: item for name, item in found.items() if KINDS_OF_TASK & item.needs <= offers(_TASK)}
@@ -93,6 +100,10 @@ class MetricLaws:
         scores[unknown], evidence[unknown] = 1 - scores[unknown], 1 - evidence[unknown]
         _same(_figures(metric, case), _figures(metric, {**case, "scores": scores, "evidence": evidence}))
 
+    def test_what_is_seen_has_a_value(self, metric: Component[Metric]) -> None:
+        """All laws hold for a metric that never says anything but NaN; this one does not."""
+        assert all(math.isfinite(value) for value in _figures(metric, _draw(0)).values())
+
     def test_nothing_seen_is_nan(self, metric: Component[Metric]) -> None:
         """Undefined is said as NaN, not as 0 and not as an error."""
         assert all(math.isnan(value) for value in _build(metric).compute().values())
@@ -126,15 +137,30 @@ def _noise(seed: int) -> dict[str, Array]:
     random = np.random.default_rng([seed, 1])
     k, (height, width) = len(_TASK.classes), _TASK.image_size
     scores = random.integers(0, 20, (_IMAGES, k)) / 20
-    return {"scores": scores, "evidence": random.random((_IMAGES, k, height // 2, width // 2))}
+    evidence = random.random((_IMAGES, k, height // 2, width // 2))
+    return {"scores": scores, "evidence": evidence, "attention": random.dirichlet(np.ones(len(_BOXES)), _IMAGES)}
 
 
 def _perfect(case: Mapping[str, Array]) -> dict[str, Array]:
-    return {**case, "scores": np.nan_to_num(case["labels"], nan=0.5), "evidence": case["masks"]}
+    scores = np.nan_to_num(case["labels"], nan=0.5)
+    return {**case, "scores": scores, "evidence": case["masks"], "attention": _shared(_touched(case))}
 
 
 def _inverted(case: Mapping[str, Array]) -> dict[str, Array]:
-    return {**case, "scores": 1 - np.nan_to_num(case["labels"], nan=0.5), "evidence": 1 - case["masks"]}
+    scores = 1 - np.nan_to_num(case["labels"], nan=0.5)
+    return {**case, "scores": scores, "evidence": 1 - case["masks"], "attention": _shared(1 - _touched(case))}
+
+
+def _touched(case: Mapping[str, Array]) -> Array:
+    """1 for each patch "n p" that a mask touches."""
+    lesions = case["masks"].max(1)
+    return np.stack([lesions[:, top:bottom, left:right].max((1, 2)) for left, top, right, bottom in _BOXES], 1)
+
+
+def _shared(patches: Array) -> Array:
+    """Attention in equal shares to these patches; to all of them where there is none."""
+    chosen = np.where(patches.any(1, keepdims=True), patches, 1.0)
+    return np.asarray(chosen / chosen.sum(1, keepdims=True))
 
 
 def _figures(metric: Component[Metric], case: Mapping[str, Array], batch: int = _BATCH) -> dict[str, float]:
@@ -146,12 +172,12 @@ def _figures(metric: Component[Metric], case: Mapping[str, Array], batch: int = 
 def _feed(one: Metric, case: Mapping[str, Array], batch: int = _BATCH) -> None:
     tensors = {name: torch.from_numpy(values).float() for name, values in case.items()}
     for start in range(0, _IMAGES, batch):
-        labels, scores, evidence, masks = (
-            tensors[name][start : start + batch] for name in ("labels", "scores", "evidence", "masks")
-        )
+        now = {name: values[start : start + batch] for name, values in tensors.items()}
+        labels, masks = now["labels"], now["masks"]
         known = ~labels.isnan() & ((labels == 0) | (masks.sum((2, 3)) > 0))
-        targets = Targets(masks=masks, known=known)
-        one.update(Output(probs=scores, evidence=evidence), Batch(labels=labels, targets=targets))
+        parts = {"attention": now["attention"], "boxes": torch.tensor(_BOXES).expand(len(labels), -1, -1)}
+        output = Output(probs=now["scores"], evidence=now["evidence"], parts=parts)
+        one.update(output, Batch(labels=labels, targets=Targets(masks=masks, known=known)))
 
 
 def _same(found: Mapping[str, float], expected: Mapping[str, float]) -> None:

@@ -16,7 +16,8 @@ keep is declared on it, `Component.xfail = {"gradient_reaches_every_instance": "
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -34,6 +35,7 @@ from harness.contract.samples import WORDS
 from harness.contract.types import Task
 from harness.testing.bag_batches import FEATURES, bag_batch
 from harness.testing.declared import declared
+from harness.trial.phases import choose, set_modes
 
 
 class Laws:
@@ -293,19 +295,32 @@ class ArchitectureLaws(Laws):
         assert all(value.grad is None or value.grad.isfinite().all() for value in model.parameters())
 
     def test_every_parameter_learns_in_some_phase(self, component: Component[Any]) -> None:
+        """The phases are entered one after the other, as training does."""
         model, batch = self._model(component), self.batch(component, self.task_of(component))
-        _backward(_total(model, batch))
-        prefixes = tuple(prefix for phase in model.phases() for prefix in phase.trainable)
-        idle = [name for name, value in model.named_parameters() if value.grad is None or not name.startswith(prefixes)]
-        assert idle == []
+        learnt: set[str] = set()
+        for phase in model.phases():
+            model.zero_grad(set_to_none=True)
+            choose(model, phase)
+            model.begin_epoch(lambda: _looked_at(model, batch))
+            set_modes(model, phase)
+            loss = _total(model, batch)
+            assert loss.requires_grad, f"nothing learns in phase {phase.name!r}"
+            _backward(loss)
+            learnt |= {name for name, value in model.named_parameters() if value.grad is not None}
+        assert [name for name, _ in model.named_parameters() if name not in learnt] == []
 
     def test_eval_is_deterministic_and_leaves_nothing_behind(self, component: Component[Any]) -> None:
+        """What a first batch sets up once, as torchvision's detector does, may stay; what is of a batch may not."""
         model, batch = self._model(component).eval(), self.batch(component, self.task_of(component))
-        before, state = _attributes(model), {key: value.clone() for key, value in model.state_dict().items()}
+        names, state = _names(model), {key: value.clone() for key, value in model.state_dict().items()}
         with torch.no_grad():
-            first, second = model(batch), model(batch)
+            first = model(batch)
+            before = _attributes(model)
+            model(_negative(batch))
+            assert _attributes(model) == before
+            second = model(batch)
         _assert_close(first.probs, second.probs, exact=True)
-        assert _attributes(model) == before
+        assert _names(model) == names
         _assert_close(dict(model.state_dict()), state, exact=True)
 
     def test_what_is_said_of_an_image_does_not_depend_on_its_batch(self, component: Component[Any]) -> None:
@@ -397,8 +412,36 @@ def _learnt(probs: Tensor, labels: Tensor) -> bool:
     return bool(((probs > 0.5) == labels.bool()).all())
 
 
-def _attributes(model: nn.Module) -> dict[str, set[str]]:
+def _looked_at(model: Model, batch: Batch) -> Iterator[tuple[Batch, Output]]:
+    """What a model gets to see before an epoch: the images scored in eval."""
+    with torch.no_grad():
+        yield batch, model.eval()(batch)
+
+
+def _negative(batch: Batch) -> Batch:
+    """Other images of the same shape."""
+    images, features = (None if values is None else -values for values in (batch.images, batch.features))
+    return replace(batch, images=images, features=features)
+
+
+def _names(model: nn.Module) -> dict[str, set[str]]:
     return {name: set(vars(module)) for name, module in model.named_modules()}
+
+
+def _attributes(model: nn.Module) -> dict[str, Any]:
+    """What stands on its modules, their weights apart."""
+    return {name: _plain(vars(module)) for name, module in model.named_modules()}
+
+
+def _plain(value: Any) -> Any:
+    """Comparable with a later state of itself: numbers, texts and tensors by value, what else there is by identity."""
+    if isinstance(value, Tensor):
+        return repr(value.tolist())
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items() if key not in ("_parameters", "_buffers", "_modules")}
+    if isinstance(value, list | tuple | deque):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, str | int | float | set | frozenset | type(None)) else id(value)
 
 
 def _assert_close(found: Any, expected: Any, exact: bool = False) -> None:

@@ -31,6 +31,19 @@ class TestDigitBags(DatasetLaws):
     change = {"mean": 5.0}
 
 
+class TestMnistBags(DatasetLaws):
+    plugin = harness_datasets
+    only = ("mnist_bags",)
+    change = {"mean": 5.0}
+
+    def dataset(self, component, root, **changed):
+        if not (root / "digits").exists():
+            (root / "digits").mkdir(parents=True)
+            pixels = np.random.default_rng(0).integers(0, 256, (300, 28, 28), dtype=np.uint8)
+            np.savez(root / "digits" / "digits_t10k.npz", images=pixels, labels=np.arange(300) % 10)
+        return super().dataset(component, root, **changed)
+
+
 class TestFeatureBags(DatasetLaws):
     plugin = harness_datasets
     only = ("feature_bags",)

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from harness import Component, Task, hookimpl
-from harness.nn import Backbone, Batch, Model, Output, Pooled, Pooling
+from harness.nn import Backbone, Batch, Model, Output, Phase, Pooled, Pooling
 from harness.testing.contracts_models import ArchitectureLaws, BackboneLaws, PoolingLaws
 
 
@@ -31,10 +31,31 @@ class Forgetful(Model):
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(len(task.classes)))
         self.idle = nn.Linear(2, 2)
+        self.last = None
 
     def forward(self, batch):
         self.last = (self.bias + batch.images.mean()).expand(len(batch.images), -1)
         return Output(probs=self.last.sigmoid(), logits=self.last)
+
+    def losses(self, out, batch):
+        return {"all": nn.functional.binary_cross_entropy_with_logits(out.logits, batch.labels)}
+
+
+class Detached(Model):
+    """Its second phase has a layer to train, and does not let a gradient come to it."""
+
+    def __init__(self, task):
+        super().__init__()
+        self.first, self.second = (nn.Linear(len(task.classes), len(task.classes)) for _ in range(2))
+        self.classes = len(task.classes)
+
+    def phases(self):
+        return [Phase(name="first", trainable=("first",)), Phase(name="second", trainable=("second",))]
+
+    def forward(self, batch):
+        seen = batch.images.flatten(1)[:, : self.classes]
+        logits = self.first(seen) + self.second(seen).detach()
+        return Output(probs=logits.sigmoid(), logits=logits)
 
     def losses(self, out, batch):
         return {"all": nn.functional.binary_cross_entropy_with_logits(out.logits, batch.labels)}
@@ -58,15 +79,18 @@ class Broken:
 
     @hookimpl
     def harness_architectures(self):
-        return [Component(name="forgetful", build=lambda task, /: Forgetful(task), summary="")]
+        return [
+            Component(name="forgetful", build=lambda task, /: Forgetful(task), summary=""),
+            Component(name="detached", build=lambda task, /: Detached(task), summary=""),
+        ]
 
 
 PLUGIN = Broken()
 
 
-def caught(laws, law, hook, *arguments):
+def caught(laws, law, hook, *arguments, number=0):
     laws.plugin = PLUGIN
-    (component,) = getattr(PLUGIN, hook)()
+    component = getattr(PLUGIN, hook)()[number]
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         getattr(laws, f"test_{law}")(component, *arguments)
 
@@ -94,6 +118,10 @@ def test_a_model_without_memory_for_images_but_with_one_for_itself_is_caught(law
     laws = ArchitectureLaws()
     laws.steps = 20
     caught(laws, law, "harness_architectures")
+
+
+def test_a_phase_that_no_gradient_reaches_is_caught():
+    caught(ArchitectureLaws(), "every_parameter_learns_in_some_phase", "harness_architectures", number=1)
 
 
 def test_the_batch_of_the_laws_has_positives_and_negatives_of_every_class():
