@@ -95,11 +95,6 @@ def check_versions(app: App, plan: Plan) -> None:
     Raises:
         InputError: names each that is another one now.
     """
-    here = {provider.distribution: provider.version for provider in app.catalog.providers.values()}
-    changed = [
-        f"{name} was {planned}, is {here.get(name, 'not installed')}"
-        for name, planned in plan.plugins.items()
-        if here.get(name) != planned
-    ]
+    changed = app.catalog.unlike(plan.plugins)
     if changed:
-        raise InputError(f"{plan.directory} was begun with other plugins: {'; '.join(changed)}. `run` starts anew.")
+        raise InputError(f"{plan.directory} was begun with other plugins: {', '.join(changed)}. `run` starts anew.")

@@ -15,6 +15,7 @@ from harness.contract.types import Plan, Task
 from harness.study.folders import find_run, read_plan
 from harness.study.gathered import epochs_table, gather, trials_table
 from harness.study.journal import History, Journal, TrialRecord
+from harness.study.progress import Progress
 from harness.study.trees import dataset_table, task_of_tables
 
 if TYPE_CHECKING:
@@ -307,17 +308,8 @@ class Results:
         return [r for v in self.plan.variants for stage in stages for r in self.history.of_variant(v.id, stage)]
 
     def failures(self) -> dict[str, str]:
-        """Variants of which no confirmed model is whole, or some failed, with the reason of the first failure."""
-        found: dict[str, str] = {}
-        for variant in self.plan.variants:
-            confirmed = self.history.of_variant(variant.id, "confirm")
-            searched = self.history.of_variant(variant.id, "search")
-            lost = [record.result for record in confirmed if record.state == "failed"]
-            if not lost and variant.kind == "trained" and not any(record.state == "complete" for record in searched):
-                lost = [record.result for record in searched if record.state == "failed"]
-            if lost and lost[0]:
-                found[variant.name] = lost[0].reason
-        return found
+        """The variants that have failed, each with the reason of its first failed trial."""
+        return Progress(self.plan, self.history.trials.values()).failures()
 
     def _compared(self, baseline: str) -> dict[str, Any]:
         """What a table over variants is asked for."""

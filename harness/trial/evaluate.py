@@ -131,8 +131,8 @@ def _multiplies_bf16(device: torch.device) -> bool:
     if device.type != "cpu":
         return False
     has = torch.cpu.get_capabilities()
-    # Intel's processors since Sapphire Rapids (avx512_fp16) multiply bf16 in their AMX unit. Where a virtual machine hides
-    # it, the AVX-512 instructions for bf16 remain, at half the speed of those for fp32.
+    # Intel's processors since Sapphire Rapids (avx512_fp16) multiply bf16 in their AMX unit. Where a virtual machine
+    # hides it, the AVX-512 instructions for bf16 remain, at half the speed of those for fp32.
     hidden = bool(has.get("avx512_fp16")) and not has.get("amx_bf16")
     return bool(has.get("avx512_bf16")) and not hidden
 

@@ -16,7 +16,14 @@ from harness.testing.contracts_data import DatasetLaws
 
 class TestGenerators(DatasetLaws):
     plugin = harness_datasets
-    only = ("phantom_mammograms", "phantom_exams", "needle_digits", "skin_ultrasound", "chest_phantom", "histology_phantom")
+    only = (
+        "phantom_mammograms",
+        "phantom_exams",
+        "needle_digits",
+        "skin_ultrasound",
+        "chest_phantom",
+        "histology_phantom",
+    )
 
 
 class TestManifest(DatasetLaws):

@@ -110,6 +110,15 @@ def test_a_damaged_cache_is_rebuilt(tmp_path, name, damage):
     assert int(cache.split("train").images[3, 0, 0, 0]) == 3000
 
 
+def test_a_cache_of_another_format_is_made_anew(tmp_path, monkeypatch):
+    dataset = Squares()
+    Cache.ensure(dataset, tmp_path)
+    monkeypatch.setattr("harness.trial.cache.FORMAT", 2)
+    for _ in range(2):
+        Cache.ensure(dataset, tmp_path)
+    assert dataset.reads == 12
+
+
 def test_overwritten_bytes_are_noticed(tmp_path):
     path = Cache.ensure(Squares(), tmp_path).folder / "test" / "images.npy"
     content = path.read_bytes()
