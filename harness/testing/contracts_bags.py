@@ -9,12 +9,13 @@ A plugin's whole test file is
         plugin = my_plugin
 
 Components that need "instances" are tried on bags of images and on feature tables, those that need one kind of
-sample ("bag", "features", "views") on that one. The others are passed over.
+these on that one; the others are passed over. `ViewLaws` is the same for those that need "views".
 """
 # ruff: noqa: D102 (a law's name is its docstring)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -41,12 +42,12 @@ class InstanceLaws(Laws):
 
     def applies(self, component: Component[Any]) -> bool:
         """Whether it reads several instances."""
-        return bool(component.needs & WORDS - {"single_image"})
+        return bool(component.needs & WORDS - {"single_image", "views"})
 
     @pytest.fixture(params=["bag", "features"])
     def kind_of_sample(self, request: pytest.FixtureRequest, component: Component[Any]) -> str:
         """What a sample is; left out where the component does not read it."""
-        own = component.needs & {"bag", "features", "views"}
+        own = component.needs & {"bag", "features"}
         if own and request.param not in own:
             pytest.skip(f"{component.name} reads {', '.join(sorted(own))}")
         return str(request.param)
@@ -111,6 +112,64 @@ class InstanceLaws(Laws):
     def _cut(self, batch: Batch, count: int) -> Batch:
         """The first `count` instances."""
         return reordered(batch, torch.arange(count))
+
+
+class ViewLaws(Laws):
+    """Laws of architectures over the views of an exam. You must set `plugin`; you may set `task` and its views."""
+
+    kind = "architecture"
+    hook = "harness_architectures"
+    task: ClassVar[Task] = Task(
+        classes=("benign", "malignant"), image_size=(64, 64), sample="views", views=("one", "other", "third")
+    )
+
+    def applies(self, component: Component[Any]) -> bool:
+        """Whether it reads views."""
+        return "views" in component.needs
+
+    def test_one_view_is_enough(self, component: Component[Any]) -> None:
+        model, batch = self.build(component, self.task), self._exams()
+        for there in range(len(self.task.views)):
+            alone = _without(batch, [place for place in range(len(self.task.views)) if place != there])
+            out = model(alone)
+            assert out.probs.isfinite().all(), self.task.views[there]
+            assert all(loss.isfinite() for loss in model.losses(out, alone).values()), self.task.views[there]
+
+    @pytest.mark.parametrize("training", [False, True])
+    def test_what_stands_for_a_missing_view_does_not_matter(self, component: Component[Any], training: bool) -> None:
+        model, batch = self.build(component, self.task).train(training), self._exams()
+        for missing in range(len(self.task.views)):
+            with torch.random.fork_rng(), torch.no_grad():
+                torch.manual_seed(0)
+                lacking = _without(batch, [missing])
+                before = model(lacking)
+                torch.manual_seed(0)
+                other = _without(batch, [missing], value=9.0)
+                after = model(other)
+            _assert_close(after.probs, before.probs)
+            _assert_close(model.losses(after, other), model.losses(before, lacking))
+
+    def test_a_view_that_is_there_matters(self, component: Component[Any]) -> None:
+        model, batch = self.build(component, self.task).eval(), self._exams()
+        with torch.no_grad():
+            whole = model(batch).probs
+            for missing, name in enumerate(self.task.views):
+                assert (model(_without(batch, [missing])).probs != whole).any(), name
+
+    def _exams(self) -> Batch:
+        """Complete ones."""
+        batch = bag_batch(self.task, torch.tensor(_LABELS))
+        assert batch.images is not None and batch.mask is not None
+        images = 0.3 * torch.randn(batch.images.shape, generator=torch.Generator().manual_seed(1))
+        return replace(batch, images=images + batch.images, mask=torch.ones_like(batch.mask))
+
+
+def _without(batch: Batch, missing: Sequence[int], value: float = 0.0) -> Batch:
+    """The exams without these views; `value` stands where their pixels would."""
+    assert batch.images is not None and batch.mask is not None
+    images, mask = batch.images.clone(), batch.mask.clone()
+    images[:, list(missing)], mask[:, list(missing)] = value, False
+    return replace(batch, images=images, mask=mask)
 
 
 def _assert_close(found: Any, expected: Any) -> None:

@@ -10,14 +10,21 @@ import numpy as np
 import pytest
 import torch
 
+import harness_systems
 from harness import InputError, Task
 from harness.contract.catalog import Catalog
 from harness.nn import Batch, Model
+from harness.testing.contracts_bags import ViewLaws
 
 VIEWS = ("CC", "MLO", "other CC", "other MLO")
 TASK = Task(classes=("benign", "malignant"), unit="breast", image_size=(48, 40), sample="views", views=VIEWS)
 TINY = {"use": "dmv_cnn", "backbone": {"use": "resnet22", "stride": 8, "width": 2}, "hidden": 8}
 EXAMS = {"use": "phantom_exams", "images": [32, 8, 8], "image_size": [128, 96]}
+
+
+class TestViewLaws(ViewLaws):
+    plugin = harness_systems
+    task = TASK
 
 
 def _model(catalog: Catalog, task: Task = TASK, **changed: Any) -> Model:
@@ -38,16 +45,6 @@ def test_the_four_views_share_two_networks_of_the_published_size(catalog: Catalo
     model = catalog.build("architecture", {"use": "dmv_cnn"}, TASK)
     sizes = [sum(value.numel() for value in network.parameters()) for network in model.networks]
     assert sizes == [2_799_536] * 2  # a ResNet-22 for CC and one for MLO, each for both breasts
-
-
-@pytest.mark.parametrize("training", [False, True])
-def test_the_pixels_of_a_missing_view_do_not_matter(catalog: Catalog, training: bool) -> None:
-    batch, model = _exams((True, True, True, False), (False, True, True, True)), _model(catalog).train(training)
-    assert batch.images is not None and batch.mask is not None
-    other = replace(batch, images=batch.images.where(batch.mask[..., None, None, None], 1e4))
-    first, second = model(batch), model(other)
-    assert torch.equal(first.probs, second.probs)
-    assert model.losses(first, batch) == model.losses(second, other)
 
 
 @pytest.mark.parametrize("only", range(4))

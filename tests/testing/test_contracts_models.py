@@ -6,6 +6,7 @@ from torch import nn
 
 from harness import Component, Task, hookimpl
 from harness.nn import Backbone, Batch, Model, Output, Phase, Pooled, Pooling
+from harness.testing.contracts_bags import ViewLaws
 from harness.testing.contracts_models import ArchitectureLaws, BackboneLaws, PoolingLaws
 
 
@@ -61,6 +62,21 @@ class Detached(Model):
         return {"all": nn.functional.binary_cross_entropy_with_logits(out.logits, batch.labels)}
 
 
+class ViewBlind(Model):
+    """Takes what stands for a missing view as one, and never looks at the last."""
+
+    def __init__(self, task):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(len(task.classes)))
+
+    def forward(self, batch):
+        logits = batch.images[:, :-1].flatten(1).mean(1, keepdim=True) * self.weight
+        return Output(probs=logits.sigmoid(), logits=logits)
+
+    def losses(self, out, batch):
+        return {"all": nn.functional.binary_cross_entropy_with_logits(out.logits, batch.labels)}
+
+
 class Broken:
     @hookimpl
     def harness_backbones(self):
@@ -82,6 +98,7 @@ class Broken:
         return [
             Component(name="forgetful", build=lambda task, /: Forgetful(task), summary=""),
             Component(name="detached", build=lambda task, /: Detached(task), summary=""),
+            Component(name="view_blind", build=lambda task, /: ViewBlind(task), summary=""),
         ]
 
 
@@ -122,6 +139,14 @@ def test_a_model_without_memory_for_images_but_with_one_for_itself_is_caught(law
 
 def test_a_phase_that_no_gradient_reaches_is_caught():
     caught(ArchitectureLaws(), "every_parameter_learns_in_some_phase", "harness_architectures", number=1)
+
+
+def test_a_model_that_takes_a_missing_view_for_one_is_caught():
+    caught(ViewLaws(), "what_stands_for_a_missing_view_does_not_matter", "harness_architectures", False, number=2)
+
+
+def test_a_model_that_leaves_out_a_view_is_caught():
+    caught(ViewLaws(), "a_view_that_is_there_matters", "harness_architectures", number=2)
 
 
 def test_the_batch_of_the_laws_has_positives_and_negatives_of_every_class():
