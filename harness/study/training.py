@@ -9,7 +9,7 @@ from harness.contract.components import Component
 from harness.contract.errors import HarnessError, Problems, nearest
 from harness.contract.types import Task
 from harness.study.space import concretes
-from harness.trial.settings import NO_COPIES, TrainSettings
+from harness.trial.settings import NO_COPIES, TrainSettings, uncollected
 
 
 def check_training(train: Mapping[str, Any], task: Task, parts: Collection[Component[Any]], problems: Problems) -> None:
@@ -23,7 +23,7 @@ def check_training(train: Mapping[str, Any], task: Task, parts: Collection[Compo
     """
     told = set[tuple[str, str]]()
     for settings in map(TrainSettings.of, concretes(train)):
-        for path, message in (*_copies(settings, task), *_refused(settings, parts)):
+        for path, message in (*_copies(settings, task), *_channels(settings, task), *_refused(settings, parts)):
             if (path, message) not in told:
                 problems.add(path, message)
             told.add((path, message))
@@ -32,6 +32,11 @@ def check_training(train: Mapping[str, Any], task: Task, parts: Collection[Compo
 def _copies(settings: TrainSettings, task: Task) -> Iterator[tuple[str, str]]:
     if settings.tta and task.sample != "image":
         yield "train.tta", NO_COPIES
+
+
+def _channels(settings: TrainSettings, task: Task) -> Iterator[tuple[str, str]]:
+    if task.sample != "features" and (wrong := uncollected(settings.normalise, task.channels)):
+        yield "train.normalise", wrong
 
 
 def _refused(settings: TrainSettings, parts: Collection[Component[Any]]) -> Iterator[tuple[str, str]]:

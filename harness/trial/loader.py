@@ -24,14 +24,8 @@ from harness.contract.nn import Batch, Targets
 from harness.contract.types import Task
 from harness.trial.augment import augment
 from harness.trial.bags import Bags
-from harness.trial.settings import NO_COPIES, TrainSettings
+from harness.trial.settings import COLLECTIONS, NO_COPIES, TrainSettings, uncollected
 from harness.trial.stage import Images
-
-COLLECTIONS = {
-    "imagenet": {1: ([0.449], [0.226]), 3: ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])},
-    "mnist": {1: ([0.1307], [0.3081])},
-}
-"""Mean and deviation in [0, 1] of each channel, by how many there are; ImageNet's of grey images is over colours."""
 
 
 @dataclass
@@ -183,11 +177,10 @@ def normalised(images: Float[Tensor, "b c h w"], how: str) -> Float[Tensor, "b c
     if how == "unit":
         return images
     if how in COLLECTIONS:
-        known, channels = COLLECTIONS[how], images.shape[1]
-        if channels not in known:
-            allowed = " or ".join(map(str, known))
-            raise ValueError(f"normalise = {how!r} is for images of {allowed} channels, and these have {channels}.")
-        mean, deviation = (torch.tensor(v, device=images.device)[:, None, None] for v in known[channels])
+        channels = images.shape[1]
+        if wrong := uncollected(how, channels):
+            raise ValueError(wrong)
+        mean, deviation = (torch.tensor(v, device=images.device)[:, None, None] for v in COLLECTIONS[how][channels])
         return (images - mean) / deviation
     deviation, mean = torch.std_mean(images, dim=(1, 2, 3), correction=0, keepdim=True)
     return (images - mean) / deviation.clamp_min(1e-5)

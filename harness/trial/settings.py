@@ -21,6 +21,20 @@ Betas = Annotated[tuple[Momentum, Momentum], Field(strict=False)]
 NO_COPIES = "`tta` changes single images, and these samples have several instances: set `tta = 0`"
 """What is said where `tta` is asked for of bags, views or features: by the plan, and by the loader."""
 
+COLLECTIONS: Mapping[str, Mapping[int, tuple[list[float], list[float]]]] = {
+    "imagenet": {1: ([0.449], [0.226]), 3: ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])},
+    "mnist": {1: ([0.1307], [0.3081])},
+}
+"""Mean and deviation in [0, 1] of each channel, by how many there are; ImageNet's of grey images is over colours."""
+
+
+def uncollected(normalise: str, channels: int) -> str:
+    """What is said where a collection knows no images of so many channels, by the plan and by the loader; else ""."""
+    if normalise not in COLLECTIONS or channels in COLLECTIONS[normalise]:
+        return ""
+    allowed = " or ".join(map(str, COLLECTIONS[normalise]))
+    return f'normalise = "{normalise}" is for images of {allowed} channels, and these have {channels}: set "image"'
+
 
 class Adam(Strict):
     """Adam with weight decay added to the gradient, as the papers use it."""

@@ -41,6 +41,8 @@ MOVED = (
 )
 UNWEIGHTED = 'the losses of faster_rcnn take no label weights: use `balance = "sampler"` in place of "weights"'
 
+COLOUR = 'normalise = "mnist" is for images of 1 channels, and these have 3: set "image"'
+
 
 @pytest.fixture
 def plan(tmp_path: Path, catalog: Catalog) -> Callable[..., Plan]:
@@ -61,6 +63,7 @@ def plan(tmp_path: Path, catalog: Catalog) -> Callable[..., Plan]:
         (EXAMS, ["train.augment=['shift']", "train.tta=10"], f"--set train.tta: {NO_COPIES}"),
         (PATCHES, ["train.augment=['flip']"], f"--set train.augment: {MOVED}"),
         (DETECTOR, ["train.balance='weights'"], f"--set train.balance: {UNWEIGHTED}"),
+        ("[variants.grey]\n", ["train.normalise='mnist'"], f"--set train.normalise: {COLOUR}"),
         # Any value of what is searched counts, and is told once.
         (DETECTOR, ["train.balance={choice=['none', 'weights']}"], f"--set train.balance: {UNWEIGHTED}"),
         # In the variant itself.

@@ -130,7 +130,7 @@ def test_images_are_normalised_as_asked():
 
 
 def test_a_collection_that_has_no_such_images_is_refused():
-    with pytest.raises(ValueError, match="normalise = 'mnist' is for images of 1 channels, and these have 3"):
+    with pytest.raises(ValueError, match='normalise = "mnist" is for images of 1 channels, and these have 3'):
         normalised(torch.rand(1, 3, 2, 2), "mnist")
 
 
