@@ -28,11 +28,20 @@ def test_each_hook_is_used_in_a_test_or_a_plugin(name: str) -> None:
 
 def test_every_relative_link_of_the_docs_leads_somewhere() -> None:
     broken = []
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
-            if "://" not in target and not (page.parent / target).exists():
-                broken.append(f"{page.name}: {target}")
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", page.read_text()):
+            there = page.parent / target if target else page
+            if "://" in target:
+                continue
+            if not there.exists() or (anchor and anchor not in _anchors(there)):
+                broken.append(f"{page.name}: {target}#{anchor}")
     assert broken == []
+
+
+def _anchors(page: Path) -> set[str]:
+    """Of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_no_figure_of_the_docs_is_still_to_be_filled_in() -> None:

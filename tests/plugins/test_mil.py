@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from harness.contract.catalog import Catalog
 from harness.contract.types import Task
 from harness.testing.bag_batches import bag_batch
 from harness.testing.contracts_bags import InstanceLaws
+from harness.testing.contracts_models import ArchitectureLaws
 from harness_systems.mil.clam import ends, smooth_svm
 from harness_systems.mil.nystrom import nystrom, pseudo_inverse, segment_means
 from harness_systems.mil.transmil import squared
@@ -24,6 +26,23 @@ BAG = Task(classes=("a", "b"), sample="bag", image_size=(28, 28))
 class TestInstanceLaws(InstanceLaws):
     plugin = harness_systems
     task = Task(classes=("benign", "malignant"), image_size=(28, 28))
+
+
+class Branches:
+    """CLAM with a branch a class, which its smallest configuration has not."""
+
+    def harness_architectures(self):
+        (clam,) = (item for item in harness_systems.harness_architectures() if item.name == "clam")
+        return [replace(clam, tiny={**clam.tiny, "branches": "multiple"})]
+
+
+class TestBranchesOverInstances(InstanceLaws):
+    plugin = Branches()
+    task = TestInstanceLaws.task
+
+
+class TestBranches(ArchitectureLaws):
+    plugin = Branches()
 
 
 @pytest.fixture(scope="module")
