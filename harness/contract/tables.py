@@ -134,14 +134,17 @@ OVERLAYS = ("images", "masks", "maps", "ids", "labels", "scores", "classes")
 of them; `labels` and `scores` float32 "n k", a label NaN where unknown.
 """
 
-OVERLAYS_VERSION = 2
-"""Of `overlays.npz`. 1 had OVERLAYS only, all of them chosen beforehand."""
+OVERLAYS_VERSION = 3
+"""Of `overlays.npz`. 1 had OVERLAYS only, all of them chosen beforehand; 2 had no maps of explainers."""
 
-OVERLAYS_MORE = ("version", "chosen", "boxes", "attention")
-"""Further arrays of `overlays.npz`, `version` and `chosen` since version 2, the others where a model looks at patches.
+OVERLAYS_MORE = ("version", "chosen", "boxes", "attention", "explainers", "explained", "of_class")
+"""Further arrays of `overlays.npz`: `version` and `chosen`; `boxes` and `attention` where a model looks at patches, the
+others where explainers were asked.
 
 `chosen` bool "n": whether the image was chosen before any model saw it, else it is a hit, miss or false alarm by this
 model's score. `boxes` float32 "n m 4", x0 y0 x1 y1 in pixels of `images`, half open; `attention` float32 "n m".
+`explainers` str, e names; `explained` float16 "e n h w", at the size of `images`, of class `of_class` int "n" of each
+image, which is -1 where no explainer was asked about it.
 """
 
 

@@ -157,6 +157,8 @@ class Examined:
             return
         for name, maps in self.explaining.every_class(self.model, batch, wanted):
             self._add_maps(images, batch, out, name, maps)
+            if images.name == "test":
+                self.overlays.explain(batch, name, maps, wanted)
         if self.floors.fresh is not None:
             for name, maps in self.explaining.floors(self.floors.fresh, batch, wanted):
                 self._add_maps(images, batch, out, name, maps)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Bool, Float
 from PIL import Image
 from torch import Tensor
 
@@ -52,6 +53,23 @@ class Overlays:
         self._chosen = choose(data, wanted) if self._pictured else []
         self._row = {sample.id: row for row, sample in enumerate(data.split.samples)}
         self._found: dict[str, _Seen] = {}
+        self._asked: dict[str, int] = {}
+        self._explained: dict[str, dict[str, Array]] = {}
+
+    def explain(self, batch: Batch, name: str, maps: Float[Tensor, "b k h w"], wanted: Bool[Tensor, "b k"]) -> None:
+        """Keeps what an explainer shows of the images that were chosen beforehand: of one class each.
+
+        It is the first that the image has, of those that were asked for.
+        """
+        chosen = {self._data.split.samples[row].id for row in self._chosen}
+        for place, key in enumerate(batch.ids):
+            asked = wanted[place].nonzero().flatten().tolist()
+            if key not in chosen or not asked:
+                continue
+            known = self._data.split.labels[self._row[key]]
+            k = next((k for k in asked if known[k] == 1), asked[0])
+            self._asked[key] = k
+            self._explained.setdefault(name, {})[key] = maps[place, k].half().cpu().numpy()
 
     def add(self, batch: Batch, out: Output) -> None:
         """Keeps what is to be shown of the images so far; everything else is forgotten."""
@@ -98,9 +116,23 @@ class Overlays:
             arrays["boxes"] = boxes / by
         if (attention := _stacked([item.attention for item in seen])) is not None:
             arrays["attention"] = attention
+        arrays |= self._explanations([split.samples[row].id for row in rows], by)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
         return {"overlays.npz": buffer.getvalue()}
+
+    def _explanations(self, ids: list[str], by: int) -> dict[str, Array]:
+        """The explainers' arrays; zeros where an image was not explained."""
+        if not self._explained:
+            return {}
+        some = next(iter(next(iter(self._explained.values())).values()))
+        nothing = np.zeros_like(some)
+        maps = [[own.get(key, nothing)[::by, ::by] for key in ids] for own in self._explained.values()]
+        return {
+            "explainers": np.array(list(self._explained)),
+            "explained": np.array(maps, np.float16),
+            "of_class": np.array([self._asked.get(key, -1) for key in ids]),
+        }
 
     def _cases(self) -> set[str]:
         """The ids of the extreme images so far, of every class."""

@@ -28,6 +28,7 @@ from harness.evidence.report import Material, write_report
 from harness.evidence.report.answer import answer, leaderboard, notes
 from harness.evidence.report.charts import p_value
 from harness.evidence.report.compared import curves_section
+from harness.evidence.report.gallery import _patched
 from harness.evidence.report.parts import Pictures
 from harness.evidence.summary import over_runs, runs_table, variant_table
 
@@ -117,6 +118,8 @@ def material(tables, trials: pd.DataFrame) -> Material:
     samples = [Sample(id="1", group="p", unit="1", labels=(1.0, 0.0))]
     kept = overlays() | {"version": np.array(2), "chosen": np.array([True, True, False])}
     kept |= {"boxes": np.tile([2.0, 2, 12, 12], (3, 2, 1)), "attention": np.tile([0.25, 0.75], (3, 1))}
+    kept |= {"explainers": np.array(["attention", "gradcam"]), "of_class": np.array([0, 1, -1])}
+    kept |= {"explained": np.random.default_rng(1).random((2, 3, 32, 24)).astype(np.float16)}
     return Material(
         plan=plan(),
         classes=CLASSES,
@@ -313,6 +316,23 @@ def test_pictures_are_there_and_old_ones_gone(folder: Path) -> None:
     assert "of_an_earlier_report.webp" not in panels
 
 
+def test_what_explainers_make_of_an_image_stands_side_by_side(folder: Path, text: str) -> None:
+    maps = ("own_evidence", "attention", "gradcam")
+    expected = {f"explained-{image}-gmic-{name}.webp" for image in (1, 2) for name in maps}
+    assert {path.name for path in (folder / "gallery").glob("explained-*")} == expected
+    assert "Test image image 1 under the gradcam of gmic for class 1" in text
+
+
+def test_many_patches_are_coloured_by_their_attention_and_few_are_framed() -> None:
+    base, size = np.full((40, 40, 3), 128, np.uint8), (20, 20)
+    boxes = np.array([[x, y, x + 2.0, y + 2.0] for y in range(0, 20, 2) for x in range(0, 20, 2)])
+    weights = np.zeros(100)
+    weights[11] = 1.0
+    seen = _patched(base, boxes, weights, size)
+    assert np.argwhere((seen != base).any(2)).tolist() == [[y, x] for y in range(4, 8) for x in range(4, 8)]
+    assert (_patched(base, boxes[:4], weights[:4], size) != base)[:8].any()
+
+
 def test_every_link_of_the_markdown_leads_somewhere(folder: Path, text: str) -> None:
     links = [part.split(")")[0] for part in text.split("](")[1:]]
     assert links and all((folder / link).exists() for link in links)
@@ -450,14 +470,16 @@ def test_overlays_of_any_number_of_classes_are_drawn(classes: int, images: int, 
     assert overlay_figure(overlays(classes, images, colour), "title").startswith(PNG)
 
 
-def test_overlays_of_both_versions_come_back_from_their_file() -> None:
+def test_overlays_of_all_versions_come_back_from_their_file() -> None:
     first = read_overlays(saved(overlays()))
     assert set(first) == {*OVERLAYS, "version", "chosen"}
     assert int(first["version"]) == 1 and first["chosen"].all()
     second = overlays() | {"version": np.array(2), "chosen": np.zeros(3, bool), "boxes": np.zeros((3, 2, 4))}
     assert set(read_overlays(saved(second))) == set(second)
-    with pytest.raises(ValueError, match="version 3, this harness reads up to 2"):
-        read_overlays(saved(second | {"version": np.array(3)}))
+    third = second | {"version": np.array(3), "explainers": np.array(["a"]), "of_class": np.zeros(3, int)}
+    assert set(read_overlays(saved(third))) == set(third)
+    with pytest.raises(ValueError, match="version 4, this harness reads up to 3"):
+        read_overlays(saved(second | {"version": np.array(4)}))
     arrays = overlays()
     del arrays["scores"]
     with pytest.raises(ValueError, match="has no scores"):

@@ -561,6 +561,13 @@ def test_explainers_add_their_maps_to_the_tables(tiny: Catalog, workspace: Works
     assert maps.groupby(["map", "split"]).size().to_dict() == {
         (name, split): 48 for name in ("native", "gradient") for split in ("tune_loc", "test")
     }
+    pictures = np.load(io.BytesIO(result.files["overlays.npz"]))
+    chosen = pictures["chosen"]
+    assert chosen.sum() == 2 and list(pictures["explainers"]) == ["gradient"]
+    assert (pictures["of_class"][~chosen] == -1).all() and not pictures["explained"][:, ~chosen].any()
+    for image in np.flatnonzero(chosen):  # the first class that the image has
+        assert pictures["of_class"][image] == pictures["labels"][image].tolist().index(1)
+        assert pictures["explained"][0, image].shape == (16, 16) and pictures["explained"][0, image].any()
 
 
 def test_maps_of_one_explainer_bear_the_names_that_the_study_gives_them(tiny: Catalog, workspace: Workspace):

@@ -10,12 +10,12 @@ import numpy as np
 from harness.evidence.cases import COUNT, KINDS, choose_cases
 from harness.evidence.markdown import number
 from harness.evidence.report.material import Material
-from harness.evidence.report.panels import OUTLINE_NAMES, base_of, boxed, heated, outlined, webp
+from harness.evidence.report.panels import MOST_FRAMES, OUTLINE_NAMES, base_of, boxed, heated, outlined, stitched, webp
 from harness.evidence.report.parts import Lines, Part, Picture, Pictures, Section, Text
 from harness.evidence.scores import Array
 
-SHARED = 4
-"""Images that are shown under every variant."""
+SHARED, EXPLAINED = 4, 2
+"""Images that are shown under every variant, and under every explainer of every variant."""
 _PLURAL = {"hit": "Hits", "miss": "Misses", "false alarm": "False alarms"}
 _WHAT = {
     "hit": "highest-scored images that have the class",
@@ -37,6 +37,7 @@ def gallery_section(material: Material) -> Section:
         parts += [part for k in range(len(own["classes"])) for part in _cases(shown, own, k)]
         if len(material.overlays) > 1:
             parts += _under_every_variant(material, shown)
+        parts += _under_every_explainer(material, shown)
     return Section("gallery", "Where the models look", parts)
 
 
@@ -66,7 +67,9 @@ def _legend(own: Mapping[str, Array]) -> list[str]:
     ]
     if "boxes" in own:
         weights = ", with the attention that each got (they add up to 1)" if "attention" in own else ""
-        lines.append(f"Frames: the patches the model looked at{weights}.")
+        many = own["boxes"].shape[1] > MOST_FRAMES and "attention" in own
+        framed = f"Frames: the patches the model looked at{weights}."
+        lines.append("Patches: their attention, bright yellow at the highest." if many else framed)
     return lines
 
 
@@ -92,7 +95,7 @@ def _panels(variant: str, own: Mapping[str, Array], image: int, stem: str) -> li
     pictures = [Picture(f"{stem}-image.webp", webp(with_outline), f"{truth} with the true outlines", "image")]
     if "boxes" in own:
         weights = own["attention"][image] if "attention" in own else None
-        framed = boxed(base, own["boxes"][image], weights, own["images"].shape[1:3])
+        framed = _patched(base, own["boxes"][image], weights, own["images"].shape[1:3])
         words = _heaviest(weights)
         alt = f"{truth} with the patches that {variant} looked at{words}"
         pictures.append(Picture(f"{stem}-patches.webp", webp(framed), alt, "patches"))
@@ -101,6 +104,13 @@ def _panels(variant: str, own: Mapping[str, Array], image: int, stem: str) -> li
         alt = f"{truth} under the map of {name} by {variant}, score {number(float(own['scores'][image, k]))}"
         pictures.append(Picture(f"{stem}-map_{_plain(name)}.webp", webp(seen), alt, f"map, {name}"))
     return pictures
+
+
+def _patched(base: Array, boxes: Array, weights: Array | None, size: tuple[int, int]) -> Array:
+    """The picture with its patches in frames, or under their attention where there are many."""
+    if weights is None or len(boxes) <= MOST_FRAMES:
+        return boxed(base, boxes, weights, size)
+    return heated(base, stitched(boxes, weights, size), float(weights.max()) or 1.0)
 
 
 def _under_every_variant(material: Material, shown: str) -> Iterator[Part]:
@@ -135,6 +145,39 @@ def _row(material: Material, order: Sequence[str], key: str, k: int, stem: str) 
         score = number(float(own["scores"][image, k]))
         alt = f"Test image {key} under the map of {own['classes'][k]} by {name}, score {score}"
         yield Picture(f"{stem}-{_plain(name)}.webp", webp(seen), alt, f"{name}, score {score}")
+
+
+def _under_every_explainer(material: Material, shown: str) -> Iterator[Part]:
+    """The first images that explainers were asked about, a row a variant: its own map and each explainer's."""
+    order = [item.name for item in material.plan.variants if "explainers" in material.overlays.get(item.name, ())]
+    order = sorted(order, key=lambda name: name != shown)
+    if not order:
+        return
+    first = material.overlays[order[0]]
+    images = [str(key) for key, k in zip(first["ids"], first["of_class"], strict=True) if k >= 0][:EXPLAINED]
+    yield Text("What explainers make of the models", "heading")
+    yield Text(
+        f"The first {len(images)} of the images that were chosen before any model had seen them, the map of one class "
+        "each. Explainers have scales of their own: each map is coloured up to its own highest value."
+    )
+    for row, key in enumerate(images):
+        for name in order:
+            own = material.overlays[name]
+            place = [str(other) for other in own["ids"]].index(key)
+            k = int(own["of_class"][place])
+            if k >= 0:
+                pictures = list(_explained(own, place, k, name, f"gallery/explained-{row + 1}-{_plain(name)}"))
+                yield Pictures(f"{name}: image {key}, {own['classes'][k]}", pictures, [_said(own, place)], small=True)
+
+
+def _explained(own: Mapping[str, Array], image: int, k: int, variant: str, stem: str) -> Iterator[Picture]:
+    base, masks = base_of(own, image), _only(own["masks"][image], k)
+    maps = {"own evidence": own["maps"][image, k]}
+    maps |= {str(name): own["explained"][place][image] for place, name in enumerate(own["explainers"])}
+    for name, saliency in maps.items():
+        seen = outlined(heated(base, saliency, float(saliency.max()) or 1.0), masks)
+        alt = f"Test image {own['ids'][image]} under the {name} of {variant} for {own['classes'][k]}"
+        yield Picture(f"{stem}-{_plain(name)}.webp", webp(seen), alt, name)
 
 
 def _only(masks: Array, k: int) -> Array:

@@ -17,6 +17,8 @@ from harness.evidence.scores import Array
 
 LONGEST_PX = 300
 """Of a panel: it is shown at half of it, so that it is sharp on a phone."""
+MOST_FRAMES = 36
+"""Of more patches than these the weights cannot be read in their frames: they are coloured instead."""
 OUTLINES = ((0, 166, 224), (240, 60, 192), (63, 196, 26), (224, 168, 0), (162, 123, 240))
 OUTLINE_NAMES = ("blue", "pink", "green", "ochre", "violet")
 """What the outlines' colours are called, in the classes' order."""
@@ -91,6 +93,15 @@ def boxed(base: Array, boxes: Array, attention: Array | None, size: tuple[int, i
             text = f"{weights[place]:.2f}".removeprefix("0")
             draw.text(corner, text, fill=_INK, font=font, stroke_width=2, stroke_fill=(0, 0, 0))
     return np.asarray(image)
+
+
+def stitched(boxes: Array, attention: Array, size: tuple[int, int]) -> Array:
+    """A map "h w" of attention: each patch "m 4" has its weight "m", the heaviest where several lie over another."""
+    found = np.zeros(size)
+    for place in np.argsort(attention):
+        x0, y0, x1, y1 = boxes[place].round().astype(int)
+        found[y0:y1, x0:x1] = attention[place]
+    return found
 
 
 def webp(picture: Array, quality: int = 78) -> bytes:
