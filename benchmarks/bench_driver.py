@@ -84,7 +84,8 @@ def _measure_memory(first: int, last: int) -> float:
     meter = _Meter((first, last))
     with tempfile.TemporaryDirectory() as folder:
         plan = scripted_plan({"a": {**_MODEL, "bytes": 200_000}}, trials=last, epochs=3)
-        _run(plan, _settings(Path(folder)), [meter])
+        settings = _settings(Path(folder))
+        _run(plan, settings, [*_mlflow(plan, settings), meter])
     return (meter.bytes[1] - meter.bytes[0]) / 1e6
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.app import App
+from harness.contract.errors import InputError
 from harness.contract.types import Plan
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def execute(app: App, plan: Plan, settings: Settings, manner: Manner) -> tuple[O
     from harness.study.tracking import artifact_root, tracking_uri
 
     folder = settings.results / plan.directory
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     journal = folder / "journal.jsonl"
     since = journal.stat().st_size if journal.exists() else 0
     counts = _counts(app, plan)
@@ -49,6 +50,20 @@ def execute(app: App, plan: Plan, settings: Settings, manner: Manner) -> tuple[O
     tuner = _tuner(manner.tuner, settings)
     outcome = run_study(plan, settings, app.catalog, tuner, proposer, observers, manner.time_limit_s)
     return outcome, _unsent(outcome.unsent, store.problem) if outcome.unsent else ""
+
+
+def make_folder(folder: Path) -> None:
+    """Makes the folder of a run.
+
+    Raises:
+        InputError: something that is no folder stands in its way.
+        OSError: the machine refuses it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (NotADirectoryError, FileExistsError, FileNotFoundError) as error:
+        told = f"{folder}: results cannot be kept there: {error.strerror}; see `results` in harness.toml"
+        raise InputError(told) from error
 
 
 def _tuner(name: str, settings: Settings) -> Any:
@@ -69,7 +84,7 @@ def _display(app: App, plan: Plan, store: MlflowObserver, since: int) -> Observe
 
     console = app.out
     if console.is_terminal:
-        return LiveDisplay(plan, console, tracking)
+        return LiveDisplay(plan, console, lambda: tracking() or "tracking: up to date")
     return PlainDisplay(plan, console, tracking, since)
 
 

@@ -294,7 +294,10 @@ class Catalog:
         return None
 
     def _unknown(self, kind: str, name: str) -> str:
-        message = f"no {kind} named {name!r}{nearest(name, self._components[kind])}"
+        known = self._components[kind]
+        near = nearest(name, known)
+        listed = "" if near else f" (there are: {', '.join(sorted(known)) or 'none'})"
+        message = f"no {kind} named {name!r}{near}{listed}"
         if self.broken:
             message += " (not loaded: " + ", ".join(f"{item.provider}" for item in self.broken) + ")"
         return message

@@ -161,6 +161,8 @@ def _compute(settings: Settings) -> str:
 
 def _space(name: str, folder: Path) -> Finding:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        return Finding("wrong", name, f"{folder}: {existing} is no folder that can be written to")
     free = shutil.disk_usage(existing).free
     level: Literal["ok", "wrong"] = "wrong" if free < LITTLE_SPACE else "ok"
     return Finding(level, name, f"{folder}, {free / 1024**3:.1f} GB free")

@@ -37,7 +37,8 @@ def check_objective(
     name = metric_of(key, catalog.names("metric"))
     if name is None:
         known = catalog.names("metric")
-        problems.add(path, f"no metric named {parts[0]!r}{nearest(parts[0], known)}")
+        near = nearest(parts[0], known) or f" (there are: {', '.join(sorted(known))})"
+        problems.add(path, f"no metric named {parts[0]!r}{near}")
         return
     if needs := sorted(catalog.get("metric", name).needs & MASKS):
         problems.add(path, f"{name!r} needs {', '.join(needs)}, which a search may not see")
@@ -67,8 +68,9 @@ def check_metrics(
         wanted.insert(0, objective)
     kept, dropped = [], []
     for index, name in enumerate(dict.fromkeys(wanted)):
-        if name not in catalog.names("metric"):
-            hint = nearest(name, catalog.names("metric"))
+        known = catalog.names("metric")
+        if name not in known:
+            hint = nearest(name, known) or f" (there are: {', '.join(sorted(known))})"
             problems.add(f"study.metrics.{index}", f"no metric named {name!r}{hint}")
             continue
         component = catalog.get("metric", name)

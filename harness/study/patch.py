@@ -11,7 +11,7 @@ from typing import Any
 from harness.contract.errors import InputError
 from harness.study.distributions import is_distribution
 
-_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./+-]*")
+_WORD = re.compile(r"[A-Za-z_./~][A-Za-z0-9_./~+-]*")
 
 
 @dataclass(frozen=True)

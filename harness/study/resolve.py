@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.contract.catalog import Catalog
-from harness.contract.errors import InputError, Problems, nearest
+from harness.contract.errors import Problems, nearest
 from harness.contract.types import NO_BUDGET
 from harness.study.distributions import is_distribution
 from harness.study.located import Located
@@ -59,7 +59,7 @@ def resolve(
     Raises:
         InputError: there is no such budget.
     """
-    name = _budget(study, budget)
+    name = _budget(study, budget, problems)
     patch = {key: value for key, value in study.budgets.get(name, {}).items() if key in SECTIONS}
     sections = {section: merge(study.base.get(section, {}), patch.get(section, {})) for section in SECTIONS}
     base = {section: _table(sections[section]) for section in TREE}
@@ -92,7 +92,8 @@ def resolve(
     )
 
 
-def _budget(study: Study, budget: str | None) -> str:
+def _budget(study: Study, budget: str | None, problems: Problems) -> str:
+    """The budget that is meant; without one nothing else can be read, so that what was found so far is told with it."""
     known = list(study.budgets)
     section = study.base.get("study", {})
     name = budget or str(section.get("budget", "") or ("" if known else NO_BUDGET))
@@ -100,8 +101,11 @@ def _budget(study: Study, budget: str | None) -> str:
         return name
     listed = ", ".join(known) or "none"
     if not name:
-        raise InputError(f"{study.path}: study.budget: name the budget that a bare run takes, one of {listed}")
-    raise InputError(f"{study.path}: no budget named {name!r}{nearest(name, known)} (there are: {listed})")
+        problems.add("study.budget", f"name the budget that a bare run takes, one of {listed}")
+    else:
+        problems.add("", f"no budget named {name!r}{nearest(name, known)} (there are: {listed})")
+    problems.raise_if_any()
+    return name
 
 
 def _table(value: Any) -> Mapping[str, Any]:
@@ -135,7 +139,9 @@ def _apply(
     check_values(override.value, where, problems)
     if head == "run":
         return
-    if head in trees:
+    if override.path == ("study", "budget"):
+        problems.add(where, "a budget is chosen by --budget NAME")
+    elif head in trees:
         _apply_to_variant(override, trees, selected, catalog, problems)
     elif head not in SECTIONS:
         problems.add(where, f"no section or variant named {head!r}{nearest(head, [*SECTIONS, *trees])}")

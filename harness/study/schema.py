@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from harness.contract.errors import Problems, nearest
+from harness.study.distributions import KINDS
 
 M = TypeVar("M", bound=BaseModel)
 Error = Mapping[str, Any]
@@ -50,7 +51,8 @@ def _message(item: Error, owners: Sequence[type[BaseModel]]) -> str:
     if kind == "missing":
         return "this key is needed"
     if kind in _TYPES:
-        return f"expected {_TYPES[kind]}, found {found!r}"
+        meant = nearest(str(next(iter(found))), KINDS) if isinstance(found, Mapping) and found else ""
+        return f"expected {_TYPES[kind]}, found {found!r}{meant}"
     if kind == "literal_error":
         field = [part for part in item["loc"] if isinstance(part, str)][-1]
         return _not_one_of(found, [option for owner in owners for option in _options(owner, field)])

@@ -22,14 +22,15 @@ from harness.contract import seeds
 from harness.contract.blame import raised_in
 from harness.contract.catalog import Catalog
 from harness.contract.dataset import Dataset
-from harness.contract.errors import InputError, MachineError
+from harness.contract.errors import InputError, MachineError, nearest
+from harness.contract.keys import head_of
 from harness.contract.nn import Batch, Model
-from harness.contract.types import WEIGHTS, Epoch, Opening, TrialResult, TrialSpec, Workspace
+from harness.contract.types import UNBUILT, WEIGHTS, Epoch, Opening, TrialResult, TrialSpec, Workspace
 from harness.trial.build import Unfit, build_model, device_of
 from harness.trial.cache import Cache
 from harness.trial.checkpoint import Checkpoint
 from harness.trial.confirm import confirm
-from harness.trial.evaluate import Scorer, in_fp32, predict, score
+from harness.trial.evaluate import Scorer, in_fp32, predict, run, score
 from harness.trial.fence import Seal, sealed
 from harness.trial.loader import Loader
 from harness.trial.phases import measured
@@ -125,6 +126,7 @@ def _run(
         model = build_model(spec, catalog, dataset.task, settings, device)
         metrics = measured(spec.metrics, model.phases(), catalog.names("metric"))
         job = Fit(model, train, settings, spec.objective, spec.seed, device, validate, (train, val))
+        _refuse_unknown_head(job, val, catalog)
         _refuse_ignored_weights(job)
     epochs = fit(job, checkpoint)
     while True:
@@ -178,6 +180,19 @@ def _dataset(spec: TrialSpec, catalog: Catalog, root: Path) -> Dataset:
             f"planned with {spec.digest[:12]}): run the study again"
         )
     return dataset
+
+
+def _refuse_unknown_head(job: Fit, val: Loader, catalog: Catalog) -> None:
+    """Raises Unfit where the objective is of a head that the model has not: a plan builds none, and cannot tell."""
+    key = job.objective.metric
+    head = head_of(key, catalog.names("metric"))
+    if not head:
+        return
+    job.model.eval()
+    (heads,) = [run(job.model, batch, job.settings, job.device).heads for batch in val.evaluation([0])]
+    if head not in heads:
+        known = f"there are {', '.join(sorted(heads))}" if heads else "it has none"
+        raise Unfit(f"{UNBUILT} for the objective {key}: no head named {head!r}{nearest(head, heads)} ({known})")
 
 
 def _refuse_ignored_weights(job: Fit) -> None:

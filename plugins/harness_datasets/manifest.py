@@ -218,8 +218,13 @@ class Manifest(Dataset):
 
     def _check_exists(self, entry: Entry, mistakes: Mistakes) -> None:
         for path in (entry.image, *entry.masks):  # the root stands for a path that could not be
-            if path is not None and path != self._root and not path.is_file():
-                mistakes.add(f"no such file: {self._name(path)}", entry.row)
+            if path is None or path == self._root:
+                continue
+            try:
+                if not path.is_file():
+                    mistakes.add(f"no such file: {self._name(path)}", entry.row)
+            except OSError as error:  # a folder that may not be entered, a name that is too long
+                mistakes.add(self._unreadable(path, error.strerror or str(error)), entry.row)
 
     def _unreadable(self, path: Path, reason: str) -> str:
         return f"{self._name(path)} cannot be read: {reason}"

@@ -310,3 +310,11 @@ def test_nothing_is_removed_while_the_tracking_store_cannot_be_reached(finished:
     refused = finished.harness.func(copy, "study", "rm", "tiny", "--yes")
     assert refused.exit_code == 3 and "Connection refused" in words(refused.stderr)
     assert list(copy.glob("results/tiny/*/journal.jsonl"))
+
+
+def test_results_that_cannot_be_kept_are_told(harness: Harness, folder: Path) -> None:
+    shutil.rmtree(folder / "results")
+    (folder / "results").write_text("a file")
+    found = harness(*RUN)
+    assert found.exit_code == 2 and "results cannot be kept there" in words(found.output)
+    assert "no folder that can be written to" in words(harness("doctor").output)

@@ -128,6 +128,13 @@ def test_a_class_absent_from_a_split_is_named(tmp_path):
     assert mistakes(tmp_path) == [f"{tmp_path}/set/table.csv: split 'test' has no row where label_a is 1"]
 
 
+def test_an_image_that_cannot_be_reached_is_named_with_its_row(tmp_path):
+    path = write(tmp_path, rows())
+    path.write_text(path.read_text().replace("images/3.png", "images/" + "x" * 300))
+    (told,) = mistakes(tmp_path)
+    assert told.startswith(f"{path}: row 5: set/images/xxx") and told.endswith("cannot be read: File name too long")
+
+
 def test_missing_images_are_all_named(tmp_path):
     path = write(tmp_path, rows())
     (path.parent / "images/3.png").unlink()

@@ -74,6 +74,8 @@ def test_a_bare_name_is_a_table_with_only_use() -> None:
         ("train.lr=1e-3", ("train", "lr"), 1e-3),
         ("train.lr = 3", ("train", "lr"), 3),
         ("train.amp=bf16", ("train", "amp"), "bf16"),
+        ("model.weights=/data/w.p", ("model", "weights"), "/data/w.p"),
+        ("dataset.path=../x.csv", ("dataset", "path"), "../x.csv"),
         ("variants.k1.model.crops=2", ("k1", "model", "crops"), 2),
         ('study.question="what = this?"', ("study", "question"), "what = this?"),
         ("dataset.path=busi/manifest.csv", ("dataset", "path"), "busi/manifest.csv"),

@@ -101,6 +101,11 @@ def _lines(messages: list[str]) -> list[str]:
         ("epochs = 4", "epochs = 3.7", "train.epochs: expected int, found 3.7"),
         ("epochs = 4", "epochs = 0", "train.epochs: must be greater than or equal to 1, found 0"),
         ("default = -3", "default = -5", "train.lr.default: -5 is outside [-4, -2]"),
+        (
+            "lr = { log10 = [-4, -2], default = -3 }",
+            "lr = { log_10 = [-4, -2] }",
+            "train.lr: expected float, found {'log_10': [-4, -2]}; did you mean 'log10'?",
+        ),
         ("lr = {", "lr = -1.0 # {", "train.lr: must be greater than 0, found -1.0"),
         (
             "epochs = 4",
@@ -314,6 +319,19 @@ def test_a_variant_that_does_not_run_is_checked_all_the_same(planner: Any) -> No
 def test_a_budget_must_be_one_of_the_studys(planner: Any, budget: str | None, message: str) -> None:
     text = planner.BASE + "[budgets.quick]\n[budgets.full]\n"
     assert planner.problems(text, budget=budget) == _lines([message])
+
+
+def test_a_budget_that_is_not_there_is_told_with_all_other_mistakes(planner: Any) -> None:
+    text = planner.BASE + "[trian]\nepochs = 2\n[budgets.quick]\n"
+    first, second = planner.problems(text, budget=None)
+    assert first.startswith("study.toml: trian: ") and first.endswith("; did you mean 'train'?")
+    assert second.endswith("study.budget: name the budget that a bare run takes, one of quick")
+
+
+def test_a_budget_is_not_set(planner: Any) -> None:
+    text = planner.BASE + "[budgets.quick]\n"
+    message = "--set study.budget: a budget is chosen by --budget NAME"
+    assert planner.problems(text, "study.budget=full", budget="quick") == _lines([message])
 
 
 def test_a_study_without_budgets_has_none(planner: Any) -> None:

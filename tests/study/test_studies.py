@@ -112,7 +112,7 @@ def test_real_data_are_planned_and_trained_on(
     name: str, budget: str, catalog: Catalog, data_root: Path, tmp_path: Path
 ) -> None:
     plan = _plan(name, budget, data_root, catalog, "train.epochs=1")
-    assert (plan.skipped, plan.warnings) == ((), ())
+    assert plan.skipped == () and not [warning for warning in plan.warnings if " takes " not in warning]
     _steps(plan, {plan.baseline}, catalog, data_root, tmp_path)
 
 

@@ -26,7 +26,7 @@ from harness.contract.errors import InputError, MachineError
 from harness.contract.hookspecs import hookimpl
 from harness.contract.nn import Batch, Explainer, Model, Output
 from harness.contract.tables import MAPS, OVERLAYS, OWN_HEAD, PREDICTIONS, from_bytes
-from harness.contract.types import Epoch, Opening, Sample, Task, TrialResult, TrialSpec, Workspace
+from harness.contract.types import Epoch, Objective, Opening, Sample, Task, TrialResult, TrialSpec, Workspace
 from harness.evidence.cases import choose_cases
 from harness.testing.fake_models import TinyCnn
 from harness.testing.fakes import CLASSES, Squares, build_squares, tiny_spec
@@ -551,6 +551,19 @@ def test_shuffled_training_masks_give_the_same_weights_bit_for_bit(
     assert (
         all(torch.equal(plain[key], shuffled[key]) for key in plain) == same
     )  # what trains on masks shows that the test can fail
+
+
+def test_an_objective_of_a_head_that_the_model_has_not_is_told_before_the_first_epoch(
+    tiny: Catalog, workspace: Workspace
+):
+    (result,) = run_trial(tiny_spec(objective=Objective(metric="val/paek/auroc")), tiny, workspace)
+    assert (result.state, result.epochs) == ("failed", 0)
+    assert result.reason == (
+        "the model cannot be built for the objective val/paek/auroc: no head named 'paek'; did you mean 'peak'? "
+        "(there are mean, peak)"
+    )
+    found = list(run_trial(tiny_spec(objective=Objective(metric="val/peak/auroc")), tiny, workspace))
+    assert found[-1].state == "complete"
 
 
 def test_explainers_add_their_maps_to_the_tables(tiny: Catalog, workspace: Workspace):
