@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import shutil
@@ -21,6 +22,7 @@ import optuna
 import psutil
 import pytest
 
+from harness.adapters.mlflow_client import connect
 from harness.adapters.optuna_search import OptunaProposer
 from harness.contract.types import Plan
 from harness.study.doctor import check_study, trial_states
@@ -162,6 +164,7 @@ def _kill_ray(folder: Path, mlflow: Path, drivers: int, workers: int) -> None:
     assert len(out.splitlines()) == 1, "Ray is silent"
     command.check()
     _same_in_all_stores(folder, command.journal.path.parent)
+    _same_curves(folder, command.journal)
     alive = [name for pid, name in left.items() if _lives(pid)]
     assert not alive, "what the killed drivers left was ended"
     assert not [path for path in (folder / "results").rglob("lock.json")]
@@ -230,6 +233,10 @@ def test_a_second_run_of_a_running_study_is_refused_and_disturbs_nothing(tmp_pat
         first.communicate()
 
 
+OURS = {"value", "smoothed", "best/val/auroc", "best_epoch", "epochs", "seconds", "time/epoch_s", "time/waiting_s"}
+"""Metrics of a run beside what was measured; Ray's own (pid, timestamp, done, …) are none."""
+
+
 def _same_in_all_stores(folder: Path, study: Path) -> None:
     """What `harness doctor` looks at: the set of (trial, state) in the journal, in Optuna and in MLflow."""
     from harness.adapters.mlflow_store import states, unsent
@@ -239,6 +246,22 @@ def _same_in_all_stores(folder: Path, study: Path) -> None:
         study, lambda at: trial_states(at, proposer.states), lambda at: states(uri, at), lambda at: unsent(uri, at)
     )
     assert {finding.level for finding in findings} == {"ok"}, findings
+
+
+def _same_curves(folder: Path, journal: Journal) -> None:
+    """MLflow has each epoch of each trial once, with the journal's values, and no metric that nobody measured."""
+    client = connect(f"sqlite:///{folder / 'results' / 'mlflow.db'}")
+    (experiment,) = [item for item in client.search_experiments() if item.name != "Default"]
+    runs = {run.data.tags["harness.key"]: run for run in client.search_runs([experiment.experiment_id])}
+    for trial, record in History.of(journal.read()).trials.items():
+        measured = {name for epoch in record.epochs for name in epoch.metrics}
+        measured |= set(record.result.metrics) if record.result else set()
+        told = runs[trial].data.metrics
+        assert set(told) <= measured | OURS, trial
+        for name in sorted({name for epoch in record.epochs for name in epoch.metrics}):
+            expected = [(e.number, e.metrics[name]) for e in record.epochs if math.isfinite(e.metrics[name])]
+            points = client.get_metric_history(runs[trial].info.run_id, name) if expected else []
+            assert [(point.step, point.value) for point in points] == expected, (trial, name)
 
 
 def _lives(pid: int) -> bool:
