@@ -83,7 +83,7 @@ def _folder(root: Path, run: str, budget: str | None) -> tuple[Path, list[str]]:
     # A name is looked up below the results folder and must not climb out of it.
     found = runs_of(root, name, budget) if NAME.fullmatch(name) else []
     if not found:
-        known = [path.name for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
+        known = [path.name for path in root.iterdir() if runs_of(root, path.name)] if root.is_dir() else []
         which = f" at budget {budget!r}" if budget else ""
         raise InputError(f"{run}: no study of that name was run{which} (results in {root}){nearest(name, known)}")
     return found[0], parts[1:]
