@@ -143,8 +143,8 @@ others where explainers were asked.
 
 `chosen` bool "n": whether the image was chosen before any model saw it, else it is a hit, miss or false alarm by this
 model's score. `boxes` float32 "n m 4", x0 y0 x1 y1 in pixels of `images`, half open; `attention` float32 "n m".
-`explainers` str, e names; `explained` float16 "e n h w", at the size of `images`, of class `of_class` int "n" of each
-image, which is -1 where no explainer was asked about it.
+`explainers` str, e names; `of_class` int "n", the class of each image that they were asked about, -1 where they were
+not; `explained` float16 "e m h w", at the size of `images`, of the m images that have one, in their order.
 """
 
 

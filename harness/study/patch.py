@@ -10,8 +10,9 @@ from typing import Any
 
 from harness.contract.errors import InputError
 from harness.study.distributions import is_distribution
+from harness.study.spec import SECTIONS
 
-_WORD = re.compile(r"[A-Za-z_./~][A-Za-z0-9_./~+-]*")
+_WORD = re.compile(r"([A-Za-z_]|\.{0,2}/|~/)[A-Za-z0-9_./~+-]*")
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _path(path_text: str, text: str, option: str) -> tuple[str, ...]:
             raise InputError(f"{option} {text}: {path_text!r} is no dotted path")
         key, node = next(iter(node.items()))
         path.append(key)
-    return tuple(path[1:] if path[0] == "variants" and len(path) > 2 else path)  # as the study file has it
+    return tuple(path[1:] if path[0] == "variants" and len(path) > 2 and path[1] not in SECTIONS else path)
 
 
 def _other_component(base: Mapping[str, Any], patch: Mapping[str, Any]) -> bool:

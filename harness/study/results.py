@@ -309,7 +309,10 @@ class Results:
 
     def failures(self) -> dict[str, str]:
         """The variants that have failed, each with the reason of its first failed trial."""
-        return Progress(self.plan, self.history.trials.values()).failures()
+        progress = Progress(self.plan, self.history.trials.values())
+        for variant in self.plan.trained if self.finished else ():
+            progress.exhaust(variant)  # a grid may have had fewer points than there was budget
+        return progress.failures()
 
     def _compared(self, baseline: str) -> dict[str, Any]:
         """What a table over variants is asked for."""

@@ -51,7 +51,8 @@ def _message(item: Error, owners: Sequence[type[BaseModel]]) -> str:
     if kind == "missing":
         return "this key is needed"
     if kind in _TYPES:
-        meant = nearest(str(next(iter(found))), KINDS) if isinstance(found, Mapping) and found else ""
+        first = next(iter(found), "") if isinstance(found, Mapping) else ""
+        meant = nearest(str(first), KINDS) if first not in KINDS else ""
         return f"expected {_TYPES[kind]}, found {found!r}{meant}"
     if kind == "literal_error":
         field = [part for part in item["loc"] if isinstance(part, str)][-1]

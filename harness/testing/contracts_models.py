@@ -23,6 +23,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -419,9 +420,10 @@ def _looked_at(model: Model, batch: Batch) -> Iterator[tuple[Batch, Output]]:
 
 
 def _negative(batch: Batch) -> Batch:
-    """Other images of the same shape."""
+    """Other images of the same shape, with other labels and names."""
     images, features = (None if values is None else -values for values in (batch.images, batch.features))
-    return replace(batch, images=images, features=features)
+    ids = tuple(f"other {name}" for name in batch.ids)
+    return replace(batch, images=images, features=features, labels=1 - batch.labels, ids=ids, groups=ids)
 
 
 def _names(model: nn.Module) -> dict[str, set[str]]:
@@ -441,7 +443,9 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in value.items() if key not in ("_parameters", "_buffers", "_modules")}
     if isinstance(value, list | tuple | deque):
         return [_plain(item) for item in value]
-    return value if isinstance(value, str | int | float | set | frozenset | type(None)) else id(value)
+    if isinstance(value, set | frozenset | np.ndarray):
+        return frozenset(value) if isinstance(value, set | frozenset) else repr(value.tolist())
+    return value if isinstance(value, str | int | float | type(None)) else id(value)
 
 
 def _assert_close(found: Any, expected: Any, exact: bool = False) -> None:

@@ -69,7 +69,8 @@ class Overlays:
             known = self._data.split.labels[self._row[key]]
             k = next((k for k in asked if known[k] == 1), asked[0])
             self._asked[key] = k
-            self._explained.setdefault(name, {})[key] = maps[place, k].half().cpu().numpy()
+            by = -(-max(maps.shape[2:]) // LONGEST_PX)
+            self._explained.setdefault(name, {})[key] = maps[place, k, ::by, ::by].half().cpu().numpy()
 
     def add(self, batch: Batch, out: Output) -> None:
         """Keeps what is to be shown of the images so far; everything else is forgotten."""
@@ -116,22 +117,21 @@ class Overlays:
             arrays["boxes"] = boxes / by
         if (attention := _stacked([item.attention for item in seen])) is not None:
             arrays["attention"] = attention
-        arrays |= self._explanations([split.samples[row].id for row in rows], by)
+        arrays |= self._explanations([split.samples[row].id for row in self._chosen], len(rows))
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
         return {"overlays.npz": buffer.getvalue()}
 
-    def _explanations(self, ids: list[str], by: int) -> dict[str, Array]:
-        """The explainers' arrays; zeros where an image was not explained."""
+    def _explanations(self, chosen: list[str], images: int) -> dict[str, Array]:
+        """The explainers' arrays, of the images that they were asked about; the chosen ones are the first of all."""
         if not self._explained:
             return {}
-        some = next(iter(next(iter(self._explained.values())).values()))
-        nothing = np.zeros_like(some)
-        maps = [[own.get(key, nothing)[::by, ::by] for key in ids] for own in self._explained.values()]
+        asked = [key for key in chosen if key in self._asked]
+        of_class = [self._asked.get(key, -1) for key in chosen]
         return {
             "explainers": np.array(list(self._explained)),
-            "explained": np.array(maps, np.float16),
-            "of_class": np.array([self._asked.get(key, -1) for key in ids]),
+            "explained": np.array([[own[key] for key in asked] for own in self._explained.values()], np.float16),
+            "of_class": np.array(of_class + [-1] * (images - len(chosen))),
         }
 
     def _cases(self) -> set[str]:

@@ -191,8 +191,7 @@ def _refuse_unknown_head(job: Fit, val: Loader, catalog: Catalog) -> None:
     job.model.eval()
     (heads,) = [run(job.model, batch, job.settings, job.device).heads for batch in val.evaluation([0])]
     if head not in heads:
-        known = f"there are {', '.join(sorted(heads))}" if heads else "it has none"
-        raise Unfit(f"{UNBUILT} for the objective {key}: no head named {head!r}{nearest(head, heads)} ({known})")
+        raise Unfit(f"{UNBUILT} for the objective {key}: it has no head named {head!r}{nearest(head, heads)}")
 
 
 def _refuse_ignored_weights(job: Fit) -> None:

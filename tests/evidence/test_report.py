@@ -119,7 +119,7 @@ def material(tables, trials: pd.DataFrame) -> Material:
     kept = overlays() | {"version": np.array(2), "chosen": np.array([True, True, False])}
     kept |= {"boxes": np.tile([2.0, 2, 12, 12], (3, 2, 1)), "attention": np.tile([0.25, 0.75], (3, 1))}
     kept |= {"explainers": np.array(["attention", "gradcam"]), "of_class": np.array([0, 1, -1])}
-    kept |= {"explained": np.random.default_rng(1).random((2, 3, 32, 24)).astype(np.float16)}
+    kept |= {"explained": np.random.default_rng(1).random((2, 2, 32, 24)).astype(np.float16)}
     return Material(
         plan=plan(),
         classes=CLASSES,
@@ -321,6 +321,13 @@ def test_what_explainers_make_of_an_image_stands_side_by_side(folder: Path, text
     expected = {f"explained-{image}-gmic-{name}.webp" for image in (1, 2) for name in maps}
     assert {path.name for path in (folder / "gallery").glob("explained-*")} == expected
     assert "Test image image 1 under the gradcam of gmic for class 1" in text
+
+
+def test_variants_that_kept_other_images_are_left_out_of_the_explainers(material: Material, tmp_path: Path) -> None:
+    kept = material.overlays["gmic"]
+    other = {**kept, "ids": np.array(["of", "another", "fold"])}
+    write_report(tmp_path, replace(material, overlays={"gmic": kept, "gap": other}))
+    assert {path.name.split("-")[2] for path in (tmp_path / "gallery").glob("explained-*")} == {"gmic"}
 
 
 def test_many_patches_are_coloured_by_their_attention_and_few_are_framed() -> None:

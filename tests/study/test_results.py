@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
@@ -34,6 +36,17 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Results:
     proposer = OptunaProposer(f"sqlite:///{folder / 'optuna.db'}")
     assert run_study(plan, settings, tiny_catalog(), InlineTuner(), proposer).exit_code == 0
     return read_results(folder, tiny_catalog())
+
+
+def test_a_grid_that_failed_at_all_its_points_is_a_failure_whatever_budget_it_had_left(tmp_path: Path) -> None:
+    model = {"use": "tiny_cnn", "fault": "nan", "width": {"choice": [4, 8]}}
+    plan = scripted_plan({"a": model}, trials=9, epochs=1, sampler={"use": "grid"})
+    settings = Settings(data=tmp_path, results=tmp_path / "results", cache=tmp_path / "cache", device="cpu")
+    folder = settings.results / plan.directory
+    folder.mkdir(parents=True)
+    proposer = OptunaProposer(f"sqlite:///{folder / 'optuna.db'}")
+    assert run_study(plan, settings, tiny_catalog(), InlineTuner(), proposer).exit_code == 1
+    assert "not finite" in read_results(folder, tiny_catalog()).failures()["a"]
 
 
 def whole(found: Results, name: str, *stages: str) -> pd.DataFrame:

@@ -26,17 +26,18 @@ class MaskBlind(Pooling):
 
 
 class Forgetful(Model):
-    """Looks at nothing but a bias, has an idle layer, remembers its last output and never saw a NaN label."""
+    """Looks at nothing but a bias, has an idle layer, remembers whom it has seen and never met a NaN label."""
 
     def __init__(self, task):
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(len(task.classes)))
         self.idle = nn.Linear(2, 2)
-        self.last = None
+        self.seen = {"images": set(), "labels": None}
 
     def forward(self, batch):
-        self.last = (self.bias + batch.images.mean()).expand(len(batch.images), -1)
-        return Output(probs=self.last.sigmoid(), logits=self.last)
+        self.seen["images"].update(batch.ids)
+        logits = (self.bias + batch.images.mean()).expand(len(batch.images), -1)
+        return Output(probs=logits.sigmoid(), logits=logits)
 
     def losses(self, out, batch):
         return {"all": nn.functional.binary_cross_entropy_with_logits(out.logits, batch.labels)}

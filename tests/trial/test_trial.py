@@ -559,8 +559,7 @@ def test_an_objective_of_a_head_that_the_model_has_not_is_told_before_the_first_
     (result,) = run_trial(tiny_spec(objective=Objective(metric="val/paek/auroc")), tiny, workspace)
     assert (result.state, result.epochs) == ("failed", 0)
     assert result.reason == (
-        "the model cannot be built for the objective val/paek/auroc: no head named 'paek'; did you mean 'peak'? "
-        "(there are mean, peak)"
+        "the model cannot be built for the objective val/paek/auroc: it has no head named 'paek'; did you mean 'peak'?"
     )
     found = list(run_trial(tiny_spec(objective=Objective(metric="val/peak/auroc")), tiny, workspace))
     assert found[-1].state == "complete"
@@ -577,10 +576,10 @@ def test_explainers_add_their_maps_to_the_tables(tiny: Catalog, workspace: Works
     pictures = np.load(io.BytesIO(result.files["overlays.npz"]))
     chosen = pictures["chosen"]
     assert chosen.sum() == 2 and list(pictures["explainers"]) == ["gradient"]
-    assert (pictures["of_class"][~chosen] == -1).all() and not pictures["explained"][:, ~chosen].any()
+    assert (pictures["of_class"][~chosen] == -1).all()
+    assert pictures["explained"].shape == (1, 2, 16, 16) and pictures["explained"].any((2, 3)).all()
     for image in np.flatnonzero(chosen):  # the first class that the image has
         assert pictures["of_class"][image] == pictures["labels"][image].tolist().index(1)
-        assert pictures["explained"][0, image].shape == (16, 16) and pictures["explained"][0, image].any()
 
 
 def test_maps_of_one_explainer_bear_the_names_that_the_study_gives_them(tiny: Catalog, workspace: Workspace):

@@ -163,8 +163,9 @@ def _under_every_explainer(material: Material, shown: str) -> Iterator[Part]:
     for row, key in enumerate(images):
         for name in order:
             own = material.overlays[name]
-            place = [str(other) for other in own["ids"]].index(key)
-            k = int(own["of_class"][place])
+            ids = [str(other) for other in own["ids"]]  # a variant whose first fold failed shows another fold's
+            place = ids.index(key) if key in ids else -1
+            k = int(own["of_class"][place]) if place >= 0 else -1
             if k >= 0:
                 pictures = list(_explained(own, place, k, name, f"gallery/explained-{row + 1}-{_plain(name)}"))
                 yield Pictures(f"{name}: image {key}, {own['classes'][k]}", pictures, [_said(own, place)], small=True)
@@ -173,7 +174,8 @@ def _under_every_explainer(material: Material, shown: str) -> Iterator[Part]:
 def _explained(own: Mapping[str, Array], image: int, k: int, variant: str, stem: str) -> Iterator[Picture]:
     base, masks = base_of(own, image), _only(own["masks"][image], k)
     maps = {"own evidence": own["maps"][image, k]}
-    maps |= {str(name): own["explained"][place][image] for place, name in enumerate(own["explainers"])}
+    row = int((own["of_class"][:image] >= 0).sum())  # among those that have such maps
+    maps |= {str(name): own["explained"][place][row] for place, name in enumerate(own["explainers"])}
     for name, saliency in maps.items():
         seen = outlined(heated(base, saliency, float(saliency.max()) or 1.0), masks)
         alt = f"Test image {own['ids'][image]} under the {name} of {variant} for {own['classes'][k]}"
