@@ -160,7 +160,8 @@ class Output:
     Args:
         probs: what metrics read: the link's output, in [0, 1].
         logits: before the link, where there is one; what losses prefer.
-        heads: further scores of the same model by name (global, local, mean, …), each like `probs`.
+        heads: further scores of the same model by name (global, local, mean, …), each like `probs`. In eval all of them
+            are there from the first epoch on: an objective may name one.
         evidence: a saliency map a class, in [0, 1].
         parts: whatever else is worth showing or is needed by the loss; by convention "attention", "b n w", of
             models over instances: w distributions over the real ones, 0 elsewhere.
