@@ -38,7 +38,7 @@ def execute(app: App, plan: Plan, settings: Settings, manner: Manner) -> tuple[O
     from harness.study.tracking import artifact_root, tracking_uri
 
     folder = settings.results / plan.directory
-    make_folder(folder)
+    _make_folder(folder)
     journal = folder / "journal.jsonl"
     since = journal.stat().st_size if journal.exists() else 0
     counts = _counts(app, plan)
@@ -52,7 +52,7 @@ def execute(app: App, plan: Plan, settings: Settings, manner: Manner) -> tuple[O
     return outcome, _unsent(outcome.unsent, store.problem) if outcome.unsent else ""
 
 
-def make_folder(folder: Path) -> None:
+def _make_folder(folder: Path) -> None:
     """Makes the folder of a run.
 
     Raises:

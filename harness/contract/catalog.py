@@ -20,7 +20,7 @@ from typing import Any
 import pluggy
 
 from harness.contract.components import KINDS, Component, Factory, Use, mismatch, parameters
-from harness.contract.errors import InputError, MachineError, Problems, nearest
+from harness.contract.errors import InputError, MachineError, Problems, nearest, nearest_or_all
 from harness.contract.hookspecs import HarnessSpecs
 
 GROUP = "harness"
@@ -294,10 +294,7 @@ class Catalog:
         return None
 
     def _unknown(self, kind: str, name: str) -> str:
-        known = self._components[kind]
-        near = nearest(name, known)
-        listed = "" if near else f" (there are: {', '.join(sorted(known)) or 'none'})"
-        message = f"no {kind} named {name!r}{near}{listed}"
+        message = f"no {kind} named {name!r}{nearest_or_all(name, self._components[kind])}"
         if self.broken:
             message += " (not loaded: " + ", ".join(f"{item.provider}" for item in self.broken) + ")"
         return message

@@ -62,10 +62,20 @@ class Problems:
     def raise_if_any(self) -> None:
         """Raises one InputError with all messages, in the order they were found."""
         if self.messages:
-            raise InputError("\n".join(dict.fromkeys(self.messages)))
+            raise self.error()
+
+    def error(self) -> InputError:
+        """One InputError with all messages, in the order they were found."""
+        return InputError("\n".join(dict.fromkeys(self.messages)))
 
 
 def nearest(name: str, options: Iterable[str]) -> str:
     """`; did you mean 'x'?` for the closest option, or nothing where none is close."""
     found = difflib.get_close_matches(name, list(options), n=1, cutoff=0.6)
     return f"; did you mean {found[0]!r}?" if found else ""
+
+
+def nearest_or_all(name: str, options: Iterable[str]) -> str:
+    """The same, or ` (there are: a, b)` where none is close."""
+    known = sorted(options)
+    return nearest(name, known) or f" (there are: {', '.join(known) or 'none'})"

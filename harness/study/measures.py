@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from harness.contract.catalog import Catalog
 from harness.contract.components import Factory, parameters
-from harness.contract.errors import Problems, nearest
+from harness.contract.errors import Problems, nearest, nearest_or_all
 from harness.contract.keys import metric_of
 from harness.contract.masks import REGIONS
 from harness.contract.samples import unmet
@@ -36,9 +36,7 @@ def check_objective(
     path, parts = "study.objective.metric", key.split("/")[1:]
     name = metric_of(key, catalog.names("metric"))
     if name is None:
-        known = catalog.names("metric")
-        near = nearest(parts[0], known) or f" (there are: {', '.join(sorted(known))})"
-        problems.add(path, f"no metric named {parts[0]!r}{near}")
+        problems.add(path, f"no metric named {parts[0]!r}{nearest_or_all(parts[0], catalog.names('metric'))}")
         return
     if needs := sorted(catalog.get("metric", name).needs & MASKS):
         problems.add(path, f"{name!r} needs {', '.join(needs)}, which a search may not see")
@@ -68,9 +66,8 @@ def check_metrics(
         wanted.insert(0, objective)
     kept, dropped = [], []
     for index, name in enumerate(dict.fromkeys(wanted)):
-        known = catalog.names("metric")
-        if name not in known:
-            hint = nearest(name, known) or f" (there are: {', '.join(sorted(known))})"
+        if name not in catalog.names("metric"):
+            hint = nearest_or_all(name, catalog.names("metric"))
             problems.add(f"study.metrics.{index}", f"no metric named {name!r}{hint}")
             continue
         component = catalog.get("metric", name)

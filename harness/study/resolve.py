@@ -104,8 +104,7 @@ def _budget(study: Study, budget: str | None, problems: Problems) -> str:
         problems.add("study.budget", f"name the budget that a bare run takes, one of {listed}")
     else:
         problems.add("", f"no budget named {name!r}{nearest(name, known)} (there are: {listed})")
-    problems.raise_if_any()
-    return name
+    raise problems.error()
 
 
 def _table(value: Any) -> Mapping[str, Any]:

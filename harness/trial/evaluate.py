@@ -132,7 +132,7 @@ def _multiplies_bf16(device: torch.device) -> bool:
         return False
     has = torch.cpu.get_capabilities()
     # Intel's processors since Sapphire Rapids (avx512_fp16) multiply bf16 in their AMX unit. Where a virtual machine
-    # hides it, the AVX-512 instructions for bf16 remain, at half the speed of those for fp32.
+    # hides it, the AVX-512 instructions for bf16 remain, slower than those for fp32 (docs/benchmarks.md).
     hidden = bool(has.get("avx512_fp16")) and not has.get("amx_bf16")
     return bool(has.get("avx512_bf16")) and not hidden
 

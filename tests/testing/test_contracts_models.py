@@ -25,7 +25,14 @@ class MaskBlind(Pooling):
         return Pooled(x.mean(1), torch.full_like(x[..., :1], 0.5))
 
 
-class Forgetful(Model):
+class Scored(Model):
+    """What the models below share: the loss."""
+
+    def losses(self, out, batch):
+        return {"all": nn.functional.binary_cross_entropy_with_logits(out.logits, batch.labels)}
+
+
+class Forgetful(Scored):
     """Looks at nothing but a bias, has an idle layer, remembers whom it has seen and never met a NaN label."""
 
     def __init__(self, task):
@@ -39,11 +46,8 @@ class Forgetful(Model):
         logits = (self.bias + batch.images.mean()).expand(len(batch.images), -1)
         return Output(probs=logits.sigmoid(), logits=logits)
 
-    def losses(self, out, batch):
-        return {"all": nn.functional.binary_cross_entropy_with_logits(out.logits, batch.labels)}
 
-
-class Detached(Model):
+class Detached(Scored):
     """Its second phase has a layer to train, and does not let a gradient come to it."""
 
     def __init__(self, task):
@@ -59,11 +63,8 @@ class Detached(Model):
         logits = self.first(seen) + self.second(seen).detach()
         return Output(probs=logits.sigmoid(), logits=logits)
 
-    def losses(self, out, batch):
-        return {"all": nn.functional.binary_cross_entropy_with_logits(out.logits, batch.labels)}
 
-
-class ViewBlind(Model):
+class ViewBlind(Scored):
     """Takes what stands for a missing view as one, and never looks at the last."""
 
     def __init__(self, task):
@@ -73,9 +74,6 @@ class ViewBlind(Model):
     def forward(self, batch):
         logits = batch.images[:, :-1].flatten(1).mean(1, keepdim=True) * self.weight
         return Output(probs=logits.sigmoid(), logits=logits)
-
-    def losses(self, out, batch):
-        return {"all": nn.functional.binary_cross_entropy_with_logits(out.logits, batch.labels)}
 
 
 class Broken:
