@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +81,10 @@ class Batch:
             return self.features
         if self.images is None or self.mask is None:
             raise ValueError("a batch of single images has no instances.")
-        vectors = encode(self.images[self.mask])
-        padded = vectors.new_zeros(*self.mask.shape, vectors.shape[1])
-        return padded.masked_scatter(self.mask[..., None], vectors)
+        real = self.mask.flatten().nonzero().squeeze(1)
+        vectors = encode(self.images.flatten(0, 1)[real])
+        padded = vectors.new_zeros(self.mask.numel(), vectors.shape[1])
+        return padded.index_copy(0, real, vectors).unflatten(0, self.mask.shape)
 
     def with_images(self, images: Float[Tensor, n * shape]) -> Batch:
         """The same cases with other images, one each; of a batch of one any number. Masks do not come along.
@@ -280,17 +282,13 @@ def masked_bce(
     Probabilities are clamped to [eps, 1 - eps]; `weights` are those of the batch, one a label.
     """
     known = ~labels.isnan()
-    target = labels.nan_to_num(0.0)
-    values = probs_or_logits.float()
+    counted = known.float() if weights is None else known * weights
+    target, values = labels.nan_to_num(0.0), probs_or_logits.float()
     if link == "logits":
-        positive, negative = nn.functional.logsigmoid(values), nn.functional.logsigmoid(-values)
+        loss = functional.binary_cross_entropy_with_logits(values, target, counted, reduction="sum")
     else:
-        clamped = values.clamp(eps, 1 - eps)
-        positive, negative = clamped.log(), (1 - clamped).log()
-    loss = -(target * positive + (1 - target) * negative)
-    if weights is not None:
-        loss = loss * weights
-    return (loss * known).sum() / max(1, labels.shape[0])
+        loss = functional.binary_cross_entropy(values.clamp(eps, 1 - eps), target, counted, reduction="sum")
+    return loss / max(1, labels.shape[0])
 
 
 def masked_cross_entropy(

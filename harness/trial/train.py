@@ -5,7 +5,9 @@ No framework and no callbacks. What a loop elsewhere would hook into is here a g
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -141,7 +143,7 @@ def _step(
         out = job.model(batch)
     losses = job.model.losses(in_fp32(out), batch)
     optimiser.zero_grad(set_to_none=True)
-    total = torch.stack([loss.float() for loss in losses.values()]).sum()
+    total = functools.reduce(operator.add, [loss.float() for loss in losses.values()])
     torch.autograd.backward(scaler.scale(total))
     if job.settings.clip is not None:
         scaler.unscale_(optimiser)

@@ -31,42 +31,34 @@ def mean(values: Float[Tensor, "b n k"], mask: _Mask = None) -> Float[Tensor, "b
     return values.mean(1) if mask is None else weighted_sum(values, uniform_weights(values, mask), mask)
 
 
-def top_weights(values: Float[Tensor, "b n k"], fraction: float | None, mask: _Mask = None) -> Float[Tensor, "b n k"]:
-    """1 / kept for each column's highest values, 0 for the others; of equals any may be taken.
+def top_fraction(
+    values: Float[Tensor, "b n k"], fraction: float | None, mask: _Mask = None
+) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b n k"]]:
+    """Mean of each column's highest values, and the weights of that mean: 1 / kept for each of them, else 0.
+
+    `fraction` near 0 is the maximum, 1 the mean. Used by GMIC to turn a class map into an image score.
 
     Args:
-        values: evidence per instance.
+        values: evidence per instance; of equals any may be taken.
         fraction: share of the unmasked instances that is kept, in (0, 1]; None keeps one.
         mask: True where an instance is real.
-
-    Raises:
-        ValueError: `fraction` is outside (0, 1].
-    """
-    instances = values.shape[1]
-    most = _kept(instances, fraction)
-    if mask is None:
-        best = values.topk(most, dim=1).indices
-        return torch.zeros_like(values).scatter(1, best, 1 / most)
-    count = _kept_of_each(mask, fraction).view(-1, 1, 1)
-    order = values.masked_fill(~mask.unsqueeze(-1), -math.inf).argsort(dim=1, descending=True)
-    rank = torch.arange(instances, device=values.device).view(1, -1, 1)
-    share = torch.where(rank < count, 1 / count, 0.0).to(values.dtype)
-    return torch.zeros_like(values).scatter(1, order, share.expand_as(values))
-
-
-def top_fraction(values: Float[Tensor, "b n k"], fraction: float | None, mask: _Mask = None) -> Float[Tensor, "b k"]:
-    """Mean of each column's highest values; `fraction` near 0 is the maximum, 1 the mean.
-
-    Used by GMIC to turn a class map into an image score.
 
     Raises:
         ValueError: `fraction` is outside (0, 1].
 
     Source: Shen et al. 2021, Medical Image Analysis 68, 101908.
     """
+    instances = values.shape[1]
+    most = _kept(instances, fraction)
     if mask is None:
-        return values.topk(_kept(values.shape[1], fraction), dim=1).values.mean(1)
-    return weighted_sum(values, top_weights(values.detach(), fraction, mask), mask)
+        best, places = values.max(1, keepdim=True) if most == 1 else values.topk(most, dim=1)
+        return best.mean(1), torch.zeros_like(values).scatter(1, places, 1 / most)
+    count = _kept_of_each(mask, fraction).view(-1, 1, 1)
+    order = values.detach().masked_fill(~mask.unsqueeze(-1), -math.inf).argsort(dim=1, descending=True)
+    rank = torch.arange(instances, device=values.device).view(1, -1, 1)
+    share = torch.where(rank < count, 1 / count, 0.0).to(values.dtype)
+    weights = torch.zeros_like(values).scatter(1, order, share.expand_as(values))
+    return weighted_sum(values, weights, mask), weights
 
 
 def log_sum_exp(values: Float[Tensor, "b n k"], sharpness: float, mask: _Mask = None) -> Float[Tensor, "b k"]:

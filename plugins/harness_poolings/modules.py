@@ -37,8 +37,7 @@ class TopFraction(Pooling):
 
     def forward(self, x: _Values, key: _Key = None, mask: _Mask = None) -> Pooled:
         """Each column is ranked by itself; `key` is not looked at."""
-        weights = functional.top_weights(x.detach(), self.fraction, mask)
-        return Pooled(functional.top_fraction(x, self.fraction, mask), weights)
+        return Pooled(*functional.top_fraction(x, self.fraction, mask))
 
 
 class LogSumExp(Pooling):

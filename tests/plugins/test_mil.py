@@ -15,7 +15,7 @@ from harness.contract.types import Task
 from harness.testing.bag_batches import bag_batch
 from harness.testing.contracts_bags import InstanceLaws
 from harness.testing.contracts_models import ArchitectureLaws
-from harness_systems.mil.clam import ends, smooth_svm
+from harness_systems.mil.clam import ends, two_way
 from harness_systems.mil.nystrom import nystrom, pseudo_inverse, segment_means
 from harness_systems.mil.transmil import squared
 
@@ -95,21 +95,27 @@ def test_images_too_small_for_the_encoder_are_refused(catalog):
 @pytest.mark.parametrize(("instances", "top", "bottom"), [(1, 1, 0), (2, 1, 1), (5, 2, 2), (16, 8, 8), (30, 8, 8)])
 def test_the_ends_of_a_bag_never_overlap(instances, top, bottom):
     attention = torch.linspace(0, 1, instances)[torch.randperm(instances, generator=torch.Generator().manual_seed(0))]
-    places, real = (
-        found[0] for found in ends(attention[None, None], torch.ones(1, instances, dtype=torch.bool), 8)
-    )  # of the one bag
-    highest, lowest = (chosen[there] for chosen, there in zip(places[0].chunk(2), real[0].chunk(2), strict=True))
+    mask = torch.ones(1, instances, dtype=torch.bool)
+    highest, lowest = (found[0, 0].nonzero()[:, 0] for found in ends(attention[None, None], mask, 8))
     assert (len(highest), len(lowest)) == (top, bottom)
     assert not set(highest.tolist()) & set(lowest.tolist())
     if bottom:
         assert attention[highest].min() >= attention[lowest].max()
 
 
-def test_the_smooth_svm_is_its_formula_and_falls_with_the_margin():
-    scores, labels = torch.tensor([[2.0, -1.0], [0.3, 0.1]]), torch.tensor([0, 1])
-    by_hand = [math.log(1 + math.exp(1 + other - own)) for own, other in ((2.0, -1.0), (0.1, 0.3))]
-    torch.testing.assert_close(smooth_svm(scores, labels), torch.tensor(by_hand))
-    assert (smooth_svm(scores * 10, torch.tensor([0, 0])) < smooth_svm(scores, torch.tensor([0, 0]))).any()
+def smooth_svm(scores, labels, margin=1.0):
+    """Berrada et al. 2018, equation 8 at k = 1 and temperature 1, of any number of classes."""
+    own = scores.gather(1, labels[:, None])
+    margins = margin * (1 - functional.one_hot(labels, scores.shape[1]))
+    return (scores - own + margins).logsumexp(1)
+
+
+def test_the_smooth_svm_of_two_classes_wants_a_lead_and_without_the_margin_is_cross_entropy():
+    scores, labels = torch.randn(6, 2, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 0, 1, 1, 0])
+    lead = scores.gather(1, labels[:, None])[:, 0] - scores.gather(1, 1 - labels[:, None])[:, 0]
+    torch.testing.assert_close(two_way(lead, "svm"), smooth_svm(scores, labels))
+    torch.testing.assert_close(two_way(lead, "ce"), functional.cross_entropy(scores, labels, reduction="none"))
+    assert two_way(torch.tensor(0.0), "svm") == pytest.approx(math.log(1 + math.e))
 
 
 @pytest.mark.parametrize("branches", ["single", "multiple"])
@@ -121,7 +127,8 @@ def test_clam_clusters_all_bags_at_once_as_it_would_one_by_one(catalog, branches
     out, losses = model(batch), []
     for row, label in enumerate(batch.labels):
         here = batch.mask[row].nonzero()[:, 0]
-        for k, cluster in enumerate(model.clusters):
+        for k in range(2):
+            weight, bias = model.clusters.weight[2 * k : 2 * k + 2], model.clusters.bias[2 * k : 2 * k + 2]
             if not (label[k] == 1 or (subtyping and label[k] == 0)):
                 continue
             order = out.parts["attention"][row, here, k if branches == "multiple" else 0].argsort(descending=True)
@@ -130,7 +137,8 @@ def test_clam_clusters_all_bags_at_once_as_it_would_one_by_one(catalog, branches
             chosen = torch.cat([highest, lowest]) if label[k] == 1 else highest
             pseudo = torch.zeros(len(chosen), dtype=torch.long)
             pseudo[: len(highest)] = int(label[k])
-            losses.append(smooth_svm(cluster(out.parts["vectors"][row, here[chosen]]), pseudo).mean())
+            scores = functional.linear(out.parts["vectors"][row, here[chosen]], weight, bias)
+            losses.append(smooth_svm(scores, pseudo).mean())
     torch.testing.assert_close(model.losses(out, batch)["clustering"], torch.stack(losses).mean())
 
 

@@ -32,21 +32,21 @@ def test_half_a_cell_is_rounded_to_even():
 
 def test_the_whole_is_the_mean_and_one_cell_is_the_maximum():
     map_ = values(3, 40, 2)
-    torch.testing.assert_close(functional.top_fraction(map_, 1.0), map_.mean(1))
-    assert torch.equal(functional.top_fraction(map_, 0.01), map_.amax(1))
-    assert torch.equal(functional.top_fraction(map_, None), map_.amax(1))
+    torch.testing.assert_close(functional.top_fraction(map_, 1.0)[0], map_.mean(1))
+    assert torch.equal(functional.top_fraction(map_, 0.01)[0], map_.amax(1))
+    assert torch.equal(functional.top_fraction(map_, None)[0], map_.amax(1))
 
 
 def test_a_larger_fraction_never_raises_the_value():
     map_ = values(3, 40, 2)
-    pooled = torch.stack([functional.top_fraction(map_, share) for share in (0.01, 0.05, 0.1, 0.3, 0.7, 1.0)])
+    pooled = torch.stack([functional.top_fraction(map_, share)[0] for share in (0.01, 0.05, 0.1, 0.3, 0.7, 1.0)])
     assert (pooled.diff(dim=0) <= 1e-6).all()
 
 
 def test_a_fraction_counts_the_unmasked_instances_of_each_sample():
     map_ = values(3, 50, 1)
     mask = torch.arange(50) < torch.tensor([[50], [11], [1]])
-    pooled = functional.top_fraction(map_, 0.1, mask)
+    pooled = functional.top_fraction(map_, 0.1, mask)[0]
     for sample, count in enumerate((50, 11, 1)):
         best = map_[sample, :count, 0].sort(descending=True).values[: kept(count, 0.1)]
         torch.testing.assert_close(pooled[sample, 0], best.mean())
@@ -55,14 +55,14 @@ def test_a_fraction_counts_the_unmasked_instances_of_each_sample():
 def test_masked_and_unmasked_rounding_agree():
     for fraction in (0.03, 0.05, 0.1, 0.25, 0.5, 0.7):
         for count in range(1, 60):
-            weights = functional.top_weights(values(1, 60, 1), fraction, torch.arange(60)[None] < count)
+            weights = functional.top_fraction(values(1, 60, 1), fraction, torch.arange(60)[None] < count)[1]
             assert int((weights > 0).sum()) == kept(count, fraction)
 
 
 def test_weights_of_the_top_give_its_mean():
     map_ = values(3, 40, 2)
-    weights = functional.top_weights(map_, 0.1)
-    torch.testing.assert_close((weights * map_).sum(1), functional.top_fraction(map_, 0.1))
+    pooled, weights = functional.top_fraction(map_, 0.1)
+    torch.testing.assert_close((weights * map_).sum(1), pooled)
 
 
 def test_log_sum_exp_lies_between_mean_and_maximum():

@@ -37,7 +37,7 @@ def heat_map(
     fine = functional.interpolate(coarse, size, mode="bilinear", align_corners=False).squeeze(1)
     low, high = fine.amin((1, 2), keepdim=True), fine.amax((1, 2), keepdim=True)
     span = high - low
-    return (fine - low) / span.where(span > 0, 1.0)
+    return fine.sub_(low).div_(span.where(span > 0, 1.0))
 
 
 def largest_region(heat: Float[Tensor, "b h w"], tau: float) -> Int[Tensor, "b 4"]:
@@ -49,7 +49,7 @@ def largest_region(heat: Float[Tensor, "b h w"], tau: float) -> Int[Tensor, "b 4
     """
     hot = (heat > tau).cpu().numpy()
     labelled, count = ndimage.label(hot, _NEIGHBOURS)
-    areas = np.bincount(labelled.ravel(), minlength=count + 1)
+    areas = np.bincount(labelled[hot], minlength=count + 1)
     boxes = np.tile([0, 0, hot.shape[2], hot.shape[1]], (len(hot), 1))
     largest = np.zeros(len(hot), np.int64)
     for number, (images, rows, columns) in enumerate(ndimage.find_objects(labelled), start=1):
@@ -65,11 +65,14 @@ def largest_region(heat: Float[Tensor, "b h w"], tau: float) -> Int[Tensor, "b 4
 def crop_and_resize(images: Float[Tensor, "b c h w"], boxes: Int[Tensor, "b 4"]) -> Float[Tensor, "b c h w"]:
     """What is in the boxes (x0 y0 x1 y1 in pixels, half open), enlarged to the images' own size, bilinear."""
     height, width = images.shape[2:]
-    x0, y0, x1, y1 = boxes.float().unbind(1)
-    none = torch.zeros_like(x0)
-    rows = ((x1 - x0) / width, none, (x0 + x1) / width - 1, none, (y1 - y0) / height, (y0 + y1) / height - 1)
+    x0, y0, x1, y1 = (edge.unsqueeze(1).float() for edge in boxes.unbind(1))
+    across = (x0 + (x1 - x0) * _centres(width, images.device)) * 2 / width - 1  # b w, of -1 to 1 from edge to edge
+    down = (y0 + (y1 - y0) * _centres(height, images.device)) * 2 / height - 1
+    grid = torch.stack(torch.broadcast_tensors(across.unsqueeze(1), down.unsqueeze(2)), 3)
     with torch.autocast(images.device.type, enabled=False):  # in bf16 a grid is a quarter of a pixel coarse
-        grid = functional.affine_grid(
-            torch.stack(rows, 1).view(-1, 2, 3), [len(images), 1, height, width], align_corners=False
-        )
         return functional.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _centres(count: int, device: torch.device) -> Float[Tensor, " n"]:
+    """Where the pixels' centres lie on an edge of length 1."""
+    return (torch.arange(count, device=device) + 0.5) / count

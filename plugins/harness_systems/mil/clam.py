@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -21,7 +21,6 @@ from harness_systems.mil.encoders import Instances, bag_output, over_instances, 
 from harness_systems.scores import logit_loss
 
 MARGIN = 1.0
-TEMPERATURE = 1.0
 
 
 class GatedAttention(nn.Module):
@@ -75,7 +74,7 @@ class Clam(Model):
         self.instances = instances
         self.attention = GatedAttention(instances.width, attention_dim, classes if self._many else 1, dropout)
         self.classifier = nn.Linear(instances.width, classes)
-        self.clusters = nn.ModuleList(nn.Linear(instances.width, 2) for _ in range(classes))
+        self.clusters = nn.Linear(instances.width, 2 * classes)  # of each class its out and its in
 
     def forward(self, batch: Batch) -> Output:
         """`parts`: `attention`, `attention_raw` before the softmax (heat maps are drawn from its percentiles)."""
@@ -94,11 +93,8 @@ class Clam(Model):
         """In fp32 throughout, as published: in bf16 instances tie for the ends that are clustered."""
         raw = self.attention(vectors)
         attention = over_instances(raw, mask)
-        bags = torch.einsum("bnw,bnd->bwd", attention, vectors)
-        if self._many:
-            logits = torch.einsum("bkd,kd->bk", bags, self.classifier.weight) + self.classifier.bias
-        else:
-            logits = self.classifier(bags[:, 0])
+        bags: Float[Tensor, "b w d"] = torch.bmm(attention.transpose(1, 2), vectors)
+        logits = (bags * self.classifier.weight).sum(2) + self.classifier.bias
         return bag_output(
             self.exclusive, logits, {"attention": attention, "attention_raw": raw, "vectors": vectors, "mask": mask}
         )
@@ -106,53 +102,38 @@ class Clam(Model):
     def _clustering(self, out: Output, labels: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
         """Mean over the bags and classes that have pseudo-labels; all of them at once."""
         vectors, attention, mask = (out.parts[name] for name in ("vectors", "attention", "mask"))
-        positive, negative = labels == 1, labels == 0
-        taken = positive | negative if self._subtyping else positive  # b k
-        places, real = ends(attention.transpose(1, 2), mask, self._clustered)  # b w 2m
-        top, bottom = real.expand(-1, labels.shape[1], -1).chunk(2, 2)
-        counted = torch.cat([top, bottom & positive[..., None]], 2)  # of a class that is not there only the top
-        pseudo = torch.cat([positive[..., None].expand_as(top), torch.zeros_like(bottom)], 2).long()
-        losses = self._two_way(self._scores(vectors, places).flatten(0, 2), pseudo.flatten()).view_as(counted) * counted
+        positive = (labels == 1)[..., None]  # b k 1
+        taken = positive | (labels == 0)[..., None] if self._subtyping else positive
+        top, bottom = ends(attention.transpose(1, 2), mask, self._clustered)  # b w n
+        inside = top & positive
+        counted = top & taken | bottom & positive  # of a class that is not there only the top, as out
+        against, for_it = self.clusters(vectors).transpose(1, 2).unflatten(1, (-1, 2)).unbind(2)  # b k n
+        lead = for_it - against
+        losses = two_way(lead.where(inside, -lead), self._clustering_loss) * counted
         of_bags = losses.sum(2) / counted.sum(2).clamp(min=1)
-        return (of_bags * taken).sum() / taken.sum().clamp(min=1)
-
-    def _scores(self, vectors: Float[Tensor, "b n d"], places: Int[Tensor, "b w m"]) -> Float[Tensor, "b k m 2"]:
-        """Each class's two-way scores of the instances at its branch's places."""
-        count, width = len(self.clusters), vectors.shape[2]
-        chosen = vectors.gather(1, places.flatten(1)[..., None].expand(-1, -1, width)).view(*places.shape, width)
-        weight, bias = (torch.stack([getattr(layer, name) for layer in self.clusters]) for name in ("weight", "bias"))
-        scores = torch.einsum("bkmd,ksd->bkms", chosen.expand(-1, count, -1, -1), weight)
-        return scores + bias[:, None]
-
-    def _two_way(self, scores: Float[Tensor, "m 2"], labels: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
-        if self._clustering_loss == "ce":
-            return functional.cross_entropy(scores, labels, reduction="none")
-        return smooth_svm(scores, labels)
+        return of_bags.sum() / taken.sum().clamp(min=1)
 
 
+@torch.no_grad()
 def ends(
     attention: Float[Tensor, "b w n"], mask: Bool[Tensor, "b n"], count: int
-) -> tuple[Int[Tensor, "b w m"], Bool[Tensor, "b 1 m"]]:
-    """Places of the `count` instances of highest and then of lowest attention, and which of them are meant.
+) -> tuple[Bool[Tensor, "b w n"], Bool[Tensor, "b w n"]]:
+    """Which are the `count` instances of highest attention, and which those of lowest.
 
     None is in both: a bag of fewer than 2 `count` instances gives half of them each; a single instance is the highest.
     """
-    order = (
-        attention.detach().masked_fill(~mask[:, None], -1.0).argsort(dim=2, descending=True, stable=True)
-    )  # padding last
-    number, rank = mask.sum(1, keepdim=True), torch.arange(count, device=attention.device)
+    ranked = attention.masked_fill(~mask[:, None], -1.0).argsort(dim=2, descending=True, stable=True)  # padding last
+    rank, number = ranked.argsort(2), mask.sum(1)[:, None, None]
     low = (number // 2).clamp(max=count)
-    high = low.clamp(min=1)
-    places = torch.cat([rank.expand(len(order), -1), number - low + rank], 1).clamp(max=order.shape[2] - 1)
-    real = torch.cat([rank < high, rank < low], 1)
-    return order.gather(2, places[:, None].expand(-1, order.shape[1], -1)), real[:, None]
+    return rank < low.clamp(min=1), (rank >= number - low) & (rank < number)
 
 
-def smooth_svm(scores: Float[Tensor, "m k"], labels: Int[Tensor, " m"]) -> Float[Tensor, " m"]:
-    """The smooth top-1 SVM loss with margin 1 and temperature 1.
+def two_way(lead: Float[Tensor, "*any"], kind: Literal["svm", "ce"]) -> Float[Tensor, "*any"]:
+    """The loss of a right score that leads the wrong one by this much.
+
+    Cross-entropy, or the smooth top-1 SVM loss with margin 1 and temperature 1, which for two classes is cross-entropy
+    that wants the lead to be one larger.
 
     Source: Berrada, Zisserman, Kumar 2018, "Smooth loss functions for deep top-k classification", ICLR, eq. 8, k = 1.
     """
-    margins = MARGIN * (1 - functional.one_hot(labels, scores.shape[1]))
-    own = scores.gather(1, labels[:, None])
-    return TEMPERATURE * ((scores - own + margins) / TEMPERATURE).logsumexp(1)
+    return functional.softplus((MARGIN if kind == "svm" else 0.0) - lead)

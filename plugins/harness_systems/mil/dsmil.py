@@ -59,8 +59,9 @@ class Dsmil(Model):
         highest, critical = scores.max(1)  # b k
         queries = self.query(vectors)
         own = queries.gather(1, critical[..., None].expand(-1, -1, queries.shape[2]))  # b k q
-        attention = over_instances(torch.einsum("bnq,bkq->bnk", queries, own) / math.sqrt(queries.shape[2]), mask)
-        bags: Float[Tensor, "b k d"] = torch.einsum("bnk,bnd->bkd", attention, vectors)
+        alike = torch.bmm(queries, own.transpose(1, 2)) / math.sqrt(queries.shape[2])
+        attention = over_instances(alike, mask)
+        bags: Float[Tensor, "b k d"] = torch.bmm(attention.transpose(1, 2), vectors)
         # The convolution spans the vectors: it is a linear layer, and faster as one.
         bag = functional.linear(bags.flatten(1), self.classifier.weight.flatten(1), self.classifier.bias)
         logits = (bag + highest) / 2
