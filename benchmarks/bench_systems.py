@@ -30,7 +30,7 @@ GLOBAL_AND_LOCAL = ("backbone", "local_backbone")
 BRANCHES = ("global_branch", "local_branch")
 ENCODER = ("instances.encoder", "instances.project")
 SCORER, POOLED = ("scorer.backbone", "scorer.head"), ("pooled.backbone", "pooled.embed")
-DETECTOR = ("backbone", "pyramid", "proposer.head", "judge.box_head", "judge.box_predictor")
+DETECTOR = ("backbone", "pyramid", "proposer.head", "judge.box_roi_pool", "judge.box_head", "judge.box_predictor")
 
 
 @dataclass(frozen=True)

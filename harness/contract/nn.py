@@ -84,7 +84,7 @@ class Batch:
         real = self.mask.flatten().nonzero().squeeze(1)
         vectors = encode(self.images.flatten(0, 1)[real])
         padded = vectors.new_zeros(self.mask.numel(), vectors.shape[1])
-        return padded.index_copy(0, real, vectors).unflatten(0, self.mask.shape)
+        return padded.index_copy(0, real, vectors).view(*self.mask.shape, vectors.shape[1])
 
     def with_images(self, images: Float[Tensor, n * shape]) -> Batch:
         """The same cases with other images, one each; of a batch of one any number. Masks do not come along.

@@ -27,7 +27,7 @@ def lesion_boxes(masks: Array, least_px: int) -> tuple[Array, Array]:
     boxes, kinds = [np.zeros((0, 4), np.int64)], [np.zeros(0, np.int64)]
     for kind in np.flatnonzero(masks.any((1, 2))).tolist():
         labelled, count = components(masks[kind])
-        areas = np.bincount(labelled.ravel(), minlength=count + 1)[1:]
+        areas = np.bincount(labelled[labelled > 0], minlength=count + 1)[1:]
         kept = areas >= min(least_px, areas.max(initial=0))
         boxes.append(boxes_of(labelled)[kept])
         kinds.append(np.full(int(kept.sum()), kind))
@@ -38,8 +38,8 @@ def targets_of(batch: Batch, rows: Int[Tensor, " r"], least_px: int) -> list[dic
     """What torchvision asks for, of the images in `rows`: `boxes` "l 4" and `labels` "l", 0 being background."""
     assert batch.targets is not None
     device = batch.targets.masks.device
-    masks = (batch.targets.masks[rows] > 0).cpu().numpy()
-    found = [lesion_boxes(image, least_px) for image in masks]
+    masks = (batch.targets.masks > 0).cpu().numpy()
+    found = [lesion_boxes(masks[row], least_px) for row in rows.tolist()]
     return [
         {"boxes": torch.from_numpy(boxes).float().to(device), "labels": torch.from_numpy(kinds + 1).to(device)}
         for boxes, kinds in found

@@ -125,11 +125,13 @@ class FasterRCNN(Model):
         if not len(rows):
             nothing = torch.stack([level.sum() for level in levels.values()]).sum() * 0
             return Output(probs=probs, parts={"loss_classifier": nothing})
-        levels = {name: level[rows] for name, level in levels.items()}
+        images = batch.images
+        if len(rows) < len(probs):  # seldom: taking all of them would copy every map, and in the backward pass again
+            images, levels = images[rows], {name: level[rows] for name, level in levels.items()}
         targets = targets_of(batch, rows, self.least_px)
-        proposals, first = self.proposer(_listed(batch.images[rows]), levels, targets)
+        proposals, first = self.proposer(_listed(images), levels, targets)
         proposals, _, kinds, offsets = self.judge.select_training_samples(proposals, targets)
-        logits, moves = self._judged(levels, proposals, _size(batch.images))
+        logits, moves = self._judged(levels, proposals, _size(images))
         classifier, box_reg = fastrcnn_loss(logits, moves, kinds, offsets)
         scores = logits.detach().softmax(1)[:, 1:].split([len(boxes) for boxes in proposals])
         probs[rows] = torch.stack([self._best(image) for image in scores]).to(probs.dtype)
