@@ -29,6 +29,7 @@ FEW = {
 GLOBAL_AND_LOCAL = ("backbone", "local_backbone")
 BRANCHES = ("global_branch", "local_branch")
 ENCODER = ("instances.encoder", "instances.project")
+CLAM = (*ENCODER, "attention", "clusters.0", "clusters.1")
 SCORER, POOLED = ("scorer.backbone", "scorer.head"), ("pooled.backbone", "pooled.embed")
 DETECTOR = ("backbone", "pyramid", "proposer.head", "judge.box_roi_pool", "judge.box_head", "judge.box_predictor")
 
@@ -68,12 +69,12 @@ SYSTEMS = (
     System("attention_pooling", "squared", (*SCORER, *POOLED), "pooling"),
     System("dmv_cnn", "dmv_cnn", ("networks.0", "networks.1")),
     System("mil_aggregators", "attention", (*ENCODER, "pooling"), few="bags"),
-    System("mil_aggregators", "clam_sb", (*ENCODER, "attention", "clusters"), few="bags"),
-    System("mil_aggregators", "clam_mb", (*ENCODER, "attention", "clusters"), few="bags"),
+    System("mil_aggregators", "clam_sb", CLAM, few="bags"),
+    System("mil_aggregators", "clam_mb", CLAM, few="bags"),
     System("mil_aggregators", "transmil", (*ENCODER, "first", "position", "second"), few="bags"),
     System("mil_aggregators", "dsmil", (*ENCODER, "score", "query"), few="bags"),
-    System("mil_aggregators", "clam_sb", (*ENCODER, "attention", "clusters"), few="bags of 100"),
-    System("mil_aggregators", "clam_mb", (*ENCODER, "attention", "clusters"), few="bags of 100"),
+    System("mil_aggregators", "clam_sb", CLAM, few="bags of 100"),
+    System("mil_aggregators", "clam_mb", CLAM, few="bags of 100"),
     System("mil_aggregators", "dsmil", (*ENCODER, "score", "query"), few="bags of 100"),
 )
 

@@ -286,8 +286,9 @@ def masked_bce(
     target, values = labels.nan_to_num(0.0), probs_or_logits.float()
     if link == "logits":
         loss = functional.binary_cross_entropy_with_logits(values, target, counted, reduction="sum")
-    else:
-        loss = functional.binary_cross_entropy(values.clamp(eps, 1 - eps), target, counted, reduction="sum")
+    else:  # by its formula: torch's own stops at a NaN, on a GPU so that nothing can go on there
+        clamped = values.clamp(eps, 1 - eps)
+        loss = -(counted * (target * clamped.log() + (1 - target) * (1 - clamped).log())).sum()
     return loss / max(1, labels.shape[0])
 
 

@@ -62,11 +62,11 @@ class Geometry:
         """Refuses more crops than fit.
 
         Raises:
-            ValueError: `crops` exceeds `most_crops`.
+            Misfit: `crops` exceeds `most_crops`.
         """
         if crops > self.most_crops:
             size, window = "x".join(map(str, self.map)), "x".join(map(str, self.window))
-            raise ValueError(
+            raise Misfit(
                 f"K = {crops}: `crops <= {self.most_crops}` must hold for a map of {size} cells and a window of "
                 f"{window} (crop_px = {self.crop_px}, image {self.image[0]}x{self.image[1]})."
             )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 from torch.nn import functional
 
-from harness.nn import masked_cross_entropy
+from harness.nn import masked_bce, masked_cross_entropy
 
 
 def test_cross_entropy_is_that_of_torch_and_passes_over_unknown_labels() -> None:
@@ -28,3 +30,22 @@ def test_the_weight_of_an_image_is_that_of_its_class() -> None:
     weighted = masked_cross_entropy(logits, functional.one_hot(classes, 3).float(), weights=weights.expand(4, 3))
     expected = functional.cross_entropy(logits, classes, weight=weights, reduction="sum") / 4
     assert weighted.item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize("link", ["logits", "probs"])
+def test_binary_cross_entropy_is_that_of_torch_and_passes_over_unknown_labels(link: Literal["logits", "probs"]) -> None:
+    logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(2))
+    given = logits if link == "logits" else logits.sigmoid()
+    labels = torch.tensor([[1, 0, 1], [0, 0, 1], [1, 1, 0], [0, 1, 0], [1, 0, 0]]).float()
+    weights = torch.rand(5, 3, generator=torch.Generator().manual_seed(3)) + 0.5
+    each = functional.binary_cross_entropy_with_logits(logits, labels, weights, reduction="none")
+    torch.testing.assert_close(masked_bce(given, labels, link=link, weights=weights), each.sum() / 5)
+
+    labels[1, 0] = labels[4, 2] = torch.nan
+    rest = each.sum() - each[1, 0] - each[4, 2]
+    torch.testing.assert_close(masked_bce(given, labels, link=link, weights=weights), rest / 5)
+
+
+@pytest.mark.parametrize("link", ["logits", "probs"])
+def test_a_model_that_diverged_has_a_loss_that_is_no_number(link: Literal["logits", "probs"]) -> None:
+    assert masked_bce(torch.full((2, 1), torch.nan), torch.ones(2, 1), link=link).isnan()

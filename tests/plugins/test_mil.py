@@ -127,8 +127,7 @@ def test_clam_clusters_all_bags_at_once_as_it_would_one_by_one(catalog, branches
     out, losses = model(batch), []
     for row, label in enumerate(batch.labels):
         here = batch.mask[row].nonzero()[:, 0]
-        for k in range(2):
-            weight, bias = model.clusters.weight[2 * k : 2 * k + 2], model.clusters.bias[2 * k : 2 * k + 2]
+        for k, cluster in enumerate(model.clusters):
             if not (label[k] == 1 or (subtyping and label[k] == 0)):
                 continue
             order = out.parts["attention"][row, here, k if branches == "multiple" else 0].argsort(descending=True)
@@ -137,8 +136,7 @@ def test_clam_clusters_all_bags_at_once_as_it_would_one_by_one(catalog, branches
             chosen = torch.cat([highest, lowest]) if label[k] == 1 else highest
             pseudo = torch.zeros(len(chosen), dtype=torch.long)
             pseudo[: len(highest)] = int(label[k])
-            scores = functional.linear(out.parts["vectors"][row, here[chosen]], weight, bias)
-            losses.append(smooth_svm(scores, pseudo).mean())
+            losses.append(smooth_svm(cluster(out.parts["vectors"][row, here[chosen]]), pseudo).mean())
     torch.testing.assert_close(model.losses(out, batch)["clustering"], torch.stack(losses).mean())
 
 

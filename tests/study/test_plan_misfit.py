@@ -92,8 +92,8 @@ def test_data_that_no_variant_fits_are_a_mistake(tmp_path: Path, catalog: Catalo
 def test_what_is_wrong_by_itself_is_a_mistake_on_any_data(tmp_path: Path, catalog: Catalog) -> None:
     with pytest.raises(InputError, match=r"patch_56.*`patch_px >= 16` must hold"):
         _plan(tmp_path, catalog, "patch_56.model.patch_px=8", budget="wide")
-    text = _with(f'use = "gmic"\nbackbone = {NET}\ncrops = 999')
-    with pytest.raises(InputError, match="K = 999: `crops <= "):
+    text = _with(f'use = "gmic"\nbackbone = {NET}\ncrops = 0')
+    with pytest.raises(InputError, match="K = 0: `crops >= 1` must hold"):
         _plan(tmp_path, catalog, text=text, budget="wide")
 
 
@@ -101,6 +101,7 @@ def test_what_is_wrong_by_itself_is_a_mistake_on_any_data(tmp_path: Path, catalo
     ("model", "reason"),
     [
         (f'use = "gmic"\nbackbone = {NET}\ncrops = 1\ncrop_px = 120', "`crop_px <= 112` must hold"),
+        (f'use = "gmic"\nbackbone = {NET}\ncrops = 999', "K = 999: `crops <= "),
         ('use = "pixel_labels"\nwindow_px = 120', "`window_px <= 112` must hold"),
         ('use = "attention_pooling"', "patches of 56 px do not fill images of 112x140"),
         ('use = "a_mil"\ncrop = [140, 140]', "a crop of 140x140 does not fit into images of 112x140"),

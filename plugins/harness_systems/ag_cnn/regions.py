@@ -69,7 +69,7 @@ def crop_and_resize(images: Float[Tensor, "b c h w"], boxes: Int[Tensor, "b 4"])
     across = (x0 + (x1 - x0) * _centres(width, images.device)) * 2 / width - 1  # b w, of -1 to 1 from edge to edge
     down = (y0 + (y1 - y0) * _centres(height, images.device)) * 2 / height - 1
     grid = torch.stack(torch.broadcast_tensors(across.unsqueeze(1), down.unsqueeze(2)), 3)
-    with torch.autocast(images.device.type, enabled=False):  # in bf16 a grid is a quarter of a pixel coarse
+    with torch.autocast(images.device.type, enabled=False):  # sampled in fp32 on every device
         return functional.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
