@@ -1,9 +1,9 @@
 """What a training step costs beyond its networks: each system's step beside the sum of its networks alone.
 
-`python -m benchmarks systems` prints the table. A system is built from a budget of its study by the plan, `standard` but where a row says so, its
-step is the training loop's own. The networks alone get what they got inside that step: the same inputs, the same
-gradients at their outputs, the same optimiser. Seconds are of CPU time on one thread, the two sides in turn, so that
-a busy machine disturbs both alike.
+`python -m benchmarks systems` prints the table. A system is built from a budget of its study by the plan, `standard`
+but where a row says so, its step is the training loop's own. The networks alone get what they got inside that step: the
+same inputs, the same gradients at their outputs, the same optimiser. Seconds are of CPU time on one thread, the two
+sides in turn, so that a busy machine disturbs both alike.
 """
 
 from __future__ import annotations
