@@ -70,9 +70,8 @@ class Clam(Model):
         classes = len(task.classes)
         self.exclusive, self._clustered, self._subtyping = task.kind == "multiclass", clustered, subtyping
         self._bag_weight, self._clustering_loss = bag_weight, clustering_loss
-        self._many = branches == "multiple"
         self.instances = instances
-        self.attention = GatedAttention(instances.width, attention_dim, classes if self._many else 1, dropout)
+        self.attention = GatedAttention(instances.width, attention_dim, classes if branches == "multiple" else 1, dropout)
         self.classifier = nn.Linear(instances.width, classes)
         self.clusters = nn.ModuleList(nn.Linear(instances.width, 2) for _ in range(classes))
 
@@ -99,16 +98,16 @@ class Clam(Model):
             self.exclusive, logits, {"attention": attention, "attention_raw": raw, "vectors": vectors, "mask": mask}
         )
 
-    def _clustering(self, found: Output, labels: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
+    def _clustering(self, out: Output, labels: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
         """Mean over the bags and classes that have pseudo-labels; all of them at once."""
-        vectors, attention, mask = (found.parts[name] for name in ("vectors", "attention", "mask"))
+        vectors, attention, mask = (out.parts[name] for name in ("vectors", "attention", "mask"))
         positive = (labels == 1)[..., None]  # b k 1
         taken = positive | (labels == 0)[..., None] if self._subtyping else positive
         top, bottom = ends(attention.transpose(1, 2), mask, self._clustered)  # b w n
         inside = top & positive
         counted = top & taken | bottom & positive  # of a class that is not there only the top, as out
-        out, into = torch.stack([layer(vectors) for layer in self.clusters], 1).unbind(3)
-        lead: Float[Tensor, "b k n"] = into - out
+        against, for_it = torch.stack([layer(vectors) for layer in self.clusters], 1).unbind(3)  # b k n
+        lead = for_it - against
         losses = two_way(lead.where(inside, -lead), self._clustering_loss) * counted
         of_bags = losses.sum(2) / counted.sum(2).clamp(min=1)
         return of_bags.sum() / taken.sum().clamp(min=1)
