@@ -71,7 +71,8 @@ class Clam(Model):
         self.exclusive, self._clustered, self._subtyping = task.kind == "multiclass", clustered, subtyping
         self._bag_weight, self._clustering_loss = bag_weight, clustering_loss
         self.instances = instances
-        self.attention = GatedAttention(instances.width, attention_dim, classes if branches == "multiple" else 1, dropout)
+        maps = classes if branches == "multiple" else 1
+        self.attention = GatedAttention(instances.width, attention_dim, maps, dropout)
         self.classifier = nn.Linear(instances.width, classes)
         self.clusters = nn.ModuleList(nn.Linear(instances.width, 2) for _ in range(classes))
 
