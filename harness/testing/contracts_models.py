@@ -36,7 +36,7 @@ from harness.contract.samples import WORDS
 from harness.contract.types import Task
 from harness.testing.bag_batches import FEATURES, bag_batch
 from harness.testing.declared import declared
-from harness.trial.phases import choose, set_modes
+from harness.trial.fit.phases import choose, set_modes
 
 
 class Laws:

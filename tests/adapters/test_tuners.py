@@ -16,18 +16,18 @@ import pytest
 import ray
 import torch
 
-from harness.adapters import ray_session
-from harness.adapters.asha import Stoppers
 from harness.adapters.inline import InlineTuner
-from harness.adapters.optuna_search import OptunaProposer
-from harness.adapters.ray_trainable import HarnessTrainable
-from harness.adapters.ray_tune import RayTuner
+from harness.adapters.optuna.search import OptunaProposer
+from harness.adapters.ray import session as ray_session
+from harness.adapters.ray.asha import Stoppers
+from harness.adapters.ray.trainable import HarnessTrainable
+from harness.adapters.ray.tuner import RayTuner
+from harness.config.settings import Settings
 from harness.contract.types import Epoch, Plan, TrialSpec, VariantPlan
-from harness.study.conductor import Conductor
-from harness.study.journal import Event, History, Journal
-from harness.study.run import Outcome, run_study
-from harness.study.settings import Settings
-from harness.study.tuning import Tuner
+from harness.study.journal.journal import Event, History, Journal
+from harness.study.run.conductor import Conductor
+from harness.study.run.run import Outcome, run_study
+from harness.study.run.tuning import Tuner
 from harness.testing.fakes import tiny_catalog
 from harness.testing.scripted import CATALOG, RUN, scripted_plan
 

@@ -18,13 +18,13 @@ import safetensors.torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from harness.adapters.mlflow_client import connect
+from harness.adapters.mlflow.client import connect
 from harness.cli.app import App
 from harness.cli.main import build_cli
 from harness.contract.components import Component
 from harness.contract.hookspecs import hookimpl
 from harness.contract.tables import PREDICTIONS, from_bytes
-from harness.study.results import Results, read_results
+from harness.study.results.results import Results, read_results
 from harness.testing.fakes import CLASSES, build_squares, tiny_catalog
 
 # MLflow's own queries use an option that SQLAlchemy 2.1 deprecates.

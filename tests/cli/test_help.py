@@ -16,9 +16,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli.app import App
-from harness.cli.doctor import doctor
+from harness.cli.commands.doctor import doctor
+from harness.cli.commands.study import study
 from harness.cli.main import build_cli
-from harness.cli.study import study
 from harness.contract.catalog import Broken, Catalog, Provider
 from harness.contract.hookspecs import hookimpl
 
@@ -111,7 +111,7 @@ def test_a_plan_shows_variants_cost_and_what_is_searched(harness: Harness) -> No
 
 
 def test_a_plan_as_json_can_be_read_back(harness: Harness) -> None:
-    from harness.study.plan_io import plan_from_json
+    from harness.study.journal.plan_io import plan_from_json
 
     plan = plan_from_json(harness("study", "plan", "tiny.toml", "--json").stdout)
     assert [variant.name for variant in plan.variants] == ["narrow", "wide"]

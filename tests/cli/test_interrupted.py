@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.study.journal import EPOCH, TRIAL_FINISHED, TRIAL_INTERRUPTED, TRIAL_STARTED, Journal
+from harness.study.journal.journal import EPOCH, TRIAL_FINISHED, TRIAL_INTERRUPTED, TRIAL_STARTED, Journal
 
 STUDY = """
 [study]

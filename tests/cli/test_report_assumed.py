@@ -12,7 +12,7 @@ import harness_explainers
 import harness_poolings
 import harness_systems
 from harness import Plan
-from harness.cli.report import assumptions
+from harness.cli.commands.report import assumptions
 from harness.contract.catalog import Catalog
 from harness.contract.types import Objective, VariantPlan
 

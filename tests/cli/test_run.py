@@ -77,10 +77,10 @@ def test_a_plan_tells_what_the_run_before_took(finished: Any) -> None:
 
 
 def test_wrong_input_found_in_a_worker_shows_the_panel_alone(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.study.run import Outcome
+    from harness.study.run.run import Outcome
 
-    monkeypatch.setattr("harness.cli.run.earlier_results", lambda app, plan: None)
-    monkeypatch.setattr("harness.cli.run.execute", lambda *_: (Outcome(2, message="x.csv: no such file"), ""))
+    monkeypatch.setattr("harness.cli.commands.run.earlier_results", lambda app, plan: None)
+    monkeypatch.setattr("harness.cli.commands.run.execute", lambda *_: (Outcome(2, message="x.csv: no such file"), ""))
     refused = finished.harness(*RUN, "--quiet")
     assert refused.exit_code == 2 and refused.stdout == ""
     assert words(refused.stderr) == "harness: the input is wrong x.csv: no such file"
@@ -116,7 +116,7 @@ def test_the_three_records_agree(finished: Any) -> None:
 
 
 def test_doctor_names_a_trial_that_a_store_has_not(finished: Any, tmp_path: Path) -> None:
-    from harness.study.journal import TRIAL_ASKED, TRIAL_FINISHED, Journal
+    from harness.study.journal.journal import TRIAL_ASKED, TRIAL_FINISHED, Journal
 
     copy = shutil.copytree(finished.folder, tmp_path / "copy")
     journal = Journal(next(copy.glob("results/tiny/*/journal.jsonl")))
@@ -134,7 +134,7 @@ def test_doctor_names_a_trial_that_a_store_has_not(finished: Any, tmp_path: Path
 
 
 def test_doctor_tells_trials_of_variants_that_the_study_has_no_more(finished: Any, tmp_path: Path) -> None:
-    from harness.study.journal import TRIAL_ASKED, Journal
+    from harness.study.journal.journal import TRIAL_ASKED, Journal
 
     copy = shutil.copytree(finished.folder, tmp_path / "copy")
     journal = Journal(next(copy.glob("results/tiny/*/journal.jsonl")))
@@ -163,7 +163,7 @@ def test_the_report_can_be_written_again(finished: Any) -> None:
 
 
 def test_results_are_data_frames_in_a_notebook(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.study import results
+    import harness.study.results.results as results
     from harness.testing.fakes import tiny_catalog
 
     monkeypatch.setattr(results.Catalog, "discover", lambda disabled: tiny_catalog())
@@ -250,7 +250,7 @@ def test_one_database_for_both_is_refused(harness: Harness, folder: Path) -> Non
 
 
 def test_a_second_run_of_a_running_study_is_refused(harness: Harness, folder: Path) -> None:
-    from harness.study.lock import StudyLock
+    from harness.study.run.lock import StudyLock
 
     harness(*RUN, "--time-limit", "0.01s")
     with StudyLock(next(folder.glob("results/tiny/quick-*"))):

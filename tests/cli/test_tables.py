@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from harness.cli.live import LiveDisplay, PlainDisplay, Progress, draw, duration
-from harness.cli.tables import claims_view, plan_view, results_view
+import harness.study.journal.journal as kinds
+from harness.cli.views.live import LiveDisplay, PlainDisplay, Progress, draw, duration
+from harness.cli.views.tables import claims_view, plan_view, results_view
+from harness.config.trees import changes, differences
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan, Skip
-from harness.study import journal as kinds
-from harness.study.journal import Event
-from harness.study.trees import changes, differences
+from harness.study.journal.journal import Event
 from harness.testing.scripted import scripted_plan
 
 SEARCHED = {"quality": {"float": [0.0, 1.0]}}
@@ -236,6 +236,6 @@ def test_durations_are_said_as_people_say_them(seconds: float, said: str) -> Non
 
 
 def test_what_is_undefined_is_null_in_json(tmp_path: Path) -> None:
-    from harness.cli.show import defined
+    from harness.cli.views.show import defined
 
     assert json.dumps(defined({"a": math.nan, "b": [math.inf, 1.0]})) == '{"a": null, "b": [null, 1.0]}'

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from harness import Component, InputError, hookimpl
-from harness.contract.blame import raised_in
+from harness.config.settings import load_settings
 from harness.contract.catalog import Catalog, Provider
+from harness.contract.error_origin import raised_in
 from harness.contract.errors import Problems
-from harness.study.doctor import check_machine
-from harness.study.settings import load_settings
+from harness.study.run.doctor import check_machine
 
 
 @pytest.fixture

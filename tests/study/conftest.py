@@ -10,10 +10,10 @@ from typing import Any, Literal
 import pytest
 
 from harness import BackboneFactory, Component, Dataset, InputError, Plan, PoolingFactory, Task, hookimpl, use
+from harness.config.settings import Settings
 from harness.contract.catalog import Catalog, Provider
-from harness.study.plan import make_plan
-from harness.study.settings import Settings
-from harness.study.spec import load_study
+from harness.study.file.spec import load_study
+from harness.study.plan.plan import make_plan
 
 
 class Blobs(Dataset):

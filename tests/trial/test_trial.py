@@ -27,10 +27,10 @@ from harness.contract.hookspecs import hookimpl
 from harness.contract.nn import Batch, Explainer, Model, Output
 from harness.contract.tables import MAPS, OVERLAYS, OWN_HEAD, PREDICTIONS, from_bytes
 from harness.contract.types import Epoch, Objective, Opening, Sample, Task, TrialResult, TrialSpec, Workspace
-from harness.evidence.cases import choose_cases
+from harness.metrics.maps.cases import choose_cases
 from harness.testing.fake_models import TinyCnn
 from harness.testing.fakes import CLASSES, Squares, build_squares, tiny_spec
-from harness.trial.chance import seeded
+from harness.trial.model.rng import seeded
 from harness.trial.trial import run_trial
 
 
@@ -382,7 +382,7 @@ def test_confirm_leaves_tables_pictures_and_weights(tiny: Catalog, workspace: Wo
 
 
 def test_the_tables_say_what_the_metrics_say(tiny: Catalog, workspace: Workspace):
-    from harness.evidence import functional
+    from harness.metrics import functional
 
     result = _end(tiny_spec(stage="confirm"), tiny, workspace)
     table = from_bytes(result.files["predictions.parquet"])
