@@ -11,12 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, field_validator
 
+from harness.config.database_urls import sqlite_file
+from harness.config.merge import merge
 from harness.config.schema import validate
 from harness.config.settings_files import FILE, LOCAL_FILE, read_tables
 from harness.config.strict import Strict
-from harness.config.tracking import sqlite_file
 from harness.contract.errors import InputError, Problems
-from harness.study.file.patch import merge
 
 DATA_VARIABLE = "HARNESS_DATA"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}

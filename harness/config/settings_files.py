@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.config.merge import merge
 from harness.contract.errors import InputError
-from harness.study.file.patch import merge
 
 FILE, LOCAL_FILE = "harness.toml", "harness.local.toml"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 
 Statistic: TypeAlias = Callable[[Array], Array]
 """Weights "r n" -> values "r", or of several figures "r f"; NaN where undefined."""

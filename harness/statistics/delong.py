@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 
 _NOTHING = 1e-12
 """Share of a variance, or difference of two areas, that is rounding and no more."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from harness.metrics.scores.ranking import Array, mean_defined
+from harness.metrics.scores.ranking import mean_defined
+from harness.statistics.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 from harness.statistics.bootstrap import MOST_UNDEFINED, undefined_share
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 
 LEAST_DATASETS, LEAST_SYSTEMS = 3, 3
 PERMUTATIONS = 20_000

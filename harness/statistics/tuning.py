@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.contract.types import Objective
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd

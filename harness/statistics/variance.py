@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,8 +16,6 @@ import pytest
 
 from harness.contract.tables import OVERLAYS
 from harness.contract.types import Claim, Objective, Plan, Sample, Skip, VariantPlan
-from harness.metrics.scores.calibration import pooled_reliability, reliability_table
-from harness.metrics.scores.classification import classification_table
 from harness.reporting.figures.charts import p_value
 from harness.reporting.figures.pictures import overlay_figure, read_overlays
 from harness.reporting.parts import Pictures
@@ -28,8 +26,10 @@ from harness.reporting.sections.gallery import _patched
 from harness.tables.compare.claims import claims_table
 from harness.tables.compare.contrasts import comparison_table
 from harness.tables.markdown import markdown_table, number
+from harness.tables.measure.classification_table import classification_table
 from harness.tables.measure.costs import data_card, unknown_masks
 from harness.tables.measure.intervals import classification_intervals
+from harness.tables.measure.reliability_table import pooled_reliability, reliability_table
 from harness.tables.measure.summary import over_runs, runs_table, variant_table
 
 CLASSES = ("benign", "malignant")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.adapters.mlflow.database import whole
-from harness.config.tracking import sqlite_file
+from harness.config.database_urls import sqlite_file
 from harness.contract.errors import MachineError
 
 if TYPE_CHECKING:

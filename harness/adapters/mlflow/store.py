@@ -20,7 +20,7 @@ from harness.adapters.mlflow.client import address, connect, in_brief, runs
 from harness.adapters.mlflow.database import database_id
 from harness.adapters.mlflow.runs import KEY, MARK
 from harness.adapters.mlflow.writer import STATUS, Counts, Writer
-from harness.config.tracking import sqlite_file
+from harness.config.database_urls import sqlite_file
 from harness.contract.errors import MachineError
 from harness.study.journal.journal import Event, Journal
 from harness.study.journal.writing import write_file

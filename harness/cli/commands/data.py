@@ -160,8 +160,9 @@ def _dataset(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> 
 
 def _table(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> Mapping[str, Any]:
     """The `[dataset]` table that the command line means."""
+    from harness.config.merge import merge
     from harness.config.trees import dataset_table
-    from harness.study.file.patch import merge, parse_override
+    from harness.study.file.patch import parse_override
     from harness.study.file.spec import find_study
 
     if name not in app.catalog.names("dataset"):

@@ -116,7 +116,8 @@ def explainer_table(app: App, name: str, params: tuple[str, ...]) -> dict[str, A
     Raises:
         InputError: there is no such explainer, it takes no such parameter, or one is not written KEY=VALUE.
     """
-    from harness.study.file.patch import merge, parse_override
+    from harness.config.merge import merge
+    from harness.study.file.patch import parse_override
 
     table: dict[str, Any] = {"use": name}
     for text in params:

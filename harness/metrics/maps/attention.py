@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 
 
 def touched(mask: npt.NDArray[np.generic], boxes: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from harness.metrics.maps.grid import cell_edges, fitting, min_max
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 
 STEPS = 50
 """Thresholds tried on a min-max scaled map: 0, .02, …, .98."""

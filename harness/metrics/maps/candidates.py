@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from harness.metrics.maps.grid import cell_edges, fitting
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 
 MOST = 20
 """Candidates kept of one map, the highest first."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 
 KINDS = ("hit", "miss", "false alarm")
 COUNT = 3

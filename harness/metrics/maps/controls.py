@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 
 WIDTH = 0.25
 """Standard deviation of the centre prior over the image's height, and its width."""

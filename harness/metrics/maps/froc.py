@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 from harness.statistics.bootstrap import Statistic
 
 if TYPE_CHECKING:

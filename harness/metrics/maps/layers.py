@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.contract.masks import KEY_LAYER, LAYERS, TOLERANCE
 from harness.metrics.maps.grid import resize_nearest
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd

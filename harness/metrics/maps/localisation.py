@@ -10,7 +10,8 @@ import numpy as np
 
 from harness.contract.tables import BINS
 from harness.metrics.maps.grid import cell_edges, min_max, resize_nearest
-from harness.metrics.scores.ranking import Array, mean_defined, with_mean
+from harness.metrics.scores.ranking import mean_defined, with_mean
+from harness.statistics.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.metrics.scores.ranking import Array, each_probability, is_probability
+from harness.metrics.scores.ranking import each_probability
+from harness.statistics.arrays import Array
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 BINS = 15
 """Equal-width bins of [0, 1] (Guo et al. 2017); bin b holds b/BINS <= score < (b+1)/BINS, the last one 1 too."""
@@ -74,47 +75,3 @@ def ece(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, float
     leaves [0, 1].
     """
     return each_probability(labels, scores, classes, calibration_error)
-
-
-def reliability_table(predictions: pd.DataFrame, classes: Sequence[str], bins: int = BINS) -> pd.DataFrame:
-    """The reliability curve of every trained model and head on the test split, a row a class and bin.
-
-    Args:
-        predictions: rows of the predictions table, of any number of models.
-        classes: the classes' names, in order.
-        bins: how many, of equal width.
-
-    Returns:
-        `variant`, `head`, `seed`, `fold`, `class`, `low`, `high`, `count`, `score`, `share`. A head whose
-        scores leave [0, 1], such as a reader's rating, is no probability and has no rows.
-    """
-    import pandas as pd
-
-    from harness.metrics.scores.ranking import to_arrays
-    from harness.tables.compare.comparison import RUN, by_model
-
-    columns, rows = ["variant", "head", *RUN, "class", "low", "high", "count", "score", "share"], list[Any]()
-    for key, own in by_model(predictions[predictions["split"] == "test"]):
-        labels, scores = to_arrays(own, classes)
-        if not is_probability(scores[~np.isnan(labels)]):
-            continue
-        for k, name in enumerate(classes):
-            known = ~np.isnan(labels[:, k])
-            curve = reliability(labels[known, k], scores[known, k], bins)
-            rows += [(*key, name, *values) for values in zip(*curve.values(), strict=True)]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def pooled_reliability(table: pd.DataFrame) -> pd.DataFrame:
-    """The reliability curves of `reliability_table` with the images of all runs of a variant pooled, own output only.
-
-    Returns:
-        `variant`, `class`, `low`, `high`, `count`, `score`, `share`; NaN in an empty bin.
-    """
-    from harness.contract.tables import OWN_HEAD
-
-    own = table[table["head"] == OWN_HEAD]
-    sums = own.assign(score=own["score"] * own["count"], share=own["share"] * own["count"])
-    pooled = sums.groupby(["variant", "class", "low", "high"], sort=False)[["count", "score", "share"]].sum()
-    filled = pooled["count"].where(pooled["count"] > 0)
-    return pooled.assign(score=pooled["score"] / filled, share=pooled["share"] / filled).reset_index()

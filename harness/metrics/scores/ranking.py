@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+from harness.statistics.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Array: TypeAlias = npt.NDArray[Any]
-"""Any numpy array; the docstring gives its axes."""
 
 
 def auroc(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, float]:

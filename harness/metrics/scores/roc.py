@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 
 SUSPICIOUS = 0.02
 """Above it a finding is BI-RADS 4, whose likelihood of malignancy is above 2 %: a reader would ask for a biopsy.

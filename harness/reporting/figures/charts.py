@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 from harness.tables.markdown import number
 
 if TYPE_CHECKING:

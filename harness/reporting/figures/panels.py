@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from harness.metrics.maps.grid import resize_nearest
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 
 LONGEST_PX = 300
 """Of a panel: it is shown at half of it, so that it is sharp on a phone."""

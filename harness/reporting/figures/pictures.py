@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.contract.tables import OVERLAYS, OVERLAYS_MORE, OVERLAYS_VERSION
 from harness.metrics.maps.grid import resize_nearest
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from harness.metrics.maps.cases import COUNT, KINDS, choose_cases
-from harness.metrics.scores.ranking import Array
 from harness.reporting.figures.panels import (
     MOST_FRAMES,
     OUTLINE_NAMES,
@@ -21,6 +20,7 @@ from harness.reporting.figures.panels import (
 )
 from harness.reporting.material import Material
 from harness.reporting.parts import Lines, Part, Picture, Pictures, Section, Text
+from harness.statistics.arrays import Array
 from harness.tables.markdown import number
 
 SHARED, EXPLAINED = 4, 2

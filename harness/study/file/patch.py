@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.config.distributions import is_distribution
 from harness.contract.errors import InputError
 from harness.study.file.spec import SECTIONS
 
@@ -31,21 +30,6 @@ class Override:
     def table(self) -> dict[str, Any]:
         """The patch it stands for."""
         return nested(self.path, self.value)
-
-
-def merge(base: Any, patch: Any) -> Any:
-    """What `base` becomes under `patch`.
-
-    Tables merge and all else replaces; a distribution is a leaf, and a table that uses another
-    component replaces the whole one. A bare name (`pooling = "mean"`) is a table with only `use`.
-    """
-    if not isinstance(patch, Mapping) or is_distribution(patch) or is_distribution(base):
-        return patch
-    if isinstance(base, str) and "use" not in patch:
-        base = {"use": base}
-    if not isinstance(base, Mapping) or _other_component(base, patch):
-        return patch
-    return {**base, **{key: merge(base[key], value) if key in base else value for key, value in patch.items()}}
 
 
 def nested(path: Sequence[str], value: Any) -> dict[str, Any]:
@@ -103,7 +87,3 @@ def _path(path_text: str, text: str, option: str) -> tuple[str, ...]:
         key, node = next(iter(node.items()))
         path.append(key)
     return tuple(path[1:] if path[0] == "variants" and len(path) > 2 and path[1] not in SECTIONS else path)
-
-
-def _other_component(base: Mapping[str, Any], patch: Mapping[str, Any]) -> bool:
-    return isinstance(patch.get("use"), str) and "use" in base and base["use"] != patch["use"]

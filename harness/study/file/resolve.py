@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.config.distributions import is_distribution
+from harness.config.merge import merge
 from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems, nearest
 from harness.contract.types import NO_BUDGET
 from harness.study.file.located import Located
-from harness.study.file.patch import Override, merge, states
+from harness.study.file.patch import Override, states
 from harness.study.file.slots import expand, refusal
 from harness.study.file.spec import SECTIONS, TREE, Study, check_run, check_values
 

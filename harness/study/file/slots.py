@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.config.distributions import is_distribution
+from harness.config.merge import merge
 from harness.config.space import concretes
 from harness.contract.catalog import Catalog
 from harness.contract.components import Component, Factory, Parameter, Use, parameters
 from harness.contract.errors import Problems, nearest
-from harness.study.file.patch import merge
 
 ROOTS = {"dataset": "dataset", "model": "architecture"}
 """The sections of a tree that are components, and their kinds."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import harness
 from harness.config.distributions import check, is_distribution
 from harness.contract.errors import InputError, Problems, nearest
 
@@ -79,7 +78,7 @@ def find_study(name_or_path: str) -> Path:
 
 def study_names() -> dict[str, Path]:
     """Every study that has a name, sorted: ./studies first, then those that came with the package."""
-    package = Path(harness.__file__).parent
+    package = Path(__file__).parents[2]
     folders = (Path("studies"), package / "studies", package.parent / "studies")
     found: dict[str, Path] = {}
     for folder in folders:

@@ -12,8 +12,7 @@ from harness.contract.catalog import Catalog
 from harness.contract.components import Factory, parameters
 from harness.contract.dataset import Dataset
 from harness.contract.errors import HarnessError, InputError, Misfit, Problems
-from harness.contract.masks import offers
-from harness.contract.samples import unmet
+from harness.contract.masks import offers, unmet
 from harness.contract.types import Task
 from harness.study.file.located import Located
 from harness.study.file.slots import uses

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from harness.audit.verdicts import NOT_CHECKED, DataCheck
-from harness.contract.digests import file_name
+from harness.contract.files import file_name
 from harness.study.journal.writing import write_file
 
 FOLDER = "data_checks"

@@ -10,8 +10,7 @@ from harness.contract.catalog import Catalog
 from harness.contract.components import Factory, parameters
 from harness.contract.errors import Problems, nearest, nearest_or_all
 from harness.contract.keys import metric_of
-from harness.contract.masks import REGIONS
-from harness.contract.samples import unmet
+from harness.contract.masks import REGIONS, unmet
 from harness.contract.tables import OWN_MAP, named
 from harness.contract.types import Objective
 from harness.study.file.sections import ExplainSection, ObjectiveSection, StudySection

@@ -161,16 +161,16 @@ class Results:
 
     @cached_property
     def classification(self) -> pd.DataFrame:
-        """Every figure of scores: see `harness.metrics.scores.classification.classification_table`."""
-        from harness.metrics.scores.classification import classification_table
+        """Every figure of scores: see `harness.tables.measure.classification_table.classification_table`."""
+        from harness.tables.measure.classification_table import classification_table
 
         found = self._gather("predictions.parquet", tables.PREDICTIONS, FLOORED)
         return classification_table(found, self.task.classes, self.task.kind)
 
     @cached_property
     def reliability(self) -> pd.DataFrame:
-        """Calibration curves: see `harness.metrics.scores.calibration.reliability_table`."""
-        from harness.metrics.scores.calibration import reliability_table
+        """Calibration curves: see `harness.tables.measure.reliability_table.reliability_table`."""
+        from harness.tables.measure.reliability_table import reliability_table
 
         return reliability_table(self.predictions, self.task.classes)
 
@@ -210,7 +210,7 @@ class Results:
     @cached_property
     def pooled_reliability(self) -> pd.DataFrame:
         """Calibration curves with the images of a variant's runs pooled."""
-        from harness.metrics.scores.calibration import pooled_reliability
+        from harness.tables.measure.reliability_table import pooled_reliability
 
         return self._cached("reliability", lambda: pooled_reliability(self.reliability))
 
@@ -267,7 +267,7 @@ class Results:
     @cached_property
     def faithfulness(self) -> pd.DataFrame:
         """A row a variant, map and measure of [explain.faithfulness]; see `faithfulness_table` of the evidence."""
-        from harness.metrics.maps.faithfulness import faithfulness_table
+        from harness.tables.measure.faithfulness_table import faithfulness_table
 
         def compute() -> pd.DataFrame:
             rows = self._gather("faithfulness.parquet", tables.FAITHFULNESS)
@@ -280,7 +280,8 @@ class Results:
 
         Beside layers the pointing game is Hit Rate 1, brought to [0, 1]: see `focus_by_map`.
         """
-        from harness.metrics.maps.faithfulness import decision_chart, pointing_by_map
+        from harness.tables.measure.decision_chart import decision_chart
+        from harness.tables.measure.decision_chart import pointing_by_map
         from harness.metrics.maps.layers import focus_by_map
 
         focus = focus_by_map(self.layers) if self.task.mask_kind == "layers" else pointing_by_map(self._map_terms)

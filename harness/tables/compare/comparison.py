@@ -12,7 +12,7 @@ import numpy as np
 from harness.contract.tables import OWN_HEAD, OWN_MAP
 from harness.contract.types import SEEDED
 from harness.metrics import functional
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 from harness.statistics.bootstrap import Resamples, Statistic, auc, average, if_enough, mean
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.contract.tables import OWN_HEAD
-from harness.metrics.scores.ranking import Array
+from harness.statistics.arrays import Array
 from harness.statistics.bootstrap import Resamples, interval
 from harness.statistics.delong import Aucs, Contrast, delong, lacking
 from harness.statistics.multiplicity import against_best, bootstrap_p, holm

@@ -15,7 +15,8 @@ from harness.contract.tables import OWN_HEAD
 from harness.metrics.maps import layers as of_layers
 from harness.metrics.maps.localisation import localisable
 from harness.metrics.scores.classification import HALF, fitted_thresholds
-from harness.metrics.scores.ranking import Array, is_probability, to_arrays
+from harness.metrics.scores.ranking import is_probability, to_arrays
+from harness.statistics.arrays import Array
 from harness.statistics.bootstrap import (
     DECISIONS,
     Resamples,

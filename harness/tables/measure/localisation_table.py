@@ -19,7 +19,8 @@ from harness.metrics.maps import layers as of_layers
 from harness.metrics.maps.boxes import STEPS
 from harness.metrics.maps.froc import RATES, Froc
 from harness.metrics.maps.localisation import dice_curves, localisable, pixel_ap, soft_dice
-from harness.metrics.scores.ranking import Array, mean_defined
+from harness.metrics.scores.ranking import mean_defined
+from harness.statistics.arrays import Array
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from harness.metrics.scores.ranking import Array
 from harness.metrics.scores.roc import roc_curve
+from harness.statistics.arrays import Array
 
 GRID = 201
 """Places at which curves are averaged."""

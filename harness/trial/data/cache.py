@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.contract.dataset import Dataset
-from harness.contract.digests import file_name
 from harness.contract.errors import MachineError
+from harness.contract.files import file_name
 from harness.contract.types import Sample, Split
 from harness.trial.data.bags import Bags, names, values_file, write_bags
 from harness.trial.data.decode import mapped, write_split
@@ -72,7 +72,7 @@ class Cache:
     """The decoded splits of one data set. Get one from `Cache.ensure`.
 
     Args:
-        folder: `<cache root>/<name of the digest>`, see `harness.contract.digests.file_name`.
+        folder: `<cache root>/<name of the digest>`, see `harness.contract.files.file_name`.
         dataset: used again only where something in the folder turns out to be damaged.
     """
 

@@ -12,6 +12,8 @@ from scipy import stats
 from harness.contract.tables import FAITHFULNESS
 from harness.metrics.maps import faithfulness as f
 from harness.statistics.bootstrap import Resamples, interval, mean
+from harness.tables.measure.decision_chart import decision_chart
+from harness.tables.measure.faithfulness_table import faithfulness_table
 
 BEFORE, AFTER = np.array([0.8, 0.5, 0.4, 0.0]), np.array([0.6, 0.7, 0.0, 0.1])
 
@@ -72,7 +74,7 @@ def _rows(**changes: object) -> pd.DataFrame:
 
 
 def test_both_readings_stand_side_by_side():
-    row = f.faithfulness_table(_rows()).iloc[0]
+    row = faithfulness_table(_rows()).iloc[0]
     assert (row["variant"], row["map"], row["method"], row["runs"], row["n"]) == ("v", "gradcam", "darken", 1, 16)
     assert row["rest_drop"] == pytest.approx((0.1 + 0 + 0.6 + 0.4) / 4)
     assert row["rest_drop_percent"] == pytest.approx(100 * (0.1 + 0.6 + 0.4) / 0.8 / 4)
@@ -87,35 +89,35 @@ def test_both_readings_stand_side_by_side():
 
 def test_intervals_resample_patients_and_runs_are_averaged():
     rows = _rows()
-    row = f.faithfulness_table(rows, resamples=200).iloc[0]
+    row = faithfulness_table(rows, resamples=200).iloc[0]
     groups = [f"p{n // 2}" for n in range(16)]
     expected = interval(Resamples.draw(groups, 200).apply(groups, mean(np.array([0.6, 0.1, 0.0, 0.4] * 4))))
     assert [row[f"margin{bound}"] for bound in ("", "_low", "_high")] == pytest.approx(
         [expected.value, expected.low, expected.high]
     )
     second = rows.assign(seed=1, after=rows["after"] * 0)
-    both = f.faithfulness_table(pd.concat([rows, second]), resamples=200).iloc[0]
+    both = faithfulness_table(pd.concat([rows, second]), resamples=200).iloc[0]
     assert both["runs"] == 2 and both["rest_drop"] == pytest.approx((row["rest_drop"] + 0.8) / 2)
 
 
 def test_of_fewer_than_eight_patients_there_is_no_interval_and_no_verdict():
-    few = f.faithfulness_table(_rows().query("group < 'p7'"), resamples=200)
+    few = faithfulness_table(_rows().query("group < 'p7'"), resamples=200)
     assert few["margin"].iloc[0] > 0 and math.isnan(few["margin_low"].iloc[0])
-    assert f.decision_chart(few, {("v", "gradcam"): 1.0}, {"v": 1.0}).iloc[0]["reliable"] is pd.NA
+    assert decision_chart(few, {("v", "gradcam"): 1.0}, {"v": 1.0}).iloc[0]["reliable"] is pd.NA
 
 
 def test_levels_methods_and_variants_have_rows_of_their_own_in_study_order():
     rows = pd.concat([_rows(variant="b"), _rows(variant="a", method="zero", level=0.5), _rows(variant="a")])
-    table = f.faithfulness_table(rows, order=["a", "b"], resamples=10)
+    table = faithfulness_table(rows, order=["a", "b"], resamples=10)
     assert table["variant"].tolist() == ["a", "a", "b"] and table["method"].tolist() == ["zero", "darken", "darken"]
     curves = _rows(method="deletion").assign(curve_area=0.25, covered="")
-    assert f.faithfulness_table(curves, resamples=10)["curve_area"].tolist() == [0.25]
+    assert faithfulness_table(curves, resamples=10)["curve_area"].tolist() == [0.25]
 
 
 def test_without_rows_there_is_an_empty_table_with_its_columns():
-    empty = f.faithfulness_table(pd.DataFrame(columns=list(FAITHFULNESS)))
+    empty = faithfulness_table(pd.DataFrame(columns=list(FAITHFULNESS)))
     assert empty.empty and {"rest_drop", "margin_low", "ssim_high"} <= set(empty.columns)
-    assert f.decision_chart(empty, {}, {}).empty
+    assert decision_chart(empty, {}, {}).empty
 
 
 @pytest.mark.parametrize(
@@ -131,8 +133,8 @@ def test_without_rows_there_is_an_empty_table_with_its_columns():
 def test_the_decision_chart_has_four_corners(focus: float, accuracy: float, verdict: str, of_model: str):
     rows = _rows()
     rows.loc[rows["covered"] == "rest", "after"] = 0.9
-    table = f.faithfulness_table(rows, resamples=50)
-    chart = f.decision_chart(table, {("v", "gradcam"): focus}, {"v": accuracy}).iloc[0]
+    table = faithfulness_table(rows, resamples=50)
+    chart = decision_chart(table, {("v", "gradcam"): focus}, {"v": accuracy}).iloc[0]
     assert chart["reliable"] and (chart["of_focus"], chart["of_model"]) == (verdict, of_model)
 
 
@@ -140,21 +142,21 @@ def test_a_map_that_marks_everything_has_a_margin_and_no_gain_and_is_not_reliabl
     """Moved about, it is the same map: whatever covering all of the image does is no merit of the map."""
     rows = _rows()
     rows["after"] = np.where(rows["covered"].str.endswith("rest"), 0.8, 0.0)
-    table = f.faithfulness_table(rows, resamples=50)
+    table = faithfulness_table(rows, resamples=50)
     assert table["margin"].iloc[0] == 0.8 and table["margin_gain"].iloc[0] == 0
-    chart = f.decision_chart(table, {("v", "gradcam"): 1.0}, {"v": 1.0}).iloc[0]
+    chart = decision_chart(table, {("v", "gradcam"): 1.0}, {"v": 1.0}).iloc[0]
     assert not chart["reliable"] and "nothing follows" in chart["of_focus"] and chart["of_model"] == ""
 
 
 def test_a_table_from_before_the_gain_was_measured_says_nothing():
     rows = _rows()
     rows.loc[rows["covered"] == "rest", "after"] = 0.9
-    table = f.faithfulness_table(rows[~rows["covered"].str.startswith("shifted")], resamples=50)
-    chart = f.decision_chart(table, {("v", "gradcam"): 1.0}, {"v": 1.0}).iloc[0]
+    table = faithfulness_table(rows[~rows["covered"].str.startswith("shifted")], resamples=50)
+    chart = decision_chart(table, {("v", "gradcam"): 1.0}, {"v": 1.0}).iloc[0]
     assert chart["margin"] > 0 and chart["reliable"] is pd.NA and chart["of_focus"] == chart["of_model"] == ""
 
 
 def test_an_unreliable_map_says_nothing_of_the_model():
     rows = _rows().assign(after=0.5)  # it does not matter which part is covered
-    chart = f.decision_chart(f.faithfulness_table(rows, resamples=50), {("v", "gradcam"): 1.0}, {"v": 1.0}).iloc[0]
+    chart = decision_chart(faithfulness_table(rows, resamples=50), {("v", "gradcam"): 1.0}, {"v": 1.0}).iloc[0]
     assert not chart["reliable"] and "nothing follows" in chart["of_focus"] and chart["of_model"] == ""

@@ -13,8 +13,9 @@ import torch
 from sklearn import metrics as reference
 
 from harness.metrics.scores import calibration, classification
-from harness.metrics.scores.calibration import reliability_table
-from harness.metrics.scores.classification import classification_table, decision_figures
+from harness.metrics.scores.classification import decision_figures
+from harness.tables.measure.classification_table import classification_table
+from harness.tables.measure.reliability_table import reliability_table
 
 RANDOM = np.random.default_rng(0)
 LABELS = (RANDOM.random(200) < 0.3).astype(float)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import InputError
-from harness.study.file.patch import merge, nested, parse_override, states
+from harness.config.merge import merge
+from harness.study.file.patch import nested, parse_override, states
 
 leaves = st.one_of(st.integers(-9, 9), st.lists(st.integers(0, 3), max_size=2), st.just({"float": [0, 1]}))
 plain = st.recursive(leaves, lambda inner: st.dictionaries(st.sampled_from("abcd"), inner, max_size=3), max_leaves=8)

@@ -10,8 +10,8 @@ import pytest
 from sklearn import metrics as reference
 
 from harness.contract.tables import CANDIDATES, LAYERS, LESIONS
-from harness.metrics.scores.classification import classification_table
 from harness.statistics.bootstrap import DECISIONS, Resamples, average_precision, decisions, means
+from harness.tables.measure.classification_table import classification_table
 from harness.tables.measure.intervals import classification_intervals, localisation_intervals
 from harness.tables.measure.localisation_table import localisation_table
 from harness.tables.measure.summary import over_runs

@@ -18,7 +18,8 @@ from harness.contract.nn import Batch, Explainer, Model, Output
 from harness.contract.tables import FAITHFULNESS, from_bytes
 from harness.contract.tables import FAITHFULNESS_METHODS as METHODS
 from harness.contract.types import Task, TrialResult, TrialSpec, Workspace
-from harness.metrics.maps.faithfulness import decision_chart, faithfulness_table
+from harness.tables.measure.decision_chart import decision_chart
+from harness.tables.measure.faithfulness_table import faithfulness_table
 from harness.testing.fake_models import TinyCnn
 from harness.testing.fakes import build_tiny_cnn, squares_task, tiny_spec
 from harness.trial.confirm.faithfulness import highest, important_pixels, probes, shifted

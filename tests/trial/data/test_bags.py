@@ -12,8 +12,8 @@ from harness.audit.datacheck import duplicate_findings, full_check
 from harness.audit.features import feature_parts
 from harness.audit.shortcuts import _global
 from harness.contract.errors import InputError
+from harness.contract.masks import unmet
 from harness.contract.nn import Batch
-from harness.contract.samples import unmet
 from harness.contract.types import Epoch, Task, TrialResult
 from harness.testing import fake_bags
 from harness.testing.contracts_bags import InstanceLaws

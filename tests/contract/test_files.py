@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import hashlib
 
-from harness.contract.digests import file_name
+from harness.contract.files import file_name
 
 
 def test_digests_that_begin_alike_have_files_of_their_own() -> None:
