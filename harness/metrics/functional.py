@@ -30,8 +30,8 @@ from harness.metrics.scores.classification import (
     recall_top1,
     top1,
 )
-from harness.metrics.scores.ranking import auprc, auroc, brier, check_once, mean_defined, to_arrays
-from harness.statistics.arrays import Array
+from harness.metrics.scores.ranking import auprc, auroc, brier, check_once, to_arrays
+from harness.statistics.arrays import Array, mean_defined
 
 __all__ = [
     "LAYER_FIGURES",

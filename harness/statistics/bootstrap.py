@@ -31,7 +31,7 @@ bounds of the other resamples would tell of the patients only that they are ther
 LEAST_PATIENTS = 8
 """Patients that a figure must stand on, in all runs together, to have a bootstrapped interval or p-value.
 
-Few patients agree by chance; how often stands in docs/statistics.md, and tests/evidence/test_coverage.py simulates it.
+Few patients agree by chance. docs/statistics.md says how often; tests/harness/statistics/test_coverage.py simulates it.
 """
 _CELLS = 200_000
 """Weights held at a time: 1.6 MB, which a cache holds; with 8 MB it takes three times as long."""

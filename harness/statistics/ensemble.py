@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from harness.metrics.scores.ranking import mean_defined
-from harness.statistics.arrays import Array
+from harness.statistics.arrays import Array, mean_defined
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,8 @@ import numpy as np
 
 from harness.contract.tables import BINS
 from harness.metrics.maps.grid import cell_edges, min_max, resize_nearest
-from harness.metrics.scores.ranking import mean_defined, with_mean
-from harness.statistics.arrays import Array
+from harness.metrics.scores.ranking import with_mean
+from harness.statistics.arrays import Array, mean_defined
 
 if TYPE_CHECKING:
     import pandas as pd

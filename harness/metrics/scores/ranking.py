@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.statistics.arrays import Array
+from harness.statistics.arrays import Array, mean_defined
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,13 +78,6 @@ def check_once(rows: pd.DataFrame) -> None:
     if twice.any():
         row = rows[twice].iloc[0]
         raise ValueError(f"image {row['id']!r} has several rows of class {row['class']!r}: models or heads are mixed.")
-
-
-def mean_defined(values: Sequence[float] | Array) -> float:
-    """Mean of the values that are not NaN; NaN where there is none."""
-    array = np.asarray(values, dtype=np.float64)
-    known = array[~np.isnan(array)]
-    return float(known.mean()) if known.size else math.nan
 
 
 def with_mean(values: Mapping[str, float]) -> dict[str, float]:

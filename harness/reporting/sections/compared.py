@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.contract.tables import OWN_HEAD
-from harness.metrics.scores.ranking import mean_defined
 from harness.metrics.scores.roc import SUSPICIOUS, operating_point
 from harness.reporting.figures import charts
 from harness.reporting.material import DRAWN, Material
 from harness.reporting.parts import Lines, Part, Picture, Pictures, Section, Table, Text
 from harness.reporting.sections.answer import NARROW
-from harness.statistics.arrays import Array
+from harness.statistics.arrays import Array, mean_defined
 from harness.tables.compare.comparison import by_model
 from harness.tables.markdown import bounds_text, each_columns, head_columns, main_columns, number
 from harness.tables.measure.mean_curves import mean_precision, mean_roc

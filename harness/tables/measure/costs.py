@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.contract.types import Objective, Sample
-from harness.metrics.scores.ranking import mean_defined
+from harness.statistics.arrays import mean_defined
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,8 +19,7 @@ from harness.metrics.maps import layers as of_layers
 from harness.metrics.maps.boxes import STEPS
 from harness.metrics.maps.froc import RATES, Froc
 from harness.metrics.maps.localisation import dice_curves, localisable, pixel_ap, soft_dice
-from harness.metrics.scores.ranking import mean_defined
-from harness.statistics.arrays import Array
+from harness.statistics.arrays import Array, mean_defined
 
 if TYPE_CHECKING:
     import pandas as pd

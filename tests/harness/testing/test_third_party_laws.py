@@ -13,7 +13,7 @@ from harness.testing.contracts_explainers import ExplainerLaws
 from harness.testing.contracts_metrics import MetricLaws
 from harness.testing.contracts_models import BackboneLaws, PoolingLaws
 
-SOURCE = str(Path(__file__).parents[1] / "third_party" / "src")
+SOURCE = str(Path(__file__).parents[2] / "third_party" / "src")
 sys.path.insert(0, SOURCE)
 third_party_plugin = importlib.import_module("third_party_plugin")
 sys.path.remove(SOURCE)

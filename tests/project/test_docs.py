@@ -10,7 +10,7 @@ import pytest
 
 from harness.contract.hookspecs import HarnessSpecs
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 HOOKS = {name: hook for name, hook in vars(HarnessSpecs).items() if name.startswith("harness_")}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from tests.cli.conftest import STUDY, call, user_folder
+from tests.harness.cli.conftest import STUDY, call, user_folder
 
 Harness = Callable[..., Result]
 

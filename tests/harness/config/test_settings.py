@@ -64,7 +64,7 @@ def test_what_cannot_be_understood_leaves_no_plugin_out(tmp_path: Path, text: st
 
 
 def test_the_projects_own_file_is_sound() -> None:
-    found = load_settings(Path(__file__).parents[2])
+    found = load_settings(Path(__file__).parents[3])
     assert found.results.name == "results"
 
 

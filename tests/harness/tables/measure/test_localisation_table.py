@@ -363,7 +363,7 @@ def test_random_maps_find_by_chance() -> None:
 
 
 def test_the_docs_show_the_matrix_of_figures_and_masks() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text()
+    page = (Path(__file__).parents[4] / "docs" / "metrics.md").read_text()
     lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("| `")]
     for family, kinds in ALLOWED.items():
         found = [cells for cells in lines if len(cells) == 8 and f"`{family}" in cells[0]]

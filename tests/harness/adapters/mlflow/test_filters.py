@@ -25,7 +25,7 @@ assert _SPEC and _SPEC.loader
 journals = importlib.util.module_from_spec(_SPEC)
 _SPEC.loader.exec_module(journals)
 
-PAGE = Path(__file__).parents[3] / "docs" / "mlflow.md"
+PAGE = Path(__file__).parents[4] / "docs" / "mlflow.md"
 SEARCH = {*(f"{variant} search {number}" for variant in "ab" for number in (0, 1)), "a search 2"}
 CONFIRM = {*(f"{variant} confirm {number}" for variant in "ab" for number in (0, 1)), "b confirm 2"}
 
