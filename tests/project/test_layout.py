@@ -156,4 +156,4 @@ def _folder(name: str) -> str:
 
 def _inside(folder: Path) -> list[Path]:
     files = [path for path in folder.glob("*.py") if path.stem not in ("__init__", "__main__")]
-    return files + [path for path in folder.iterdir() if path.is_dir() and any(path.glob("*.py"))]
+    return files + [path for path in folder.iterdir() if path.is_dir() and any(path.rglob("*.py"))]

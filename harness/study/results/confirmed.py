@@ -8,9 +8,9 @@ from pathlib import Path
 
 from harness.contract.errors import InputError, nearest
 from harness.contract.types import WEIGHTS, Objective, Plan, VariantPlan
+from harness.study.file.spec import NAME
 from harness.study.journal.folders import read_plan, runs_of
 from harness.study.journal.journal import History, Journal, TrialRecord
-from harness.study.file.spec import NAME
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.config.trees import dataset_table, task_of_tables
 from harness.contract import tables
 from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems
 from harness.contract.types import Plan, Task
 from harness.study.journal.folders import find_run, read_plan
-from harness.study.results.frames import epochs_table, gather, trials_table
 from harness.study.journal.journal import History, Journal, TrialRecord
 from harness.study.journal.progress import Progress
-from harness.config.trees import dataset_table, task_of_tables
+from harness.study.results.frames import epochs_table, gather, trials_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +144,7 @@ class Results:
 
     @cached_property
     def localisation(self) -> pd.DataFrame:
-        """Every figure of localisation, floors beside it: see `harness.tables.measure.localisation_table.localisation_table`.
+        """Every value of localisation, with its controls; see `harness.tables.measure.localisation_table`.
 
         The model trained on shuffled labels, where there is one, is the variant "floor:shuffled_labels".
         """
@@ -176,9 +176,10 @@ class Results:
 
     @cached_property
     def classified(self) -> pd.DataFrame:
-        """Every figure of scores, mean and standard deviation over runs; see `harness.tables.measure.summary.over_runs`.
+        """Every value of scores, mean and standard deviation over runs; see `harness.tables.measure.summary`.
 
-        `low` and `high` are 95 % bounds over patients, of the models' own output; see `harness.tables.measure.intervals`.
+        `low` and `high` are 95 % bounds over patients, of the models' own output, as `harness.tables.measure.intervals`
+        gives them.
         """
         from harness.tables.measure.intervals import classification_intervals
         from harness.tables.measure.summary import over_runs
@@ -236,7 +237,7 @@ class Results:
 
     @cached_property
     def each(self) -> pd.DataFrame:
-        """The baseline against each reader and system: `harness.tables.compare.readers.each_table`; empty without such."""
+        """The baseline against each reader and system, as `readers.each_table` gives it; empty without such."""
         import pandas as pd
 
         from harness.tables.compare.readers import each_table
@@ -280,9 +281,8 @@ class Results:
 
         Beside layers the pointing game is Hit Rate 1, brought to [0, 1]: see `focus_by_map`.
         """
-        from harness.tables.measure.decision_chart import decision_chart
-        from harness.tables.measure.decision_chart import pointing_by_map
         from harness.metrics.maps.layers import focus_by_map
+        from harness.tables.measure.decision_chart import decision_chart, pointing_by_map
 
         focus = focus_by_map(self.layers) if self.task.mask_kind == "layers" else pointing_by_map(self._map_terms)
         right = dict(zip(self.variants["variant"], self.variants.get("auroc", ()), strict=False))

@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.metrics import functional
 from harness.contract import tables
 from harness.contract.errors import MachineError
+from harness.metrics import functional
 from harness.study.journal.writing import remove_file, write_file
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ import pytest
 
 from harness.adapters.inline import InlineTuner
 from harness.adapters.optuna.search import OptunaProposer
+from harness.config.settings import Settings
 from harness.contract import tables
-from harness.tables.measure.intervals import localisation_intervals
-from harness.tables.measure.localisation_table import localisation_table
-from harness.tables.measure.summary import runs_table
 from harness.study.results.frames import gather
 from harness.study.results.results import FLOORED, RESAMPLES, Results, read_results
 from harness.study.run.run import run_study
-from harness.config.settings import Settings
+from harness.tables.measure.intervals import localisation_intervals
+from harness.tables.measure.localisation_table import localisation_table
+from harness.tables.measure.summary import runs_table
 from harness.testing.fakes import tiny_catalog
 from harness.testing.scripted import scripted_plan
 
