@@ -1,8 +1,9 @@
-"""Puts the parts of a run together: tuner, proposer, observers, tracking store. Decides nothing of a study."""
+"""Puts the parts of a run together: tuner, sampler, observers, tracking store. Decides nothing of a study."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,9 @@ class Manner:
 def execute(app: App, plan: Plan, settings: Settings, manner: Manner) -> tuple[Outcome, str]:
     """Runs the study; how it ended, and what of it the tracking store has not got."""
     from harness.adapters.mlflow.store import MlflowObserver
-    from harness.adapters.optuna.search import OptunaProposer
+    from harness.adapters.optuna.search import OptunaSampler
     from harness.config.tracking import artifact_root, tracking_uri
+    from harness.study.results.results import read_results
     from harness.study.run.observers import HookObserver
     from harness.study.run.run import run_study
 
@@ -43,12 +45,13 @@ def execute(app: App, plan: Plan, settings: Settings, manner: Manner) -> tuple[O
     since = journal.stat().st_size if journal.exists() else 0
     counts = _counts(app, plan)
     store = MlflowObserver(tracking_uri(settings), folder, artifact_root(settings), counts)
-    observers: list[Observer] = [store, HookObserver(app.catalog, plan, folder, since)]
+    results = partial(read_results, folder, app.catalog)
+    observers: list[Observer] = [store, HookObserver(app.catalog, plan, results, since)]
     if not (manner.quiet or manner.as_json):
         observers.append(_display(app, plan, store, since))
-    proposer = OptunaProposer(settings.optuna_url or f"sqlite:///{folder / 'optuna.db'}")
+    sampler = OptunaSampler(settings.optuna_url or f"sqlite:///{folder / 'optuna.db'}")
     tuner = _tuner(manner.tuner, settings)
-    outcome = run_study(plan, settings, app.catalog, tuner, proposer, observers, manner.time_limit_s)
+    outcome = run_study(plan, settings, app.catalog, tuner, sampler, observers, manner.time_limit_s)
     return outcome, _unsent(outcome.unsent, store.problem) if outcome.unsent else ""
 
 

@@ -29,13 +29,12 @@ def earlier_results(app: App, plan: Plan) -> Results | None:
     except MachineError:  # a damaged plan.json, which the run writes anew; a damaged journal stops that run
         return None
     known = all(
-        results.history.of_variant(variant.id, "search" if variant.kind == "trained" else "confirm")
+        results.state.of_variant(variant.id, "search" if variant.kind == "trained" else "confirm")
         for variant in plan.variants
     )
-    floors = [record for record in results.history.trials.values() if record.spec.stage == "floor"]
+    floors = [record for record in results.state.trials.values() if record.spec.stage == "floor"]
     known = known and (bool(floors) or not plan.confirm.get("label_floor"))
-    results.history.finished = results.history.finished and known
-    return results
+    return results if known else replace(results, state=replace(results.state, status="paused"))
 
 
 def ended(results: Results) -> Outcome:
