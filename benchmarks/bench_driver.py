@@ -90,11 +90,11 @@ def _measure_memory(first: int, last: int) -> float:
 
 
 def _run(plan: Plan, settings: Settings, observers: Sequence[Observer]) -> None:
-    from harness.adapters.optuna.search import OptunaProposer
+    from harness.adapters.optuna.search import OptunaSampler
     from harness.adapters.ray.tuner import RayTuner
 
-    proposer = OptunaProposer(f"sqlite:///{settings.results / plan.directory / 'optuna.db'}")
-    outcome = run_study(plan, settings, tiny_catalog(), RayTuner(RUN, CATALOG), proposer, observers)
+    sampler = OptunaSampler(f"sqlite:///{settings.results / plan.directory / 'optuna.db'}")
+    outcome = run_study(plan, settings, tiny_catalog(), RayTuner(RUN, CATALOG), sampler, observers)
     assert outcome.exit_code == 0, outcome
 
 

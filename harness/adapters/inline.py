@@ -1,17 +1,20 @@
-"""A tuner that is a for loop: one trial at a time, in this process, without Ray. For debugging and small tests."""
+"""A tuner that is a loop: one trial at a time, in this process. For debugging and small tests."""
 
 from __future__ import annotations
 
 import os
+import socket
 from contextlib import closing
 
-from harness.adapters.ray.asha import Stoppers
+from harness.adapters.ray.asha import Pruners
 from harness.adapters.worker import RUN_TRIAL, events, load, ready_for_another
 from harness.contract.catalog import Catalog
 from harness.contract.errors import MachineError
-from harness.contract.types import Opening, TrialResult, TrialSpec, Workspace
-from harness.study.run.conductor import Conductor
-from harness.study.run.tuning import Events, Pause
+from harness.contract.types import Workspace
+from harness.study.journal.progress import Progress
+from harness.study.run.driver import Driver
+from harness.study.run.policy import Done, Start
+from harness.study.run.tuning import Started
 
 
 class InlineTuner:
@@ -24,30 +27,20 @@ class InlineTuner:
     def __init__(self, run_trial: str = RUN_TRIAL) -> None:
         self._run_trial = load(run_trial)
 
-    def run(self, conductor: Conductor, catalog: Catalog, workspace: Workspace, concurrent: int = 1) -> None:
-        """See `Tuner`.
+    def run(self, driver: Driver, catalog: Catalog, workspace: Workspace, concurrent: int = 1) -> None:
+        """Run one trial after the other; see `Tuner`.
 
         Raises:
             MachineError: an error of a trial has made CUDA unusable in this process.
         """
-        stoppers = Stoppers(conductor)
-        while isinstance(spec := conductor.next(), TrialSpec):
+        prunes = Pruners(Progress(driver.plan, driver.state)).prunes
+        while isinstance(step := driver.next(), Start):
             if not ready_for_another():
                 raise MachineError("CUDA cannot be used any more after an error of an earlier trial")
-            conductor.started(spec.id, os.getpid())
-            with closing(events(self._run_trial, spec, catalog, workspace)) as trial:
-                self._follow(conductor, stoppers, spec, trial)
-        assert spec is Pause.DONE, "nothing runs, so nothing can be waited for."
-
-    def _follow(self, conductor: Conductor, stoppers: Stoppers, spec: TrialSpec, trial: Events) -> None:
-        while not conductor.stopping:
-            with conductor.interruptible():
-                event = next(trial)
-            if isinstance(event, TrialResult):
-                return conductor.finished(spec.id, event)
-            if isinstance(event, Opening):
-                conductor.opening(spec.id)
-                continue
-            conductor.epoch(spec.id, event)
-            if stoppers.stops(spec, event):
-                return conductor.stopped(spec.id)
+            over = driver.report(step.spec.id, Started(os.getpid(), socket.gethostname()), prunes)
+            with closing(events(self._run_trial, step.spec, catalog, workspace)) as trial:
+                while not over and not driver.stop:
+                    with driver.stop.interruptible():
+                        event = next(trial)
+                    over = driver.report(step.spec.id, event, prunes)
+        assert isinstance(step, Done), "nothing runs, so nothing can be waited for."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -73,13 +74,12 @@ def earlier_results(plan: Plan, session: Session) -> Results | None:
     except MachineError:  # a damaged plan.json, which the run writes anew; a damaged journal stops that run
         return None
     known = all(
-        results.history.of_variant(variant.id, "search" if variant.kind == "trained" else "confirm")
+        results.state.of_variant(variant.id, "search" if variant.kind == "trained" else "confirm")
         for variant in plan.variants
     )
-    floors = [record for record in results.history.trials.values() if record.spec.stage == "floor"]
+    floors = [record for record in results.state.trials.values() if record.spec.stage == "floor"]
     known = known and (bool(floors) or not plan.confirm.get("label_floor"))
-    results.history.finished = results.history.finished and known
-    return results
+    return results if known else replace(results, state=replace(results.state, status="paused"))
 
 
 def set_aside(folder: Path) -> Path:
@@ -107,8 +107,9 @@ def _execute(
     display: Display | None,
 ) -> Execution:
     from harness.adapters.mlflow.store import MlflowObserver
-    from harness.adapters.optuna.search import OptunaProposer
+    from harness.adapters.optuna.search import OptunaSampler
     from harness.config.tracking import artifact_root, tracking_uri
+    from harness.study.results.results import read_results
     from harness.study.run.observers import HookObserver
     from harness.study.run.run import run_study
 
@@ -117,11 +118,11 @@ def _execute(
     journal = folder / "journal.jsonl"
     since = journal.stat().st_size if journal.exists() else 0
     store = MlflowObserver(tracking_uri(settings), folder, artifact_root(settings), _counts(session, plan))
-    observers: list[Observer] = [store, HookObserver(catalog, plan, folder, since)]
+    observers: list[Observer] = [store, HookObserver(catalog, plan, partial(read_results, folder, catalog), since)]
     if display is not None:
         observers.append(display(store, since))
-    proposer = OptunaProposer(settings.optuna_url or f"sqlite:///{folder / 'optuna.db'}")
-    outcome = run_study(plan, settings, catalog, _tuner(tuner, settings), proposer, observers, time_limit_s)
+    sampler = OptunaSampler(settings.optuna_url or f"sqlite:///{folder / 'optuna.db'}")
+    outcome = run_study(plan, settings, catalog, _tuner(tuner, settings), sampler, observers, time_limit_s)
     return Execution(outcome, _unsent(outcome.unsent, store.problem), ran=True)
 
 

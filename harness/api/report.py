@@ -102,7 +102,7 @@ def _importance(results: Results) -> pd.DataFrame:
     def compute() -> pd.DataFrame:
         from harness.adapters.optuna.importance import importance_table
 
-        return importance_table(results.plan, results.history)
+        return importance_table(results.plan, results.state)
 
     searched = [
         (record.spec.id, record.result.value if record.result else None)

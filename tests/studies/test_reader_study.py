@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 
 
 class Nobody:
-    """Neither a tuner nor a proposer: nothing is searched or trained."""
+    """Neither a tuner nor a sampler: nothing is searched or trained."""
 
     def run(self, *_: Any) -> None:
         raise AssertionError("nothing is to be searched or trained")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.adapters.inline import InlineTuner
-from harness.adapters.optuna.search import OptunaProposer
+from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
 from harness.contract.catalog import Catalog
 from harness.study.file.spec import load_study
@@ -37,7 +37,7 @@ def results(catalog: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Resul
     settings = Settings(data=folder, results=folder / "results", cache=folder / "cache", device="cpu")
     plan = make_plan(STUDY, catalog, settings, budget="quick", overrides=TINY)
     assert not plan.skipped and all(" takes " in text for text in plan.warnings), plan.warnings  # prices
-    outcome = run_study(plan, settings, catalog, InlineTuner(), OptunaProposer(f"sqlite:///{folder / 'optuna.db'}"))
+    outcome = run_study(plan, settings, catalog, InlineTuner(), OptunaSampler(f"sqlite:///{folder / 'optuna.db'}"))
     assert outcome.exit_code == 0, outcome
     return read_results(settings.results / plan.directory, catalog)
 

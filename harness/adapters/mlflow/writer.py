@@ -1,4 +1,4 @@
-"""What each event of a journal becomes in MLflow. Knows the layout, not the thread and not the offset.
+"""Writes each event of a journal to MLflow. Knows the layout, not the thread and not the offset.
 
 experiment = study; one run a study_id; its children are the variants, with the test means that a reader
 compares; their children are the trials and confirmations.
@@ -13,11 +13,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.adapters.mlflow.run_state import Seen, Trial, Variant
 from harness.adapters.mlflow.runs import Runs
 from harness.adapters.mlflow.summary import means, paired
 from harness.config.trees import brief, changes, flatten
-from harness.contract.types import Plan, VariantPlan
+from harness.contract.types import Plan, Run, VariantPlan
 from harness.study.journal.journal import (
     EPOCH,
     STUDY_FINISHED,
@@ -30,7 +29,9 @@ from harness.study.journal.journal import (
     TRIAL_STARTED,
     Event,
 )
-from harness.study.journal.plan_io import plan_to_json
+from harness.study.journal.plan_io import plan_from_json, plan_to_json
+from harness.study.journal.state import StudyState
+from harness.study.journal.trial_record import TrialRecord
 from harness.study.run.commit import commit_of
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
 
 
 class Writer:
-    """Writes events; `recall` takes in what an earlier process wrote, without writing.
+    """Writes events; `recall` takes in those that an earlier process wrote, without writing.
 
     Args: as for `mlflow_store.Sender`; `mark` tells this journal from others of the same study.
     """
@@ -59,47 +60,50 @@ class Writer:
     ) -> None:
         self._client, self._folder, self._mark, self._artifacts = client, folder, mark, artifacts
         self._counts, self._weights = counts, weights
-        self._seen = Seen()
+        self._state = StudyState(keep="open")
+        self._plan_read: Plan | None = None
         self._counted: Counts | None = None
         self._made: Runs | None = None
         self._common: dict[str, Any] = {}
 
     def recall(self, events: Iterable[Event]) -> None:
-        """Remembers events that the store already has."""
+        """Take in events that the store already has."""
         for event in events:
-            self._seen.add(event)
+            self._state.apply(event)
 
     def write(self, events: Sequence[Event]) -> None:
-        """Writes events in their order; all have reached the store on return."""
+        """Write events in their order; all have reached the store on return."""
         for event in events:
-            before = self._seen.trials.get(event.data.get("trial", ""))
-            self._seen.add(event)
+            before = self._state.trials.get(event.data.get("trial", ""))
+            record = self._state.apply(event)
             if event.kind == STUDY_STARTED:
                 self._study_started(event)
             elif event.kind in (STUDY_PAUSED, STUDY_FINISHED):
                 self._study_ended(event)
             elif event.kind == TRIAL_ASKED:
                 self._trial_asked(event)
-            elif before is not None:
-                self._trial_went_on(event, before)
+            elif before is not None and record is not None:
+                self._trial_went_on(event, before, record)
         self._runs.flush()
 
     def report(self, paths: Iterable[Path]) -> None:
-        """Leaves files of the report with the study's run, in folder `report`."""
+        """Add files of the report to the study's run, in folder `report`."""
         for path in paths:
             self._runs.file(STUDY, path, str(Path("report") / path.relative_to(self._folder / "report").parent))
 
     def figures(self, by_variant: Mapping[str, Mapping[str, float]]) -> None:
-        """Leaves figures with the variants' runs."""
+        """Add values to the variants' runs."""
         for variant, figures in by_variant.items():
             finite = {name: value for name, value in figures.items() if math.isfinite(value)}
-            self._runs.note(variant, self._seen.ended, self._seen.attempts, metrics=finite)
+            self._runs.note(variant, self._state.time, self._state.attempts, metrics=finite)
         self._runs.flush()
 
     @property
     def _plan(self) -> Plan:
-        assert self._seen.plan is not None, "a journal begins with study_started"
-        return self._seen.plan
+        if self._plan_read is None:
+            assert self._state.plan is not None, "a journal begins with study_started"
+            self._plan_read = plan_from_json(self._state.plan)
+        return self._plan_read
 
     @property
     def _runs(self) -> Runs:
@@ -122,6 +126,7 @@ class Writer:
     # the study and its variants
 
     def _study_started(self, event: Event) -> None:
+        self._plan_read = None  # a resumed run may bring other variants
         plan, runs = self._plan, self._runs
         title = f"{plan.budget}-{plan.study_id[:8]}"
         tags = {**self._common, "stage": STUDY, "mlflow.note.content": _note(plan)}
@@ -154,13 +159,13 @@ class Writer:
     def _study_ended(self, event: Event) -> None:
         plan, finished = self._plan, event.kind == STUDY_FINISHED
         baseline = next((variant.id for variant in plan.variants if variant.name == plan.baseline), "")
-        against = self._seen.variants.get(baseline, Variant()).confirmed
+        against = self._confirmed(baseline)
         for variant in plan.variants:
-            seen = self._seen.variants.get(variant.id, Variant())
+            confirmed = self._confirmed(variant.id)
             if variant.id != baseline:
-                gaps = paired(seen.confirmed, against, plan.metrics)
-                self._runs.note(variant.id, event.time, self._seen.attempts, metrics=gaps)
-            status = "FINISHED" if seen.confirmed else "FAILED"
+                gaps = paired(confirmed, against, plan.metrics)
+                self._runs.note(variant.id, event.time, self._state.attempts, metrics=gaps)
+            status = "FINISHED" if confirmed else "FAILED"
             self._runs.end(variant.id, status if finished else "KILLED", event.time)
         if reason := event.data.get("reason"):
             self._runs.note(STUDY, tags={"reason": reason})
@@ -186,26 +191,26 @@ class Writer:
             if spec["stage"] == "confirm":
                 self._dataset(name, spec["tree"])
 
-    def _trial_went_on(self, event: Event, trial: Trial) -> None:
-        name = event.data["trial"]
-        if event.kind == TRIAL_STARTED and trial.interrupted:
+    def _trial_went_on(self, event: Event, before: TrialRecord, record: TrialRecord) -> None:
+        name = record.spec.id
+        if event.kind == TRIAL_STARTED and before.interrupted:
             self._runs.note(name, tags={"state": "running"})
             self._runs.revive(name)
-        elif event.kind == EPOCH and event.data["number"] > trial.epochs:
-            # A resumed trial may repeat an epoch whose checkpoint was lost: told once.
+        elif event.kind == EPOCH and record.furthest > before.furthest:
+            # A resumed trial may repeat an epoch whose checkpoint was lost: written once.
             self._runs.note(name, event.time, event.data["number"], metrics=_epoch_metrics(event.data))
         elif event.kind == TRIAL_INTERRUPTED:
             self._runs.note(name, tags={"state": "interrupted", "reason": event.data["reason"]})
             self._runs.end(name, "KILLED", event.time)
         elif event.kind == TRIAL_FINISHED:
-            self._trial_finished(event, trial)
+            self._trial_finished(event, record)
         elif event.kind == TRIAL_MEASURED:
-            self._runs.note(name, event.time, trial.epochs, metrics=_best_metrics(event.data["metrics"], ()))
+            self._runs.note(name, event.time, record.furthest, metrics=_best_metrics(event.data["metrics"], ()))
             self._files(name, event)
-            self._summarise(trial, event)
+            self._summarise(record.spec.variant_id, event)
 
-    def _trial_finished(self, event: Event, trial: Trial) -> None:
-        name, data, runs = event.data["trial"], event.data, self._runs
+    def _trial_finished(self, event: Event, record: TrialRecord) -> None:
+        name, data, runs = record.spec.id, event.data, self._runs
         metrics = _best_metrics(data["metrics"], self._plan.metrics)
         metrics |= {name: float(data[name]) for name in ("value", "best_epoch", "epochs", "seconds")}
         ledger = data.get("ledger", {})
@@ -213,7 +218,7 @@ class Writer:
         runs.note(name, event.time, data["epochs"], metrics=metrics, tags={k: v for k, v in tags.items() if v})
         self._files(name, event)
         runs.end(name, STATUS[data["state"]], event.time)
-        self._summarise(trial, event)
+        self._summarise(record.spec.variant_id, event)
 
     def _files(self, name: str, event: Event) -> None:
         for file in event.data.get("files", ()):
@@ -221,21 +226,26 @@ class Writer:
             if path.exists() and (self._weights or path.suffix != ".safetensors"):
                 self._runs.file(name, path)
 
-    def _summarise(self, trial: Trial, event: Event) -> None:
-        """The variant's run shows what is known of it after each of its trials."""
-        seen = self._seen.variants[trial.variant]
+    def _summarise(self, variant_id: str, event: Event) -> None:
+        """Write to the variant's run what is known of it after each of its trials."""
+        tally, confirmed = self._state.tally(variant_id), self._confirmed(variant_id)
         tags = {
-            f"trials.{stage}": ", ".join(f"{n} {state}" for (of, state), n in seen.states.items() if of == stage)
-            for stage, _ in seen.states
+            f"trials.{stage}": ", ".join(f"{n} {state}" for (of, state), n in tally.ended.items() if of == stage)
+            for stage, _ in tally.ended
         }
         # While nothing is confirmed there are tags only: a comparison begins with the metric that came first.
-        metrics = means(seen.confirmed, self._plan.metrics) if seen.confirmed else {}
-        if seen.values:
-            best = max(seen.values) if self._plan.objective.mode == "max" else min(seen.values)
-            tags["search.best"] = f"{best:.4f}"
-            metrics |= {"search/best": best} if metrics else {}
-        step = sum(seen.states.values())
-        self._runs.note(trial.variant, event.time, step, metrics=metrics, tags=tags)
+        metrics = means(confirmed, self._plan.metrics) if confirmed else {}
+        if not math.isnan(tally.best):
+            tags["search.best"] = f"{tally.best:.4f}"
+            metrics |= {"search/best": tally.best} if metrics else {}
+        self._runs.note(variant_id, event.time, tally.ended.total(), metrics=metrics, tags=tags)
+
+    def _confirmed(self, variant_id: str) -> dict[Run, Mapping[str, float]]:
+        """Return the metrics of the variant's confirmed models."""
+        records = self._state.of_variant(variant_id, "confirm")
+        return {
+            record.spec.run: record.result.metrics for record in records if record.result and record.state == "complete"
+        }
 
     def _dataset(self, name: str, tree: Mapping[str, Any]) -> None:
         table = tree.get("dataset")
@@ -254,7 +264,7 @@ class Writer:
 
 
 def _best_metrics(metrics: Mapping[str, float], names: Collection[str]) -> dict[str, float]:
-    """Of the best epoch, the model's own output on validation; all that was measured after training as it is."""
+    """Return what was measured after training, and of the best epoch the model's own validation metrics."""
     found = {}
     for name, value in metrics.items():
         split, _, rest = name.partition("/")

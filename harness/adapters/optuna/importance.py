@@ -10,7 +10,8 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
 from harness.adapters.optuna.records import template
 from harness.contract.types import Plan, VariantPlan
-from harness.study.journal.journal import History, TrialRecord
+from harness.study.journal.state import StudyState
+from harness.study.journal.trial_record import TrialRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +21,7 @@ FEWEST = 4
 TREES = 32
 
 
-def importance_table(plan: Plan, history: History) -> pd.DataFrame:
+def importance_table(plan: Plan, state: StudyState) -> pd.DataFrame:
     """The importances of every variant that has FEWEST complete trials and searched two parameters or more.
 
     Read with few trials they are noise: a dozen trials rank two parameters at most. Parameters that not every
@@ -35,7 +36,7 @@ def importance_table(plan: Plan, history: History) -> pd.DataFrame:
 
     rows = []
     for variant in plan.trained:
-        done = [r for r in history.of_variant(variant.id, "search") if r.state == "complete" and r.result]
+        done = [r for r in state.of_variant(variant.id, "search") if r.state == "complete" and r.result]
         values = {record.result.value for record in done if record.result}
         if len(done) < FEWEST or len(variant.searched) < 2 or len(values) < 2:
             continue

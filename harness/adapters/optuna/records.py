@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from harness.config import space
 from harness.contract.types import VariantPlan
-from harness.study.journal.journal import TrialRecord
+from harness.study.journal.trial_record import TrialRecord
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 NAMES = {state: name for name, state in STATES.items()}
@@ -20,7 +20,7 @@ NAMES = {state: name for name, state in STATES.items()}
 
 
 class _Replay:
-    """A trial that takes given parameters, and notes from which distributions they are."""
+    """A trial with given parameters; notes from which distributions they are."""
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
@@ -42,7 +42,7 @@ class _Replay:
 
 
 def template(variant: VariantPlan, record: TrialRecord) -> FrozenTrial:
-    """A running trial with the record's parameters; how it ended is told afterwards."""
+    """Return a running trial with the record's parameters; its end is added afterwards."""
     replay = _Replay(record.spec.params)
     space.sample(variant.tree, replay)
     return optuna.trial.create_trial(
@@ -51,7 +51,7 @@ def template(variant: VariantPlan, record: TrialRecord) -> FrozenTrial:
 
 
 def agree(trials: list[FrozenTrial], records: list[TrialRecord]) -> bool:
-    """Whether the database only lacks what the journal has: nothing in it is another trial or another end."""
+    """Return True if the database only lacks what the journal has: it has no other trial and no other end."""
     for trial, record in zip(trials, records, strict=False):
         ended = STATES[record.state] if record.result else None
         if trial.params != dict(record.spec.params) or (trial.state.is_finished() and trial.state != ended):
@@ -60,12 +60,12 @@ def agree(trials: list[FrozenTrial], records: list[TrialRecord]) -> bool:
 
 
 def steps(record: TrialRecord) -> dict[int, float]:
-    """The values by epoch that Optuna is told; NaN is none."""
+    """Return the values by epoch that Optuna stores; NaN is left out."""
     return {epoch.number: epoch.smoothed for epoch in record.epochs if not math.isnan(epoch.smoothed)}
 
 
 def attributes(record: TrialRecord) -> dict[str, Any]:
-    """What links the trial to the journal and to tracking, and why it failed."""
+    """Return what links the trial to the journal and to tracking, and why it failed."""
     assert record.result is not None
     reason = {"reason": record.result.reason} if record.result.reason else {}
     return {"trial": record.spec.id, "epochs": record.result.epochs, **reason}

@@ -1,7 +1,7 @@
-"""Optuna proposes: one Optuna study a variant, through ask and tell, in a database that persists.
+"""Samples with Optuna: one Optuna study a variant, through ask and tell, in a database that persists.
 
-The journal is the truth. A trial that was asked but not written down is adopted, and what Optuna
-misses is told on resume; a database that contradicts the journal is filled anew from it.
+The journal is right. A trial that was asked but not written is adopted; what Optuna misses is added on
+resume. A database that contradicts the journal is filled anew from it.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from harness.config import space
 from harness.contract import seeds
 from harness.contract.errors import InputError, MachineError
 from harness.contract.types import Plan, VariantPlan
-from harness.study.journal.journal import History, TrialRecord
-from harness.study.run.tuning import Proposal
+from harness.study.journal.state import StudyState
+from harness.study.journal.trial_record import TrialRecord
+from harness.study.run.tuning import Configuration
 
 
-class OptunaProposer:
-    """Proposes by TPE, at random or from a grid, as the plan's [search] says.
+class OptunaSampler:
+    """Samples by TPE, at random or from a grid, as the plan's [search] says.
 
     Args:
         url: of a database of its own, as SQLAlchemy writes it: `sqlite:///…`, `postgresql://…`.
@@ -42,11 +43,11 @@ class OptunaProposer:
         self._plan: Plan | None = None
         self._studies: dict[str, optuna.Study] = {}
 
-    def sync(self, plan: Plan, history: History) -> None:
-        """Opens the database and tells it what the journal has and it has not."""
+    def sync(self, plan: Plan, state: StudyState) -> None:
+        """Open the database and add what only the journal has."""
         self._plan = plan
         for variant in plan.variants:
-            records = history.of_variant(variant.id, "search")
+            records = state.of_variant(variant.id, "search")
             with self._reaching():
                 if not agree(self._trials(variant.id), records):
                     optuna.delete_study(study_name=variant.id, storage=self._storage)
@@ -57,8 +58,8 @@ class OptunaProposer:
                 if record.result:
                     self.tell(record)
 
-    def ask(self, variant: VariantPlan, number: int, params: Mapping[str, Any] | None = None) -> Proposal | None:
-        """See `Proposer`. The sampler's seed comes from the variant and the number of trials ever asked."""
+    def ask(self, variant: VariantPlan, number: int, params: Mapping[str, Any] | None = None) -> Configuration | None:
+        """Return a configuration; see `Sampler`. The seed comes from the variant and the number of earlier trials."""
         if params is None and number == 0:
             params = space.default_params(variant.tree)
         elif params is None and self._search["sampler"]["use"] == "grid":
@@ -80,10 +81,10 @@ class OptunaProposer:
             tree, sampled = space.sample(variant.tree, trial)
         if trial.number != number:
             raise MachineError(f"Optuna has {trial.number} trials of {variant.name!r}, the journal {number}: {self}")
-        return Proposal(tree, sampled)
+        return Configuration(tree, sampled)
 
     def tell(self, record: TrialRecord) -> None:
-        """See `Proposer`. A stopped trial is PRUNED with its values, a failed one FAIL with its reason."""
+        """Store the end of a trial; see `Sampler`. A pruned one keeps its values, a failed one its reason."""
         spec, result = record.spec, record.result
         assert result is not None
         with self._reaching():
@@ -100,7 +101,7 @@ class OptunaProposer:
             self._study(spec.variant_id).tell(spec.number, values, STATES[result.state])
 
     def states(self, variant_id: str) -> dict[int, str]:
-        """See `Proposer`; makes no study where there is none."""
+        """Return the states of a variant's trials; see `Sampler`. Make no study where there is none."""
         with self._reaching():
             try:
                 study_id = self._storage.get_study_id_from_name(variant_id)
@@ -110,7 +111,7 @@ class OptunaProposer:
             return {trial.number: NAMES.get(trial.state, "running") for trial in trials}
 
     def forget(self, variant_ids: Iterable[str]) -> list[str]:
-        """Removes the searches of these variants; those that there were."""
+        """Remove the searches of these variants; return those that there were."""
         with self._reaching():
             known = set(optuna.get_all_study_names(self._storage))
             found = [name for name in variant_ids if name in known]
@@ -176,7 +177,7 @@ class OptunaProposer:
         return int(self._storage.get_trial_id_from_study_id_trial_number(self._study_id(variant_id), number))
 
     def _state(self, variant_id: str, number: int) -> TrialState | None:
-        """The state of one trial; reading them all would cost more with each."""
+        """Return the state of one trial; to read them all would cost more with each."""
         try:
             return self._storage.get_trial(self._trial_id(variant_id, number)).state
         except KeyError:
@@ -187,7 +188,7 @@ class OptunaProposer:
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
-        """Says which database it is that cannot be reached."""
+        """Name the database if it cannot be reached."""
         try:
             yield
         except (StorageInternalError, SQLAlchemyError) as error:
@@ -198,7 +199,7 @@ class OptunaProposer:
 
 
 def _relax(engine: Engine) -> None:
-    """Lets SQLite commit without waiting for the disk: the journal has waited, and nothing can be corrupted."""
+    """Let SQLite commit without waiting for the disk: the journal has waited, and nothing can be corrupted."""
     if engine.dialect.name != "sqlite":
         return
 

@@ -1,6 +1,6 @@
-"""Ray's ASHA, one a variant, asked by every tuner: the same study stops the same trials whoever runs it.
+"""Prunes with Ray's ASHA, one a variant, for every tuner: the same study prunes the same trials whoever runs it.
 
-One ASHA over all variants would be unfair: it stops a weak variant's trials for being weak.
+One ASHA over all variants would be unfair: it prunes a weak variant's trials for being weak.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.config.distributions import Number, is_distribution, read
 from harness.contract.types import Epoch, TrialSpec
-from harness.study.run.conductor import Conductor
+from harness.study.journal.progress import Progress
 
 if TYPE_CHECKING:
     from ray.tune.schedulers import ASHAScheduler
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Known:
-    """What ASHA wants of a trial: a name that is the same after a resume."""
+    """What ASHA needs of a trial: a name that is the same after a resume."""
 
     trial_id: str
 
 
-class Stoppers:
-    """Says when a search trial is to be stopped; made anew from the journal on each resume."""
+class Pruners:
+    """Decides when a search trial is pruned; made anew from the study's state on each resume."""
 
-    def __init__(self, conductor: Conductor) -> None:
-        self._conductor = conductor
-        self._table: Mapping[str, Any] = conductor.plan.search.get("stopper", {"use": "none"})
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._table: Mapping[str, Any] = progress.plan.search.get("stopper", {"use": "none"})
         self._schedulers: dict[str, ASHAScheduler] = {}
         self._added: set[str] = set()
         if self._table["use"] == "none":
             return
-        for variant in conductor.plan.trained:
+        for variant in progress.plan.trained:
             self._schedulers[variant.id] = self._scheduler(longest(variant.tree))
-        for record in conductor.history.trials.values():
+        for record in progress.state.trials.values():
             for epoch in record.epochs:
-                self.stops(record.spec, epoch)
+                self.prunes(record.spec, epoch)
 
-    def stops(self, spec: TrialSpec, epoch: Epoch) -> bool:
-        """Whether the trial is to be stopped after this epoch; each epoch is told once.
+    def prunes(self, spec: TrialSpec, epoch: Epoch) -> bool:
+        """Return True if the trial is to end after this epoch; each epoch is given once.
 
-        A trial that has come to its last epoch is never stopped: it has cost all it can.
+        A trial at its last epoch is never pruned: it has cost all it can.
         """
         scheduler = self._schedulers.get(spec.variant_id)
-        if scheduler is None or not self._conductor.progress.stoppable(spec) or epoch.number >= longest(spec.tree):
+        if scheduler is None or not self._progress.prunable(spec) or epoch.number >= longest(spec.tree):
             return False
         if math.isnan(epoch.smoothed):  # the trial fails by itself; a rung with NaN in it would judge nobody
             return False
@@ -55,8 +55,8 @@ class Stoppers:
         if spec.id not in self._added:
             scheduler.on_trial_add(None, known)
             self._added.add(spec.id)
-        told = {"epoch": epoch.number, "value": epoch.smoothed}
-        return bool(scheduler.on_trial_result(None, known, told) == scheduler.STOP)
+        seen = {"epoch": epoch.number, "value": epoch.smoothed}
+        return bool(scheduler.on_trial_result(None, known, seen) == scheduler.STOP)
 
     def _scheduler(self, epochs: int) -> ASHAScheduler:
         from ray.tune.schedulers import ASHAScheduler
@@ -64,7 +64,7 @@ class Stoppers:
         return ASHAScheduler(
             time_attr="epoch",
             metric="value",
-            mode=self._conductor.plan.objective.mode,
+            mode=self._progress.plan.objective.mode,
             max_t=epochs,
             grace_period=min(int(self._table["grace"]), epochs),
             reduction_factor=int(self._table["reduction"]),
@@ -73,7 +73,7 @@ class Stoppers:
 
 
 def longest(tree: Mapping[str, Any]) -> int:
-    """The most epochs that a trial of the tree may take."""
+    """Return the most epochs that a trial of the tree may take."""
     epochs = tree["train"]["epochs"]
     if not is_distribution(epochs):
         return int(epochs)

@@ -1,4 +1,4 @@
-"""What Ray Tune calls: a searcher, a scheduler and a callback that only pass on, and the bridge they pass to."""
+"""What Ray Tune calls: a searcher, a scheduler and a callback that pass everything to one bridge."""
 
 from __future__ import annotations
 
@@ -17,71 +17,61 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from harness.adapters.ray.asha import Stoppers
-from harness.adapters.ray.trainable import Parcel, Started
+from harness.adapters.ray.asha import Pruners
+from harness.adapters.ray.trainable import Parcel
 from harness.contract.errors import HarnessError
-from harness.contract.types import Opening, TrialResult, TrialSpec
-from harness.study.run.conductor import Conductor
+from harness.study.journal.progress import Progress
+from harness.study.run.driver import Driver
+from harness.study.run.policy import Start
 
 
 class Bridge:
-    """Between Ray's callbacks and the conductor. Nothing it is called for raises: an error ends the run instead."""
+    """Connects Ray's callbacks with the driver. No method raises: an error ends the run instead."""
 
-    def __init__(self, conductor: Conductor, stoppers: Stoppers, concurrent: int, job: Mapping[str, Any]) -> None:
-        self.conductor = conductor
-        self._stoppers, self._concurrent, self._job = stoppers, concurrent, job
-        self._running: dict[str, TrialSpec] = {}
+    def __init__(self, driver: Driver, concurrent: int, job: Mapping[str, Any]) -> None:
+        self._driver, self._concurrent, self._job = driver, concurrent, job
+        self._prunes = Pruners(Progress(driver.plan, driver.state)).prunes
+        self._running: dict[str, str] = {}
         self.error: BaseException | None = None
 
     def __reduce__(self) -> Any:
-        # Ray writes down whatever it is given; what is never read back need not be written.
+        # Ray pickles whatever it is given; what is never read back need not be written.
         return object, ()
 
     @property
     def ending(self) -> bool:
-        """Whether all that runs is to be killed."""
-        return self.error is not None or self.conductor.stopping
+        """True if all that runs is to be killed."""
+        return self.error is not None or bool(self._driver.stop)
 
     def suggest(self, ray_trial: str) -> Any:
-        """What Ray is to run; None while as many trials run as may, so that each proposal knows all results."""
+        """Return what Ray is to run; None while as many trials run as may, so that the sampler knows all results."""
         if self.ending:
             return Searcher.FINISHED
         if len(self._running) >= self._concurrent:
             return None
         with self._errors():
-            spec = self.conductor.next()
-            if isinstance(spec, TrialSpec):
-                self._running[ray_trial] = spec
-                return {"spec": spec.to_json(), "job": self._job}
+            step = self._driver.next()
+            if isinstance(step, Start):
+                self._running[ray_trial] = step.spec.id
+                return {"spec": step.spec.to_json(), "job": self._job}
             return None if self._running else Searcher.FINISHED
         return Searcher.FINISHED
 
     def received(self, ray_trial: str, parcel: Parcel) -> bool:
-        """Takes what a worker sent; says whether its trial is over."""
+        """Pass on what a worker sent, before Ray lets it go on; return True if its trial is over."""
         with self._errors():
-            spec, item = self._running[ray_trial], parcel.open()
+            item = parcel.open()
             if isinstance(item, HarnessError):
                 raise item
-            if isinstance(item, Started):
-                self.conductor.started(spec.id, item.pid, item.host)
+            if not self._driver.report(self._running[ray_trial], item, self._prunes):
                 return False
-            if isinstance(item, Opening):  # Ray asks the worker to go on after this has returned
-                self.conductor.opening(spec.id)
-                return False
-            if isinstance(item, TrialResult):
-                self.conductor.finished(spec.id, item)
-            else:
-                self.conductor.epoch(spec.id, item)
-                if not self._stoppers.stops(spec, item):
-                    return False
-                self.conductor.stopped(spec.id)
             del self._running[ray_trial]
         return True
 
     def lost(self, ray_trial: str, reason: str) -> None:
-        """A worker has died, or Ray could not start one; Ctrl-C in a terminal may reach workers too."""
+        """Take note that a worker has died, or could not start; Ctrl-C in a terminal may reach workers too."""
         with self._errors():
-            self.conductor.interrupted(self._running.pop(ray_trial).id, reason, died=not self.ending)
+            self._driver.lost(self._running.pop(ray_trial), reason, died=not self.ending)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -92,24 +82,24 @@ class Bridge:
 
 
 class BridgeSearcher(Searcher):  # type: ignore[misc]
-    """Ray's view of the conductor. It has no state of its own to save: the journal has it."""
+    """Ray's view of the driver. It has no state of its own to save: the journal has it."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self._bridge = bridge
 
     def suggest(self, trial_id: str) -> Any:
-        """The next trial."""
+        """Return the next trial."""
         return self._bridge.suggest(trial_id)
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """The scheduler has said it already."""
+        """Do nothing: the scheduler has passed it on already."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing is saved: a Ray experiment is never restored."""
+        """Save nothing: a Ray experiment is never restored."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing is restored."""
+        """Restore nothing."""
 
 
 class BridgeScheduler(FIFOScheduler):  # type: ignore[misc]
@@ -120,17 +110,17 @@ class BridgeScheduler(FIFOScheduler):  # type: ignore[misc]
         self._bridge = bridge
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: Mapping[str, Any]) -> str:
-        """Whether the trial goes on."""
+        """Return what Ray is to do with the trial: go on or stop."""
         over = self._bridge.received(trial.trial_id, result["parcel"])
         return str(self.STOP if over else self.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """A worker is lost."""
+        """Pass on that a worker is lost."""
         self._bridge.lost(trial.trial_id, _why(trial))
 
 
 def _why(trial: Trial) -> str:
-    """In one line, from where Ray writes it first: what `get_pickled_error` reads is there only once it is synced."""
+    """Return Ray's reason in one line, from where Ray writes it first: `get_pickled_error` needs a synced file."""
     if not trial.pickled_error_file:  # no error of a worker's, but of Ray's own
         said = Path(trial.error_file).read_text().strip() if trial.error_file else ""
         return said.splitlines()[-1].strip() if said else "Ray does not say why"
@@ -152,13 +142,13 @@ class Silence(TrialProgressCallback):  # type: ignore[misc]
     """In place of the one that Ray adds, which prints a line a trial at every verbosity and keeps every trial."""
 
     def on_trial_result(self, *_: Any, **__: Any) -> None:
-        """Says nothing: the display is an observer's."""
+        """Print nothing: an observer displays."""
 
     def on_trial_error(self, *_: Any, **__: Any) -> None:
-        """Says nothing."""
+        """Print nothing."""
 
     def on_trial_complete(self, *_: Any, **__: Any) -> None:
-        """Says nothing."""
+        """Print nothing."""
 
 
 class Housekeeper(Callback):  # type: ignore[misc]
@@ -170,11 +160,11 @@ class Housekeeper(Callback):  # type: ignore[misc]
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        """Empties the report, which the scheduler has dealt with: Ray keeps statistics of every number in it."""
+        """Empty the report, which the scheduler has dealt with: Ray keeps statistics of every number in it."""
         result.clear()
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Called several times a second; an epoch may take minutes, and the last one's checkpoint is safe."""
+        """Kill what runs if the run is to end: an epoch may take minutes, and the last one's checkpoint is safe."""
         if not self._bridge.ending:
             return
         for trial in trials:

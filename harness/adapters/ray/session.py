@@ -18,15 +18,14 @@ from ray import tune
 from ray.exceptions import RayError
 from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig
 
-from harness.adapters.ray.asha import Stoppers
 from harness.adapters.ray.bridge import Bridge, BridgeScheduler, BridgeSearcher, End, Housekeeper, Silence
 from harness.adapters.ray.trainable import GROUP_SIGNALS, HarnessTrainable
 from harness.contract.errors import MachineError
-from harness.study.run.conductor import Conductor
+from harness.study.run.driver import Driver
 
 
 def run_in_ray(
-    conductor: Conductor,
+    driver: Driver,
     job: Mapping[str, Any],
     concurrent: int,
     folder: str,
@@ -34,11 +33,11 @@ def run_in_ray(
     cpus: float,
     gpus_per_trial: float | None,
 ) -> None:
-    """Starts Ray, runs what the conductor hands out, and ends Ray.
+    """Start Ray, run what the driver hands out, and end Ray.
 
     Args:
-        conductor: hands out trials.
-        job: what each worker is told beside its trial.
+        driver: hands out trials.
+        job: what each worker is given with its trial.
         concurrent: trials at a time.
         folder: where Ray may leave its records.
         start: how `ray.init` is called.
@@ -48,8 +47,8 @@ def run_in_ray(
     Raises:
         MachineError: Ray cannot be started, or fails.
     """
-    bridge = Bridge(conductor, Stoppers(conductor), concurrent, job)
-    with _ray(start, conductor):
+    bridge = Bridge(driver, concurrent, job)
+    with _ray(start, driver):
         _fit(bridge, folder, _resources(concurrent, cpus, gpus_per_trial))
     if bridge.error is not None:
         raise bridge.error
@@ -91,8 +90,8 @@ def _fit(bridge: Bridge, folder: str, resources: Mapping[str, float]) -> None:
 
 
 @contextmanager
-def _ray(start: Mapping[str, Any], conductor: Conductor) -> Iterator[None]:
-    """Ray for the time of the run; the conductor is told of its processes, so that none outlives a kill for long."""
+def _ray(start: Mapping[str, Any], driver: Driver) -> Iterator[None]:
+    """Start Ray for the time of the run; the lock remembers its processes, so that none outlives a kill for long."""
     handlers = _handlers()
     before, own = set(psutil.Process().children()), []
     try:
@@ -103,7 +102,7 @@ def _ray(start: Mapping[str, Any], conductor: Conductor) -> Iterator[None]:
         except Exception as error:  # a node that is slow to start is a bare Exception
             raise MachineError(f"Ray cannot be started: {error}") from error
         own = [child for child in psutil.Process().children() if child not in before]
-        conductor.remember(*(child.pid for child in own))
+        driver.remember(*(child.pid for child in own))
         yield
     finally:
         for child in own:
@@ -115,14 +114,14 @@ def _ray(start: Mapping[str, Any], conductor: Conductor) -> Iterator[None]:
 
 
 def _is_helper(process: psutil.Process) -> bool:
-    """Whether it is a script of Ray's own: its monitors, not its servers, and nothing that a plugin has begun."""
+    """Return True for a script of Ray's own: its monitors, not its servers, and nothing that a plugin has begun."""
     package = os.path.dirname(ray.__file__)
     return any(part.startswith(package) and part.endswith(".py") for part in process.cmdline())
 
 
 @contextmanager
 def _out_of_reach() -> Iterator[None]:
-    """Ray's own processes, begun inside, do not hear what a whole process group is sent, as Ray has it of Ctrl-C.
+    """Block signals to a whole process group for Ray's own processes begun inside, as Ray itself does Ctrl-C.
 
     A terminal that closes, `timeout` and schedulers of clusters send it; without its servers Ray would wait for
     them a minute and end the driver by force. `ray.shutdown` ends them by SIGKILL, which nothing can block.
@@ -139,7 +138,7 @@ def _out_of_reach() -> Iterator[None]:
 
 
 def _without_handler() -> AbstractContextManager[Any]:
-    """Keeps Ray from its own handler of SIGTERM, which raises SystemExit wherever its start may be.
+    """Keep Ray from its own handler of SIGTERM, which raises SystemExit at any point of its start.
 
     In a callback of an import that exception is lost, with the signal, and the module stays locked for ever.
     """
@@ -147,13 +146,13 @@ def _without_handler() -> AbstractContextManager[Any]:
 
 
 def _handlers() -> Mapping[int, Any]:
-    """What ends a run in good order; none in another thread than the main one, which alone may put them back."""
+    """Return the handlers that end a run in good order; none outside the main thread, which alone may set them."""
     if threading.current_thread() is not threading.main_thread():
         return {}
     return {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
 
 def _restore(handlers: Mapping[int, Any]) -> None:
-    """Puts those back that end a run in good order: Ray replaces them, in its C++ too, which Python does not see."""
+    """Set the handlers that end a run in good order: Ray replaces them, in its C++ too, which Python does not see."""
     for number, handler in handlers.items():
         signal.signal(number, handler)

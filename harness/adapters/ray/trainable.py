@@ -7,7 +7,6 @@ import signal
 import socket
 import sys
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +15,14 @@ from ray.tune import Trainable
 from harness.adapters.worker import events, load, ready_for_another
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
-from harness.contract.types import Epoch, Opening, TrialResult, TrialSpec, Workspace
+from harness.contract.types import TrialSpec, Workspace
+from harness.study.run.tuning import Report, Started
 
 GROUP_SIGNALS = (signal.SIGTERM, signal.SIGHUP) if sys.platform == "linux" else ()
 """What Ray's own processes are started not to hear: see `ray_session`."""
 
 
-@dataclass(frozen=True)
-class Started:
-    """A worker has begun a trial."""
-
-    pid: int
-    host: str
-
-
-Item = Started | Epoch | Opening | TrialResult | HarnessError
+Item = Report | HarnessError
 
 
 class Parcel:
@@ -40,17 +32,17 @@ class Parcel:
         self._item: Item | None = item
 
     def open(self) -> Item:
-        """The item; the parcel is empty from then on."""
+        """Return the item; the parcel is empty from then on."""
         item, self._item = self._item, None
         assert item is not None
         return item
 
 
 class HarnessTrainable(Trainable):  # type: ignore[misc]
-    """One step is one report: that it started, then each epoch, an opening of the test split, the result."""
+    """One step is one report: the start, then each epoch, an opening of the test split, the result."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Begins the first trial of this actor."""
+        """Begin the first trial of this actor."""
         if GROUP_SIGNALS:  # a worker can be ended, and so can what it starts
             signal.pthread_sigmask(signal.SIG_UNBLOCK, GROUP_SIGNALS)
         self._catalog: Catalog | None = None
@@ -58,7 +50,7 @@ class HarnessTrainable(Trainable):  # type: ignore[misc]
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begins another trial; one that was stopped is closed first.
+        """Begin another trial; one that was pruned is closed first.
 
         Where CUDA is lost this process ends: the trial is handed out again, to a new one.
         """
@@ -69,12 +61,12 @@ class HarnessTrainable(Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
-        """The next report, and nothing else: what Ray is told, it keeps."""
+        """Return the next report, and nothing else: Ray keeps what it is given."""
         assert self._reports is not None
         return {"parcel": Parcel(next(self._reports))}
 
     def cleanup(self) -> None:
-        """Closes the trial."""
+        """Close the trial."""
         if self._reports is not None:
             self._reports.close()
 

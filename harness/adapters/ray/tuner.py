@@ -1,8 +1,8 @@
-"""Ray Tune executes: one Tuner for all variants, class actors that are used again, and the conductor in charge.
+"""Runs trials with Ray Tune: one Tuner for all variants, and class actors that are used again.
 
-Ray decides nothing but where a trial runs: what comes next is the conductor's, what is stopped is
-`asha`'s. Each resume is a fresh Ray experiment; Ray's own records are thrown away at the end.
-Ray is imported when a run begins: some of the environment it reads only then.
+Ray decides only where a trial runs: the policy decides what comes next, `asha` what is pruned. Each
+resume is a new Ray experiment; Ray's own records are removed at the end. Ray is imported when a run
+begins: it reads some of the environment only then.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from harness.adapters.worker import CATALOG, RUN_TRIAL
 from harness.contract.catalog import Catalog
 from harness.contract.types import Workspace
-from harness.study.run.conductor import Conductor
+from harness.study.run.driver import Driver
 
 _ENVIRONMENT = {
     "RAY_AUTH_MODE": "disabled",  # unset, it depends on what lies in the home directory
@@ -60,11 +60,11 @@ class RayTuner:
         self._job = {"run_trial": run_trial, "catalog": catalog, "disabled": list(disabled)}
         self._address, self._gpus_per_trial = address, gpus_per_trial
 
-    def run(self, conductor: Conductor, catalog: Catalog, workspace: Workspace, concurrent: int) -> None:
-        """See `Tuner`."""
+    def run(self, driver: Driver, catalog: Catalog, workspace: Workspace, concurrent: int) -> None:
+        """Run the trials in Ray; see `Tuner`."""
         # Ray's sockets stand in it: their whole path may have 104 characters, which TMPDIR alone can take up.
         folder = tempfile.mkdtemp(prefix="harness-", dir="/tmp" if os.path.isdir("/tmp") else None)
-        conductor.remember(temporary=folder)
+        driver.remember(temporary=folder)
         job = {**self._job, "workspace": _plain(workspace)}
         environment = {**_ENVIRONMENT, "OMP_NUM_THREADS": str(workspace.threads)}
         environment["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")  # see harness.cli.main
@@ -79,14 +79,14 @@ class RayTuner:
                 # A device that is named is the user's own choice: Ray would show the trial another one alone.
                 share = self._gpus_per_trial if workspace.device in ("auto", "cuda") else 0.0
                 cpus = float(workspace.threads) if self._address else 1.0  # ours has one "CPU" for each trial
-                run_in_ray(conductor, job, concurrent, folder, start if self._address else own, cpus, share)
+                run_in_ray(driver, job, concurrent, folder, start if self._address else own, cpus, share)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Sets these variables, and puts back what was."""
+    """Set these variables, and restore the earlier values at the end."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

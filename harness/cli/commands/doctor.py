@@ -29,7 +29,7 @@ def doctor(app: App, send: bool, as_json: bool) -> None:
     """
     from harness.adapters.mlflow.client import in_brief
     from harness.adapters.mlflow.store import Sender, states, unsent
-    from harness.adapters.optuna.search import OptunaProposer
+    from harness.adapters.optuna.search import OptunaSampler
     from harness.config.tracking import artifact_root, tracking_uri
     from harness.study.run.doctor import Finding, check_machine, check_study, is_running, trial_states
 
@@ -41,7 +41,7 @@ def doctor(app: App, send: bool, as_json: bool) -> None:
         database = folder / "optuna.db"
         if settings.optuna_url is None and not database.exists():
             return {}
-        return trial_states(folder, OptunaProposer(settings.optuna_url or f"sqlite:///{database}").states)
+        return trial_states(folder, OptunaSampler(settings.optuna_url or f"sqlite:///{database}").states)
 
     for folder in folders:
         if send and not is_running(folder):

@@ -140,13 +140,13 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
     results = read_results(folder, app.catalog)
     if manner.as_json:
         click.echo(show.as_json(results, manner.heads, exit_code=outcome.exit_code, unsent=outcome.unsent))
-    elif results.history.trials:
+    elif results.state.trials:
         show.show_table(app, results, manner.heads)
     # After the table: hours of training are on the screen, whatever becomes of the report.
     if results.finished and (execution.ran or not (folder / "report" / "report.html").exists()):
         write(results, session)  # whatever the tracking store has: only the sending depends on it
         unsent = unsent or send_report(results, session)
-    if results.history.trials and not manner.as_json:
+    if results.state.trials and not manner.as_json:
         show.show_places(app, results)
     _say(app, outcome)
     for item in app.catalog.broken[known:]:

@@ -172,10 +172,10 @@ def _forget_searches(app: App, folder: Path) -> list[str]:
     """Removes the run's searches from the Optuna database that studies share; their names."""
     if app.settings.optuna_url is None:  # the run's own database goes with its folder
         return []
-    from harness.adapters.optuna.search import OptunaProposer
+    from harness.adapters.optuna.search import OptunaSampler
     from harness.study.journal.folders import searches_of
 
     folders = {path.parent for path in app.settings.results.glob("*/*/journal.jsonl")} - {folder}
     # What `--fresh` set aside has lost its searches to the run that came after it.
     kept = set().union(*(searches_of(other) for other in folders if "." not in other.name))
-    return OptunaProposer(app.settings.optuna_url).forget(sorted(searches_of(folder) - kept))
+    return OptunaSampler(app.settings.optuna_url).forget(sorted(searches_of(folder) - kept))

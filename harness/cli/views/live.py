@@ -1,12 +1,11 @@
-"""What is seen while a study runs: an ordinary observer of the journal, drawn live or printed as plain lines."""
+"""The display of a running study: an ordinary observer of the journal, drawn live or printed as plain lines."""
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -15,116 +14,71 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.views.tables import epochs_of, figure, plain_table, trials_of
-from harness.contract.types import Objective, Plan
+from harness.contract.types import Plan, TrialSpec
 from harness.study.journal.journal import (
     EPOCH,
-    STUDY_FINISHED,
-    STUDY_PAUSED,
     STUDY_STARTED,
-    TRIAL_ASKED,
     TRIAL_FINISHED,
     TRIAL_INTERRUPTED,
-    TRIAL_STARTED,
     Event,
 )
+from harness.study.journal.state import StudyState
+from harness.study.journal.trial_record import TrialRecord
 
 EVERY_S = 20.0
-"""How often a plain line tells of an epoch."""
+"""Time between two plain lines that report an epoch."""
 
 
-@dataclass
-class Running:
-    """A trial that was handed out."""
-
-    variant: str
-    stage: str
-    number: int
-    seed: int
-    fold: int | None = None
-    reader: str | None = None
-    epoch: int = 0
-    value: float = float("nan")
-    going: bool = False
-
-
-@dataclass
-class Progress:
-    """How far a study is, by its events alone.
+class RunProgress:
+    """How far a run is: a view of a state, with the pace of the latest run.
 
     Args:
-        plan: what is to be run.
+        plan: what is to be run; trials of other variants are left out.
     """
 
-    plan: Plan
-    trials: dict[str, Running] = field(default_factory=dict)
-    ended: dict[tuple[str, str], int] = field(default_factory=dict)
-    best: dict[str, float] = field(default_factory=dict)
-    failed: int = 0
-    state: str = "starting"
-    _done: dict[str, float] = field(default_factory=dict)
-    _began: float | None = None
-    _before: float = 0.0
+    def __init__(self, plan: Plan) -> None:
+        self.plan, self.state = plan, StudyState(keep="open")
+        self.epochs = {variant.id: epochs_of(variant) for variant in plan.variants}
+        self._total = float(sum(sum(trials_of(plan, variant)) * self.epochs[variant.id] for variant in plan.variants))
+        self._before = 0.0
 
-    def __post_init__(self) -> None:
-        self._epochs = {variant.id: epochs_of(variant) for variant in self.plan.variants}
-        self._total = float(
-            sum(sum(trials_of(self.plan, variant)) * epochs_of(variant) for variant in self.plan.variants)
+    @property
+    def open(self) -> list[TrialRecord]:
+        """The plan's trials that have not ended."""
+        known = [record for record in self.state.trials.values() if record.spec.variant_id in self.epochs]
+        return [record for record in known if record.result is None]
+
+    @property
+    def failed(self) -> int:
+        """Number of failed trials."""
+        return sum(
+            n for name in self.epochs for (_, state), n in self.state.tally(name).ended.items() if state == "failed"
         )
 
     @property
-    def objective(self) -> Objective:
-        """What the best is measured by."""
-        return self.plan.objective
+    def done(self) -> float:
+        """Number of epochs that are over; all those of a pruned trial count."""
+        ended = sum(epochs * self.state.tally(name).ended.total() for name, epochs in self.epochs.items())
+        return float(ended + sum(record.epochs[-1].number for record in self.open if record.epochs))
 
     @property
     def share(self) -> float:
-        """Share of all epochs that are behind us, in [0, 1]; a stopped trial's count as done."""
-        return min(1.0, sum(self._done.values()) / self._total) if self._total else 1.0  # nothing is trained
+        """Share of all epochs that are over, in [0, 1]."""
+        return min(1.0, self.done / self._total) if self._total else 1.0  # nothing is trained
 
     def left_s(self, now: float) -> float | None:
-        """Seconds to the end at the pace of this run, or None before two epochs are done."""
-        done = sum(self._done.values())
-        if self._began is None or done - self._before < 2:
+        """Return the seconds to the end at the pace of this run, or None before two epochs are done."""
+        done, began = self.done, self.state.began
+        if began is None or done - self._before < 2:
             return None
-        return (self._total - done) * (now - self._began) / (done - self._before)
+        return (self._total - done) * (now - began) / (done - self._before)
 
-    def add(self, event: Event) -> None:
-        """Takes one more event in."""
-        name = event.data.get("trial", "")
-        trial = self.trials.get(name)
+    def add(self, event: Event) -> TrialRecord | None:
+        """Take one event in; return the record of its trial, if it is one of the plan's."""
         if event.kind == STUDY_STARTED:
-            self.state, self._began, self._before = "starting", None, sum(self._done.values())
-        elif event.kind in (STUDY_PAUSED, STUDY_FINISHED):
-            self.state = "paused" if event.kind == STUDY_PAUSED else "finished"
-        elif event.kind == TRIAL_ASKED:
-            spec = event.data["spec"]
-            if spec["variant_id"] in self._epochs:
-                known = (spec["variant"], spec["stage"], spec["number"], spec["seed"], spec.get("fold"))
-                self.trials[name] = Running(*known, spec.get("params", {}).get("reader"))
-        elif trial is None:
-            return
-        elif event.kind == TRIAL_STARTED:
-            trial.going, self.state = True, "running"
-            self._began = self._began or event.time
-        elif event.kind == EPOCH:
-            trial.epoch, trial.value = event.data["number"], event.data["value"]
-            self._done[name] = float(trial.epoch)
-            self._note_best(trial, event.data["smoothed"])
-        elif event.kind == TRIAL_INTERRUPTED:
-            trial.going = False
-        elif event.kind == TRIAL_FINISHED:
-            self._end(name, event.data)
-
-    def _note_best(self, trial: Running, value: float) -> None:
-        if trial.stage == "search" and self.objective.better(value, self.best.get(trial.variant, float("nan"))):
-            self.best[trial.variant] = value
-
-    def _end(self, name: str, data: Mapping[str, Any]) -> None:
-        trial = self.trials.pop(name)
-        variant = next(variant for variant in self.plan.variants if variant.name == trial.variant)
-        self._done[name] = float(self._epochs[variant.id])
-        self.ended[trial.variant, trial.stage] = self.ended.get((trial.variant, trial.stage), 0) + 1
-        self.failed += data["state"] == "failed"
+            self._before = self.done
+        record = self.state.apply(event)
+        return record if record and record.spec.variant_id in self.epochs else None
 
 
 class LiveDisplay:
@@ -137,55 +91,60 @@ class LiveDisplay:
     """
 
     def __init__(self, plan: Plan, console: Console, tracking: Callable[[], str]) -> None:
-        self._progress, self._tracking, self._mutex = Progress(plan), tracking, threading.Lock()
+        self._progress, self._tracking, self._mutex = RunProgress(plan), tracking, threading.Lock()
         self._live = Live(get_renderable=self.draw, console=console, refresh_per_second=4, transient=True)
 
     def event(self, event: Event) -> None:
-        """Takes one event."""
+        """Take one event."""
         with self._mutex:
             self._progress.add(event)
         if not self._live.is_started:
             self._live.start()
 
     def close(self, timeout_s: float) -> int:
-        """Takes the display away."""
+        """Remove the display."""
         self._live.stop()
         return 0
 
     def draw(self) -> RenderableType:
-        """The display as it stands now."""
+        """Return the display as it is now."""
         with self._mutex:
             return draw(self._progress, time.time(), self._tracking())
 
 
-def draw(progress: Progress, now: float, tracking: str) -> RenderableType:
-    """A row for each running trial, then how far the study is."""
+def draw(progress: RunProgress, now: float, tracking: str) -> RenderableType:
+    """Return a row for each running trial, then how far the study is."""
     table = plain_table("variant", "trial", "epoch", "now", "best", right=("epoch", "now", "best"))
-    for trial in [trial for trial in progress.trials.values() if trial.going]:
-        epochs = next(epochs_of(variant) for variant in progress.plan.variants if variant.name == trial.variant)
-        cells = [trial.variant, title(trial, progress.plan), f"{trial.epoch}/{epochs}", figure(trial.value)]
-        table.add_row(*cells, figure(progress.best.get(trial.variant)))
+    for record in [record for record in progress.open if record.running]:
+        key, number, value = record.spec.variant_id, *_latest(record)
+        cells = [
+            record.spec.variant,
+            title(record.spec, progress.plan),
+            f"{number}/{progress.epochs[key]}",
+            figure(value),
+        ]
+        table.add_row(*cells, figure(progress.state.tally(key).best_epoch))
     if not table.rows:
-        table.add_row(progress.state, "", "", "", "")
+        table.add_row(progress.state.status, "", "", "", "")
     bar = Table.grid(padding=(0, 1), expand=True)
     bar.add_column(ratio=1)
     bar.add_column(justify="right")
     bar.add_row(ProgressBar(total=1.0, completed=progress.share), Text(summary(progress, now, tracking)))
-    return Group(Text(f"{progress.objective.metric} of {progress.plan.study}", "bold"), table, bar)
+    return Group(Text(f"{progress.plan.objective.metric} of {progress.plan.study}", "bold"), table, bar)
 
 
-def summary(progress: Progress, now: float, tracking: str) -> str:
-    """`31 %, about 12 min left, 2 failed, tracking: 312 events behind`."""
+def summary(progress: RunProgress, now: float, tracking: str) -> str:
+    """Return `31 %, about 12 min left, 2 failed, tracking: 312 events behind`."""
     left = progress.left_s(now)
     parts = [f"{100 * progress.share:.0f} %", f"about {duration(left)} left" if left else ""]
     parts += [f"{progress.failed} failed" if progress.failed else "", tracking]
     return ", ".join(part for part in parts if part)
 
 
-def title(trial: Running, plan: Plan) -> str:
-    """`search 2/3`, `confirm seed 1`, `confirm seed 1 fold 2/5`, `floor seed 0`; folds are counted from 0."""
-    if trial.reader:
-        return trial.reader
+def title(trial: TrialSpec, plan: Plan) -> str:
+    """Return `search 2/3`, `confirm seed 1`, `confirm seed 1 fold 2/5`, `floor seed 0`; folds are counted from 0."""
+    if reader := trial.params.get("reader"):
+        return str(reader)
     if trial.stage == "search":
         return f"search {trial.number + 1}/{plan.trials}"
     fold = "" if trial.fold is None else f" fold {trial.fold}/{plan.confirm.get('folds')}"
@@ -193,7 +152,7 @@ def title(trial: Running, plan: Plan) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`40 s`, `12 min`, `3 h 20 min`."""
+    """Return `40 s`, `12 min`, `3 h 20 min`."""
     minutes = round(seconds / 60)
     if seconds < 90:
         return f"{seconds:.0f} s"
@@ -201,29 +160,29 @@ def duration(seconds: float) -> str:
 
 
 class PlainDisplay:
-    """Prints a line for each end of a trial, and now and then one for an epoch: for logs.
+    """Prints a line for each end of a trial, and one for an epoch every EVERY_S seconds: for logs.
 
     Args:
         plan: what is to be run.
         console: where there is no terminal.
         tracking: as for `LiveDisplay`.
-        since: offset of the journal at the start of this run; what was before is not told again.
+        since: offset of the journal at the start of this run; earlier events are not printed.
     """
 
     def __init__(self, plan: Plan, console: Console, tracking: Callable[[], str], since: int = 0) -> None:
-        self._progress, self._console, self._tracking, self._since = Progress(plan), console, tracking, since
+        self._progress, self._console, self._tracking, self._since = RunProgress(plan), console, tracking, since
         self._last = 0.0
 
     def event(self, event: Event) -> None:
-        """Takes one event, and prints a line if it deserves one."""
-        trial = self._progress.trials.get(event.data.get("trial", ""))
-        self._progress.add(event)
-        if event.offset <= self._since or trial is None:
+        """Take one event, and print a line for it where one is due."""
+        record = self._progress.add(event)
+        if event.offset <= self._since or record is None:
             return
-        name = f"{trial.variant} {title(trial, self._progress.plan)}"
+        name = f"{record.spec.variant} {title(record.spec, self._progress.plan)}"
         if event.kind == EPOCH and event.time - self._last >= EVERY_S:
-            best = figure(self._progress.best.get(trial.variant))
-            self._print(event, f"{name}: epoch {trial.epoch}, {figure(trial.value)} (best {best})")
+            best = figure(self._progress.state.tally(record.spec.variant_id).best_epoch)
+            number, value = _latest(record)
+            self._print(event, f"{name}: epoch {number}, {figure(value)} (best {best})")
         elif event.kind == TRIAL_INTERRUPTED:
             self._print(event, f"{name}: interrupted: {event.data['reason']}")
         elif event.kind == TRIAL_FINISHED:
@@ -233,7 +192,7 @@ class PlainDisplay:
             self._print(event, f"{name}: {ended}{after}")
 
     def close(self, timeout_s: float) -> int:
-        """Nothing is left undone."""
+        """Return 0: nothing is left."""
         return 0
 
     def _print(self, event: Event, line: str) -> None:
@@ -241,3 +200,8 @@ class PlainDisplay:
         clock = time.strftime("%H:%M:%S", time.localtime(event.time))
         words = f"{clock} {line} | {summary(self._progress, event.time, self._tracking())}"
         self._console.print(Text(words), soft_wrap=True)
+
+
+def _latest(record: TrialRecord) -> tuple[int, float]:
+    """Return number and value of the trial's latest epoch."""
+    return (record.epochs[-1].number, record.epochs[-1].value) if record.epochs else (0, math.nan)

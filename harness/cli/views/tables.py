@@ -17,7 +17,7 @@ from harness.contract.catalog import Broken, Provider
 from harness.contract.components import Component, Use, describe, parameters
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan, VariantPlan
-from harness.study.journal.progress import repeats
+from harness.study.journal.progress import replicates
 from harness.study.plan.command_lines import check_command
 from harness.study.plan.differences import differs_by
 from harness.tables.markdown import claimed, spread_axes
@@ -73,7 +73,7 @@ def trials_of(plan: Plan, variant: VariantPlan) -> tuple[int, int]:
     """
     searched = plan.trials if variant.searched else 1
     floors = int(variant.name == plan.baseline and bool(plan.confirm.get("label_floor")))
-    return (searched if variant.kind == "trained" else 0), len(repeats(plan, variant)) + floors
+    return (searched if variant.kind == "trained" else 0), len(replicates(plan, variant)) + floors
 
 
 def epochs_of(variant: VariantPlan) -> int:

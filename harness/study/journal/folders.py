@@ -1,4 +1,4 @@
-"""Where the runs of a study lie, which of them is meant, and what was planned there. Their results are in `results`."""
+"""The folders of a study's runs: where they are, which one is meant, its plan and its state."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 from harness.contract.errors import InputError, MachineError
 from harness.contract.types import Plan
 from harness.study.file.spec import NAME
-from harness.study.journal.journal import History, Journal
+from harness.study.journal.journal import Journal
 from harness.study.journal.plan_io import plan_from_json
+from harness.study.journal.state import StudyState
 
 
 def find_run(root: Path, study: str, budget: str | None = None) -> Path:
-    """The folder of the run that went on last.
+    """Return the folder of the latest run.
 
     Args:
         root: the results folder.
@@ -48,12 +49,21 @@ def runs_of(root: Path, name: str, budget: str | None = None) -> list[Path]:
 
 
 def searches_of(folder: Path) -> set[str]:
-    """The ids of all variants that were ever searched in a run's folder: their names in Optuna."""
-    return {record.spec.variant_id for record in History.of(Journal(folder / "journal.jsonl").read()).trials.values()}
+    """Return the ids of all variants that were ever searched in a run's folder: their names in Optuna."""
+    return {record.spec.variant_id for record in read_state(folder).trials.values()}
+
+
+def read_state(folder: Path) -> StudyState:
+    """Return the state that the journal in a run's folder gives.
+
+    Raises:
+        MachineError: a line of the journal is damaged.
+    """
+    return StudyState.of(Journal(folder / "journal.jsonl").read())
 
 
 def read_plan(folder: Path) -> Plan:
-    """The plan of the latest run in a folder.
+    """Return the plan of the latest run in a folder.
 
     Raises:
         MachineError: the file is damaged.

@@ -1,6 +1,6 @@
-"""The journal: an append-only file of what happened, written first and believed first.
+"""The journal: an append-only file of events. Where Optuna or MLflow say something else, the journal is right.
 
-Optuna, MLflow, the display and the report are fed from it; none of them is asked what is true.
+`state` reduces its events; `recorder` appends them.
 """
 
 from __future__ import annotations
@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.contract.errors import MachineError
-from harness.contract.types import WEIGHTS, Epoch, TrialResult, TrialSpec
 
 STUDY_STARTED = "study_started"
 """data: `plan` (its JSON), `attempt` (1, 2, …), `pid`, `host`."""
@@ -30,7 +29,7 @@ TRIAL_MEASURED = "trial_measured"
 """data: `trial`, `metrics`, `files`, `names` and `explain` (what was asked for): a finished confirmation was
 tested again from its weights, for metrics or explainers that the study named later."""
 TRIAL_INTERRUPTED = "trial_interrupted"
-"""data: `trial`, `reason`: it will be handed out again, at no cost to the budget."""
+"""data: `trial`, `reason`, `died` if its worker did: it is handed out again, at no cost to the budget."""
 STUDY_PAUSED = "study_paused"
 """data: `reason`: the run ended before its work did."""
 STUDY_FINISHED = "study_finished"
@@ -53,13 +52,13 @@ class Event:
 
 
 class Journal:
-    """Appends events to a file and reads them back; one writer, any number of readers."""
+    """A file of events; one writer, any number of readers."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def append(self, kind: str, **data: Any) -> None:
-        """Writes one event and waits until the disk has it.
+        """Write one event and wait until the disk has it.
 
         Raises:
             MachineError: the disk is full or the file cannot be written.
@@ -80,7 +79,7 @@ class Journal:
             raise MachineError(f"{self.path}: cannot write the journal: {error.strerror}") from error
 
     def mend(self) -> None:
-        """Cuts off a last line that was torn by a kill, so that the next append starts clean."""
+        """Cut off a last line that a kill left incomplete."""
         if not self.path.exists():
             return
         data = self.path.read_bytes()
@@ -90,10 +89,10 @@ class Journal:
                 file.truncate(end)
 
     def read(self, offset: int = 0) -> list[Event]:
-        """The whole events from byte `offset` on; a torn last line is not one yet.
+        """Return the complete events from byte `offset` on; an incomplete last line is left out.
 
         Raises:
-            MachineError: a whole line is no event; names the file and the line.
+            MachineError: a complete line is no event; the message names the file and the line.
         """
         if not self.path.exists():
             return []
@@ -114,77 +113,9 @@ class Journal:
         return events
 
     def _line_at(self, offset: int) -> int:
-        """The number of the line that begins at that byte, as an editor counts them."""
+        """Return the number of the line that begins at that byte, counted from 1."""
         with self.path.open("rb") as file:
             return file.read(offset).count(b"\n") + 1
-
-
-@dataclass
-class TrialRecord:
-    """What the journal says of one trial."""
-
-    spec: TrialSpec
-    epochs: list[Epoch] = field(default_factory=list)
-    result: TrialResult | None = None
-    started: float | None = None
-    finished: float | None = None
-
-    @property
-    def state(self) -> str:
-        """complete, pruned, failed, or running while no end is written."""
-        return self.result.state if self.result else "running"
-
-
-@dataclass
-class History:
-    """The journal, read into trials: the state of a study."""
-
-    trials: dict[str, TrialRecord] = field(default_factory=dict)
-    attempts: int = 0
-    finished: bool = False
-
-    @classmethod
-    def of(cls, events: Iterable[Event]) -> History:
-        """Replays events in their order."""
-        history = cls()
-        for event in events:
-            history.add(event)
-        return history
-
-    def add(self, event: Event) -> None:
-        """Takes one more event in."""
-        data = dict(event.data)
-        record = self.trials.get(data.pop("trial", ""))
-        if event.kind == STUDY_STARTED:
-            self.attempts, self.finished = self.attempts + 1, False
-        elif event.kind == TRIAL_ASKED:
-            spec = TrialSpec.from_json(json.dumps(data["spec"]))
-            self.trials[spec.id] = TrialRecord(spec)
-        elif event.kind == STUDY_FINISHED:
-            self.finished = True
-        elif record is None:
-            return
-        elif event.kind == TRIAL_STARTED:
-            record.started = record.started or event.time
-        elif event.kind == EPOCH:
-            epoch = Epoch(**data)
-            # A resumed trial may repeat an epoch whose checkpoint was not yet written.
-            record.epochs = [*(old for old in record.epochs if old.number < epoch.number), epoch]
-        elif event.kind == TRIAL_FINISHED and record.result is None:
-            files = {name: b"" for name in data.pop("files", ())}
-            record.result, record.finished = TrialResult(**data, files=files), event.time
-        elif event.kind == TRIAL_MEASURED and record.result is not None:
-            record.spec = replace(record.spec, metrics=tuple(data["names"]), explain=data["explain"])
-            metrics = {**record.result.metrics, **data["metrics"]}
-            again = dict.fromkeys(data["files"], b"")
-            kept = {WEIGHTS: b""} if WEIGHTS in record.result.files and again else record.result.files
-            files = {**kept, **again}
-            record.result = replace(record.result, metrics=metrics, files=files)
-
-    def of_variant(self, variant_id: str, stage: str) -> list[TrialRecord]:
-        """The trials of one variant and stage, by number."""
-        found = [r for r in self.trials.values() if r.spec.variant_id == variant_id and r.spec.stage == stage]
-        return sorted(found, key=lambda record: record.spec.number)
 
 
 def _plain(value: Any) -> Any:

@@ -1,19 +1,19 @@
-"""What the records of a study say: whose search is over, who won, what is still due. Writes nothing."""
+"""How far each variant of a plan is: a view of a `StudyState`. Pure; asks no sampler and writes nothing."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.contract.types import UNBUILT, Plan, Stage, TrialSpec, VariantPlan
-from harness.study.journal.journal import TrialRecord
+from harness.study.journal.state import StudyState
+from harness.study.journal.trial_record import TrialRecord
 
 
 @dataclass(frozen=True)
-class Repeat:
-    """One confirmation of a variant: of a trained one a seed and a fold, of a family a reader."""
+class Replicate:
+    """One confirmation of a variant: a seed and a fold of what is trained, a reader of a family."""
 
     seed: int
     fold: int | None = None
@@ -21,126 +21,109 @@ class Repeat:
 
     @property
     def params(self) -> dict[str, str]:
-        """What the confirmation's spec says of it beside seed and fold."""
+        """Parameters of the confirmation's spec, next to its seed and fold."""
         return {"reader": self.reader} if self.reader is not None else {}
 
 
-def repeats(plan: Plan, variant: VariantPlan) -> list[Repeat]:
-    """The confirmations of a variant: seeds x folds where something is trained for it, x its readers."""
+def replicates(plan: Plan, variant: VariantPlan) -> list[Replicate]:
+    """Return the confirmations of a variant by number: seeds x folds where something is trained, x its readers."""
     seeded = variant.kind == "trained" or variant.tree[variant.kind].get("seeded", False)
     folds: list[int | None] = [*range(int(plan.confirm.get("folds") or 0))] or [None]
     runs = [(int(seed), fold) for seed in plan.confirm["seeds"] for fold in folds] if seeded else [(0, None)]
     readers = (variant.facts.get("readers") if variant.kind != "trained" else None) or [None]
-    return [Repeat(seed, fold, reader) for reader in readers for seed, fold in runs]
+    return [Replicate(seed, fold, reader) for reader in readers for seed, fold in runs]
 
 
+@dataclass(frozen=True)
 class Progress:
-    """The trials of a plan's variants so far, by variant and stage.
+    """A plan and the state of its study, which keeps its trials."""
 
-    Args:
-        plan: what is to be run.
-        records: the trials there are, in the order they were asked.
-    """
-
-    def __init__(self, plan: Plan, records: Iterable[TrialRecord] = ()) -> None:
-        self.plan = plan
-        self._records: dict[tuple[str, str], list[TrialRecord]] = {}
-        self._exhausted: set[str] = set()
-        for record in records:
-            self.add(record)
-
-    def add(self, record: TrialRecord) -> None:
-        """Takes a trial in; what becomes of it is read from the record later."""
-        spec = record.spec
-        self._records.setdefault((spec.variant_id, spec.stage), []).append(record)
-        if spec.stage == "confirm":  # a search that was followed by this was over, with however few trials
-            self._exhausted.add(spec.variant_id)
-
-    def exhaust(self, variant: VariantPlan) -> None:
-        """The variant's space has no other configuration."""
-        self._exhausted.add(variant.id)
+    plan: Plan
+    state: StudyState
 
     def of(self, variant: VariantPlan, stage: Stage) -> list[TrialRecord]:
-        """The variant's trials of one stage, by number."""
-        return self._records.get((variant.id, stage), [])
-
-    def repeats(self, variant: VariantPlan) -> list[Repeat]:
-        """The confirmations that the variant is to have, by number."""
-        return repeats(self.plan, variant)
+        """Return the variant's trials of one stage, by number."""
+        return self.state.of_variant(variant.id, stage)
 
     def asked_all(self, variant: VariantPlan) -> bool:
-        """Whether the variant's search has had its budget; what is not trained is not searched."""
-        if variant.kind != "trained":
+        """Return True if the variant's search has had its budget; what is not trained is not searched."""
+        if variant.kind != "trained" or variant.id in self.state.exhausted or self.of(variant, "confirm"):
             return True
         # Without anything to search every trial would be the same: one is enough.
-        budget = self.plan.trials if variant.searched else 1
-        return variant.id in self._exhausted or len(self.of(variant, "search")) >= budget
+        return len(self.of(variant, "search")) >= (self.plan.trials if variant.searched else 1)
 
     def searched(self, variant: VariantPlan) -> bool:
-        """Whether the variant's search is over: all its trials have ended, and none is to be finished."""
+        """Return True if the variant's search is over: all its trials have ended, and none is to be completed."""
         ended = all(record.result for record in self.of(variant, "search"))
-        return ended and self.asked_all(variant) and self.to_finish(variant) is None
+        return ended and self.asked_all(variant) and self.to_complete(variant) is None
 
     def over(self, variant: VariantPlan) -> bool:
-        """Whether nothing is left to do for the variant."""
+        """Return True if nothing is left to do for the variant."""
         confirm = self.of(variant, "confirm")
-        confirmed = len(confirm) == len(self.repeats(variant)) and all(record.result for record in confirm)
-        floored = not self.floors(variant) or any(record.result for record in self.of(variant, "floor"))
+        confirmed = len(confirm) == len(replicates(self.plan, variant)) and all(record.result for record in confirm)
+        controlled = not self.label_controls(variant) or any(record.result for record in self.of(variant, "floor"))
         lost = variant.kind == "trained" and self.winner(variant) is None
-        return self.searched(variant) and ((confirmed and floored) or lost)
+        return self.searched(variant) and ((confirmed and controlled) or lost)
 
-    def floors(self, variant: VariantPlan) -> int:
-        """How often the variant's best is trained on shuffled labels: the baseline's once, if asked."""
+    def label_controls(self, variant: VariantPlan) -> int:
+        """Return how often the variant's best is trained on shuffled labels: the baseline's once, if asked for."""
         asked = variant.name == self.plan.baseline and bool(self.plan.confirm.get("label_floor"))
         return int(asked and variant.kind == "trained")
 
     def winner(self, variant: VariantPlan) -> TrialRecord | None:
-        """The best complete search trial so far; of equals, the first."""
+        """Return the best complete search trial so far; of equals, the first."""
         return self._best(variant, "complete")
 
-    def to_finish(self, variant: VariantPlan) -> TrialRecord | None:
-        """The stopped trial that is to be run to its end: the best, where all ended and none was complete."""
+    def to_complete(self, variant: VariantPlan) -> TrialRecord | None:
+        """Return the pruned trial to train to its last epoch: the best, where all have ended and none is complete."""
         records = self.of(variant, "search")
         if not self.asked_all(variant) or not all(record.result for record in records) or self.winner(variant):
             return None
         failed = [record.spec.params for record in records if record.state == "failed"]
         return self._best(variant, "pruned", failed)
 
-    def stoppable(self, spec: TrialSpec) -> bool:
-        """Whether a stopper may end the trial early: not where it finishes one that was stopped."""
-        earlier = self._records.get((spec.variant_id, "search"), [])[: spec.number]
-        stopped = any(record.state == "pruned" and record.spec.params == spec.params for record in earlier)
-        whole = any(record.state == "complete" for record in earlier)  # then nothing has to be finished
-        return spec.stage == "search" and (whole or not stopped)
+    def prunable(self, spec: TrialSpec) -> bool:
+        """Return True if a pruner may end the trial early: not where it completes one that was pruned."""
+        earlier = self.state.of_variant(spec.variant_id, "search")[: spec.number]
+        pruned = any(record.state == "pruned" and record.spec.params == spec.params for record in earlier)
+        complete = any(record.state == "complete" for record in earlier)  # then no pruned trial is completed
+        return spec.stage == "search" and (complete or not pruned)
 
     def failures(self) -> dict[str, str]:
-        """The variants that have failed, each with the reason of its first failed trial."""
+        """Return the variants that have failed, each with the reason of its first failed trial."""
         found: dict[str, str] = {}
         for variant in self.plan.variants:
             confirm = [record.result for record in self.of(variant, "confirm") if record.state == "failed"]
             search = [record.result for record in self.of(variant, "search") if record.state == "failed"]
-            lost = variant.kind == "trained" and self.searched(variant) and self.winner(variant) is None
-            if confirm or lost:
+            # Of a finished study every search is over, though a grid may have fewer points than the budget.
+            searched = variant.kind == "trained" and (self.state.finished or self.searched(variant))
+            if confirm or (searched and self.winner(variant) is None):
                 result = next(iter([*confirm, *search]), None)
                 found[variant.name] = result.reason if result else "no trial was completed"
         return found
 
     def unbuilt(self) -> str:
-        """Why no model could be built so far, where each variant was tried and all failed for one reason; else ""."""
+        """Return why no model can be built, where each variant was tried and all failed for one reason; else ""."""
         ended = [[record.result for record in self.of(item, "search") if record.result] for item in self.plan.trained]
         reasons = {result.reason for results in ended for result in results}
         alike = all(ended) and len(reasons) == 1
         return next((reason for reason in reasons if alike and reason.startswith(UNBUILT)), "")
 
+    def unmeasured(self) -> list[TrialSpec]:
+        """Return confirmations that lack a metric or an explainer of the plan, as specs that ask for them."""
+        plan, found = self.plan, []
+        for variant in plan.variants:
+            for record in self.of(variant, "confirm"):
+                lacks = set(plan.metrics) - set(record.spec.metrics) or dict(record.spec.explain) != dict(plan.explain)
+                if record.state == "complete" and lacks:
+                    found.append(replace(record.spec, metrics=plan.metrics, explain=plan.explain))
+        return found
+
     def _best(self, variant: VariantPlan, state: str, without: Iterable[Mapping[str, Any]] = ()) -> TrialRecord | None:
-        best: TrialRecord | None = None
+        best, value = None, float("nan")
         for record in self.of(variant, "search"):
             if record.result is None or record.state != state or record.spec.params in without:
                 continue
-            if best is None or self.plan.objective.better(record.result.value, _value(best)):
-                best = record
+            if best is None or self.plan.objective.better(record.result.value, value):
+                best, value = record, record.result.value
         return best
-
-
-def _value(record: TrialRecord) -> float:
-    return record.result.value if record.result else math.nan

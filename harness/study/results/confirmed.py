@@ -9,8 +9,9 @@ from pathlib import Path
 from harness.contract.errors import InputError, nearest
 from harness.contract.types import WEIGHTS, Objective, Plan, VariantPlan
 from harness.study.file.spec import NAME
-from harness.study.journal.folders import read_plan, runs_of
-from harness.study.journal.journal import History, Journal, TrialRecord
+from harness.study.journal.folders import read_plan, read_state, runs_of
+from harness.study.journal.state import StudyState
+from harness.study.journal.trial_record import TrialRecord
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,14 @@ def choose_models(root: Path, run: str, budget: str | None = None, seed: int | N
         folder = alone.parent
         return Chosen((alone,), folder.name, f"the model in {folder}")
     folder, rest = _folder(root, run, budget)
-    plan, history = read_plan(folder), History.of(Journal(folder / "journal.jsonl").read())
+    plan, state = read_plan(folder), read_state(folder)
     if len(rest) > 2 or (len(rest) == 2 and not rest[1].isdigit()):
         raise InputError(f"{run!r}: study, variant and seed expected, as in {plan.study}/{plan.baseline}/0")
     if len(rest) == 2:
         if seed not in (None, int(rest[1])):
             raise InputError(f"{run!r} names seed {rest[1]}, --seed another one: {seed}")
         seed = int(rest[1])
-    confirmed = {item.name: _confirmed(history, item, folder) for item in plan.variants}
+    confirmed = {item.name: _confirmed(state, item, folder) for item in plan.variants}
     name, why = _variant(plan, confirmed, rest[0] if rest else None, run)
     records = [record for record in confirmed[name] if seed is None or record.spec.seed == seed]
     if not records:
@@ -89,11 +90,11 @@ def _folder(root: Path, run: str, budget: str | None) -> tuple[Path, list[str]]:
     return found[0], parts[1:]
 
 
-def _confirmed(history: History, variant: VariantPlan, folder: Path) -> list[TrialRecord]:
-    """The complete confirmations whose weights are there, by seed and fold."""
+def _confirmed(state: StudyState, variant: VariantPlan, folder: Path) -> list[TrialRecord]:
+    """Return the complete confirmations whose weights are there, by seed and fold."""
     found = [
         record
-        for record in history.of_variant(variant.id, "confirm")
+        for record in state.of_variant(variant.id, "confirm")
         if record.state == "complete" and (folder / "trials" / record.spec.id / WEIGHTS).is_file()
     ]
     return sorted(found, key=lambda record: (record.spec.seed, record.spec.fold or 0))

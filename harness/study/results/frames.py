@@ -1,4 +1,4 @@
-"""Tables of all trials of a study, from its journal and from what each has left in its folder."""
+"""Tables of all trials of a study, from its state and from the files in each trial's folder."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.contract import tables
-from harness.study.journal.journal import TrialRecord
+from harness.study.journal.trial_record import TrialRecord
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +19,7 @@ TRIALS = ("variant", "stage", "number", "seed", "fold", "state", "value", "best_
 def gather(
     folder: Path, records: Iterable[TrialRecord], file: str, columns: Sequence[str], without: Collection[str] = ()
 ) -> pd.DataFrame:
-    """One table of all trials' tables, in their order; empty where none left one.
+    """Return one table of all trials' tables, in their order; empty where there is none.
 
     Args:
         folder: the study's.
@@ -37,7 +37,7 @@ def gather(
 
 
 def trials_table(records: Iterable[TrialRecord]) -> pd.DataFrame:
-    """A row a trial: TRIALS, what was searched, and its `ledger`."""
+    """Return a row a trial: TRIALS, what was searched, and its `ledger`."""
     import pandas as pd
 
     frame = pd.DataFrame([_trial_row(record) for record in records])
@@ -45,7 +45,7 @@ def trials_table(records: Iterable[TrialRecord]) -> pd.DataFrame:
 
 
 def epochs_table(records: Iterable[TrialRecord]) -> pd.DataFrame:
-    """A row an epoch of each trial: its metrics, the objective and its smoothed value."""
+    """Return a row an epoch of each trial: its metrics, the objective and its smoothed value."""
     import pandas as pd
 
     return pd.DataFrame(

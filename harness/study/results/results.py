@@ -13,9 +13,10 @@ from harness.contract import tables
 from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems
 from harness.contract.types import Plan, Task
-from harness.study.journal.folders import read_plan
-from harness.study.journal.journal import History, Journal, TrialRecord
+from harness.study.journal.folders import read_plan, read_state
 from harness.study.journal.progress import Progress
+from harness.study.journal.state import StudyState
+from harness.study.journal.trial_record import TrialRecord
 from harness.study.results.frames import epochs_table, gather, trials_table
 
 if TYPE_CHECKING:
@@ -35,13 +36,13 @@ class Results:
     Args:
         plan: of its latest run.
         folder: where its files are.
-        history: its journal.
+        state: what its journal says.
         task: what was learned.
     """
 
     plan: Plan
     folder: Path
-    history: History
+    state: StudyState
     task: Task
 
     def __repr__(self) -> str:
@@ -59,7 +60,7 @@ class Results:
     @property
     def finished(self) -> bool:
         """Whether every trial of the plan has ended."""
-        return self.history.finished
+        return self.state.finished
 
     @cached_property
     def variants(self) -> pd.DataFrame:
@@ -330,14 +331,11 @@ class Results:
     def records(self) -> list[TrialRecord]:
         """The trials of the plan's variants: by variant, searched ones first."""
         stages = ("search", "confirm", "floor")
-        return [r for v in self.plan.variants for stage in stages for r in self.history.of_variant(v.id, stage)]
+        return [r for v in self.plan.variants for stage in stages for r in self.state.of_variant(v.id, stage)]
 
     def failures(self) -> dict[str, str]:
         """The variants that have failed, each with the reason of its first failed trial."""
-        progress = Progress(self.plan, self.history.trials.values())
-        for variant in self.plan.trained if self.finished else ():
-            progress.exhaust(variant)  # a grid may have had fewer points than there was budget
-        return progress.failures()
+        return Progress(self.plan, self.state).failures()
 
     def _compared(self, baseline: str) -> dict[str, Any]:
         """What a table over variants is asked for."""
@@ -408,7 +406,7 @@ def read_results(folder: Path, catalog: Catalog) -> Results:
         InputError: there are none, or their data set is not installed.
     """
     plan = read_plan(folder)
-    return Results(plan, folder, History.of(Journal(folder / "journal.jsonl").read()), task_of(plan, catalog))
+    return Results(plan, folder, read_state(folder), task_of(plan, catalog))
 
 
 def task_of(plan: Plan, catalog: Catalog) -> Task:

@@ -1,4 +1,4 @@
-"""Runs what is not trained: reads the tables of imported systems, averages what others predicted. In the driver."""
+"""Derives what is not trained, in the driver's process: imported tables, and averages of what others predicted."""
 
 from __future__ import annotations
 
@@ -14,50 +14,52 @@ from harness.contract.errors import InputError
 from harness.contract.files import file_facts
 from harness.contract.tables import PREDICTIONS
 from harness.contract.types import Plan, Sample, TrialResult, TrialSpec, VariantPlan
-from harness.study.journal.journal import TrialRecord
+from harness.study.journal.progress import Progress
+from harness.study.journal.trial_record import TrialRecord
 from harness.study.plan.derived import table_path
+from harness.study.run.policy import due
+from harness.study.run.recorder import Recorder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.study.run.conductor import Conductor
     from harness.tables.measure.external import Columns
 
 FILE = "predictions.parquet"
 WEIGHTS = "ensemble.json"
-"""What an average was weighted with, beside its table."""
+"""The weights of an average, in a file next to its table."""
 
 
-def read_systems(conductor: Conductor, catalog: Catalog, root: Path) -> None:
-    """Reads every system's table into the study, where one is not there yet.
+def read_systems(plan: Plan, recorder: Recorder, catalog: Catalog, root: Path) -> None:
+    """Read every system's table into the study, where it is missing.
 
     Raises:
         InputError: a table is wrong, has changed since it was planned, or is not of the same test rows as
             the data set, or as the other systems; the mistakes of all tables in one message.
     """
-    systems = [variant for variant in conductor.plan.variants if variant.kind == "system"]
-    due = [(variant, conductor.due(variant)) for variant in systems]
-    if not any(specs for _, specs in due):
+    systems = [variant for variant in plan.variants if variant.kind == "system"]
+    lacking = [(variant, due(plan, recorder.state, variant)) for variant in systems]
+    if not any(specs for _, specs in lacking):
         return
-    found = _read_all(conductor.plan, systems, catalog, root)  # those already there too: all are of the same rows
-    for variant, specs in due:
+    found = _read_all(plan, systems, catalog, root)  # those already there too: all are of the same rows
+    for variant, specs in lacking:
         for spec in specs:
             started = time.perf_counter()
             own = _keyed(found[variant.name, spec.params.get("reader")], spec)
-            conductor.derived(spec, _result(own, spec, catalog, started))
+            recorder.derived(spec, _result(own, spec, catalog, started))
 
 
-def average(conductor: Conductor, catalog: Catalog) -> None:
-    """Averages members that have all ended; one with a failed member fails with its reason."""
-    for variant in conductor.plan.variants:
-        for spec in conductor.due(variant) if variant.kind == "ensemble" else ():
-            conductor.derived(spec, _average(conductor, spec, catalog))
+def average(plan: Plan, recorder: Recorder, catalog: Catalog) -> None:
+    """Average members that have all ended; one with a failed member fails with its reason."""
+    for variant in plan.variants:
+        for spec in due(plan, recorder.state, variant) if variant.kind == "ensemble" else ():
+            recorder.derived(spec, _average(Progress(plan, recorder.state), recorder.folder, spec, catalog))
 
 
-def measured_again(conductor: Conductor, spec: TrialSpec, catalog: Catalog) -> TrialResult:
-    """The figures of metrics that were named later, from the table that is there."""
-    data = (conductor.folder / "trials" / spec.id / FILE).read_bytes()
-    return TrialResult(state="complete", metrics=_figures(tables.from_bytes(data), spec, catalog), ledger=_OPENED)
+def measured_again(folder: Path, spec: TrialSpec, catalog: Catalog) -> TrialResult:
+    """Return the values of metrics that were named later, from the table in the trial's folder."""
+    data = (folder / FILE).read_bytes()
+    return TrialResult(state="complete", metrics=_values(tables.from_bytes(data), spec, catalog), ledger=_OPENED)
 
 
 _OPENED: Mapping[str, Any] = {"opened": ["test"]}
@@ -66,7 +68,7 @@ _OPENED: Mapping[str, Any] = {"opened": ["test"]}
 def _read_all(
     plan: Plan, systems: Sequence[VariantPlan], catalog: Catalog, root: Path
 ) -> dict[tuple[str, str | None], pd.DataFrame]:
-    """(variant, reader) -> its rows, every one checked against the data set, or against the first."""
+    """Return (variant, reader) -> its rows, each checked against the data set, or against the first."""
     from harness.tables.measure.external import check_alike, check_exclusive, predictions_of, with_samples
 
     splits, classes = _samples(dataset_table(plan), catalog, root)
@@ -105,7 +107,7 @@ def _frame(variant: VariantPlan, root: Path) -> pd.DataFrame:
 
 
 def columns_of(table: Mapping[str, Any]) -> dict[str | None, Columns]:
-    """Reader -> which column is what; of a single system under None."""
+    """Return reader -> the meaning of each column; of a single system under None."""
     from harness.tables.measure.external import Columns
 
     readers: Mapping[str | None, Any] = table.get("readers") or {None: table.get("scores")}
@@ -130,17 +132,17 @@ def _keyed(rows: pd.DataFrame, spec: TrialSpec) -> pd.DataFrame:
 def _result(rows: pd.DataFrame, spec: TrialSpec, catalog: Catalog, started: float, **files: bytes) -> TrialResult:
     return TrialResult(
         state="complete",
-        metrics=_figures(rows, spec, catalog),
+        metrics=_values(rows, spec, catalog),
         seconds=time.perf_counter() - started,
         files={FILE: tables.to_bytes(rows, "predictions"), **files},
         ledger=_OPENED,
     )
 
 
-def _figures(rows: pd.DataFrame, spec: TrialSpec, catalog: Catalog) -> dict[str, float]:
-    """`test/<metric>` and `test/<metric>/<class>` of each metric that needs labels and scores only.
+def _values(rows: pd.DataFrame, spec: TrialSpec, catalog: Catalog) -> dict[str, float]:
+    """Return `test/<metric>` and `test/<metric>/<class>` of each metric that needs labels and scores only.
 
-    Of a multi-class task too, what takes exactly one class to hold.
+    Of a multi-class task also of those that need exactly one class to hold.
     """
     import torch
 
@@ -156,18 +158,18 @@ def _figures(rows: pd.DataFrame, spec: TrialSpec, catalog: Catalog) -> dict[str,
     return score([(batch, Output(probs=scores))], Scorer(catalog, names, task, "test", masks=False))
 
 
-def _average(conductor: Conductor, spec: TrialSpec, catalog: Catalog) -> TrialResult:
+def _average(progress: Progress, folder: Path, spec: TrialSpec, catalog: Catalog) -> TrialResult:
     import json
 
     from harness.statistics.ensemble import fit_pool, pool
 
     started, table = time.perf_counter(), spec.tree["ensemble"]
-    records = [_member(conductor, name, spec) for name in table["of"]]
+    records = [_member(progress, name, spec) for name in table["of"]]
     lost = [record for record in records if record.state != "complete"]
     if lost:
         reason = lost[0].result.reason if lost[0].result else "it has not ended"
         return TrialResult(state="failed", reason=f"its member {lost[0].spec.variant!r} failed: {reason}")
-    paths = [conductor.folder / "trials" / record.spec.id / FILE for record in records]
+    paths = [folder / "trials" / record.spec.id / FILE for record in records]
     members = [_own(tables.from_bytes(path.read_bytes())) for path in paths]
     weights = table["weights"]
     try:
@@ -183,18 +185,18 @@ def _average(conductor: Conductor, spec: TrialSpec, catalog: Catalog) -> TrialRe
 
 
 def _own(rows: pd.DataFrame) -> pd.DataFrame:
-    """A member's own output: heads are not averaged."""
+    """Return a member's own output: heads are not averaged."""
     found: pd.DataFrame = rows[rows["head"] == tables.OWN_HEAD]
     return found
 
 
-def _member(conductor: Conductor, name: str, spec: TrialSpec) -> TrialRecord:
-    """The confirmation of a member that goes with this one: same seed, fold and reader where it has them."""
-    variant = next(variant for variant in conductor.plan.variants if variant.name == name)
+def _member(progress: Progress, name: str, spec: TrialSpec) -> TrialRecord:
+    """Return the confirmation of a member that matches this one: same seed, fold and reader where it has them."""
+    variant = next(variant for variant in progress.plan.variants if variant.name == name)
     seeded = variant.kind == "trained" or variant.tree[variant.kind].get("seeded", False)
-    records = conductor.progress.of(variant, "confirm") or conductor.progress.of(variant, "search")
+    records = progress.of(variant, "confirm") or progress.of(variant, "search")
     for record in records:
         same_run = not seeded or (record.spec.seed, record.spec.fold) == (spec.seed, spec.fold)
         if same_run and record.spec.params.get("reader", None) in (None, spec.params.get("reader")):
             return record
-    return records[-1]  # a search that came to nothing: its failure is the reason
+    return records[-1]  # a search without a complete trial: its failure is the reason

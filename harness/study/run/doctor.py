@@ -1,6 +1,6 @@
-"""Whether the journal, Optuna and MLflow tell the same of a study, and what the machine looks like.
+"""Compares a study's journal with Optuna and MLflow, and checks the machine.
 
-The other two are read through functions that are handed in; the journal is right where they differ.
+Optuna and MLflow are read through functions that are handed in; where they differ, the journal is right.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError, nearest
-from harness.study.journal.folders import read_plan
-from harness.study.journal.journal import History, Journal
+from harness.study.journal.folders import read_plan, read_state, searches_of
+from harness.study.journal.state import StudyState
 from harness.study.run.lock import Holder
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Finding:
 
 
 def check_machine(settings: Settings, catalog: Catalog) -> list[Finding]:
-    """Versions, cores, device, disk space, plugins, settings."""
+    """Check versions, cores, device, disk space, plugins and settings."""
     import torch
 
     found = ", ".join(f"{name} {_version(name)}" for name in LIBRARIES)
@@ -69,16 +69,16 @@ def check_machine(settings: Settings, catalog: Catalog) -> list[Finding]:
 
 
 def check_study(folder: Path, optuna: ReadStates, mlflow: ReadStates, unsent: Callable[[Path], int]) -> list[Finding]:
-    """Compares what the three stores say of every trial of the study in `folder`."""
+    """Compare what the three stores say of every trial of the study in `folder`."""
     name = f"{folder.parent.name}/{folder.name}"
     try:
-        history = History.of(Journal(folder / "journal.jsonl").read())
+        state = read_state(folder)
     except HarnessError as error:
         return [Finding("wrong", name, f"nothing of it can be compared: {in_brief(error)}")]
-    journal = {trial: record.state for trial, record in history.trials.items()}
-    searched = {trial: state for trial, state in journal.items() if history.trials[trial].spec.stage == "search"}
+    journal = {trial: record.state for trial, record in state.trials.items()}
+    searched = {trial: record.state for trial, record in state.trials.items() if record.spec.stage == "search"}
     running = is_running(folder)
-    findings = [Finding("ok", name, _counts(journal, running, _left_out(folder, history)))]
+    findings = [Finding("ok", name, _counts(journal, running, _left_out(folder, state)))]
     for store, read, expected in (("Optuna", optuna, searched), ("MLflow", mlflow, journal)):
         try:
             differences = compare(expected, read(folder), store)
@@ -96,7 +96,7 @@ def check_study(folder: Path, optuna: ReadStates, mlflow: ReadStates, unsent: Ca
 
 
 def compare(journal: States, store: States, name: str) -> list[str]:
-    """One line for each trial of which a store says something else than the journal, or nothing."""
+    """Return one line for each trial of which a store says something else than the journal, or nothing."""
     lines = []
     for trial in sorted({*journal, *store}):
         mine, theirs = journal.get(trial), store.get(trial)
@@ -110,10 +110,8 @@ def compare(journal: States, store: States, name: str) -> list[str]:
 
 
 def trial_states(folder: Path, of_variant: Callable[[str], Mapping[int, str]]) -> States:
-    """A store's states by search number, of every variant in the folder, as states by trial id."""
-    history = History.of(Journal(folder / "journal.jsonl").read())
-    variants = {record.spec.variant_id for record in history.trials.values()}
-    variants |= {variant.id for variant in read_plan(folder).variants}
+    """Return a store's states by trial id, from its states by search number of every variant in the folder."""
+    variants = searches_of(folder) | {variant.id for variant in read_plan(folder).variants}
     return {
         f"{variant[:12]}-search-{number}": state
         for variant in sorted(variants)
@@ -122,25 +120,25 @@ def trial_states(folder: Path, of_variant: Callable[[str], Mapping[int, str]]) -
 
 
 def is_running(folder: Path) -> bool:
-    """Whether a live process of this machine holds the study's lock."""
+    """Return True if a live process of this machine holds the study's lock."""
     holder = Holder.read(folder / "lock.json")
     return holder is not None and holder.host == platform.node() and holder.process.find() is not None
 
 
 def in_brief(error: BaseException) -> str:
-    """An error in one line: SQLAlchemy puts its statement and an address below it."""
+    """Return an error in one line: SQLAlchemy puts its statement and an address below it."""
     text = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
     line = text.splitlines()[0]
     return line if len(line) <= LONGEST or isinstance(error, HarnessError) else line[: LONGEST - 1] + "…"
 
 
-def _left_out(folder: Path, history: History) -> int:
-    """Unfinished trials of variants that the study's file has changed or left out since."""
+def _left_out(folder: Path, state: StudyState) -> int:
+    """Count unfinished trials of variants that the study's file has changed or left out since."""
     try:
         planned = {variant.id for variant in read_plan(folder).variants}
     except (HarnessError, OSError):
         return 0
-    return sum(record.result is None and record.spec.variant_id not in planned for record in history.trials.values())
+    return sum(record.result is None and record.spec.variant_id not in planned for record in state.trials.values())
 
 
 def _counts(journal: States, running: bool, left_out: int) -> str:

@@ -1,17 +1,16 @@
-"""Observers: whoever wants to know how a study goes (MLflow, the display, a plugin's hooks).
+"""Observers of a running study: MLflow, the display, a plugin's hooks.
 
-They are fed from the journal, each by a thread of its own, so that none can hold up training or another
+Each is fed from the journal by a thread of its own, so that none can hold up training or another
 observer. One that raises is dropped and named at the end; the journal has what it missed.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import MachineError
@@ -23,29 +22,28 @@ from harness.study.journal.journal import (
     TRIAL_FINISHED,
     TRIAL_STARTED,
     Event,
-    History,
     Journal,
-    TrialRecord,
 )
-from harness.study.results.results import read_results
+from harness.study.journal.state import StudyState
+from harness.study.journal.trial_record import TrialRecord
 
 POLL_S = 0.1
 
 
 @runtime_checkable
 class Observer(Protocol):
-    """What is told of a study's events, in the driver's process.
+    """Receives a study's events, in the driver's process.
 
     You must write: `event`, called with every event of the journal from its first on, in order, on a
-    thread of the observer's own; a resumed study is told from its beginning again, so what was already
-    dealt with is known by its offset. `close`, called once: finish within `timeout_s`.
+    thread of the observer's own. A resumed study's events come from its beginning again: compare
+    their offsets. `close`, called once: finish within `timeout_s`.
     """
 
     def event(self, event: Event) -> None:
-        """Takes one event."""
+        """Take one event."""
 
     def close(self, timeout_s: float) -> int:
-        """Finishes what can be finished in time, and says how many events are left undone."""
+        """Finish what can be finished in time, and return how many events are left."""
 
 
 class Feed:
@@ -81,7 +79,7 @@ class Feed:
 
 
 class _Follower(threading.Thread):
-    """Reads the journal to its end, again and again, until it is told to stop."""
+    """Reads the journal to its end, again and again, until it is stopped."""
 
     def __init__(self, journal: Journal, observer: Observer, stop: threading.Event) -> None:
         super().__init__(name=f"observer {type(observer).__name__}", daemon=True)
@@ -90,7 +88,7 @@ class _Follower(threading.Thread):
         self._journal, self._stop_asked = journal, stop
 
     def run(self) -> None:
-        """Feeds until stopped; the last round is after the stop, so that nothing written before it is missed."""
+        """Feed until stopped; the last round is after the stop, so that nothing written before it is missed."""
         offset, last = 0, False
         while not last:
             last = self._stop_asked.wait(POLL_S)
@@ -110,37 +108,33 @@ class _Follower(threading.Thread):
 
 
 class HookObserver:
-    """Passes what happens now (not what a resumed study already told) to the plugins' observing hooks.
+    """Passes new events of a run to the plugins' observing hooks.
 
     Args:
-        catalog: whose plugins are told; one that raises is remembered there.
+        catalog: whose plugins are called; one that raises is noted there.
         plan: handed to the hooks.
-        folder: the study's results, for the hook at its end.
+        results: reads the study's results, for the hook at its end.
         since: offset of the journal at the start of this run; events up to it are old.
     """
 
-    def __init__(self, catalog: Catalog, plan: Plan, folder: Path, since: int = 0) -> None:
-        self._catalog, self._plan, self._folder, self._since = catalog, plan, folder, since
-        self._history = History()
+    def __init__(self, catalog: Catalog, plan: Plan, results: Callable[[], Any], since: int = 0) -> None:
+        self._catalog, self._plan, self._results, self._since = catalog, plan, results, since
+        self._state = StudyState(keep="open")
 
     def event(self, event: Event) -> None:
-        """Calls the hook that belongs to the event, if there is one."""
-        self._history.add(event)
-        name = event.data.get("trial", "")
-        if event.offset > self._since:
-            self._tell(event, self._history.trials.get(name))
-        if event.kind == TRIAL_FINISHED:
-            self._history.trials.pop(name, None)  # a thousand ended trials need not stay in memory
-
-    def _tell(self, event: Event, record: TrialRecord | None) -> None:
+        """Call the hook that belongs to the event, if there is one."""
+        record = self._state.apply(event)
+        if event.offset <= self._since:
+            return
         if event.kind == STUDY_STARTED:
             self._catalog.notify("harness_study_started", plan=self._plan)
         elif event.kind == STUDY_FINISHED:
-            results = read_results(self._folder, self._catalog)
-            self._catalog.notify("harness_study_finished", plan=self._plan, results=results)
-        elif record is None:
-            return
-        elif event.kind == TRIAL_STARTED:
+            self._catalog.notify("harness_study_finished", plan=self._plan, results=self._results())
+        elif record is not None:
+            self._trial_event(event, record)
+
+    def _trial_event(self, event: Event, record: TrialRecord) -> None:
+        if event.kind == TRIAL_STARTED:
             self._catalog.notify("harness_trial_started", trial=record.spec)
         elif event.kind == EPOCH:
             self._catalog.notify("harness_epoch_finished", trial=record.spec, epoch=record.epochs[-1])
@@ -149,5 +143,5 @@ class HookObserver:
             self._catalog.notify("harness_trial_finished", trial=record.spec, result=result)
 
     def close(self, timeout_s: float) -> int:
-        """Nothing is left undone."""
+        """Return 0: nothing is left."""
         return 0

@@ -1,31 +1,30 @@
-"""Runs a study from where its journal stands to its end, or to whatever stops it, and says how it ended."""
+"""Runs a study from where its journal ends until it is done or stopped, and tells how the run ended."""
 
 from __future__ import annotations
 
 import json
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError, Interrupted, MachineError
 from harness.contract.types import WEIGHTS, Plan, Workspace, kind_of
 from harness.study.journal.plan_io import plan_to_json
+from harness.study.journal.progress import Progress
 from harness.study.journal.writing import write_file
-from harness.study.run.conductor import Conductor
+from harness.study.run import policy
 from harness.study.run.derive import average, measured_again, read_systems
+from harness.study.run.driver import Driver, Tuner
 from harness.study.run.lock import StudyLock
 from harness.study.run.observers import Feed, Observer
-from harness.study.run.tuning import Proposer, Tuner
+from harness.study.run.recorder import Recorder
+from harness.study.run.stopping import CTRL_C, stopped_by_signals, time_limit
+from harness.study.run.tuning import Sampler
 
 if TYPE_CHECKING:
     from harness.config.settings import Settings
-
-CTRL_C = "interrupted by the user"
 
 
 @dataclass(frozen=True)
@@ -52,19 +51,19 @@ def run_study(
     settings: Settings,
     catalog: Catalog,
     tuner: Tuner,
-    proposer: Proposer,
+    sampler: Sampler,
     observers: Sequence[Observer] = (),
     time_limit_s: float | None = None,
 ) -> Outcome:
-    """Runs or resumes the plan's study; a finished one is left as it is.
+    """Run or resume the plan's study; a finished one is left as it is.
 
     Args:
-        plan: what is to be run; its results stand below `settings.results`.
+        plan: what is to be run; its results are below `settings.results`.
         settings: where things are, and how many trials run at a time.
         catalog: for tuners that run trials in this process.
         tuner: runs the trials.
-        proposer: where configurations come from.
-        observers: told of every event; none can hold up training.
+        sampler: where configurations come from.
+        observers: receive every event; none can hold up training.
         time_limit_s: ends the run, resumable, as Ctrl-C does.
 
     Raises:
@@ -73,8 +72,8 @@ def run_study(
     """
     folder = settings.results / plan.directory
     with StudyLock(folder) as lock:
-        conductor = Conductor(plan, folder, proposer, settings.results / "ledger.jsonl", lock.remember)
-        feed = Feed(conductor.journal, observers)
+        driver = Driver(plan, sampler, Recorder(folder, settings.results / "ledger.jsonl"), lock.remember)
+        feed = Feed(driver.recorder.journal, observers)
         workspace = Workspace(
             data=settings.data,
             cache=settings.cache,
@@ -82,81 +81,84 @@ def run_study(
             device=settings.device,
             threads=settings.threads,
         )
-        with feed, _stopped_by_signals(conductor), _time_limit(conductor, time_limit_s):
+        with feed, stopped_by_signals(driver.stop), time_limit(driver.stop, time_limit_s):
 
             def work() -> None:
-                read_systems(conductor, catalog, settings.data)  # first: a bad table is told before hours of training
-                if not conductor.trained:
-                    tuner.run(conductor, catalog, workspace, settings.concurrent)
-                if conductor.trained:
-                    average(conductor, catalog)
-                if conductor.complete:
-                    _measure(conductor, catalog, workspace)
+                read_systems(plan, driver.recorder, catalog, settings.data)  # first: hours of training come after it
+                if not policy.is_trained(plan, driver.state):
+                    tuner.run(driver, catalog, workspace, settings.concurrent)
+                if policy.is_trained(plan, driver.state):
+                    average(plan, driver.recorder, catalog)
+                if policy.is_complete(plan, driver.state):
+                    _measure(driver, catalog, workspace)
 
-            error = _attempt(conductor, work)
-    return _outcome(conductor, error, feed)
+            error = _attempt(driver, work)
+    return _outcome(driver, error, feed)
 
 
-def _attempt(conductor: Conductor, run: Callable[[], None]) -> HarnessError | None:
-    """Runs, and closes the journal whatever happens; a bug of ours is raised after that."""
+def _attempt(driver: Driver, run: Callable[[], None]) -> HarnessError | None:
+    """Run, and close the journal in any case; a bug of the harness is raised after that."""
     error: HarnessError | None = None
     opened = False
-    conductor.load()
-    text = plan_to_json(conductor.plan)
+    driver.recorder.load()
+    text = plan_to_json(driver.plan)
     try:
         # Also of a finished study: question, baseline and the variants shown are no part of its identity.
-        write_file(conductor.folder / "plan.json", text.encode())
-        if conductor.history.finished and conductor.done:
+        write_file(driver.recorder.folder / "plan.json", text.encode())
+        if driver.state.finished and policy.is_done(driver.plan, driver.state):
             return None
-        conductor.open(json.loads(text))
+        driver.open(json.loads(text))
         opened = True
         run()
     except HarnessError as caught:
         error = caught
-        conductor.stop(str(caught))
+        driver.stop.ask(str(caught))
     except KeyboardInterrupt:
-        conductor.stop(CTRL_C)
+        driver.stop.ask(CTRL_C)
     except BaseException as caught:
-        conductor.stop(f"an error of the harness: {type(caught).__name__}: {caught}")
+        driver.stop.ask(f"an error of the harness: {type(caught).__name__}: {caught}")
         raise
     finally:
         if opened:
             try:
-                conductor.close()
+                driver.close()
             except MachineError as caught:  # the disk that stopped the run is still full: resuming copes without
                 error = error or caught
     return error
 
 
-def _measure(conductor: Conductor, catalog: Catalog, workspace: Workspace) -> None:
-    """Computes from saved weights what the study came to ask for after its confirmations were trained."""
-    for spec in conductor.unmeasured():
+def _measure(driver: Driver, catalog: Catalog, workspace: Workspace) -> None:
+    """Compute from saved weights what the study asks for since its confirmations were trained."""
+    recorder = driver.recorder
+    for spec in Progress(driver.plan, driver.state).unmeasured():
+        folder = recorder.folder / "trials" / spec.id
         if kind_of(spec.tree) != "trained":
-            conductor.measured(spec, measured_again(conductor, spec, catalog))
+            recorder.measured(spec, measured_again(folder, spec, catalog))
             continue
         from harness.trial.trial import measure  # torch, which a finished study does without
 
-        if conductor.stopping:
+        if driver.stop:
             return
-        weights = conductor.folder / "trials" / spec.id / WEIGHTS
+        weights = folder / WEIGHTS
         try:
-            opening = partial(conductor.opening, spec.id)
-            with conductor.interruptible():
+            with driver.stop.interruptible():
+                opening = partial(recorder.opening, spec.id)
                 result = measure(spec, catalog, workspace, weights.read_bytes(), opening)
-            conductor.measured(spec, result)
+            recorder.measured(spec, result)
         except OSError as error:
             raise MachineError(f"{weights}: cannot be read: {error.strerror}") from error
 
 
-def _outcome(conductor: Conductor, error: HarnessError | None, feed: Feed) -> Outcome:
-    reasons = conductor.progress.failures() if conductor.complete else {}
+def _outcome(driver: Driver, error: HarnessError | None, feed: Feed) -> Outcome:
+    plan, state = driver.plan, driver.state
+    reasons = Progress(plan, state).failures() if policy.is_complete(plan, state) else {}
     lines = list(feed.failures)
     if error is not None:
         code = error.exit_code
         lines.insert(0, f"{error}{_again(code)}")
-    elif not conductor.done:
+    elif not policy.is_done(plan, state):
         code = Interrupted.exit_code
-        lines.insert(0, f"{conductor.reason or 'the run ended early'}{_again(code)}")
+        lines.insert(0, f"{driver.stop.reason or 'the run ended early'}{_again(code)}")
     else:
         code = 1 if reasons else 0
         lines.extend(f"{name} failed: {reason.splitlines()[-1]}" for name, reason in reasons.items())
@@ -165,48 +167,3 @@ def _outcome(conductor: Conductor, error: HarnessError | None, feed: Feed) -> Ou
 
 def _again(code: int) -> str:
     return "" if code == 2 else "; the same command goes on from here"
-
-
-@contextmanager
-def _stopped_by_signals(conductor: Conductor) -> Iterator[None]:
-    """Ctrl-C, SIGTERM and a terminal that closes end the run in good order; a second Ctrl-C ends it at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(number: int, frame: Any) -> None:
-        if conductor.stopping and conductor.reason == CTRL_C:
-            raise KeyboardInterrupt
-        conductor.stop(CTRL_C if number == signal.SIGINT else f"ended by signal {number}")
-        conductor.break_off()
-
-    ending = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as under nohup: the terminal may go
-        ending.append(signal.SIGHUP)
-    before = {number: signal.signal(number, handle) for number in ending}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _time_limit(conductor: Conductor, seconds: float | None) -> Iterator[None]:
-    if seconds is None:
-        yield
-        return
-
-    def end() -> None:
-        conductor.stop(f"the time limit of {seconds:g} s is over")
-        if handled:  # the handler above breaks off what runs in the main thread
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-    handled = threading.current_thread() is threading.main_thread()
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()

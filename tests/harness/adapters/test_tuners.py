@@ -17,17 +17,20 @@ import ray
 import torch
 
 from harness.adapters.inline import InlineTuner
-from harness.adapters.optuna.search import OptunaProposer
+from harness.adapters.optuna.search import OptunaSampler
 from harness.adapters.ray import session as ray_session
-from harness.adapters.ray.asha import Stoppers
+from harness.adapters.ray.asha import Pruners
 from harness.adapters.ray.trainable import HarnessTrainable
 from harness.adapters.ray.tuner import RayTuner
 from harness.config.settings import Settings
-from harness.contract.types import Epoch, Plan, TrialSpec, VariantPlan
-from harness.study.journal.journal import Event, History, Journal
-from harness.study.run.conductor import Conductor
+from harness.contract.types import Epoch, Plan, VariantPlan
+from harness.study.journal.journal import Event, Journal
+from harness.study.journal.progress import Progress
+from harness.study.journal.state import StudyState
+from harness.study.run.driver import Driver, Tuner
+from harness.study.run.policy import Start
+from harness.study.run.recorder import Recorder
 from harness.study.run.run import Outcome, run_study
-from harness.study.run.tuning import Tuner
 from harness.testing.fakes import tiny_catalog
 from harness.testing.scripted import CATALOG, RUN, scripted_plan
 
@@ -44,8 +47,8 @@ ASHA = {"use": "asha", "grace": 1, "reduction": 3}
 
 def run(plan: Plan, folder: Path, tuner: Tuner, concurrent: int = 1) -> tuple[Outcome, list[Event]]:
     settings = Settings(data=folder, results=folder, cache=folder / "cache", device="cpu", concurrent=concurrent)
-    proposer = OptunaProposer(f"sqlite:///{folder / plan.directory / 'optuna.db'}")
-    outcome = run_study(plan, settings, tiny_catalog(), tuner, proposer)
+    sampler = OptunaSampler(f"sqlite:///{folder / plan.directory / 'optuna.db'}")
+    outcome = run_study(plan, settings, tiny_catalog(), tuner, sampler)
     return outcome, Journal(folder / plan.directory / "journal.jsonl").read()
 
 
@@ -86,9 +89,9 @@ def test_stopped_trials_are_pruned_failed_ones_failed_and_none_is_left_running(b
     assert {"COMPLETE", "PRUNED"} == set(found["strong"]) == set(found["weak"])
     assert found["nan"] == found["bad"] == 6 * ["FAIL"]
     assert found["fixed"] == ["COMPLETE"]
-    history = History.of(events)
+    state = StudyState.of(events)
     for variant in plan.variants:
-        records = history.of_variant(variant.id, "search")
+        records = state.of_variant(variant.id, "search")
         same = {"complete": "COMPLETE", "pruned": "PRUNED", "failed": "FAIL"}
         assert [same[record.state] for record in records] == found[variant.name]
     assert outcome.exit_code == 1 and set(outcome.failed) == {"nan", "bad"}
@@ -99,7 +102,7 @@ def test_stopped_trials_are_pruned_failed_ones_failed_and_none_is_left_running(b
 def test_a_stopped_trial_counts_with_the_best_it_had_reached(both: Any, name: str) -> None:
     plan, folder, _, events = both[name]
     url = f"sqlite:///{folder / plan.directory / 'optuna.db'}"
-    stopped = [record for record in History.of(events).trials.values() if record.state == "pruned"]
+    stopped = [record for record in StudyState.of(events).trials.values() if record.state == "pruned"]
     assert stopped
     for record in stopped:
         assert record.result is not None
@@ -146,8 +149,8 @@ def test_a_killed_workers_trial_goes_on_where_its_checkpoint_was(rough: Any) -> 
     assert kinds == ["asked", "started", "epoch", "interrupted", "started", "epoch", "epoch", "epoch", "finished"] or (
         kinds == ["asked", "started", "epoch", "interrupted", "started", "epoch", "epoch", "finished"]
     )
-    assert History.of(events).trials[f"{variant}-search-0"].state == "complete"
-    assert [epoch.number for epoch in History.of(events).trials[f"{variant}-search-0"].epochs] == [1, 2, 3]
+    assert StudyState.of(events).trials[f"{variant}-search-0"].state == "complete"
+    assert [epoch.number for epoch in StudyState.of(events).trials[f"{variant}-search-0"].epochs] == [1, 2, 3]
 
 
 def test_a_trial_that_always_kills_its_worker_fails_alone(rough: Any) -> None:
@@ -214,9 +217,9 @@ def test_a_worker_with_other_plugins_than_the_plans_is_refused(tmp_path: Path) -
 def test_a_time_limit_ends_an_epoch_that_takes_long(tmp_path: Path) -> None:
     plan = scripted_plan({"a": {**SEARCHED, "epoch_s": 60.0}})
     settings = Settings(data=tmp_path, results=tmp_path, cache=tmp_path, device="cpu")
-    proposer = OptunaProposer(f"sqlite:///{tmp_path / plan.directory / 'optuna.db'}")
+    sampler = OptunaSampler(f"sqlite:///{tmp_path / plan.directory / 'optuna.db'}")
     began = time.monotonic()
-    outcome = run_study(plan, settings, tiny_catalog(), InlineTuner(RUN), proposer, (), time_limit_s=4.0)
+    outcome = run_study(plan, settings, tiny_catalog(), InlineTuner(RUN), sampler, (), time_limit_s=4.0)
     assert time.monotonic() - began < 30
     assert outcome.exit_code == 130 and "time limit of 4 s" in outcome.message
     events = Journal(tmp_path / plan.directory / "journal.jsonl").read()
@@ -227,16 +230,15 @@ def test_asha_has_no_say_in_what_is_not_trained(tmp_path: Path) -> None:
     plan = scripted_plan({"a": SEARCHED}, trials=3, epochs=3, stopper=ASHA | {"reduction": 2})
     table = VariantPlan(name="table", id="table", tree={"system": {"predictions": "x.csv"}})
     plan = replace(plan, variants=(*plan.variants, table))
-    proposer = OptunaProposer(f"sqlite:///{tmp_path / 'optuna.db'}")
-    conductor = Conductor(plan, tmp_path, proposer, tmp_path / "ledger.jsonl")
-    conductor.load()
-    conductor.open()
-    stoppers, stopped = Stoppers(conductor), []
+    sampler = OptunaSampler(f"sqlite:///{tmp_path / 'optuna.db'}")
+    driver = Driver(plan, sampler, Recorder(tmp_path, tmp_path / "ledger.jsonl"))
+    driver.open()
+    pruners, pruned = Pruners(Progress(plan, driver.state)), []
     for value in (0.9, 0.5):
-        spec = conductor.next()
-        assert isinstance(spec, TrialSpec)
-        stopped.append(stoppers.stops(spec, Epoch(number=1, metrics={}, value=value, smoothed=value)))
-    assert stopped == [False, True]
+        step = driver.next()
+        assert isinstance(step, Start)
+        pruned.append(pruners.prunes(step.spec, Epoch(number=1, metrics={}, value=value, smoothed=value)))
+    assert pruned == [False, True]
 
 
 def test_cuda_that_an_earlier_trial_has_broken_ends_the_worker_and_not_the_trials_after_it(
@@ -256,7 +258,7 @@ def test_cuda_that_an_earlier_trial_has_broken_ends_the_worker_and_not_the_trial
     monkeypatch.setattr(os, "_exit", ended.append)
     worker = HarnessTrainable.__new__(HarnessTrainable)
     worker._reports = worker._catalog = None
-    worker.reset_config({"spec": next(iter(History.of(events).trials.values())).spec.to_json(), "job": {}})
+    worker.reset_config({"spec": next(iter(StudyState.of(events).trials.values())).spec.to_json(), "job": {}})
     assert ended == [1]
 
 

@@ -13,15 +13,16 @@ import pytest
 from rich.console import Console, RenderableType
 
 import harness.study.journal.journal as kinds
-from harness.cli.views.live import LiveDisplay, PlainDisplay, Progress, draw, duration
+from harness.cli.views.live import LiveDisplay, PlainDisplay, RunProgress, draw, duration
 from harness.cli.views.tables import claims_view, plan_view, results_view
 from harness.config.trees import changes, differences
 from harness.contract.tables import OWN_HEAD
-from harness.contract.types import Plan, Skip
+from harness.contract.types import Plan, Skip, TrialSpec
 from harness.study.journal.journal import Event
 from harness.testing.scripted import scripted_plan
 
 SEARCHED = {"quality": {"float": [0.0, 1.0]}}
+FIRST = "gmicxxxxxxxx-search-0"
 
 
 def plan(**changes: Any) -> Plan:
@@ -119,25 +120,25 @@ def event(kind: str, time: float = 0.0, **data: Any) -> Event:
     return Event(kind, time, data, offset=int(time) + 1)
 
 
-def asked(trial: str, variant: str, number: int, time: float = 0.0, stage: str = "search") -> Event:
-    key = f"{variant:x<16}"
-    spec = {"variant": variant, "variant_id": key, "stage": stage, "number": number, "seed": 0}
-    return event(kinds.TRIAL_ASKED, time, trial=trial, spec=spec)
+def asked(variant: str, number: int, **changes: Any) -> Event:
+    known: dict[str, Any] = {"study": "s", "study_id": "s", "budget": "b", "stage": "search", "seed": 0, "tree": {}}
+    spec = TrialSpec(variant=variant, variant_id=f"{variant:x<16}", number=number, **known | changes)
+    return event(kinds.TRIAL_ASKED, trial=spec.id, spec=json.loads(spec.to_json()))
 
 
 def epoch(trial: str, number: int, value: float, time: float) -> Event:
-    return event(kinds.EPOCH, time, trial=trial, number=number, value=value, smoothed=value)
+    return event(kinds.EPOCH, time, trial=trial, number=number, metrics={}, value=value, smoothed=value)
 
 
-def running() -> Progress:
+def running() -> RunProgress:
     """One trial of two epochs out of four, by second 20; the study has 3 x 4 trials of 4 epochs."""
-    progress = Progress(plan())
+    progress = RunProgress(plan())
     for item in (
-        event(kinds.STUDY_STARTED),
-        asked("t", "gmic", 0),
-        event(kinds.TRIAL_STARTED, 0.0, trial="t"),
-        epoch("t", 1, 0.6, 10.0),
-        epoch("t", 2, 0.7, 20.0),
+        event(kinds.STUDY_STARTED, plan=None, host="here"),
+        asked("gmic", 0),
+        event(kinds.TRIAL_STARTED, 0.0, trial=FIRST),
+        epoch(FIRST, 1, 0.6, 10.0),
+        epoch(FIRST, 2, 0.7, 20.0),
     ):
         progress.add(item)
     return progress
@@ -155,11 +156,9 @@ def test_the_display_shows_trial_epoch_value_best_and_time_left(width: int) -> N
 def test_a_confirmation_of_a_fold_says_which() -> None:
     folded = plan(confirm={"seeds": [0, 1], "folds": 5})
     assert "30 to confirm (seeds 0, 1, folds 0 to 4 each)" in " ".join(text(plan_view(folded), 100).split())
-    progress = Progress(folded)
-    first = folded.variants[0]
-    spec = {"variant": first.name, "variant_id": first.id, "stage": "confirm", "number": 7, "seed": 1, "fold": 2}
-    progress.add(event(kinds.TRIAL_ASKED, trial="t", spec=spec))
-    progress.add(event(kinds.TRIAL_STARTED, trial="t", pid=1))
+    progress = RunProgress(folded)
+    progress.add(asked("gmic", 7, stage="confirm", seed=1, fold=2))
+    progress.add(event(kinds.TRIAL_STARTED, trial="gmicxxxxxxxx-confirm-7", pid=1))
     assert "confirm seed 1 fold 2/5" in text(draw(progress, 0.0, ""), 60)
 
 
@@ -173,24 +172,24 @@ def test_a_variant_that_is_trained_with_masks_is_marked() -> None:
 
 def test_a_stopped_trial_counts_as_done_and_its_time_is_not_extrapolated() -> None:
     progress = running()
-    progress.add(event(kinds.TRIAL_FINISHED, 20.0, trial="t", state="pruned", value=0.7, reason="", epochs=2))
-    assert progress.share == pytest.approx(4 / 48) and not progress.trials
+    progress.add(event(kinds.TRIAL_FINISHED, 20.0, trial=FIRST, state="pruned", value=0.7, reason="", epochs=2))
+    assert progress.share == pytest.approx(4 / 48) and not progress.open
 
 
 def test_a_resumed_study_measures_its_pace_anew() -> None:
     progress = running()
-    progress.add(event(kinds.STUDY_STARTED, 9000.0))
+    progress.add(event(kinds.STUDY_STARTED, 9000.0, plan=None, host="here"))
     assert progress.left_s(9000.0) is None
-    progress.add(event(kinds.TRIAL_STARTED, 9000.0, trial="t"))
-    progress.add(epoch("t", 3, 0.7, 9001.0))
-    progress.add(epoch("t", 4, 0.7, 9002.0))
+    progress.add(event(kinds.TRIAL_STARTED, 9000.0, trial=FIRST))
+    progress.add(epoch(FIRST, 3, 0.7, 9001.0))
+    progress.add(epoch(FIRST, 4, 0.7, 9002.0))
     assert progress.left_s(9002.0) == pytest.approx(44)
 
 
 def test_trials_of_a_variant_that_was_taken_out_do_not_disturb() -> None:
     progress = running()
-    progress.add(asked("u", "gone", 0))
-    progress.add(epoch("u", 1, 0.5, 21.0))
+    progress.add(asked("gone", 0))
+    progress.add(epoch("gonexxxxxxxx-search-0", 1, 0.5, 21.0))
     assert progress.share == pytest.approx(2 / 48)
 
 
@@ -199,10 +198,10 @@ def test_plain_lines_tell_ends_and_reasons_but_not_what_was_before() -> None:
     display = PlainDisplay(plan(), console, lambda: "", since=21)
     ended = {"state": "failed", "value": math.nan, "reason": "NaN loss", "epochs": 2}
     for item in (
-        event(kinds.STUDY_STARTED),
-        asked("t", "gmic", 0),
-        epoch("t", 1, 0.6, 20.0),
-        event(kinds.TRIAL_FINISHED, 30.0, trial="t", **ended),
+        event(kinds.STUDY_STARTED, plan=None, host="here"),
+        asked("gmic", 0),
+        epoch(FIRST, 1, 0.6, 20.0),
+        event(kinds.TRIAL_FINISHED, 30.0, trial=FIRST, **ended),
     ):
         display.event(item)
     assert isinstance(console.file, io.StringIO)
@@ -216,10 +215,10 @@ def test_the_live_display_draws_from_the_first_event_on_and_takes_itself_away() 
     display = LiveDisplay(plan(), console, lambda: "tracking: 312 events behind")
     assert not console.file.getvalue(), "a run that is refused draws nothing"
     for item in (
-        event(kinds.STUDY_STARTED),
-        asked("t", "gmic", 0),
-        event(kinds.TRIAL_STARTED, trial="t"),
-        epoch("t", 3, 0.7, 1.0),
+        event(kinds.STUDY_STARTED, plan=None, host="here"),
+        asked("gmic", 0),
+        event(kinds.TRIAL_STARTED, trial=FIRST),
+        epoch(FIRST, 3, 0.7, 1.0),
     ):
         display.event(item)
     assert display.close(1.0) == 0

@@ -5,18 +5,21 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
 
-from harness.adapters.optuna.search import OptunaProposer
+from harness.adapters.optuna.search import OptunaSampler
 from harness.contract.errors import InputError, MachineError
 from harness.contract.types import Epoch, Objective, Plan, TrialResult, TrialSpec, VariantPlan
-from harness.study.journal.journal import History
-from harness.study.run.conductor import Conductor
-from harness.study.run.tuning import Proposal
+from harness.study.journal.state import StudyState
+from harness.study.run.driver import Driver
+from harness.study.run.policy import Start
+from harness.study.run.recorder import Recorder
+from harness.study.run.tuning import Configuration
 from harness.testing.scripted import scripted_plan
 
 RANGE = {"quality": {"float": [0.0, 1.0], "default": 0.5}}
@@ -27,29 +30,36 @@ def database(folder: Path) -> str:
     return f"sqlite:///{folder / 'optuna.db'}"
 
 
-def opened(plan: Plan, folder: Path, url: str | None = None) -> Conductor:
+def opened(plan: Plan, folder: Path, url: str | None = None) -> Driver:
     folder.mkdir(exist_ok=True)
-    conductor = Conductor(plan, folder, OptunaProposer(url or database(folder)), folder / "ledger.jsonl")
-    conductor.load()
-    conductor.open()
-    return conductor
+    driver = Driver(plan, OptunaSampler(url or database(folder)), Recorder(folder, folder / "ledger.jsonl"))
+    driver.recorder.load()
+    driver.open()
+    return driver
 
 
-def drive(conductor: Conductor, states: Mapping[int, str], most: int = 100) -> list[TrialSpec]:
-    """Runs search trials; `states` says by number how one ends: complete where it says nothing."""
+def drive(driver: Driver, states: Mapping[int, str], most: int = 100) -> list[TrialSpec]:
+    """Run search trials; `states` has the state in which one ends, by number: complete where it has none."""
     handed: list[TrialSpec] = []
-    while len(handed) < most and isinstance(spec := conductor.next(), TrialSpec):
-        handed.append(spec)
+    while len(handed) < most and isinstance(step := driver.next(), Start):
+        handed.append(spec := step.spec)
         value, state = float(spec.tree["model"]["quality"]), states.get(spec.number, "complete")
-        for number in (1, 2):
-            conductor.epoch(spec.id, Epoch(number=number, metrics={}, value=value, smoothed=value + number / 100))
-        if spec.stage == "search" and state == "pruned":
-            conductor.stopped(spec.id)
-        elif spec.stage == "search" and state == "failed":
-            conductor.finished(spec.id, TrialResult(state="failed", reason="loss is NaN in epoch 1", epochs=2))
-        else:
-            conductor.finished(spec.id, TrialResult(state="complete", value=value, epochs=2))
+        result = TrialResult(state="complete", value=value, epochs=2)
+        if spec.stage == "search" and state == "failed":
+            result = TrialResult(state="failed", reason="loss is NaN in epoch 1", epochs=2)
+        last = 2 if spec.stage == "search" and state == "pruned" else 3
+        epochs = [Epoch(number=n, metrics={}, value=value, smoothed=value + n / 100) for n in (1, 2)]
+        for item in (*epochs, result):
+            if driver.report(spec.id, item, partial(prunes, last)):
+                break
     return handed
+
+
+def prunes(last: int, spec: TrialSpec, epoch: Epoch) -> bool:
+    return epoch.number >= last
+
+
+never = partial(prunes, 100)
 
 
 def study_of(plan: Plan, folder: Path) -> optuna.Study:
@@ -58,25 +68,26 @@ def study_of(plan: Plan, folder: Path) -> optuna.Study:
 
 def test_states_are_told_as_they_were(tmp_path: Path) -> None:
     plan = scripted_plan({"a": RANGE}, trials=4)
-    conductor = opened(plan, tmp_path)
-    drive(conductor, {1: "pruned", 2: "failed"})
+    driver = opened(plan, tmp_path)
+    drive(driver, {1: "pruned", 2: "failed"})
     trials = study_of(plan, tmp_path).trials
     assert [trial.state.name for trial in trials] == ["COMPLETE", "PRUNED", "FAIL", "COMPLETE"]
     stopped, failed = trials[1], trials[2]
     quality = stopped.params["model.quality"]
     assert stopped.intermediate_values == pytest.approx({1: quality + 0.01, 2: quality + 0.02})
     assert failed.user_attrs["reason"] == "loss is NaN in epoch 1"
-    known = [record.spec.id for record in conductor.history.of_variant(plan.variants[0].id, "search")]
+    known = [record.spec.id for record in driver.state.of_variant(plan.variants[0].id, "search")]
     assert [trial.user_attrs["trial"] for trial in trials] == known
 
 
 def test_a_nan_value_is_a_failure_and_leaves_no_trial_running(tmp_path: Path) -> None:
     plan = scripted_plan({"a": RANGE}, trials=1)
-    conductor = opened(plan, tmp_path)
-    spec = conductor.next()
-    assert isinstance(spec, TrialSpec)
-    conductor.epoch(spec.id, Epoch(number=1, metrics={}, value=math.nan, smoothed=math.nan))
-    conductor.finished(spec.id, TrialResult(state="complete", value=math.nan, epochs=1))
+    driver = opened(plan, tmp_path)
+    step = driver.next()
+    assert isinstance(step, Start)
+    spec = step.spec
+    driver.report(spec.id, Epoch(number=1, metrics={}, value=math.nan, smoothed=math.nan), never)
+    driver.report(spec.id, TrialResult(state="complete", value=math.nan, epochs=1), never)
     assert [trial.state.name for trial in study_of(plan, tmp_path).trials] == ["FAIL"]
 
 
@@ -111,7 +122,7 @@ def test_tpe_goes_where_the_values_are_good_after_its_startup(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("sampler", [TPE, {"use": "random"}])
-def test_a_search_that_was_broken_off_proposes_what_it_would_have(tmp_path: Path, sampler: dict[str, Any]) -> None:
+def test_a_search_that_was_broken_off_samples_what_it_would_have(tmp_path: Path, sampler: dict[str, Any]) -> None:
     plan = scripted_plan({"a": RANGE}, trials=6, sampler=sampler)
     whole = [spec.params for spec in drive(opened(plan, tmp_path / "whole"), {}, most=6)]
     parts: list[Any] = []
@@ -126,13 +137,13 @@ def test_a_trial_asked_before_a_crash_is_adopted(tmp_path: Path) -> None:
     variant = plan.variants[0]
     for number in (0, 1):  # the first is enqueued, the second sampled; neither reaches the journal
         drive(opened(plan, tmp_path), {}, most=number)
-        lost = OptunaProposer(database(tmp_path))
-        lost.sync(plan, opened(plan, tmp_path).history)
+        lost = OptunaSampler(database(tmp_path))
+        lost.sync(plan, opened(plan, tmp_path).state)
         asked = lost.ask(variant, number)
         assert asked is not None
         again = opened(plan, tmp_path).next()
-        assert isinstance(again, TrialSpec) and again.number == number
-        assert again.params == asked.params and again.tree == asked.tree
+        assert isinstance(again, Start) and again.spec.number == number
+        assert again.spec.params == asked.params and again.spec.tree == asked.tree
         (tmp_path / "journal.jsonl").write_text(_without_last_line(tmp_path / "journal.jsonl"))
     drive(opened(plan, tmp_path), {})
     assert [trial.state.name for trial in study_of(plan, tmp_path).trials] == 3 * ["COMPLETE"]
@@ -149,8 +160,8 @@ def test_a_crash_between_enqueuing_and_asking_leaves_no_trial_behind(tmp_path: P
 @pytest.mark.parametrize("kept", [0, 1, 3, 4])
 def test_what_the_database_misses_is_told_on_resume(tmp_path: Path, kept: int) -> None:
     plan = scripted_plan({"a": RANGE}, trials=4)
-    conductor = opened(plan, tmp_path)
-    drive(conductor, {1: "pruned", 2: "failed"}, most=4)
+    driver = opened(plan, tmp_path)
+    drive(driver, {1: "pruned", 2: "failed"}, most=4)
     before = {trial.number: (trial.state, trial.params, trial.values) for trial in study_of(plan, tmp_path).trials}
     _forget(plan, tmp_path, kept)
     resumed = opened(plan, tmp_path)
@@ -172,8 +183,8 @@ def test_a_database_that_contradicts_the_journal_is_filled_anew(tmp_path: Path) 
 
 def test_the_extra_run_of_a_stopped_trial_has_its_parameters_in_both_stores(tmp_path: Path) -> None:
     plan = scripted_plan({"a": RANGE}, trials=2)
-    conductor = opened(plan, tmp_path)
-    handed = drive(conductor, {0: "pruned", 1: "pruned"})
+    driver = opened(plan, tmp_path)
+    handed = drive(driver, {0: "pruned", 1: "pruned"})
     trials = study_of(plan, tmp_path).trials
     assert [trial.state.name for trial in trials] == ["PRUNED", "PRUNED", "COMPLETE"]
     assert trials[2].params == dict(handed[2].params) in [trial.params for trial in trials[:2]]
@@ -181,9 +192,9 @@ def test_the_extra_run_of_a_stopped_trial_has_its_parameters_in_both_stores(tmp_
 
 def test_two_variants_never_share_a_study(tmp_path: Path) -> None:
     plan = scripted_plan({"a": RANGE, "b": RANGE}, trials=2)
-    conductor = opened(plan, tmp_path)
-    drive(conductor, {})
-    assert [len(conductor._proposer.states(variant.id)) for variant in plan.variants] == [2, 2]
+    driver = opened(plan, tmp_path)
+    drive(driver, {})
+    assert [len(driver._sampler.states(variant.id)) for variant in plan.variants] == [2, 2]
 
 
 def test_a_database_that_cannot_be_reached_is_the_machines_fault(tmp_path: Path) -> None:
@@ -194,19 +205,20 @@ def test_a_database_that_cannot_be_reached_is_the_machines_fault(tmp_path: Path)
 
 def test_a_database_that_goes_away_stops_the_run_and_is_told_later(tmp_path: Path) -> None:
     plan = scripted_plan({"a": RANGE}, trials=2)
-    conductor = opened(plan, tmp_path)
-    spec = conductor.next()
-    assert isinstance(spec, TrialSpec)
+    driver = opened(plan, tmp_path)
+    step = driver.next()
+    assert isinstance(step, Start)
+    spec = step.spec
     hidden = (tmp_path / "optuna.db").rename(tmp_path / "away.db")
     (tmp_path / "optuna.db").mkdir()
-    conductor._proposer._storage.engine.dispose()
+    driver._sampler._storage.engine.dispose()
     with pytest.raises(MachineError, match="cannot be used"):
-        conductor.finished(spec.id, TrialResult(state="complete", value=0.5, epochs=1))
+        driver.report(spec.id, TrialResult(state="complete", value=0.5, epochs=1), never)
     (tmp_path / "optuna.db").rmdir()
     hidden.rename(tmp_path / "optuna.db")
     resumed = opened(plan, tmp_path)
     assert _states(resumed) == {0: "complete"}
-    assert resumed.history.trials[spec.id].state == "complete", "the journal had it"
+    assert resumed.state.trials[spec.id].state == "complete", "the journal had it"
 
 
 def test_a_wrong_url_is_the_users_mistake_and_passwords_are_not_shown(tmp_path: Path) -> None:
@@ -216,8 +228,8 @@ def test_a_wrong_url_is_the_users_mistake_and_passwords_are_not_shown(tmp_path: 
         assert "secret" not in str(caught.value)
 
 
-def _states(conductor: Conductor) -> dict[int, str]:
-    return conductor._proposer.states(conductor.plan.variants[0].id)
+def _states(driver: Driver) -> dict[int, str]:
+    return driver._sampler.states(driver.plan.variants[0].id)
 
 
 def _without_last_line(path: Path) -> str:
@@ -242,10 +254,10 @@ def _forget(plan: Plan, folder: Path, kept: int) -> None:
 
 def test_the_proposal_of_an_unsearched_variant_is_its_tree(tmp_path: Path) -> None:
     plan = scripted_plan({"a": {"quality": 0.5}})
-    proposer = OptunaProposer(database(tmp_path))
-    proposer.sync(plan, History())
+    sampler = OptunaSampler(database(tmp_path))
+    sampler.sync(plan, StudyState())
     variant: VariantPlan = plan.variants[0]
-    assert proposer.ask(variant, 0) == Proposal(dict(variant.tree), {})
+    assert sampler.ask(variant, 0) == Configuration(dict(variant.tree), {})
 
 
 def test_a_missing_driver_is_named_with_what_brings_it(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.adapters.optuna.search import OptunaProposer
+from harness.adapters.optuna.search import OptunaSampler
 from harness.adapters.ray.tuner import RayTuner
 from harness.config.settings import Settings
-from harness.study.journal.journal import Event, History, Journal
+from harness.study.journal.journal import Event, Journal
+from harness.study.journal.state import StudyState
 from harness.study.run.run import Outcome, run_study
 from harness.testing.fakes import tiny_catalog
 from harness.testing.scripted import CATALOG, RUN, scripted_plan
@@ -84,8 +85,8 @@ def run(address: str, folder: Path) -> tuple[Outcome, list[Event]]:
     model = {"quality": {"float": [0.1, 0.9]}, "epoch_s": 4.0}
     plan = scripted_plan({"a": model, "b": model}, trials=2, epochs=3, seeds=(0,))
     settings = Settings(data=folder, results=folder, cache=folder / "cache", device="cpu", concurrent=2)
-    proposer = OptunaProposer(f"sqlite:///{folder / 'optuna.db'}")
-    outcome = run_study(plan, settings, tiny_catalog(), RayTuner(RUN, CATALOG, address=address), proposer)
+    sampler = OptunaSampler(f"sqlite:///{folder / 'optuna.db'}")
+    outcome = run_study(plan, settings, tiny_catalog(), RayTuner(RUN, CATALOG, address=address), sampler)
     return outcome, Journal(next(folder.glob("scripted/*/journal.jsonl"))).read()
 
 
@@ -99,7 +100,7 @@ def test_a_study_runs_on_both_nodes_of_a_cluster_and_leaves_it_running(tmp_path:
         outcome, events = run(address, tmp_path)
         _wait(address, nodes=2)
     assert outcome.exit_code == 0
-    assert {record.state for record in History.of(events).trials.values()} == {"complete"}
+    assert {record.state for record in StudyState.of(events).trials.values()} == {"complete"}
     assert len(workers(events)) == 2, "each node has one core"
 
 
@@ -123,4 +124,4 @@ def test_a_trial_whose_node_is_lost_goes_on_at_another(tmp_path: Path) -> None:
     (reason,) = [event.data["reason"] for event in events if event.kind == "trial_interrupted"]
     assert reason in ("its node has died", "its worker can no longer be reached"), "whichever Ray sees first"
     assert outcome.exit_code == 0
-    assert [record.state for record in History.of(events).trials.values()] == 6 * ["complete"]
+    assert [record.state for record in StudyState.of(events).trials.values()] == 6 * ["complete"]

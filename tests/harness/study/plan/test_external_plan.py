@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.study.journal.progress import repeats
+from harness.study.journal.progress import replicates
 
 CSV = "case,side,cancer,r_a,r_b,net,split\n1,L,0,.1,.2,.3,test\n1,R,1,.9,.8,.7,test\n"
 
@@ -70,7 +70,7 @@ def test_a_study_of_tables_alone_needs_nothing_else(tables: Any) -> None:
 
 def test_a_family_is_confirmed_once_a_reader_and_a_system_once(tables: Any) -> None:
     plan = tables.plan(SYSTEMS)
-    readers = [[repeat.reader for repeat in repeats(plan, variant)] for variant in plan.variants]
+    readers = [[replicate.reader for replicate in replicates(plan, variant)] for variant in plan.variants]
     assert readers == [[None], ["r_a", "r_b"], ["r_a", "r_b"]]
 
 
@@ -79,7 +79,7 @@ def test_beside_a_data_set_a_system_scores_its_classes_and_an_average_has_the_mo
     assert [variant.name for variant in plan.variants] == ["plain", "gap", "top", "other", "both"]
     other, both = plan.variants[3:]
     assert other.tree["system"]["scores"] == {"benign": "r_a", "malignant": "r_b"}
-    assert [repeat.seed for repeat in repeats(plan, both)] == [0, 1] and len(repeats(plan, other)) == 1
+    assert [replicate.seed for replicate in replicates(plan, both)] == [0, 1] and len(replicates(plan, other)) == 1
 
 
 def test_a_table_edited_is_another_variant_and_so_is_what_is_averaged_from_it(tables: Any) -> None:

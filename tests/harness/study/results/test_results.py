@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from harness.adapters.inline import InlineTuner
-from harness.adapters.optuna.search import OptunaProposer
+from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
 from harness.contract import tables
 from harness.study.results.frames import gather
@@ -33,8 +33,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Results:
     settings = Settings(data=root, results=root / "results", cache=root / "cache", device="cpu")
     folder = settings.results / plan.directory
     folder.mkdir(parents=True)
-    proposer = OptunaProposer(f"sqlite:///{folder / 'optuna.db'}")
-    assert run_study(plan, settings, tiny_catalog(), InlineTuner(), proposer).exit_code == 0
+    sampler = OptunaSampler(f"sqlite:///{folder / 'optuna.db'}")
+    assert run_study(plan, settings, tiny_catalog(), InlineTuner(), sampler).exit_code == 0
     return read_results(folder, tiny_catalog())
 
 
@@ -44,8 +44,8 @@ def test_a_grid_that_failed_at_all_its_points_is_a_failure_whatever_budget_it_ha
     settings = Settings(data=tmp_path, results=tmp_path / "results", cache=tmp_path / "cache", device="cpu")
     folder = settings.results / plan.directory
     folder.mkdir(parents=True)
-    proposer = OptunaProposer(f"sqlite:///{folder / 'optuna.db'}")
-    assert run_study(plan, settings, tiny_catalog(), InlineTuner(), proposer).exit_code == 1
+    sampler = OptunaSampler(f"sqlite:///{folder / 'optuna.db'}")
+    assert run_study(plan, settings, tiny_catalog(), InlineTuner(), sampler).exit_code == 1
     assert "not finite" in read_results(folder, tiny_catalog()).failures()["a"]
 
 

@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from harness.adapters.optuna.search import OptunaProposer
+from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
 from harness.config.tracking import artifact_root, tracking_uri
 from harness.contract.errors import HarnessError
@@ -32,7 +32,7 @@ def main(folder: Path, kind: str, concurrent: int, arguments: str, time_limit_s:
         from harness.adapters.inline import InlineTuner
 
         tuner = InlineTuner(RUN)
-    proposer = OptunaProposer(f"sqlite:///{settings.results / plan.directory / 'optuna.db'}")
+    sampler = OptunaSampler(f"sqlite:///{settings.results / plan.directory / 'optuna.db'}")
     observers = []
     if (settings.results / "mlflow.db").exists():
         from harness.adapters.mlflow.store import MlflowObserver
@@ -40,7 +40,7 @@ def main(folder: Path, kind: str, concurrent: int, arguments: str, time_limit_s:
         study = settings.results / plan.directory
         observers.append(MlflowObserver(tracking_uri(settings), study, artifact_root(settings)))
     try:
-        outcome = run_study(plan, settings, tiny_catalog(), tuner, proposer, observers, time_limit_s)
+        outcome = run_study(plan, settings, tiny_catalog(), tuner, sampler, observers, time_limit_s)
     except HarnessError as error:
         print(json.dumps({"exit_code": error.exit_code, "message": str(error)}))
         return error.exit_code

@@ -13,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from harness import Component, hookimpl
 from harness.adapters.inline import InlineTuner
-from harness.adapters.optuna.search import OptunaProposer
+from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
 from harness.contract.catalog import Catalog
 from harness.contract.types import Plan
@@ -34,7 +34,7 @@ class NoTuner:
         raise AssertionError("nothing is to be trained")
 
 
-class NoProposer:
+class NoSampler:
     def sync(self, *_: Any) -> None:
         raise AssertionError("nothing is to be searched")
 
@@ -67,12 +67,12 @@ def root(tmp_path: Path) -> Path:
 
 
 def run(
-    tables: dict[str, Any], root: Path, tuner: Any = None, proposer: Any = None, catalog: Catalog | None = None
+    tables: dict[str, Any], root: Path, tuner: Any = None, sampler: Any = None, catalog: Catalog | None = None
 ) -> tuple[Plan, Outcome]:
     catalog = catalog or tiny_catalog()
     settings = Settings(data=root, results=root / "results", cache=root / "cache", device="cpu")
     plan = make_plan(read_study(tables, root / "s.toml"), catalog, settings)
-    return plan, run_study(plan, settings, catalog, tuner or NoTuner(), proposer or NoProposer())
+    return plan, run_study(plan, settings, catalog, tuner or NoTuner(), sampler or NoSampler())
 
 
 def found(plan: Plan, root: Path) -> Results:
@@ -169,7 +169,7 @@ def test_every_bad_table_is_told_and_nothing_of_it_is_kept(root: Path) -> None:
         "nan.csv, nan: net: a score is no finite number: 1 id (1/R)",
         "short.csv, short: test: not the rows of 'net' (80): lacks 2 ids (0/L, 0/R)",
     ]
-    assert not found(plan, root).history.trials
+    assert not found(plan, root).state.trials
 
 
 def test_a_table_that_changes_after_it_was_planned_is_not_read(root: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_table_that_changes_after_it_was_planned_is_not_read(root: Path) -> No
     settings = Settings(data=root, results=root / "results", cache=root / "cache", device="cpu")
     plan = make_plan(read_study(only_tables(), root / "s.toml"), catalog, settings)
     (root / "x.csv").write_text((root / "x.csv").read_text() + "99,L,0,.1,.1,.1,.1,.5\n")
-    outcome = run_study(plan, settings, catalog, NoTuner(), NoProposer())  # type: ignore[arg-type]
+    outcome = run_study(plan, settings, catalog, NoTuner(), NoSampler())  # type: ignore[arg-type]
     assert outcome.exit_code == 2 and "has changed since the study was planned" in outcome.message
 
 
@@ -228,7 +228,7 @@ def test_systems_that_disagree_on_what_is_diagnosed_are_told_before_any_table_is
     assert outcome.exit_code == 2
     said = "x.csv, flat: a unit is another one than in 'net': 80 ids (0/L, 0/R, 1/L and 77 more)"
     assert outcome.message.splitlines()[0] == said
-    assert not found(plan, root).history.trials
+    assert not found(plan, root).state.trials
 
 
 def exclusive(root: Path, **study: Any) -> dict[str, Any]:
@@ -342,7 +342,7 @@ def squares(root: Path) -> Path:
 
 
 def trained(tables: dict[str, Any], root: Path) -> tuple[Plan, Outcome]:
-    return run(tables, root, InlineTuner(), OptunaProposer(f"sqlite:///{root / 'optuna.db'}"))
+    return run(tables, root, InlineTuner(), OptunaSampler(f"sqlite:///{root / 'optuna.db'}"))
 
 
 def test_a_system_stands_beside_trained_models_and_is_averaged_with_them_seed_by_seed(squares: Path) -> None:
@@ -379,7 +379,7 @@ def test_models_alone_are_weighted_on_their_validation_split(squares: Path) -> N
 def test_a_bad_table_is_told_before_anything_is_trained(squares: Path) -> None:
     table = pd.read_csv(squares / "y.csv")
     table.iloc[1:].to_csv(squares / "y.csv", index=False)
-    plan, outcome = run(beside(), squares, NoTuner(), OptunaProposer(f"sqlite:///{squares / 'optuna.db'}"))
+    plan, outcome = run(beside(), squares, NoTuner(), OptunaSampler(f"sqlite:///{squares / 'optuna.db'}"))
     assert outcome.exit_code == 2
     assert outcome.message == "y.csv, known: test: not the rows of the data set (16): lacks 1 id (test0)"
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from harness import hookimpl
 from harness.adapters.inline import InlineTuner
-from harness.adapters.optuna.search import OptunaProposer
+from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
 from harness.study.journal.journal import Event, Journal
+from harness.study.results.results import read_results
 from harness.study.run.observers import Feed, HookObserver
 from harness.study.run.run import run_study
 from harness.testing.fakes import tiny_catalog
@@ -51,9 +52,9 @@ def test_a_plugin_sees_a_study_from_its_start_to_its_results(tmp_path: Path) -> 
     folder.mkdir(parents=True)
     catalog, diary = tiny_catalog(), Diary()
     catalog.register(diary)
-    observer = HookObserver(catalog, plan, folder, 0)
-    proposer = OptunaProposer(f"sqlite:///{folder / 'optuna.db'}")
-    run_study(plan, settings, catalog, InlineTuner(), proposer, [observer])
+    observer = HookObserver(catalog, plan, lambda: read_results(folder, catalog), 0)
+    sampler = OptunaSampler(f"sqlite:///{folder / 'optuna.db'}")
+    run_study(plan, settings, catalog, InlineTuner(), sampler, [observer])
     assert diary.lines == [
         "study scripted",
         *("search started", "search epoch 1", "search epoch 2", "search complete"),

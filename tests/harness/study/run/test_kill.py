@@ -23,9 +23,10 @@ import psutil
 import pytest
 
 from harness.adapters.mlflow.client import connect
-from harness.adapters.optuna.search import OptunaProposer
+from harness.adapters.optuna.search import OptunaSampler
 from harness.contract.types import Plan
-from harness.study.journal.journal import Event, History, Journal
+from harness.study.journal.journal import Event, Journal
+from harness.study.journal.state import StudyState
 from harness.study.run.doctor import check_study, trial_states
 from harness.testing.scripted import scripted_plan
 
@@ -81,21 +82,21 @@ class Command:
         asked = Counter(event.data["trial"] for event in events if event.kind == "trial_asked")
         assert set(ends.values()) == set(asked.values()) == {1}, "nothing is counted twice"
         assert set(ends) == set(asked), "every trial has ended"
-        history = History.of(events)
+        state = StudyState.of(events)
         for variant in self.plan.variants:
-            records = history.of_variant(variant.id, "search")
+            records = state.of_variant(variant.id, "search")
             assert [record.spec.number for record in records][:4] == [0, 1, 2, 3]
             assert {record.spec.number: record.state for record in records} == _in_optuna(self, self.plan, variant.id)
             for record in records:
                 assert [epoch.number for epoch in record.epochs] == list(range(1, len(record.epochs) + 1))
         for name in ("a", "b"):
-            assert sum(spec.variant == name and spec.stage == "confirm" for spec in _specs(history)) == 2
+            assert sum(spec.variant == name and spec.stage == "confirm" for spec in _specs(state)) == 2
         weights = [path for path in (self.journal.path.parent / "trials").glob("*/weights.bin")]
         assert weights and all(path.stat().st_size == 1000 for path in weights)
 
 
-def _specs(history: History) -> list[Any]:
-    return [record.spec for record in history.trials.values() if record.state == "complete"]
+def _specs(state: StudyState) -> list[Any]:
+    return [record.spec for record in state.trials.values() if record.state == "complete"]
 
 
 def _in_optuna(command: Command, plan: Plan, variant_id: str) -> dict[int, str]:
@@ -241,9 +242,9 @@ def _same_in_all_stores(folder: Path, study: Path) -> None:
     """What `harness doctor` looks at: the set of (trial, state) in the journal, in Optuna and in MLflow."""
     from harness.adapters.mlflow.store import states, unsent
 
-    uri, proposer = f"sqlite:///{folder / 'results' / 'mlflow.db'}", OptunaProposer(f"sqlite:///{study / 'optuna.db'}")
+    uri, sampler = f"sqlite:///{folder / 'results' / 'mlflow.db'}", OptunaSampler(f"sqlite:///{study / 'optuna.db'}")
     findings = check_study(
-        study, lambda at: trial_states(at, proposer.states), lambda at: states(uri, at), lambda at: unsent(uri, at)
+        study, lambda at: trial_states(at, sampler.states), lambda at: states(uri, at), lambda at: unsent(uri, at)
     )
     assert {finding.level for finding in findings} == {"ok"}, findings
 
@@ -253,7 +254,7 @@ def _same_curves(folder: Path, journal: Journal) -> None:
     client = connect(f"sqlite:///{folder / 'results' / 'mlflow.db'}")
     (experiment,) = [item for item in client.search_experiments() if item.name != "Default"]
     runs = {run.data.tags["harness.key"]: run for run in client.search_runs([experiment.experiment_id])}
-    for trial, record in History.of(journal.read()).trials.items():
+    for trial, record in StudyState.of(journal.read()).trials.items():
         measured = {name for epoch in record.epochs for name in epoch.metrics}
         measured |= set(record.result.metrics) if record.result else set()
         told = runs[trial].data.metrics

@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from harness.adapters.inline import InlineTuner
-from harness.adapters.optuna.search import OptunaProposer
+from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
 from harness.contract.types import TrialResult, TrialSpec
 from harness.study.results.results import read_results
-from harness.study.run.conductor import Conductor
+from harness.study.run import policy
+from harness.study.run.driver import Driver
+from harness.study.run.policy import Done, Start
+from harness.study.run.recorder import Recorder
 from harness.study.run.run import run_study
-from harness.study.run.tuning import Pause, Proposal
+from harness.study.run.tuning import Configuration
 from harness.testing.fakes import tiny_catalog
 from harness.testing.scripted import scripted_plan
 
@@ -21,13 +24,13 @@ ASKED = {"seeds": [3, 4], "label_floor": True}
 
 
 class Fixed:
-    """A proposer for variants without anything to search."""
+    """A sampler for variants without anything to search."""
 
-    def sync(self, plan: Any, history: Any) -> None:
+    def sync(self, plan: Any, state: Any) -> None:
         pass
 
-    def ask(self, variant: Any, number: int, params: Any = None) -> Proposal:
-        return Proposal(variant.tree, {})
+    def ask(self, variant: Any, number: int, params: Any = None) -> Configuration:
+        return Configuration(variant.tree, {})
 
     def tell(self, record: Any) -> None:
         pass
@@ -36,24 +39,24 @@ class Fixed:
         return {}
 
 
-def drive(plan: Any, folder: Path, most: int = 99) -> tuple[Conductor, list[TrialSpec]]:
-    conductor = Conductor(plan, folder, Fixed(), folder / "ledger.jsonl")
-    conductor.load()
-    conductor.open()
+def drive(plan: Any, folder: Path, most: int = 99) -> tuple[Driver, list[TrialSpec]]:
+    driver = Driver(plan, Fixed(), Recorder(folder, folder / "ledger.jsonl"))
+    driver.recorder.load()
+    driver.open()
     handed: list[TrialSpec] = []
-    while len(handed) < most and isinstance(spec := conductor.next(), TrialSpec):
-        handed.append(spec)
-        conductor.finished(spec.id, TrialResult(state="complete", value=0.5, epochs=1))
-    assert len(handed) == most or conductor.next() is Pause.DONE
-    conductor.close()
-    return conductor, handed
+    while len(handed) < most and isinstance(step := driver.next(), Start):
+        handed.append(step.spec)
+        driver.report(step.spec.id, TrialResult(state="complete", value=0.5, epochs=1), lambda *_: False)
+    assert len(handed) == most or driver.next() == Done()
+    driver.close()
+    return driver, handed
 
 
 def test_the_baseline_alone_is_trained_once_more_on_shuffled_labels_and_comes_last(tmp_path: Path) -> None:
     plan = scripted_plan({"a": {}, "b": {}}, baseline="b", confirm=ASKED)
-    conductor, handed = drive(plan, tmp_path)
+    driver, handed = drive(plan, tmp_path)
     floors = [spec for spec in handed if spec.stage == "floor"]
-    assert floors == handed[-1:] and conductor.complete
+    assert floors == handed[-1:] and policy.is_complete(driver.plan, driver.state)
     floor = floors[0]
     assert (floor.variant, floor.seed, floor.tree["train"]["shuffle_labels"]) == ("b", 3, True)
     assert floor.id.endswith("-floor-0") and not any("shuffle_labels" in s.tree["train"] for s in handed[:-1])
@@ -67,15 +70,15 @@ def test_without_being_asked_for_there_is_none(tmp_path: Path) -> None:
 def test_a_finished_study_that_asks_later_runs_the_floor_alone(tmp_path: Path) -> None:
     plan = scripted_plan({"a": {}}, confirm={"seeds": [3, 4]})
     drive(plan, tmp_path)
-    conductor, handed = drive(replace(plan, confirm=ASKED), tmp_path)
-    assert [spec.stage for spec in handed] == ["floor"] and conductor.complete
+    driver, handed = drive(replace(plan, confirm=ASKED), tmp_path)
+    assert [spec.stage for spec in handed] == ["floor"] and policy.is_complete(driver.plan, driver.state)
     assert drive(replace(plan, confirm=ASKED), tmp_path)[1] == []
 
 
 def test_a_run_cut_off_before_the_floor_goes_on_with_it(tmp_path: Path) -> None:
     plan = scripted_plan({"a": {}}, confirm=ASKED)
     before, _ = drive(plan, tmp_path, most=3)
-    assert not before.complete
+    assert not policy.is_complete(before.plan, before.state)
     assert [spec.stage for spec in drive(plan, tmp_path)[1]] == ["floor"]
 
 
@@ -98,8 +101,8 @@ def test_its_tables_stand_beside_the_variants_and_never_among_them(tmp_path: Pat
     settings = Settings(data=tmp_path, results=tmp_path / "results", cache=tmp_path / "cache", device="cpu")
     folder = settings.results / plan.directory
     folder.mkdir(parents=True)
-    proposer = OptunaProposer(f"sqlite:///{folder / 'optuna.db'}")
-    assert run_study(plan, settings, tiny_catalog(), InlineTuner(), proposer).exit_code == 0
+    sampler = OptunaSampler(f"sqlite:///{folder / 'optuna.db'}")
+    assert run_study(plan, settings, tiny_catalog(), InlineTuner(), sampler).exit_code == 0
     found = read_results(folder, tiny_catalog())
     assert set(found.trials["stage"]) == {"search", "confirm", "floor"}
     assert set(found.predictions["variant"]) == {"a"} == set(found.maps["variant"]) == set(found.variants["variant"])

@@ -13,7 +13,7 @@ import pytest
 
 from harness import Component, hookimpl
 from harness.adapters.inline import InlineTuner
-from harness.adapters.optuna.search import OptunaProposer
+from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
 from harness.contract.catalog import Catalog
 from harness.contract.errors import MachineError
@@ -77,8 +77,8 @@ def run(plan: Plan, folder: Path, exit_code: int = 0) -> Path:
     settings = Settings(data=folder, results=folder / "results", cache=folder / "cache", device="cpu")
     target = settings.results / plan.directory
     target.mkdir(parents=True, exist_ok=True)
-    proposer = OptunaProposer(f"sqlite:///{target / 'optuna.db'}")
-    outcome = run_study(plan, settings, catalog(), InlineTuner(), proposer)
+    sampler = OptunaSampler(f"sqlite:///{target / 'optuna.db'}")
+    outcome = run_study(plan, settings, catalog(), InlineTuner(), sampler)
     assert outcome.exit_code == exit_code, outcome
     return target
 
@@ -96,7 +96,7 @@ def test_a_metric_named_later_is_computed_from_the_weights_and_nothing_is_traine
     asked = replace(plan, metrics=("auroc", "mean_score"))
     run(asked, tmp_path)
     found = read_results(folder, catalog())
-    confirmed = [record for record in found.history.trials.values() if record.spec.stage == "confirm"]
+    confirmed = [record for record in found.state.trials.values() if record.spec.stage == "confirm"]
     assert all(0 < record.result.metrics["test/mean_score"] < 1 for record in confirmed if record.result)
     assert all("test/auroc" in record.result.metrics for record in confirmed if record.result)
     assert kinds(folder).count(TRIAL_FINISHED) == 3 and kinds(folder).count(TRIAL_MEASURED) == 2

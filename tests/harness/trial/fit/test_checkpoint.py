@@ -64,7 +64,7 @@ def test_a_closed_trial_goes_on_to_the_same_end(tiny: Catalog, workspace: Worksp
 
 
 def test_a_checkpoint_stays_until_the_driver_has_written_the_result(tiny: Catalog, workspace: Workspace):
-    """Then the conductor removes it: killed in between, the trial need not be trained again."""
+    """Then the recorder removes it: killed in between, the trial need not be trained again."""
     assert workspace.checkpoints is not None
     *_, result = run_trial(_spec(), tiny, workspace)
     assert [path.name for path in workspace.checkpoints.iterdir()] == [f"{_spec().id}.pt"]
