@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 COPYLEFT = re.compile(r"(?<!L)A?GPL|Affero|(?<!Lesser )(?<!Library )General Public License", re.IGNORECASE)
 
 
