@@ -26,9 +26,9 @@ def auc_lost(folder: Path | None = None) -> float:
 
 
 def _spec(catalog: Catalog) -> TrialSpec:
-    from harness.study.plan import make_plan
-    from harness.study.settings import load_settings
-    from harness.study.spec import find_study, load_study
+    from harness.config.settings import load_settings
+    from harness.study.file.spec import find_study, load_study
+    from harness.study.plan.plan import make_plan
     from harness.testing.plans import default_trial
 
     plan = make_plan(load_study(find_study("gmic_ablation")), catalog, load_settings(), budget="quick")
@@ -48,11 +48,11 @@ def _test(spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: byte
     import torch
     from safetensors.torch import load
 
-    from harness.trial.cache import Cache
-    from harness.trial.evaluate import Scorer, predict, score
-    from harness.trial.loader import Loader
-    from harness.trial.settings import TrainSettings
-    from harness.trial.stage import ConfirmData, Ledger
+    from harness.trial.data.cache import Cache
+    from harness.trial.data.loader import Loader
+    from harness.trial.data.stage import ConfirmData, Ledger
+    from harness.trial.model.evaluate import Scorer, predict, score
+    from harness.trial.settings.training import TrainSettings
 
     dataset = catalog.build("dataset", spec.tree["dataset"], workspace.data)
     data = ConfirmData.of(Cache.ensure(dataset, workspace.cache), Ledger())

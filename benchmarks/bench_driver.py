@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.config.settings import Settings
 from harness.contract.types import Plan
-from harness.study.observers import Observer
-from harness.study.run import run_study
-from harness.study.settings import Settings
+from harness.study.run.observers import Observer
+from harness.study.run.run import run_study
 from harness.testing.fakes import tiny_catalog
 from harness.testing.scripted import CATALOG, RUN, scripted_plan
 
@@ -90,8 +90,8 @@ def _measure_memory(first: int, last: int) -> float:
 
 
 def _run(plan: Plan, settings: Settings, observers: Sequence[Observer]) -> None:
-    from harness.adapters.optuna_search import OptunaProposer
-    from harness.adapters.ray_tune import RayTuner
+    from harness.adapters.optuna.search import OptunaProposer
+    from harness.adapters.ray.tuner import RayTuner
 
     proposer = OptunaProposer(f"sqlite:///{settings.results / plan.directory / 'optuna.db'}")
     outcome = run_study(plan, settings, tiny_catalog(), RayTuner(RUN, CATALOG), proposer, observers)
@@ -99,8 +99,8 @@ def _run(plan: Plan, settings: Settings, observers: Sequence[Observer]) -> None:
 
 
 def _mlflow(plan: Plan, settings: Settings) -> list[Observer]:
-    from harness.adapters.mlflow_store import MlflowObserver
-    from harness.study.tracking import artifact_root, tracking_uri
+    from harness.adapters.mlflow.store import MlflowObserver
+    from harness.config.tracking import artifact_root, tracking_uri
 
     folder = settings.results / plan.directory
     return [MlflowObserver(tracking_uri(settings), folder, artifact_root(settings))]

@@ -56,8 +56,8 @@ def gmic_native(repeats: int = 5) -> tuple[Ratio, ...]:
     """GMIC at 2944x1920, batch 1, as a trial has it, against the same network in plain eager fp32 NCHW."""
     import torch
 
-    from harness.trial.build import laid_out
-    from harness.trial.settings import TrainSettings
+    from harness.trial.model.build import laid_out
+    from harness.trial.settings.training import TrainSettings
 
     torch.set_num_threads(THREADS)
     plain, fast = _gmic(), laid_out(_gmic(), TrainSettings(), torch.device("cpu"))

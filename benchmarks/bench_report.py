@@ -17,7 +17,7 @@ _WRITE = """
 import sys, time
 from pathlib import Path
 from benchmarks.bench_report import made_up
-from harness.evidence.report import write_report
+from harness.reporting.report import write_report
 folder = Path(sys.argv[1])
 material = made_up()
 started = time.perf_counter()
@@ -49,7 +49,7 @@ def made_up(variants: int = 20, trials: int = 50, runs: int = 3, images: int = 2
     import pandas as pd
 
     from harness.contract.types import Objective, Plan, VariantPlan
-    from harness.evidence.report import Material
+    from harness.reporting.report import Material
 
     random, classes = np.random.default_rng(0), ("benign", "malignant")
     names = [f"variant_{number}" for number in range(variants)]

@@ -148,15 +148,15 @@ class Prepared:
 
         from harness.contract.catalog import Catalog
         from harness.contract.types import Objective
-        from harness.trial.build import build_model
-        from harness.trial.cache import Cache
-        from harness.trial.evaluate import predict
-        from harness.trial.loader import Loader
-        from harness.trial.phases import choose, set_modes
-        from harness.trial.schedule import make_optimiser
-        from harness.trial.settings import TrainSettings
-        from harness.trial.stage import FitData, Ledger
-        from harness.trial.train import Fit
+        from harness.trial.data.cache import Cache
+        from harness.trial.data.loader import Loader
+        from harness.trial.data.stage import FitData, Ledger
+        from harness.trial.fit.phases import choose, set_modes
+        from harness.trial.fit.schedule import make_optimiser
+        from harness.trial.fit.train import Fit
+        from harness.trial.model.build import build_model
+        from harness.trial.model.evaluate import predict
+        from harness.trial.settings.training import TrainSettings
 
         catalog = Catalog.discover()
         spec = _spec(system, catalog)
@@ -183,7 +183,7 @@ class Prepared:
 
     def step(self) -> None:
         """The training loop's own; at rate 0, so that every step computes the same."""
-        from harness.trial.train import _step
+        from harness.trial.fit.train import _step
 
         _step(self.job, self.batch, self.optimiser, self.scaler, 0.0)
 
@@ -261,9 +261,9 @@ def table(costs: Sequence[Cost]) -> Any:
 
 def _spec(system: System, catalog: Any) -> Any:
     """The variant's first trial at the row's budget."""
-    from harness.study.plan import make_plan
-    from harness.study.settings import load_settings
-    from harness.study.spec import find_study, load_study
+    from harness.config.settings import load_settings
+    from harness.study.file.spec import find_study, load_study
+    from harness.study.plan.plan import make_plan
     from harness.testing.plans import default_trial
 
     study = load_study(find_study(system.study))

@@ -13,7 +13,7 @@ from harness.contract.seeds import of as seed_of
 from harness.contract.types import Epoch, Plan, Sample, Task, TrialResult, TrialSpec
 
 if TYPE_CHECKING:
-    from harness.study.results import results
+    from harness.study.results.results import results
 
 __version__ = "0.1.0"
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "results":
-        from harness.study.results import results
+        from harness.study.results.results import results
 
         return results
     raise AttributeError(f"module 'harness' has no attribute {name!r}")

@@ -23,6 +23,7 @@ settings.register_profile(
     derandomize=True,  # what fails once fails again
 )
 settings.load_profile("busy machine")
+pytest_plugins = ["tests.made_up_tables"]
 THIRD_PARTY = Path(__file__).parent / "third_party"
 
 
@@ -53,7 +54,7 @@ def third_party_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def migrated_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty MLflow database, made once: its migrations take seconds."""
-    from harness.adapters.mlflow_client import connect
+    from harness.adapters.mlflow.client import connect
 
     path = tmp_path_factory.mktemp("mlflow") / "template.db"
     with warnings.catch_warnings():

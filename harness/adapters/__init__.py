@@ -1,1 +1,5 @@
-"""The only files that import Ray, Optuna or MLflow, and the tuner that needs none of them."""
+"""The only packages that import Ray, Optuna or MLflow, and the tuner that needs none of them.
+
+Given: a plan, the journal, specs.
+Gives: trials run, configurations sampled, runs tracked.
+"""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import closing
 
-from harness.adapters.asha import Stoppers
+from harness.adapters.ray.asha import Stoppers
 from harness.adapters.worker import RUN_TRIAL, events, load, ready_for_another
 from harness.contract.catalog import Catalog
 from harness.contract.errors import MachineError
 from harness.contract.types import Opening, TrialResult, TrialSpec, Workspace
-from harness.study.conductor import Conductor
-from harness.study.tuning import Events, Pause
+from harness.study.run.conductor import Conductor
+from harness.study.run.tuning import Events, Pause
 
 
 class InlineTuner:

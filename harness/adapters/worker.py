@@ -11,7 +11,7 @@ from typing import Any
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
 from harness.contract.types import TrialResult, TrialSpec, Workspace
-from harness.study.tuning import Events, RunTrial
+from harness.study.run.tuning import Events, RunTrial
 
 RUN_TRIAL = "harness.trial.trial:run_trial"
 CATALOG = "harness.contract.catalog:Catalog.discover"

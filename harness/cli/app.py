@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from harness.config.settings_files import disabled_plugins
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
-from harness.study.settings_files import disabled_plugins
 
 if TYPE_CHECKING:
-    from harness.study.settings import Settings
+    from harness.config.settings import Settings
 
 _TITLES = {1: "failed", 2: "the input is wrong", 3: "the machine failed", 130: "interrupted"}
 
@@ -51,7 +51,7 @@ class App:
         Raises:
             InputError: the file is wrong.
         """
-        from harness.study.settings import load_settings
+        from harness.config.settings import load_settings
 
         return load_settings(self.folder)
 

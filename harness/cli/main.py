@@ -9,14 +9,14 @@ from typing import Any
 import click
 
 from harness.cli.app import App, show_broken, show_error
-from harness.cli.data import data
-from harness.cli.doctor import doctor
-from harness.cli.evidence import evidence
-from harness.cli.explain import explain
-from harness.cli.plugin import plugin
-from harness.cli.predict import predict
-from harness.cli.study import study
-from harness.cli.ui import ui
+from harness.cli.commands.compare import evidence
+from harness.cli.commands.data import data
+from harness.cli.commands.doctor import doctor
+from harness.cli.commands.explain import explain
+from harness.cli.commands.plugin import plugin
+from harness.cli.commands.predict import predict
+from harness.cli.commands.study import study
+from harness.cli.commands.ui import ui
 from harness.contract.catalog import Broken, Catalog
 from harness.contract.errors import HarnessError, MachineError
 

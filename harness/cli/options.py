@@ -82,7 +82,7 @@ def plan_of(app: App, study: str, budget: str | None, sets: tuple[str, ...]) -> 
     Raises:
         InputError: every mistake in the study file and the options, at once.
     """
-    from harness.study.plan import make_plan
-    from harness.study.spec import find_study, load_study
+    from harness.study.file.spec import find_study, load_study
+    from harness.study.plan.plan import make_plan
 
     return make_plan(load_study(find_study(study)), app.catalog, app.settings, budget=budget, overrides=sets)

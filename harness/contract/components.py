@@ -37,7 +37,7 @@ class Component(Generic[T]):
         summary: one line for `harness plugin list`.
         source: paper or URL.
         needs: what the data must offer: "train_masks", "eval_masks", "evidence", …, and of what kind a sample is:
-            "instances", "bag", "views", "features" (see `harness.contract.samples`); single images where not said.
+            "instances", "bag", "views", "features" (see `harness.contract.masks`); single images where not said.
         provides: what others may ask for: "evidence", "explain_layer", "stages", "masks", …
         space: the author's default search ranges, in the DSL of a study file.
         facts: from the same arguments as `build`, light and free of torch: stride, width, the

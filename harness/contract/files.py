@@ -1,10 +1,13 @@
-"""Files that a component reads besides the data: what is in them is part of what was run."""
+"""Files by their content: those that a component reads besides the data, and the names of a data set's own."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import lru_cache
 from pathlib import Path
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def file_facts(key: str, path: str | None) -> dict[str, dict[str, str]]:
@@ -26,6 +29,16 @@ def file_facts(key: str, path: str | None) -> dict[str, dict[str, str]]:
         raise ValueError(f"{key} = {path!r}: there is no such file.") from error
     except OSError as error:
         raise ValueError(f"{key} = {path!r}: cannot be read: {error.strerror}") from error
+
+
+def file_name(digest: str) -> str:
+    """Sixteen hexadecimal digits that tell digests apart.
+
+    Of a SHA-256 its first ones. Any other text is hashed first: `acme-dots-1-400-64` and `acme-dots-1-200-64` begin
+    alike, and cut short they would name the same files.
+    """
+    whole = digest if _SHA256.fullmatch(digest) else hashlib.sha256(digest.encode()).hexdigest()
+    return whole[:16]
 
 
 @lru_cache(64)

@@ -48,7 +48,7 @@ MAPS = (
 `dice_overlap` = sum(A M), `dice_sum` = sum(A) + sum(M): soft Dice is 2 overlap / sum.
 `positive_*` and `negative_*` are BINS-long histograms of map values inside and outside the mask,
 of the map as it is (raw) and min-max normalised (scaled). `mask_area` is a fraction of the image.
-`box_iou` holds what `harness.evidence.boxes.box_ious` gives where the image has the class and a known mask.
+`box_iou` holds what `harness.metrics.maps.boxes.box_ious` gives where the image has the class and a known mask.
 """
 
 HISTOGRAMS = ("positive_raw", "negative_raw", "positive_scaled", "negative_scaled", "box_iou")
@@ -85,7 +85,7 @@ of layers of `randomise`, NaN for the others.
 `before` and `after` are the class's probability on the image as it is and covered (at the end of a curve),
 `logit_*` its logit where the model has logits. `curve_area` is the area under an insertion or deletion
 curve; `rank_correlation` and `ssim` compare the map with that of the randomised model. NaN where it does
-not apply. `harness.evidence.faithfulness` says what is made of them.
+not apply. `harness.metrics.maps.faithfulness` says what is made of them.
 """
 
 LESIONS = (*KEYS, "unit", "group", "class", "label", "lesion", "area", "x0", "y0", "x1", "y1")
@@ -98,11 +98,11 @@ CANDIDATES = (*KEYS, "unit", "group", "class", "label", "map", "candidate", "sco
 """One row per (image, class, map, candidate), of images whose mask is known; numbered from 0, the highest first.
 
 `x` and `y` are in pixels, of a cell's centre; `lesion` is the one it lies in, null outside.
-See `harness.evidence.candidates`.
+See `harness.metrics.maps.candidates`.
 """
 
 LAYERS = (*KEYS, "unit", "group", "class", "label", "map", "level", "pixels", "peak", "heat", "covered")
-"""One row per (image, class, map, level of a layer map); see `harness.evidence.layers.layer_terms`."""
+"""One row per (image, class, map, level of a layer map); see `harness.metrics.maps.layers.layer_terms`."""
 
 ATTENTION = (*KEYS, "unit", "group", "class", "label", "gap", "patches")
 """One row per (test image, class it has) with a known mask, of models with attention over patches.

@@ -1,1 +1,5 @@
-"""The driver's side: study files, plans, the journal, and the run that they make."""
+"""A study: its file, its plan, its journal, its run and its results.
+
+Given: a TOML file and what is installed.
+Gives: trials to run and tables of their results.
+"""

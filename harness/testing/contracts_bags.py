@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 
 from harness.contract.components import Component
+from harness.contract.masks import SAMPLE_WORDS
 from harness.contract.nn import Batch, Model, Output
-from harness.contract.samples import WORDS
 from harness.contract.types import Task
 from harness.testing.bag_batches import FEATURES, bag_batch, padded, reordered
 from harness.testing.contracts_models import Laws
@@ -42,7 +42,7 @@ class InstanceLaws(Laws):
 
     def applies(self, component: Component[Any]) -> bool:
         """Whether it reads several instances."""
-        return bool(component.needs & WORDS - {"single_image", "views"})
+        return bool(component.needs & SAMPLE_WORDS - {"single_image", "views"})
 
     @pytest.fixture(params=["bag", "features"])
     def kind_of_sample(self, request: pytest.FixtureRequest, component: Component[Any]) -> str:

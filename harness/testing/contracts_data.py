@@ -28,8 +28,8 @@ from harness.contract.dataset import Dataset
 from harness.contract.masks import LAYERS
 from harness.contract.types import Sample
 from harness.testing.contracts_models import Laws
-from harness.trial.bags import read_instances
-from harness.trial.cache import SPLITS, Cache
+from harness.trial.data.bags import read_instances
+from harness.trial.data.cache import SPLITS, Cache
 
 READ = 6  # samples of each split that are decoded
 

@@ -31,12 +31,12 @@ from torch import Tensor, nn
 from harness.contract.catalog import Catalog
 from harness.contract.components import Component, Factory
 from harness.contract.errors import Problems
+from harness.contract.masks import SAMPLE_WORDS
 from harness.contract.nn import Backbone, Batch, Model, Output, Pooled, Pooling, Targets
-from harness.contract.samples import WORDS
 from harness.contract.types import Task
 from harness.testing.bag_batches import FEATURES, bag_batch
 from harness.testing.declared import declared
-from harness.trial.phases import choose, set_modes
+from harness.trial.fit.phases import choose, set_modes
 
 
 class Laws:
@@ -357,7 +357,7 @@ class ArchitectureLaws(Laws):
             return replace(self.task, sample="views", views=("one", "other", "third"))
         if "features" in component.needs:
             return replace(self.task, sample="features", features=FEATURES, image_size=(0, 0))
-        return replace(self.task, sample="bag") if component.needs & WORDS - {"single_image"} else self.task
+        return replace(self.task, sample="bag") if component.needs & SAMPLE_WORDS - {"single_image"} else self.task
 
     def _model(self, component: Component[Any], seed: int = 0) -> Model:
         model: Model = self.build(component, self.task_of(component), seed=seed)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from harness.config.space import Default, sample
 from harness.contract.types import Plan, TrialSpec, VariantPlan
-from harness.study.space import Default, sample
 
 
 def default_trial(plan: Plan, variant: VariantPlan) -> TrialSpec:

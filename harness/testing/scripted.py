@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.config import space
 from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError, MachineError
 from harness.contract.types import Epoch, Objective, Opening, Plan, TrialResult, TrialSpec, VariantPlan, Workspace
-from harness.study import space
-from harness.study.tuning import Events
+from harness.study.run.tuning import Events
 
 RUN = "harness.testing.scripted:run_scripted"
 CATALOG = "harness.testing.fakes:tiny_catalog"

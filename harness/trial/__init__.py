@@ -1,1 +1,5 @@
-"""The worker's side: one trial, from cached images to tables. Knows no Ray, Optuna or MLflow."""
+"""One training and what is made of it; `trial.run_trial` is the generator.
+
+Given: a JSON spec, a catalog and a workspace.
+Gives: epochs, then a result. Knows no Ray, Optuna or MLflow.
+"""

@@ -19,24 +19,24 @@ import safetensors.torch
 import torch
 
 from harness.contract import seeds
-from harness.contract.blame import raised_in
 from harness.contract.catalog import Catalog
 from harness.contract.dataset import Dataset
+from harness.contract.error_origin import raised_in
 from harness.contract.errors import InputError, MachineError, nearest
 from harness.contract.keys import head_of
 from harness.contract.nn import Batch, Model
 from harness.contract.types import UNBUILT, WEIGHTS, Epoch, Opening, TrialResult, TrialSpec, Workspace
-from harness.trial.build import Unfit, build_model, device_of
-from harness.trial.cache import Cache
-from harness.trial.checkpoint import Checkpoint
-from harness.trial.confirm import confirm
-from harness.trial.evaluate import Scorer, in_fp32, predict, run, score
-from harness.trial.fence import Seal, sealed
-from harness.trial.loader import Loader
-from harness.trial.phases import measured
-from harness.trial.settings import TrainSettings
-from harness.trial.stage import FitData, Ledger, seal_of
-from harness.trial.train import Diverged, Fit, fit
+from harness.trial.confirm.confirm import confirm
+from harness.trial.data.cache import Cache
+from harness.trial.data.fence import Seal, sealed
+from harness.trial.data.loader import Loader
+from harness.trial.data.stage import FitData, Ledger, seal_of
+from harness.trial.fit.checkpoint import Checkpoint
+from harness.trial.fit.phases import measured
+from harness.trial.fit.train import Diverged, Fit, fit
+from harness.trial.model.build import Unfit, build_model, device_of
+from harness.trial.model.evaluate import Scorer, in_fp32, predict, run, score
+from harness.trial.settings.training import TrainSettings
 
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _log = logging.getLogger(__name__)

@@ -95,7 +95,7 @@ def bring_layers_to(mask: np.ndarray, image_size: tuple[int, int], fit: Fit) -> 
     Raises:
         ValueError: the file has colours or 16 bits.
     """
-    from harness.evidence.functional import decode_layers
+    from harness.metrics.functional import decode_layers
 
     if mask.ndim == 3 and (mask == mask[:, :, :1]).all():
         mask = mask[:, :, 0]

@@ -1,4 +1,4 @@
-"""Built-in metrics; the formulas stand in `harness.evidence.functional`."""
+"""Built-in metrics; the formulas stand in `harness.metrics.functional`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ATTENTION = frozenset({"attention"})
 
 def build_auroc(task: Task, /) -> Metric:
     """Area under the ROC curve, a class against the rest."""
-    from harness.evidence import functional
+    from harness.metrics import functional
     from harness_metrics.metrics import ScoreMetric
 
     return ScoreMetric(task, functional.auroc, higher_is_better=True)
@@ -27,7 +27,7 @@ def build_auroc(task: Task, /) -> Metric:
 
 def build_auprc(task: Task, /) -> Metric:
     """Average precision, a class against the rest."""
-    from harness.evidence import functional
+    from harness.metrics import functional
     from harness_metrics.metrics import ScoreMetric
 
     return ScoreMetric(task, functional.auprc, higher_is_better=True)
@@ -35,7 +35,7 @@ def build_auprc(task: Task, /) -> Metric:
 
 def build_brier(task: Task, /) -> Metric:
     """Mean squared error of the probabilities."""
-    from harness.evidence import functional
+    from harness.metrics import functional
     from harness_metrics.metrics import ScoreMetric
 
     return ScoreMetric(task, functional.brier, higher_is_better=False)
@@ -43,7 +43,7 @@ def build_brier(task: Task, /) -> Metric:
 
 def build_accuracy(task: Task, /) -> Metric:
     """Share of right decisions at threshold .5."""
-    from harness.evidence import functional
+    from harness.metrics import functional
     from harness_metrics.metrics import ScoreMetric
 
     return ScoreMetric(task, functional.accuracy, higher_is_better=True)
@@ -51,7 +51,7 @@ def build_accuracy(task: Task, /) -> Metric:
 
 def build_balanced_accuracy(task: Task, /) -> Metric:
     """Mean of sensitivity and specificity at threshold .5."""
-    from harness.evidence import functional
+    from harness.metrics import functional
     from harness_metrics.metrics import ScoreMetric
 
     return ScoreMetric(task, functional.balanced_accuracy, higher_is_better=True)
@@ -59,7 +59,7 @@ def build_balanced_accuracy(task: Task, /) -> Metric:
 
 def build_precision(task: Task, /) -> Metric:
     """Share of positives among those called positive at threshold .5."""
-    from harness.evidence import functional
+    from harness.metrics import functional
     from harness_metrics.metrics import ScoreMetric
 
     return ScoreMetric(task, functional.precision, higher_is_better=True)
@@ -67,7 +67,7 @@ def build_precision(task: Task, /) -> Metric:
 
 def build_recall(task: Task, /) -> Metric:
     """Sensitivity at threshold .5."""
-    from harness.evidence import functional
+    from harness.metrics import functional
     from harness_metrics.metrics import ScoreMetric
 
     return ScoreMetric(task, functional.recall, higher_is_better=True)
@@ -75,7 +75,7 @@ def build_recall(task: Task, /) -> Metric:
 
 def build_f1(task: Task, /) -> Metric:
     """Harmonic mean of precision and recall at threshold .5."""
-    from harness.evidence import functional
+    from harness.metrics import functional
     from harness_metrics.metrics import ScoreMetric
 
     return ScoreMetric(task, functional.f1, higher_is_better=True)
@@ -83,7 +83,7 @@ def build_f1(task: Task, /) -> Metric:
 
 def build_ece(task: Task, /) -> Metric:
     """Expected calibration error in 15 bins."""
-    from harness.evidence import functional
+    from harness.metrics import functional
     from harness_metrics.metrics import ScoreMetric
 
     return ScoreMetric(task, functional.ece, higher_is_better=False)
@@ -114,7 +114,7 @@ def build_f1_top1(task: Task, /) -> Metric:
 
 
 def _exclusive_metric(task: Task, figure: str) -> Metric:
-    from harness.evidence import functional
+    from harness.metrics import functional
     from harness_metrics.metrics import ScoreMetric
 
     if task.kind != "multiclass":
@@ -128,7 +128,7 @@ def build_dice(task: Task, /) -> Metric:
     Raises:
         ValueError: the masks of the task are no outlines.
     """
-    from harness.evidence import functional
+    from harness.metrics import functional
     from harness_metrics.metrics import MapMetric
 
     if task.mask_kind != "outline":
@@ -138,7 +138,7 @@ def build_dice(task: Task, /) -> Metric:
 
 def build_pixel_ap(task: Task, /) -> Metric:
     """Pixel average precision of the model's own evidence."""
-    from harness.evidence import functional
+    from harness.metrics import functional
     from harness_metrics.metrics import MapMetric
 
     return MapMetric(task, functional.pixel_ap_per_class)
@@ -146,7 +146,7 @@ def build_pixel_ap(task: Task, /) -> Metric:
 
 def build_pointing(task: Task, /) -> Metric:
     """The pointing game, played by the model's own evidence."""
-    from harness.evidence import functional
+    from harness.metrics import functional
     from harness_metrics.metrics import MapMetric
 
     return MapMetric(task, functional.pointing_per_class)
@@ -201,7 +201,7 @@ def _attention_figure(name: str, *, higher_is_better: bool) -> Metric:
 
 
 def _layer_metric(task: Task, figure: str, *, higher_is_better: bool) -> Metric:
-    from harness.evidence import functional
+    from harness.metrics import functional
     from harness_metrics.metrics import LayerMetric
 
     if task.mask_kind != "layers":

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from harness import Task
-from harness.evidence import functional
-from harness.evidence.functional import Array
+from harness.metrics import functional
+from harness.metrics.functional import Array
 from harness.nn import Batch, Metric, Output
 
 

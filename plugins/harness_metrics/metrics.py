@@ -1,4 +1,4 @@
-"""The two shells around `harness.evidence.functional`: figures of scores, and figures of maps."""
+"""The two shells around `harness.metrics.functional`: figures of scores, and figures of maps."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from harness import Task
-from harness.evidence import functional
-from harness.evidence.functional import Array
+from harness.metrics import functional
+from harness.metrics.functional import Array
 from harness.nn import Batch, Metric, Output
 
 _TERMS = ["class", "label", "mask_known", "mask_area"]
@@ -82,7 +82,7 @@ class LayerMetric(Metric):
     """A figure of the said class's map beside a picture of layers, averaged over the images that have a class.
 
     Args:
-        of: level -> row of `harness.evidence.functional.layer_terms` to a value.
+        of: level -> row of `harness.metrics.functional.layer_terms` to a value.
     """
 
     def __init__(

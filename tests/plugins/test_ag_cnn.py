@@ -12,7 +12,7 @@ from harness import InputError, Task, TrialSpec
 from harness.contract.errors import Problems
 from harness.contract.types import Objective, Workspace
 from harness.nn import Batch
-from harness.trial.phases import choose, set_modes
+from harness.trial.fit.phases import choose, set_modes
 from harness.trial.trial import run_trial
 from harness_systems.ag_cnn.regions import crop_and_resize, heat_map, largest_region
 

@@ -9,7 +9,7 @@ import torch
 from harness import Epoch, InputError, Task, TrialSpec
 from harness.contract.types import Workspace
 from harness.nn import Batch
-from harness.trial.phases import choose, set_modes
+from harness.trial.fit.phases import choose, set_modes
 from harness.trial.trial import run_trial
 from harness_systems.attention_pooling.scorer import Selection, ends, top
 from harness_systems.patches.tensors import unfold

@@ -13,12 +13,12 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 import harness_datasets
+from harness.audit.datacheck import full_check
 from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError, Problems
 from harness.testing.contracts_data import DatasetLaws
-from harness.trial.bags import read_instances
-from harness.trial.cache import Cache
-from harness.trial.datacheck import full_check
+from harness.trial.data.bags import read_instances
+from harness.trial.data.cache import Cache
 from harness_datasets.builders.digit_bags import build_digit_bags, build_mnist_bags
 from harness_datasets.builders.feature_bags import build_feature_bags
 

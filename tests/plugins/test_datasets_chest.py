@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
+from harness.audit.shortcuts import shortcut_auc
 from harness.contract.errors import InputError
-from harness.trial.cache import Cache
-from harness.trial.shortcuts import shortcut_auc
+from harness.trial.data.cache import Cache
 from harness_datasets.builders.chest import build_chest_phantom
 from harness_datasets.canvas import coverage
 from harness_datasets.chest_findings import CLASSES, PREVALENCE, Lung, draw, site

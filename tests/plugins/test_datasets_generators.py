@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_dilation
 
+from harness.audit.shortcuts import SUSPECT, shortcut_auc
 from harness.contract.errors import InputError
-from harness.trial.cache import Cache
-from harness.trial.shortcuts import SUSPECT, shortcut_auc
+from harness.trial.data.cache import Cache
 from harness_datasets.builders.breasts import build_needle_digits, build_phantom_mammograms
 from harness_datasets.builders.histology import build_histology_phantom
 from harness_datasets.canvas import Ellipse, Stroke, coverage, power_law_texture

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from harness.contract.errors import InputError
-from harness.trial.cache import Cache
+from harness.trial.data.cache import Cache
 
 _SPEC = importlib.util.spec_from_file_location("datasets_tables", Path(__file__).parent / "datasets_tables.py")
 tables = importlib.util.module_from_spec(_SPEC)

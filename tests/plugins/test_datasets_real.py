@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.trial.audit import check_dataset
+from harness.audit.audit import check_dataset
 from harness_datasets.builders.breasts import build_needle_digits
 from harness_datasets.builders.manifest import build_manifest
 

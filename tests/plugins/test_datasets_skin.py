@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from harness import InputError, Sample
+from harness.audit.shortcuts import shortcut_auc
 from harness.contract.masks import LAYERS
-from harness.trial.cache import Cache
-from harness.trial.shortcuts import shortcut_auc
+from harness.trial.data.cache import Cache
 from harness_datasets.builders.skin import build_skin_ultrasound
 from harness_datasets.skin import CLASSES, SkinUltrasound
 

@@ -12,11 +12,11 @@ from PIL import Image
 
 import harness_datasets
 from harness import InputError
+from harness.audit.datacheck import full_check
 from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems
 from harness.testing.contracts_data import DatasetLaws
-from harness.trial.cache import Cache
-from harness.trial.datacheck import full_check
+from harness.trial.data.cache import Cache
 from harness_datasets.builders.breasts import exam_task
 from harness_datasets.builders.manifest import build_manifest, manifest_task
 

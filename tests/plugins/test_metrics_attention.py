@@ -8,7 +8,7 @@ import torch
 
 import harness_metrics
 from harness import Task
-from harness.evidence.functional import attention_gap, touched
+from harness.metrics.functional import attention_gap, touched
 from harness.nn import Batch, Output, Targets
 
 TASK = Task(classes=("a", "b"), image_size=(8, 8), mask_kind="outline")

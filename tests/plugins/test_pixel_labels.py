@@ -14,7 +14,7 @@ from torch import Tensor
 from harness import InputError, Task
 from harness.contract.catalog import Catalog
 from harness.nn import Backbone, Batch, Model, Output, Targets
-from harness.trial.phases import choose, set_modes
+from harness.trial.fit.phases import choose, set_modes
 from harness_systems.pixel_labels import starts
 from harness_systems.pixel_labels.model import PixelLabels
 from harness_systems.pixel_labels.windows import draw_corners, patch_labels, spread_out

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from harness.evidence.functional import Array, boxes_of, components
+from harness.metrics.functional import Array, boxes_of, components
 from harness.nn import Batch
 
 

@@ -1,0 +1,291 @@
+"""What each event of a journal becomes in MLflow. Knows the layout, not the thread and not the offset.
+
+experiment = study; one run a study_id; its children are the variants, with the test means that a reader
+compares; their children are the trials and confirmations.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.adapters.mlflow.run_state import Seen, Trial, Variant
+from harness.adapters.mlflow.runs import Runs
+from harness.adapters.mlflow.summary import means, paired
+from harness.config.trees import brief, changes, flatten
+from harness.contract.types import Plan, VariantPlan
+from harness.study.journal.journal import (
+    EPOCH,
+    STUDY_FINISHED,
+    STUDY_PAUSED,
+    STUDY_STARTED,
+    TRIAL_ASKED,
+    TRIAL_FINISHED,
+    TRIAL_INTERRUPTED,
+    TRIAL_MEASURED,
+    TRIAL_STARTED,
+    Event,
+)
+from harness.study.journal.plan_io import plan_to_json
+from harness.study.run.commit import commit_of
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+Counts = Mapping[str, Mapping[str, int]]
+"""Split -> what -> how many: images, groups, positives of each class."""
+STUDY = "study"
+STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
+
+
+class Writer:
+    """Writes events; `recall` takes in what an earlier process wrote, without writing.
+
+    Args: as for `mlflow_store.Sender`; `mark` tells this journal from others of the same study.
+    """
+
+    def __init__(
+        self,
+        client: MlflowClient,
+        folder: Path,
+        mark: str,
+        artifacts: str | None,
+        counts: Callable[[], Counts] | None,
+        weights: bool,
+    ) -> None:
+        self._client, self._folder, self._mark, self._artifacts = client, folder, mark, artifacts
+        self._counts, self._weights = counts, weights
+        self._seen = Seen()
+        self._counted: Counts | None = None
+        self._made: Runs | None = None
+        self._common: dict[str, Any] = {}
+
+    def recall(self, events: Iterable[Event]) -> None:
+        """Remembers events that the store already has."""
+        for event in events:
+            self._seen.add(event)
+
+    def write(self, events: Sequence[Event]) -> None:
+        """Writes events in their order; all have reached the store on return."""
+        for event in events:
+            before = self._seen.trials.get(event.data.get("trial", ""))
+            self._seen.add(event)
+            if event.kind == STUDY_STARTED:
+                self._study_started(event)
+            elif event.kind in (STUDY_PAUSED, STUDY_FINISHED):
+                self._study_ended(event)
+            elif event.kind == TRIAL_ASKED:
+                self._trial_asked(event)
+            elif before is not None:
+                self._trial_went_on(event, before)
+        self._runs.flush()
+
+    def report(self, paths: Iterable[Path]) -> None:
+        """Leaves files of the report with the study's run, in folder `report`."""
+        for path in paths:
+            self._runs.file(STUDY, path, str(Path("report") / path.relative_to(self._folder / "report").parent))
+
+    def figures(self, by_variant: Mapping[str, Mapping[str, float]]) -> None:
+        """Leaves figures with the variants' runs."""
+        for variant, figures in by_variant.items():
+            finite = {name: value for name, value in figures.items() if math.isfinite(value)}
+            self._runs.note(variant, self._seen.ended, self._seen.attempts, metrics=finite)
+        self._runs.flush()
+
+    @property
+    def _plan(self) -> Plan:
+        assert self._seen.plan is not None, "a journal begins with study_started"
+        return self._seen.plan
+
+    @property
+    def _runs(self) -> Runs:
+        if self._made is None:
+            plan = self._plan
+            self._made = Runs(self._client, plan.study, self._mark, self._artifacts)
+            self._common = {
+                "study": plan.study,
+                "study_id": plan.study_id,
+                "budget": plan.budget,
+                "dataset_digest": plan.dataset_digest,
+                "plugins": ", ".join(f"{name} {version}" for name, version in plan.plugins.items()),
+                "mlflow.source.name": str(plan.path),
+                "mlflow.user": _user(),
+            }
+            if commit := commit_of(plan.path.parent):
+                self._common["mlflow.source.git.commit"] = commit
+        return self._made
+
+    # the study and its variants
+
+    def _study_started(self, event: Event) -> None:
+        plan, runs = self._plan, self._runs
+        title = f"{plan.budget}-{plan.study_id[:8]}"
+        tags = {**self._common, "stage": STUDY, "mlflow.note.content": _note(plan)}
+        if runs.make(STUDY, title, event.time, None, tags):
+            runs.note(STUDY, params=_params(plan.tree))
+            self._dataset(STUDY, plan.tree)
+        else:
+            runs.revive(STUDY)
+        runs.text(STUDY, plan_to_json(plan), "plan.json")
+        for variant in plan.variants:
+            self._variant_started(variant, event)
+
+    def _variant_started(self, variant: VariantPlan, event: Event) -> None:
+        differs = "\n".join(f"* `{line}`" for line in changes(self._plan.tree, variant.tree))
+        tags = {
+            **self._common,
+            "stage": "variant",
+            "variant": variant.name,
+            "searched": ", ".join(variant.searched),
+            "baseline": str(variant.name == self._plan.baseline).lower(),
+            "supervision": "full" if "train_masks" in variant.needs else "weak",
+            "mlflow.note.content": f"Differs from the study's base by\n\n{differs}" if differs else "The study's base.",
+        }
+        if self._runs.make(variant.id, variant.name, event.time, STUDY, tags):
+            self._runs.note(variant.id, params=_params(variant.tree))
+            self._dataset(variant.id, variant.tree)
+        else:
+            self._runs.revive(variant.id)
+
+    def _study_ended(self, event: Event) -> None:
+        plan, finished = self._plan, event.kind == STUDY_FINISHED
+        baseline = next((variant.id for variant in plan.variants if variant.name == plan.baseline), "")
+        against = self._seen.variants.get(baseline, Variant()).confirmed
+        for variant in plan.variants:
+            seen = self._seen.variants.get(variant.id, Variant())
+            if variant.id != baseline:
+                gaps = paired(seen.confirmed, against, plan.metrics)
+                self._runs.note(variant.id, event.time, self._seen.attempts, metrics=gaps)
+            status = "FINISHED" if seen.confirmed else "FAILED"
+            self._runs.end(variant.id, status if finished else "KILLED", event.time)
+        if reason := event.data.get("reason"):
+            self._runs.note(STUDY, tags={"reason": reason})
+        self._runs.end(STUDY, "FINISHED" if finished else "KILLED", event.time)
+
+    # trials and confirmations
+
+    def _trial_asked(self, event: Event) -> None:
+        spec, name = event.data["spec"], event.data["trial"]
+        title = f"{spec['variant']} {spec['stage']} {spec['number']}"
+        tags = {
+            **self._common,
+            "stage": spec["stage"],
+            "variant": spec["variant"],
+            "seed": spec["seed"],
+            "spec_id": name,
+            "state": "running",
+        }
+        if spec.get("fold") is not None:
+            tags["fold"] = spec["fold"]
+        if self._runs.make(name, title, event.time, spec["variant_id"], tags):
+            self._runs.note(name, params=_params(spec["tree"]))
+            if spec["stage"] == "confirm":
+                self._dataset(name, spec["tree"])
+
+    def _trial_went_on(self, event: Event, trial: Trial) -> None:
+        name = event.data["trial"]
+        if event.kind == TRIAL_STARTED and trial.interrupted:
+            self._runs.note(name, tags={"state": "running"})
+            self._runs.revive(name)
+        elif event.kind == EPOCH and event.data["number"] > trial.epochs:
+            # A resumed trial may repeat an epoch whose checkpoint was lost: told once.
+            self._runs.note(name, event.time, event.data["number"], metrics=_epoch_metrics(event.data))
+        elif event.kind == TRIAL_INTERRUPTED:
+            self._runs.note(name, tags={"state": "interrupted", "reason": event.data["reason"]})
+            self._runs.end(name, "KILLED", event.time)
+        elif event.kind == TRIAL_FINISHED:
+            self._trial_finished(event, trial)
+        elif event.kind == TRIAL_MEASURED:
+            self._runs.note(name, event.time, trial.epochs, metrics=_best_metrics(event.data["metrics"], ()))
+            self._files(name, event)
+            self._summarise(trial, event)
+
+    def _trial_finished(self, event: Event, trial: Trial) -> None:
+        name, data, runs = event.data["trial"], event.data, self._runs
+        metrics = _best_metrics(data["metrics"], self._plan.metrics)
+        metrics |= {name: float(data[name]) for name in ("value", "best_epoch", "epochs", "seconds")}
+        ledger = data.get("ledger", {})
+        tags = {"state": data["state"], "masks": json.dumps(ledger.get("masks", {})), "reason": data["reason"]}
+        runs.note(name, event.time, data["epochs"], metrics=metrics, tags={k: v for k, v in tags.items() if v})
+        self._files(name, event)
+        runs.end(name, STATUS[data["state"]], event.time)
+        self._summarise(trial, event)
+
+    def _files(self, name: str, event: Event) -> None:
+        for file in event.data.get("files", ()):
+            path = self._folder / "trials" / name / file
+            if path.exists() and (self._weights or path.suffix != ".safetensors"):
+                self._runs.file(name, path)
+
+    def _summarise(self, trial: Trial, event: Event) -> None:
+        """The variant's run shows what is known of it after each of its trials."""
+        seen = self._seen.variants[trial.variant]
+        tags = {
+            f"trials.{stage}": ", ".join(f"{n} {state}" for (of, state), n in seen.states.items() if of == stage)
+            for stage, _ in seen.states
+        }
+        # While nothing is confirmed there are tags only: a comparison begins with the metric that came first.
+        metrics = means(seen.confirmed, self._plan.metrics) if seen.confirmed else {}
+        if seen.values:
+            best = max(seen.values) if self._plan.objective.mode == "max" else min(seen.values)
+            tags["search.best"] = f"{best:.4f}"
+            metrics |= {"search/best": best} if metrics else {}
+        step = sum(seen.states.values())
+        self._runs.note(trial.variant, event.time, step, metrics=metrics, tags=tags)
+
+    def _dataset(self, name: str, tree: Mapping[str, Any]) -> None:
+        table = tree.get("dataset")
+        if not table:  # a system or an average, whose predictions were made elsewhere
+            return
+        if self._counted is None:
+            self._counted = self._counts() if self._counts else {}
+        counts = self._counted
+        rows = sum(split.get("images", 0) for split in counts.values())
+        columns = [f"{split} {what}: {count}" for split, whats in counts.items() for what, count in whats.items()]
+        schema = {"mlflow_colspec": [{"type": "long", "name": column, "required": True} for column in columns]}
+        profile = {"num_rows": rows, **counts}
+        digest = self._plan.dataset_digest
+        source = json.dumps(table, sort_keys=True)
+        self._runs.dataset(name, table["use"], digest, source, json.dumps(schema), json.dumps(profile))
+
+
+def _best_metrics(metrics: Mapping[str, float], names: Collection[str]) -> dict[str, float]:
+    """Of the best epoch, the model's own output on validation; all that was measured after training as it is."""
+    found = {}
+    for name, value in metrics.items():
+        split, _, rest = name.partition("/")
+        if split not in ("train", "val"):
+            found[name] = value
+        elif split == "val" and rest.partition("/")[0] in names:
+            found[f"best/{name}"] = value
+    return found
+
+
+def _epoch_metrics(data: Mapping[str, Any]) -> dict[str, float]:
+    times = {"time/epoch_s": data.get("seconds", 0.0), "time/waiting_s": data.get("waited", 0.0)}
+    return {**data["metrics"], "smoothed": data["smoothed"], **times}
+
+
+def _params(tree: Mapping[str, Any]) -> dict[str, str]:
+    leaves = flatten(tree).items()
+    return {path: str(value) if isinstance(value, float) else brief(value) for path, value in leaves}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in a container whose user has no name
+        return "unknown"
+
+
+def _note(plan: Plan) -> str:
+    skipped = "".join(f"\n* {skip.variant} was skipped: {skip.reason}" for skip in plan.skipped)
+    demonstration = "\n\nA demonstration: small images, few trials." if plan.demonstration else ""
+    return (
+        f"{plan.question}{demonstration}\n\nThe runs with `stage = variant` hold means over seeds: compare those."
+        f" Baseline: `{plan.baseline}`.\n{skipped}"
+    )

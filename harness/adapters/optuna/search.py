@@ -1,0 +1,210 @@
+"""Optuna proposes: one Optuna study a variant, through ask and tell, in a database that persists.
+
+The journal is the truth. A trial that was asked but not written down is adopted, and what Optuna
+misses is told on resume; a database that contradicts the journal is filled anew from it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import optuna
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from harness.adapters.optuna.records import NAMES, STATES, agree, attributes, steps, template
+from harness.config import space
+from harness.contract import seeds
+from harness.contract.errors import InputError, MachineError
+from harness.contract.types import Plan, VariantPlan
+from harness.study.journal.journal import History, TrialRecord
+from harness.study.run.tuning import Proposal
+
+
+class OptunaProposer:
+    """Proposes by TPE, at random or from a grid, as the plan's [search] says.
+
+    Args:
+        url: of a database of its own, as SQLAlchemy writes it: `sqlite:///…`, `postgresql://…`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._opened: RDBStorage | None = None
+        self._plan: Plan | None = None
+        self._studies: dict[str, optuna.Study] = {}
+
+    def sync(self, plan: Plan, history: History) -> None:
+        """Opens the database and tells it what the journal has and it has not."""
+        self._plan = plan
+        for variant in plan.variants:
+            records = history.of_variant(variant.id, "search")
+            with self._reaching():
+                if not agree(self._trials(variant.id), records):
+                    optuna.delete_study(study_name=variant.id, storage=self._storage)
+                    self._studies.pop(variant.id)
+                for record in records[len(self._trials(variant.id)) :]:
+                    self._storage.create_new_trial(self._study_id(variant.id), template(variant, record))
+            for record in records:
+                if record.result:
+                    self.tell(record)
+
+    def ask(self, variant: VariantPlan, number: int, params: Mapping[str, Any] | None = None) -> Proposal | None:
+        """See `Proposer`. The sampler's seed comes from the variant and the number of trials ever asked."""
+        if params is None and number == 0:
+            params = space.default_params(variant.tree)
+        elif params is None and self._search["sampler"]["use"] == "grid":
+            points = space.grid(variant.tree)
+            if number >= len(points):
+                return None
+            params = points[number]
+        with self._reaching():
+            study = self._study(variant.id)
+            study.sampler = self._sampler(variant, number)
+            state = self._state(variant.id, number)
+            if state is None and params is not None:
+                study.enqueue_trial(dict(params))
+            if state == TrialState.RUNNING:
+                # Asked before a crash: what it had sampled is kept, the rest is sampled now.
+                trial = optuna.Trial(study, self._trial_id(variant.id, number))
+            else:
+                trial = study.ask()
+            tree, sampled = space.sample(variant.tree, trial)
+        if trial.number != number:
+            raise MachineError(f"Optuna has {trial.number} trials of {variant.name!r}, the journal {number}: {self}")
+        return Proposal(tree, sampled)
+
+    def tell(self, record: TrialRecord) -> None:
+        """See `Proposer`. A stopped trial is PRUNED with its values, a failed one FAIL with its reason."""
+        spec, result = record.spec, record.result
+        assert result is not None
+        with self._reaching():
+            trial_id = self._trial_id(spec.variant_id, spec.number)
+            known = self._storage.get_trial(trial_id)
+            if known.state.is_finished():
+                return
+            for step, value in steps(record).items():
+                if step not in known.intermediate_values:
+                    self._storage.set_trial_intermediate_value(trial_id, step, value)
+            for name, value in attributes(record).items():
+                self._storage.set_trial_user_attr(trial_id, name, value)
+            values = [result.value] if result.state == "complete" else None
+            self._study(spec.variant_id).tell(spec.number, values, STATES[result.state])
+
+    def states(self, variant_id: str) -> dict[int, str]:
+        """See `Proposer`; makes no study where there is none."""
+        with self._reaching():
+            try:
+                study_id = self._storage.get_study_id_from_name(variant_id)
+            except KeyError:
+                return {}
+            trials = self._storage.get_all_trials(study_id, deepcopy=False)
+            return {trial.number: NAMES.get(trial.state, "running") for trial in trials}
+
+    def forget(self, variant_ids: Iterable[str]) -> list[str]:
+        """Removes the searches of these variants; those that there were."""
+        with self._reaching():
+            known = set(optuna.get_all_study_names(self._storage))
+            found = [name for name in variant_ids if name in known]
+            for name in found:
+                optuna.delete_study(study_name=name, storage=self._storage)
+                self._studies.pop(name, None)
+        return found
+
+    def __str__(self) -> str:
+        try:
+            return make_url(self._url).render_as_string(hide_password=True)
+        except ArgumentError:
+            return self._url
+
+    @property
+    def _search(self) -> Mapping[str, Any]:
+        assert self._plan is not None, "`sync` comes first."
+        return self._plan.search
+
+    @property
+    def _storage(self) -> RDBStorage:
+        if self._opened is None:
+            optuna.logging.set_verbosity(optuna.logging.WARNING)
+            try:
+                self._opened = RDBStorage(self._url)
+                _relax(self._opened.engine)
+            except ImportError as error:
+                missing = error.__cause__ or error  # Optuna's own words name no module
+                raise InputError(f"{self}: {missing}: this database's driver is not installed{self._remedy}") from error
+            except ArgumentError as error:
+                raise InputError(f"{self}: no URL of a database: {error}") from error
+            except RuntimeError as error:  # made by another version of Optuna
+                raise MachineError(f"the Optuna database {self} cannot be used: {error}") from error
+        return self._opened
+
+    @property
+    def _remedy(self) -> str:
+        ours = make_url(self._url).drivername in ("postgresql", "postgresql+psycopg")
+        return "; `pip install mil-harness[postgresql]` brings it" if ours else ""
+
+    def _study(self, variant_id: str) -> optuna.Study:
+        if variant_id not in self._studies:
+            direction = "minimize" if self._plan and self._plan.objective.mode == "min" else "maximize"
+            self._studies[variant_id] = optuna.create_study(
+                study_name=variant_id, storage=self._storage, direction=direction, load_if_exists=True
+            )
+        return self._studies[variant_id]
+
+    def _sampler(self, variant: VariantPlan, number: int) -> BaseSampler:
+        seed = seeds.of("sampler", variant.id, number)
+        if self._search["sampler"]["use"] != "tpe":
+            return RandomSampler(seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)  # `group`, without which conditions are ignored
+            startup = int(self._search["sampler"]["startup"])
+            return TPESampler(n_startup_trials=startup, multivariate=True, group=True, seed=seed)
+
+    def _study_id(self, variant_id: str) -> int:
+        self._study(variant_id)
+        return int(self._storage.get_study_id_from_name(variant_id))
+
+    def _trial_id(self, variant_id: str, number: int) -> int:
+        return int(self._storage.get_trial_id_from_study_id_trial_number(self._study_id(variant_id), number))
+
+    def _state(self, variant_id: str, number: int) -> TrialState | None:
+        """The state of one trial; reading them all would cost more with each."""
+        try:
+            return self._storage.get_trial(self._trial_id(variant_id, number)).state
+        except KeyError:
+            return None
+
+    def _trials(self, variant_id: str) -> list[FrozenTrial]:
+        return list(self._storage.get_all_trials(self._study_id(variant_id), deepcopy=False))
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Says which database it is that cannot be reached."""
+        try:
+            yield
+        except (StorageInternalError, SQLAlchemyError) as error:
+            reason = str(error.__cause__ or error).splitlines()[0]
+            damaged = any(sign in reason for sign in ("malformed", "not a database"))
+            remedy = "; move that file away: it is filled anew from the journal" if damaged else ""
+            raise MachineError(f"the Optuna database {self} cannot be used: {reason}{remedy}") from error
+
+
+def _relax(engine: Engine) -> None:
+    """Lets SQLite commit without waiting for the disk: the journal has waited, and nothing can be corrupted."""
+    if engine.dialect.name != "sqlite":
+        return
+
+    def connected(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    event.listen(engine, "connect", connected)
+    engine.dispose()  # connections made before this one

@@ -1,0 +1,184 @@
+"""What Ray Tune calls: a searcher, a scheduler and a callback that only pass on, and the bridge they pass to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import cloudpickle
+from ray.exceptions import ActorUnavailableError, RayActorError
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+from ray.tune.progress_reporter import TrialProgressCallback
+from ray.tune.schedulers import FIFOScheduler
+from ray.tune.search import Searcher
+
+from harness.adapters.ray.asha import Stoppers
+from harness.adapters.ray.trainable import Parcel, Started
+from harness.contract.errors import HarnessError
+from harness.contract.types import Opening, TrialResult, TrialSpec
+from harness.study.run.conductor import Conductor
+
+
+class Bridge:
+    """Between Ray's callbacks and the conductor. Nothing it is called for raises: an error ends the run instead."""
+
+    def __init__(self, conductor: Conductor, stoppers: Stoppers, concurrent: int, job: Mapping[str, Any]) -> None:
+        self.conductor = conductor
+        self._stoppers, self._concurrent, self._job = stoppers, concurrent, job
+        self._running: dict[str, TrialSpec] = {}
+        self.error: BaseException | None = None
+
+    def __reduce__(self) -> Any:
+        # Ray writes down whatever it is given; what is never read back need not be written.
+        return object, ()
+
+    @property
+    def ending(self) -> bool:
+        """Whether all that runs is to be killed."""
+        return self.error is not None or self.conductor.stopping
+
+    def suggest(self, ray_trial: str) -> Any:
+        """What Ray is to run; None while as many trials run as may, so that each proposal knows all results."""
+        if self.ending:
+            return Searcher.FINISHED
+        if len(self._running) >= self._concurrent:
+            return None
+        with self._errors():
+            spec = self.conductor.next()
+            if isinstance(spec, TrialSpec):
+                self._running[ray_trial] = spec
+                return {"spec": spec.to_json(), "job": self._job}
+            return None if self._running else Searcher.FINISHED
+        return Searcher.FINISHED
+
+    def received(self, ray_trial: str, parcel: Parcel) -> bool:
+        """Takes what a worker sent; says whether its trial is over."""
+        with self._errors():
+            spec, item = self._running[ray_trial], parcel.open()
+            if isinstance(item, HarnessError):
+                raise item
+            if isinstance(item, Started):
+                self.conductor.started(spec.id, item.pid, item.host)
+                return False
+            if isinstance(item, Opening):  # Ray asks the worker to go on after this has returned
+                self.conductor.opening(spec.id)
+                return False
+            if isinstance(item, TrialResult):
+                self.conductor.finished(spec.id, item)
+            else:
+                self.conductor.epoch(spec.id, item)
+                if not self._stoppers.stops(spec, item):
+                    return False
+                self.conductor.stopped(spec.id)
+            del self._running[ray_trial]
+        return True
+
+    def lost(self, ray_trial: str, reason: str) -> None:
+        """A worker has died, or Ray could not start one; Ctrl-C in a terminal may reach workers too."""
+        with self._errors():
+            self.conductor.interrupted(self._running.pop(ray_trial).id, reason, died=not self.ending)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self.error = self.error or error
+
+
+class BridgeSearcher(Searcher):  # type: ignore[misc]
+    """Ray's view of the conductor. It has no state of its own to save: the journal has it."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self._bridge = bridge
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next trial."""
+        return self._bridge.suggest(trial_id)
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        """The scheduler has said it already."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing is saved: a Ray experiment is never restored."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing is restored."""
+
+
+class BridgeScheduler(FIFOScheduler):  # type: ignore[misc]
+    """First come, first served; every report goes to the bridge, which knows when a trial is over."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__()
+        self._bridge = bridge
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: Mapping[str, Any]) -> str:
+        """Whether the trial goes on."""
+        over = self._bridge.received(trial.trial_id, result["parcel"])
+        return str(self.STOP if over else self.CONTINUE)
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """A worker is lost."""
+        self._bridge.lost(trial.trial_id, _why(trial))
+
+
+def _why(trial: Trial) -> str:
+    """In one line, from where Ray writes it first: what `get_pickled_error` reads is there only once it is synced."""
+    if not trial.pickled_error_file:  # no error of a worker's, but of Ray's own
+        said = Path(trial.error_file).read_text().strip() if trial.error_file else ""
+        return said.splitlines()[-1].strip() if said else "Ray does not say why"
+    error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    if isinstance(error, ActorUnavailableError):
+        return "its worker can no longer be reached"
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    if not isinstance(error, RayActorError):
+        return lines[-1].strip()
+    found = re.search(r"is dead because (.+?)\.", str(error))  # what follows are Ray's guesses, a page of them
+    return found[1] if found else lines[0]
+
+
+class End(Exception):
+    """Breaks off a Ray experiment."""
+
+
+class Silence(TrialProgressCallback):  # type: ignore[misc]
+    """In place of the one that Ray adds, which prints a line a trial at every verbosity and keeps every trial."""
+
+    def on_trial_result(self, *_: Any, **__: Any) -> None:
+        """Says nothing: the display is an observer's."""
+
+    def on_trial_error(self, *_: Any, **__: Any) -> None:
+        """Says nothing."""
+
+    def on_trial_complete(self, *_: Any, **__: Any) -> None:
+        """Says nothing."""
+
+
+class Housekeeper(Callback):  # type: ignore[misc]
+    """Kills what runs as soon as the run is to end, and keeps Ray's memory small."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self._bridge = bridge
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Empties the report, which the scheduler has dealt with: Ray keeps statistics of every number in it."""
+        result.clear()
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Called several times a second; an epoch may take minutes, and the last one's checkpoint is safe."""
+        if not self._bridge.ending:
+            return
+        for trial in trials:
+            actor = trial.temporary_state.ray_actor
+            if actor is not None:
+                ray.kill(actor)
+        raise End

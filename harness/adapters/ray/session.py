@@ -1,0 +1,159 @@
+"""One Ray experiment, from starting Ray to ending it. Imported once the environment is set."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any
+from unittest.mock import patch
+
+import psutil
+import ray
+from ray import tune
+from ray.exceptions import RayError
+from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig
+
+from harness.adapters.ray.asha import Stoppers
+from harness.adapters.ray.bridge import Bridge, BridgeScheduler, BridgeSearcher, End, Housekeeper, Silence
+from harness.adapters.ray.trainable import GROUP_SIGNALS, HarnessTrainable
+from harness.contract.errors import MachineError
+from harness.study.run.conductor import Conductor
+
+
+def run_in_ray(
+    conductor: Conductor,
+    job: Mapping[str, Any],
+    concurrent: int,
+    folder: str,
+    start: Mapping[str, Any],
+    cpus: float,
+    gpus_per_trial: float | None,
+) -> None:
+    """Starts Ray, runs what the conductor hands out, and ends Ray.
+
+    Args:
+        conductor: hands out trials.
+        job: what each worker is told beside its trial.
+        concurrent: trials at a time.
+        folder: where Ray may leave its records.
+        start: how `ray.init` is called.
+        cpus: that Ray is to set aside for a trial.
+        gpus_per_trial: share of a GPU, or None for an equal share of what there is.
+
+    Raises:
+        MachineError: Ray cannot be started, or fails.
+    """
+    bridge = Bridge(conductor, Stoppers(conductor), concurrent, job)
+    with _ray(start, conductor):
+        _fit(bridge, folder, _resources(concurrent, cpus, gpus_per_trial))
+    if bridge.error is not None:
+        raise bridge.error
+
+
+def _resources(concurrent: int, cpus: float, gpus_per_trial: float | None) -> dict[str, float]:
+    there = float(ray.cluster_resources().get("GPU", 0.0))
+    # Shares of one GPU lie on that GPU: of two, three trials get a half each, for two of .67 do not fit.
+    share = 1 / math.ceil(concurrent / max(1.0, there)) if gpus_per_trial is None else gpus_per_trial
+    return {"cpu": cpus, **({"gpu": share} if there and share else {})}
+
+
+def _fit(bridge: Bridge, folder: str, resources: Mapping[str, float]) -> None:
+    tuner = tune.Tuner(
+        tune.with_resources(HarnessTrainable, dict(resources)),
+        tune_config=TuneConfig(
+            search_alg=BridgeSearcher(bridge),
+            scheduler=BridgeScheduler(bridge),
+            num_samples=-1,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: trial.trial_id,
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=RunConfig(
+            name="study",
+            storage_path=f"{folder}/tune",
+            callbacks=[Housekeeper(bridge), Silence()],
+            checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
+            failure_config=FailureConfig(max_failures=0),
+            verbose=0,
+        ),
+    )
+    try:
+        tuner.fit()
+    except End:
+        return
+    except RayError as error:
+        raise MachineError(f"Ray has failed: {error}") from error
+
+
+@contextmanager
+def _ray(start: Mapping[str, Any], conductor: Conductor) -> Iterator[None]:
+    """Ray for the time of the run; the conductor is told of its processes, so that none outlives a kill for long."""
+    handlers = _handlers()
+    before, own = set(psutil.Process().children()), []
+    try:
+        try:
+            with _out_of_reach(), _without_handler():
+                ray.init(log_to_driver=False, logging_level=logging.ERROR, **start)
+                _restore(handlers)  # before what has come in the meantime is let through
+        except Exception as error:  # a node that is slow to start is a bare Exception
+            raise MachineError(f"Ray cannot be started: {error}") from error
+        own = [child for child in psutil.Process().children() if child not in before]
+        conductor.remember(*(child.pid for child in own))
+        yield
+    finally:
+        for child in own:
+            with suppress(psutil.NoSuchProcess):
+                if _is_helper(child):
+                    child.kill()  # it has nothing left to do, and would be asked to end and waited for a second
+        ray.shutdown()
+        _restore(handlers)
+
+
+def _is_helper(process: psutil.Process) -> bool:
+    """Whether it is a script of Ray's own: its monitors, not its servers, and nothing that a plugin has begun."""
+    package = os.path.dirname(ray.__file__)
+    return any(part.startswith(package) and part.endswith(".py") for part in process.cmdline())
+
+
+@contextmanager
+def _out_of_reach() -> Iterator[None]:
+    """Ray's own processes, begun inside, do not hear what a whole process group is sent, as Ray has it of Ctrl-C.
+
+    A terminal that closes, `timeout` and schedulers of clusters send it; without its servers Ray would wait for
+    them a minute and end the driver by force. `ray.shutdown` ends them by SIGKILL, which nothing can block.
+    Not on other systems than Linux: there the end of a killed driver reaches them as one of these signals.
+    """
+    if not GROUP_SIGNALS:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, GROUP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _without_handler() -> AbstractContextManager[Any]:
+    """Keeps Ray from its own handler of SIGTERM, which raises SystemExit wherever its start may be.
+
+    In a callback of an import that exception is lost, with the signal, and the module stays locked for ever.
+    """
+    return patch.object(ray._private.utils, "set_sigterm_handler", lambda handler: None, create=True)
+
+
+def _handlers() -> Mapping[int, Any]:
+    """What ends a run in good order; none in another thread than the main one, which alone may put them back."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+
+def _restore(handlers: Mapping[int, Any]) -> None:
+    """Puts those back that end a run in good order: Ray replaces them, in its C++ too, which Python does not see."""
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -1,0 +1,5 @@
+"""The commands, a file each.
+
+Given: arguments.
+Gives: an exit code.
+"""

@@ -1,0 +1,108 @@
+"""What `predict` and `explain` share: which confirmed models are meant, and the new images they are shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+from rich.text import Text
+
+from harness.cli.app import App
+from harness.contract.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from harness.trial.model.load import Confirmed
+    from harness.trial.predict.predict import Unseen
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+RUN_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Models:
+    """Confirmed models of one variant.
+
+    Args:
+        models: one a seed and fold.
+        name: `<study>-<variant>`.
+        says: which these are.
+    """
+
+    models: tuple[Confirmed, ...]
+    name: str
+    says: str
+
+
+def run_and_manifest(command: Command) -> Command:
+    """The arguments RUN and MANIFEST, and which of a study's models are meant."""
+    for option in (
+        click.option("--seed", type=int, metavar="N", help="The model of one seed; without it, the mean over all."),
+        click.option("--budget", metavar="NAME", help="A budget of the study; without it, the one that ran last."),
+        click.argument("manifest", type=click.Path(path_type=Path), metavar="MANIFEST"),
+        click.argument("run", metavar="RUN"),
+    ):
+        command = option(command)
+    return command
+
+
+def load_models(app: App, run: str, budget: str | None, seed: int | None) -> Models:
+    """The models that the command line names, rebuilt from their weights.
+
+    Raises:
+        InputError: there are none, or they cannot be built here.
+    """
+    from harness.study.results.confirmed import choose_models
+    from harness.trial.model.load import revive
+
+    settings = app.settings
+    place = _tracked(app, run) if RUN_ID.fullmatch(run) else run
+    chosen = choose_models(settings.results, place, budget, seed)
+    models = tuple(revive(path, app.catalog, settings.data, settings.device) for path in chosen.weights)
+    if models[0].unlike:
+        told = f"trained with other versions than are installed now: {', '.join(models[0].unlike)}"
+        app.err.print(Text(told, "yellow"), soft_wrap=True)
+    return Models(models, chosen.name, chosen.says)
+
+
+def open_images(app: App, models: Models, manifest: Path, most: int | None = None) -> Unseen:
+    """The images of the manifest, as these models read them.
+
+    Raises:
+        InputError: the table cannot be read, or lacks its column of images.
+    """
+    from harness.trial.predict.predict import open_unseen
+
+    if not manifest.is_file():
+        siblings = [path.name for path in manifest.parent.glob("*.*")] if manifest.parent.is_dir() else []
+        raise InputError(f"{manifest}: no such file{nearest(manifest.name, siblings)}")
+    return open_unseen(manifest, models.models[0], app.catalog, app.settings.data, most)
+
+
+def refuse_to_overwrite(path: Path, overwrite: bool) -> None:
+    """Sees that nothing stands where the output is to go.
+
+    Raises:
+        InputError: something does, and --overwrite is not given.
+    """
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: is there already; --overwrite replaces it, --out names another place")
+
+
+def _tracked(app: App, run_id: str) -> str:
+    """Where the results stand of a run that MLflow knows."""
+    from harness.adapters.mlflow.client import tags_of
+    from harness.config.tracking import tracking_uri
+
+    tags = tags_of(tracking_uri(app.settings), run_id)
+    if not {"study", "study_id", "budget", "stage"} <= set(tags):
+        raise InputError(f"{run_id}: the tracking store has no run of harness with this id")
+    folder = app.settings.results / tags["study"] / f"{tags['budget']}-{tags['study_id'][:8]}"
+    if tags["stage"] == "confirm":
+        return str(folder / "trials" / tags["spec_id"])
+    if tags["stage"] == "search":
+        raise InputError(f"{run_id}: is a searched trial, which leaves no weights; take a confirmation or a variant")
+    return str(folder / tags["variant"] if tags["stage"] == "variant" else folder)

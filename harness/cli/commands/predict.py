@@ -1,0 +1,115 @@
+"""`harness predict`: new images through a confirmed model, into a table of scores."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.text import Text
+
+from harness.cli.app import App, examples, pass_app
+from harness.cli.commands.confirmed import load_models, open_images, refuse_to_overwrite, run_and_manifest
+from harness.cli.options import json_option
+from harness.cli.views.tables import figure, plain_table
+from harness.contract.errors import InputError
+from harness.contract.tables import OWN_HEAD
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUFFIXES = (".csv", ".parquet")
+
+
+@click.command(
+    epilog=examples(
+        "harness predict gmic_ablation/gmic new/manifest.csv",
+        "harness predict gmic_ablation/gmic/0 new/manifest.csv --out scores.parquet",
+        "harness predict results/gmic_ablation/quick-1a2b3c4d/trials/0123456789ab-confirm-0 new/manifest.csv",
+    )
+)
+@run_and_manifest
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("predictions.csv"),
+    show_default=True,
+    help="Where the table goes, .csv or .parquet.",
+)
+@click.option("--overwrite", is_flag=True, help="Replaces a file that is there.")
+@json_option
+@pass_app
+def predict(
+    app: App,
+    run: str,
+    manifest: Path,
+    budget: str | None,
+    seed: int | None,
+    out: Path,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Scores new images with a confirmed model, and writes their predictions table.
+
+    RUN is a study, study/variant or study/variant/seed; the folder of a study's results or of one confirmed
+    trial; or the id of a run in MLflow. Without a variant the one that is best on the validation split is
+    taken, and said; without a seed, scores are averaged over all confirmed models of the variant.
+
+    MANIFEST is a CSV or Parquet table with a column `image`: paths relative to the table. A model that was
+    trained on a manifest reads the columns that its own had. Columns `label_<class>` (1, 0 or nothing) and the
+    patient are taken over where they are there. Images are brought to the size the model was trained on; one
+    with another number of channels is refused, unless the model's own manifest said how to convert it.
+
+    The table has a row for each image, class and head: study, variant, seed, fold, split ("new"), id, unit,
+    group, class, label, head ("output" is the model's own score), score in [0, 1].
+    """
+    from harness.study.journal.writing import write_file
+    from harness.trial.predict.predict import predict_unseen
+
+    if out.suffix not in SUFFIXES:
+        raise InputError(f"--out {out}: the table is written as {' or '.join(SUFFIXES)}, found {out.suffix!r}")
+    refuse_to_overwrite(out, overwrite)
+    models = load_models(app, run, budget, seed)
+    images = open_images(app, models, manifest)
+    table = predict_unseen(models.models, images, app.settings.threads)
+    write_file(out, _bytes(table, out.suffix))
+    rows = summary(table, models.models[0].task.classes)
+    if as_json:
+        click.echo(
+            json.dumps({"models": models.says, "images": len(images), "out": str(out), "classes": rows}, indent=2)
+        )
+        return
+    shown = plain_table("class", "mean score", "above .5", "labelled", "AUC", right=("mean score", "above .5", "AUC"))
+    for row in rows:
+        cells = [figure(row["mean"]), str(row["above"]), str(row["labelled"]), figure(row["auroc"])]
+        shown.add_row(row["class"], *cells)
+    app.out.print(Text(f"{models.says}: {len(images)} images", "bold"))
+    app.out.print(shown)
+    click.echo(f"written: {out}")
+
+
+def summary(table: pd.DataFrame, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """A row a class: mean score, how many are above .5, how many have a label, and their AUC (None without both)."""
+    from harness.metrics.functional import auroc, to_arrays
+
+    own = table[table["head"] == OWN_HEAD]
+    labels, scores = to_arrays(own, classes)
+    aucs = auroc(labels, scores, classes)
+    return [
+        {
+            "class": name,
+            "mean": float(scores[:, k].mean()),
+            "above": int((scores[:, k] > 0.5).sum()),
+            "labelled": sum(not math.isnan(label) for label in labels[:, k]),
+            "auroc": None if math.isnan(aucs[name]) else aucs[name],
+        }
+        for k, name in enumerate(classes)
+    ]
+
+
+def _bytes(table: pd.DataFrame, suffix: str) -> bytes:
+    from harness.contract.tables import to_bytes
+
+    return to_bytes(table, "predictions") if suffix == ".parquet" else table.to_csv(index=False).encode()

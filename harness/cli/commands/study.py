@@ -1,0 +1,184 @@
+"""`harness study`: plan a study, look at what it came to, write its report, remove it. Running is in `run`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from harness.cli.app import App, examples, pass_app
+from harness.cli.commands.resume import show_took
+from harness.cli.commands.run import resume, run
+from harness.cli.options import (
+    budget_option,
+    heads_option,
+    json_option,
+    plan_of,
+    run_option,
+    set_option,
+    study_argument,
+)
+from harness.cli.views.tables import plain_table, plan_view
+from harness.contract.errors import InputError
+
+
+@click.group()
+def study() -> None:
+    """Studies: what would run, run it, what came of it.
+
+    STUDY is a name (looked up in ./studies, then among those that come with harness) or the path of a TOML
+    file. What was begun is never begun twice: the same command goes on where it stopped.
+    """
+
+
+study.add_command(run)
+study.add_command(resume)
+
+
+@study.command("list", epilog=examples("harness study list", "harness study list --json"))
+@json_option
+@pass_app
+def list_studies(app: App, as_json: bool) -> None:
+    """Lists the studies that can be named, and what was run of each."""
+    from harness.study.file.spec import Study, load_study, study_names
+    from harness.study.journal.folders import runs_of
+
+    found: dict[str, Study] = {}
+    for name, path in study_names().items():
+        try:
+            found[name] = load_study(path)
+        except InputError as error:  # one file that cannot be read hides no other
+            app.err.print(Text(str(error), "yellow"), soft_wrap=True)
+    runs = {name: [folder.name for folder in runs_of(app.settings.results, name)] for name in found}
+    if as_json:
+        rows = [
+            {"name": name, "path": str(item.path), "question": item.question, "budgets": list(item.budgets)}
+            | {"variants": list(item.variants), "runs": runs[name]}
+            for name, item in found.items()
+        ]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    table = plain_table("study", "asks", "budgets", "run so far")
+    for name, item in found.items():
+        table.add_row(name, item.question, ", ".join(item.budgets), "\n".join(runs[name]) or "nothing")
+    app.out.print(table)
+
+
+@study.command(
+    epilog=examples(
+        "harness study plan gmic_ablation",
+        "harness study plan gmic_ablation --budget standard",
+        "harness study plan my/study.toml --set train.epochs=2 --set gap.train.lr=0.001",
+    )
+)
+@study_argument
+@budget_option
+@set_option
+@json_option
+@pass_app
+def plan(app: App, study: str, budget: str | None, sets: tuple[str, ...], as_json: bool) -> None:
+    """Shows what would run, what is skipped and why; trains and decodes nothing."""
+    found = plan_of(app, study, budget, sets)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2, default=str))
+        return
+    app.out.print(plan_view(found))
+    show_took(app, found)
+
+
+@study.command(epilog=examples("harness study show gmic_ablation", "harness study show gmic_ablation --heads"))
+@study_argument
+@run_option
+@heads_option
+@click.option("--units", is_flag=True, help="AUCs by what is diagnosed: a breast's score is the mean of its views.")
+@json_option
+@pass_app
+def show(app: App, study: str, budget: str | None, heads: bool, units: bool, as_json: bool) -> None:
+    """Shows the table of the run that went on last, finished or not, and what it cost.
+
+    Below the table stand the epochs spent, how many images with labels and with masks were read to fit, to
+    select, and to test, and how often the test split of these data was opened by all studies in the results
+    folder. A variant marked † was trained with masks.
+    """
+    from harness.cli.views import show as view
+    from harness.study.journal.folders import find_run
+    from harness.study.results.results import read_results
+
+    results = read_results(find_run(app.settings.results, study, budget), app.catalog)
+    if as_json:
+        click.echo(view.as_json(results, heads, units, **view.costs_of(app, results)))
+        return
+    view.show_table(app, results, heads, units)
+    view.show_costs(app, results)
+    view.show_places(app, results)
+
+
+@study.command(epilog=examples("harness study report gmic_ablation --budget standard"))
+@study_argument
+@run_option
+@json_option
+@pass_app
+def report(app: App, study: str, budget: str | None, as_json: bool) -> None:
+    """Writes the report anew: report.html (one file), Markdown, CSV. With --json, one object with the paths."""
+    from harness.cli.commands.report import make_report
+    from harness.study.journal.folders import find_run
+    from harness.study.results.results import read_results
+
+    results = read_results(find_run(app.settings.results, study, budget), app.catalog)
+    paths = make_report(app, results)
+    if as_json:
+        click.echo(json.dumps({"folder": str(results.folder), "files": [str(path) for path in paths]}, indent=2))
+        return
+    for path in paths:
+        click.echo(path)
+
+
+@study.command(epilog=examples("harness study rm gmic_ablation --budget quick", "harness study rm gmic_ablation --yes"))
+@study_argument
+@run_option
+@click.option("--yes", is_flag=True, help="Does not ask; --json needs it.")
+@json_option
+@pass_app
+def rm(app: App, study: str, budget: str | None, yes: bool, as_json: bool) -> None:
+    """Removes what the latest run left: its folder, its runs in MLflow, its searches in a shared Optuna database.
+
+    The ledger of test openings stays: what was seen was seen.
+    """
+    from harness.adapters.mlflow.store import forget
+    from harness.config.tracking import tracking_uri
+    from harness.study.journal.folders import find_run
+    from harness.study.run.lock import StudyLock
+
+    folder = find_run(app.settings.results, study, budget)
+    if as_json and not yes:
+        raise InputError("--json asks nothing: give --yes with it")
+    if not yes:
+        shared = " and in the shared Optuna database" if app.settings.optuna_url else ""
+        if not click.confirm(f"Remove {folder} and its runs in MLflow{shared}?"):
+            click.echo("nothing was removed")
+            return
+    with StudyLock(folder):
+        searches = _forget_searches(app, folder)
+        forget(tracking_uri(app.settings), folder)
+        shutil.rmtree(folder)
+    if as_json:
+        click.echo(json.dumps({"removed": str(folder), "optuna_studies": searches}, indent=2))
+        return
+    click.echo(f"removed {folder}")
+
+
+def _forget_searches(app: App, folder: Path) -> list[str]:
+    """Removes the run's searches from the Optuna database that studies share; their names."""
+    if app.settings.optuna_url is None:  # the run's own database goes with its folder
+        return []
+    from harness.adapters.optuna.search import OptunaProposer
+    from harness.study.journal.folders import searches_of
+
+    folders = {path.parent for path in app.settings.results.glob("*/*/journal.jsonl")} - {folder}
+    # What `--fresh` set aside has lost its searches to the run that came after it.
+    kept = set().union(*(searches_of(other) for other in folders if "." not in other.name))
+    return OptunaProposer(app.settings.optuna_url).forget(sorted(searches_of(folder) - kept))

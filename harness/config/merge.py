@@ -1,0 +1,27 @@
+"""Merging of tables: a patch over a base. A distribution is a leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.config.distributions import is_distribution
+
+
+def merge(base: Any, patch: Any) -> Any:
+    """Return `base` changed by `patch`.
+
+    Tables merge and all else replaces; a distribution is a leaf, and a table that uses another
+    component replaces the whole one. A bare name (`pooling = "mean"`) is a table with only `use`.
+    """
+    if not isinstance(patch, Mapping) or is_distribution(patch) or is_distribution(base):
+        return patch
+    if isinstance(base, str) and "use" not in patch:
+        base = {"use": base}
+    if not isinstance(base, Mapping) or _other_component(base, patch):
+        return patch
+    return {**base, **{key: merge(base[key], value) if key in base else value for key, value in patch.items()}}
+
+
+def _other_component(base: Mapping[str, Any], patch: Mapping[str, Any]) -> bool:
+    return isinstance(patch.get("use"), str) and "use" in base and base["use"] != patch["use"]

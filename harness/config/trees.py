@@ -1,0 +1,68 @@
+"""A study tree as flat `path = value` leaves, for tables, parameters and comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.config.distributions import KINDS, is_distribution
+from harness.contract.types import Plan, Task
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Leaves by dotted path; a distribution is one leaf, and so is an empty table."""
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value and not is_distribution(value):
+            leaves |= flatten(value, f"{prefix}{key}.")
+        else:
+            leaves[f"{prefix}{key}"] = value
+    return leaves
+
+
+def brief(value: Any) -> str:
+    """A leaf in few characters, ranges as a study file writes them: `log10 [-4, -2]`."""
+    if isinstance(value, Mapping) and is_distribution(value):
+        kind = next(key for key in KINDS if key in value)
+        return f"{kind} {brief(value[kind])}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {brief(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(brief(item) for item in value) + "]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def changes(base: Mapping[str, Any], tree: Mapping[str, Any]) -> list[str]:
+    """`path = value` for every leaf in which `tree` is not `base`, in the order of `tree`."""
+    before, after = flatten(base), flatten(tree)
+    return [f"{path} = {brief(value)}" for path, value in after.items() if before.get(path) != value]
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """`path: old -> new` for every leaf that changed, appeared or went."""
+    old, new = flatten(before), flatten(after)
+    absent = object()
+    found = []
+    for path in dict.fromkeys([*old, *new]):
+        a, b = old.get(path, absent), new.get(path, absent)
+        if a != b:
+            found.append(f"{path}: {'(none)' if a is absent else brief(a)} -> {'(none)' if b is absent else brief(b)}")
+    return found
+
+
+def of_fold(dataset: Mapping[str, Any], fold: int, folds: int) -> dict[str, Any]:
+    """The `dataset` table of one of `folds` folds: the fold is the test split."""
+    return {**dataset, "folds": folds, "fold": fold}
+
+
+def task_of_tables(tree: Mapping[str, Any], classes: tuple[str, ...]) -> Task:
+    """What a variant that is not trained is about: these classes; exactly one holds where its tree says so."""
+    table = tree.get("system") or tree["ensemble"]
+    return Task(kind="multiclass" if table.get("kind") == "multiclass" else "multilabel", classes=classes)
+
+
+def dataset_table(plan: Plan) -> Mapping[str, Any]:
+    """The data set that a plan's variants are tested on; {} where there are tables only."""
+    own = plan.trained[0].tree.get("dataset") if plan.trained else plan.tree.get("dataset")
+    found: Mapping[str, Any] = own or {}
+    return found

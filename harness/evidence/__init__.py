@@ -1,1 +1,0 @@
-"""Pure functions over tables: metrics, statistics, figures, the report. Free of torch."""

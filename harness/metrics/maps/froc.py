@@ -1,0 +1,109 @@
+"""FROC: the share of lesions found against false positives an image, from the tables of lesions and candidates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.statistics.arrays import Array
+from harness.statistics.bootstrap import Statistic
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""False positives an image at which sensitivity is told; `froc` is the mean over them (van Ginneken et al. 2010)."""
+
+
+@dataclass(frozen=True)
+class Froc:
+    """Lesions and false alarms of one class in one model's maps.
+
+    Args:
+        images: ids of all images whose mask is known, with and without lesions.
+        found: "l", the score of each lesion's best candidate; -inf where none lies in it.
+        found_in: "l", place in `images`.
+        false: "f", scores of the candidates outside every lesion.
+        false_in: "f", place in `images`.
+    """
+
+    images: tuple[str, ...]
+    found: Array
+    found_in: Array
+    false: Array
+    false_in: Array
+
+    @classmethod
+    def of(cls, images: Sequence[str], lesions: pd.DataFrame, candidates: pd.DataFrame) -> Froc:
+        """From the rows of one class, and of one map of one model.
+
+        Several candidates in one lesion count once, with the highest score, and are no false positives.
+
+        Args:
+            images: ids of all images whose mask is known.
+            lesions: rows of the lesions table that count; candidates in other lesions are left out.
+            candidates: rows of the candidates table.
+        """
+        place = {key: index for index, key in enumerate(images)}
+        inside = candidates[candidates["lesion"].notna()]
+        outside = candidates[candidates["lesion"].isna() & candidates["id"].isin(place)]
+        best = inside.groupby(["id", "lesion"])["score"].max().to_dict()
+        keys = list(zip(lesions["id"], lesions["lesion"], strict=True))
+        return cls(
+            tuple(images),
+            np.array([best.get(key, -math.inf) for key in keys], dtype=np.float64),
+            np.array([place[key] for key, _ in keys], dtype=np.intp),
+            outside["score"].to_numpy(np.float64),
+            np.array([place[key] for key in outside["id"]], dtype=np.intp),
+        )
+
+    def only(self, lesions: Array) -> Froc:
+        """Of some lesions, "l" booleans; candidates in the others are no false positives."""
+        return replace(self, found=self.found[lesions], found_in=self.found_in[lesions])
+
+    def at(self, threshold: float) -> tuple[float, float]:
+        """Sensitivity, and false positives an image, of the candidates at or above a threshold; NaN of nothing."""
+        sensitivity = float((self.found >= threshold).mean()) if self.found.size else math.nan
+        rate = float((self.false >= threshold).sum() / len(self.images)) if self.images else math.nan
+        return sensitivity, rate
+
+    def threshold(self, rate: float) -> float:
+        """The lowest candidate's score with at most `rate` false positives an image; inf if there is none."""
+        scores = np.concatenate([self.found[np.isfinite(self.found)], self.false])
+        allowed = math.floor(rate * len(self.images) + 1e-9)
+        alarms = np.sort(self.false)[::-1]
+        below = alarms[allowed] if alarms.size > allowed else -math.inf
+        return float(min(scores[scores > below], default=math.inf))
+
+    def sensitivity(self, rate: float) -> Statistic:
+        """The highest sensitivity with at most `rate` false positives an image, nothing interpolated.
+
+        Its weights "r n" say how often each of `images` counts: resample patients for an interval.
+        """
+        called = np.isfinite(self.found)  # a lesion without a candidate never is
+        events = np.concatenate([self.found[called], self.false])
+        order = np.argsort(-events, kind="stable")
+        is_found = (np.arange(events.size) < called.sum())[order]
+        owner = np.concatenate([self.found_in[called], self.false_in]).astype(np.intp)[order]
+        last = np.append(np.diff(events[order]) != 0, True)[: events.size]  # of equal scores: they are called together
+
+        def of(weights: Array) -> Array:
+            counted = weights[:, owner]
+            hits = (counted * is_found).cumsum(1)[:, last]
+            alarms = (counted * ~is_found).cumsum(1)[:, last]
+            allowed = alarms <= rate * weights.sum(1, keepdims=True) + 1e-9
+            best = np.where(allowed, hits, 0).max(1, initial=0)
+            total = weights[:, self.found_in].sum(1)
+            result: Array = np.divide(best, total, out=np.full(len(weights), math.nan), where=total > 0)
+            return result
+
+        return of
+
+    def mean_sensitivity(self) -> Statistic:
+        """Mean of `sensitivity` over RATES."""
+        parts = [self.sensitivity(rate) for rate in RATES]
+        return lambda weights: np.mean([part(weights) for part in parts], axis=0)

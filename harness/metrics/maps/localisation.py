@@ -1,0 +1,190 @@
+"""Figures of maps: what is kept of a saliency map beside a mask, and Dice, PxAP and pointing from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.contract.tables import BINS
+from harness.metrics.maps.grid import cell_edges, min_max, resize_nearest
+from harness.metrics.scores.ranking import with_mean
+from harness.statistics.arrays import Array, mean_defined
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SLACK = 1e-6
+
+
+def map_terms(saliency: Array, mask: Array | None) -> dict[str, Any]:
+    """Everything that localisation is later computed from: the last columns of the maps table.
+
+    The map is read at the mask's size after `resize_nearest`. Equal cells are counted rather than
+    drawn, so that a small map on a large image costs little more than reading the mask.
+
+    Args:
+        saliency: "i j" in [0, 1], at any size up to the mask's, or at the mask's own.
+        mask: "h w", true inside the lesions of the class; None where it is not known.
+
+    Returns:
+        `mask_known`; `mask_area` as a fraction; `dice_overlap` = sum(A M) and `dice_sum` =
+        sum(A) + sum(M); `peak_hit`, the fraction of the map's highest pixels that lie inside (1 or 0
+        unless peaks tie, prevalence on a constant map, NaN on an empty mask); four histograms of
+        BINS counts, where bin b counts b/1000 <= value < (b+1)/1000 and the last counts 1. A constant
+        map scales to 0. With no mask the numbers are NaN and the histograms None.
+
+    Raises:
+        ValueError: the map leaves [0, 1] or is not finite.
+    """
+    values = _unit_interval(saliency)
+    if mask is None:
+        return _unknown_terms()
+    inside, total = _cell_counts(values.shape, np.asarray(mask).astype(bool, copy=False))
+    if inside.shape != values.shape:  # a map finer than the mask
+        values = resize_nearest(values, inside.shape)
+    flat, inside, outside = values.ravel(), inside.ravel(), (total - inside).ravel()
+    area, pixels = int(inside.sum()), int(total.sum())
+    peak = flat == flat.max()
+    raw, scaled = _bins(flat), _bins(min_max(flat))
+    return {
+        "mask_known": True,
+        "mask_area": area / pixels,
+        "dice_overlap": float(flat @ inside),
+        "dice_sum": float(flat @ (inside + outside)) + area,
+        "peak_hit": float(inside[peak].sum() / (inside + outside)[peak].sum()) if area else math.nan,
+        "positive_raw": _histogram(raw, inside),
+        "negative_raw": _histogram(raw, outside),
+        "positive_scaled": _histogram(scaled, inside),
+        "negative_scaled": _histogram(scaled, outside),
+    }
+
+
+def soft_dice(overlap: Array | float, total: Array | float) -> Array:
+    """Soft Dice 2 sum(A M) / (sum(A) + sum(M)) from its two terms; NaN where both A and M are empty.
+
+    Source: Shen et al. 2020 report it for GMIC; the formula is the continuous F1 of their 2019 paper.
+    """
+    overlap, total = np.asarray(overlap, dtype=np.float64), np.asarray(total, dtype=np.float64)
+    dice: Array = np.divide(2 * overlap, total, out=np.full(np.shape(total), math.nan), where=total > 0)
+    return dice
+
+
+def pixel_ap(positive: Array, negative: Array) -> float:
+    """Pixel average precision (PxAP) from pooled histograms; a constant map scores the prevalence.
+
+    Pixels of all images are pooled, so large lesions weigh more than small ones.
+
+    Args:
+        positive: BINS counts of map values inside the masks.
+        negative: the same outside.
+
+    Returns:
+        A value in [0, 1] (the source multiplies by 100); NaN where no pixel is inside.
+
+    Source: Choe et al. 2020, CVPR; 2022, TPAMI.
+    """
+    hits = np.cumsum(np.asarray(positive, dtype=np.float64)[::-1])
+    alarms = np.cumsum(np.asarray(negative, dtype=np.float64)[::-1])
+    if not hits[-1]:
+        return math.nan
+    called = hits + alarms
+    precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
+    return float(precision @ np.diff(hits, prepend=0.0) / hits[-1])
+
+
+def dice_curves(positive: Array, negative: Array) -> Array:
+    """Dice of {map >= threshold} with the mask, image by image, from histograms.
+
+    Args:
+        positive: "n BINS" counts of map values inside the masks.
+        negative: the same outside.
+
+    Returns:
+        "n BINS": place b is the threshold b / (BINS - 1). NaN where map and mask are empty.
+    """
+    hits = np.cumsum(np.asarray(positive, dtype=np.float64)[:, ::-1], axis=1)[:, ::-1]
+    called = hits + np.cumsum(np.asarray(negative, dtype=np.float64)[:, ::-1], axis=1)[:, ::-1]
+    return soft_dice(hits, called + hits[:, :1])
+
+
+def dice_per_class(maps: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:
+    """Soft Dice averaged over the images that have the class and a known mask; a value a class, and their mean."""
+    return _per_class(localisable(maps), classes, lambda rows: mean_defined(_dice_of(rows)))
+
+
+def pixel_ap_per_class(maps: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:
+    """PxAP of min-max scaled maps, pooled over the images that have the class and a known mask."""
+
+    def pooled(rows: pd.DataFrame) -> float:
+        positive, negative = (np.stack(list(rows[f"{sign}_scaled"])).sum(0) for sign in ("positive", "negative"))
+        return pixel_ap(positive, negative)
+
+    return _per_class(localisable(maps), classes, pooled)
+
+
+def pointing_per_class(maps: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:
+    """How often the map's peak lies inside the lesion, over the images that have the class and a known mask.
+
+    Where several pixels tie for the peak, as they do in one cell of a small map, the image counts
+    the fraction of them that lie inside.
+
+    Source: Zhang et al. 2018, IJCV (the pointing game, without its 15-pixel tolerance).
+    """
+    return _per_class(localisable(maps), classes, lambda rows: mean_defined(rows["peak_hit"].to_numpy()))
+
+
+def localisable(maps: pd.DataFrame) -> pd.DataFrame:
+    """The rows that count for localisation: the image has the class, and its mask is known and not empty."""
+    return maps[(maps["label"] == 1) & maps["mask_known"].astype(bool) & (maps["mask_area"] > 0)]
+
+
+def _per_class(rows: pd.DataFrame, classes: Sequence[str], of: Callable[[pd.DataFrame], float]) -> dict[str, float]:
+    """`of` the rows of each class, NaN where there are none, and under "" the mean of the defined values."""
+    values = {}
+    for name in classes:
+        own = rows[rows["class"] == name]
+        values[name] = of(own) if len(own) else math.nan
+    return with_mean(values)
+
+
+def _dice_of(rows: pd.DataFrame) -> Array:
+    return soft_dice(rows["dice_overlap"].to_numpy(), rows["dice_sum"].to_numpy())
+
+
+def _unit_interval(saliency: Array) -> Array:
+    values = np.asarray(saliency, dtype=np.float64)
+    low, high = values.min(), values.max()
+    if not (low >= -_SLACK and high <= 1 + _SLACK):
+        raise ValueError(f"a map must lie in [0, 1], but this one spans {low} to {high}.")
+    return values.clip(0, 1)
+
+
+def _cell_counts(shape: tuple[int, ...], mask: Array) -> tuple[Array, Array]:
+    """Pixels inside the mask, and pixels, of each cell of a map of `shape` laid over the mask."""
+    if shape[0] > mask.shape[0] or shape[1] > mask.shape[1] or shape == mask.shape:
+        return mask.astype(np.float64), np.ones(mask.shape)
+    edges = [cell_edges(cells, out) for cells, out in zip(shape, mask.shape, strict=True)]
+    inside = np.add.reduceat(mask, edges[0][:-1], axis=0, dtype=np.int32)
+    inside = np.add.reduceat(inside, edges[1][:-1], axis=1)
+    return inside.astype(np.float64), np.outer(*map(np.diff, edges)).astype(np.float64)
+
+
+def _bins(values: Array) -> Array:
+    # The slack, a ten-thousandth of a bin, keeps k/1000 in bin k where a float32 lands just below it.
+    return (values * (BINS - 1) + 1e-4).astype(np.int64)
+
+
+def _histogram(bins: Array, weights: Array) -> Array:
+    return np.bincount(bins, weights, minlength=BINS).astype(np.int32)
+
+
+def _unknown_terms() -> dict[str, Any]:
+    numbers = dict.fromkeys(("mask_area", "dice_overlap", "dice_sum", "peak_hit"), math.nan)
+    return {
+        "mask_known": False,
+        **numbers,
+        **dict.fromkeys(("positive_raw", "negative_raw", "positive_scaled", "negative_scaled")),
+    }

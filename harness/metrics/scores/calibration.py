@@ -1,0 +1,77 @@
+"""Calibration: does a score of .8 come true in 8 cases of 10? The reliability curve and the error it comes to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.metrics.scores.ranking import each_probability
+from harness.statistics.arrays import Array
+
+if TYPE_CHECKING:
+    pass
+
+BINS = 15
+"""Equal-width bins of [0, 1] (Guo et al. 2017); bin b holds b/BINS <= score < (b+1)/BINS, the last one 1 too."""
+
+
+def reliability(labels: Array, scores: Array, bins: int = BINS) -> dict[str, Array]:
+    """The reliability curve of one class: what was said, and what came true, by bins of the score.
+
+    Args:
+        labels: "n" of 1 and 0.
+        scores: "n", probabilities in [0, 1].
+        bins: how many, of equal width.
+
+    Returns:
+        "b" arrays `low` and `high`, the bin's bounds; `count`; `score`, the mean score, and `share`, the
+        share of positives, both NaN in an empty bin.
+
+    Raises:
+        ValueError: a score leaves [0, 1], or `bins` is below 1.
+
+    Source: Guo et al. 2017, ICML, equations 2 and 3, of a class's probability in place of the winner's confidence.
+    """
+    labels, scores = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    if bins < 1:
+        raise ValueError(f"`bins >= 1` must hold, but got {bins=}.")
+    if scores.size and not (scores.min() >= 0 and scores.max() <= 1):
+        raise ValueError(f"a probability lies in [0, 1], but these span {scores.min()} to {scores.max()}.")
+    edges = np.linspace(0, 1, bins + 1)
+    place = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, bins - 1)
+    count = np.bincount(place, minlength=bins)
+
+    def mean(values: Array) -> Array:
+        total = np.bincount(place, values, minlength=bins)
+        found: Array = np.divide(total, count, out=np.full(bins, math.nan), where=count > 0)
+        return found
+
+    return {"low": edges[:-1], "high": edges[1:], "count": count, "score": mean(scores), "share": mean(labels)}
+
+
+def calibration_error(labels: Array, scores: Array, bins: int = BINS) -> float:
+    """Expected calibration error of one class: sum_b n_b / n |share_b - score_b|, in [0, 1]; NaN of nothing.
+
+    It depends on the bins and, with few images, is biased upwards: a calibrated model does not reach 0.
+    Arguments and errors as in `reliability`.
+
+    Source: Naeini et al. 2015, AAAI; Guo et al. 2017, ICML, equation 3.
+    """
+    curve = reliability(labels, scores, bins)
+    filled = curve["count"] > 0
+    if not filled.any():
+        return math.nan
+    gaps = np.abs(curve["share"] - curve["score"])[filled]
+    return float(curve["count"][filled] @ gaps / curve["count"].sum())
+
+
+def ece(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, float]:
+    """Expected calibration error in 15 bins, a class against the rest, and its mean; 0 is best.
+
+    Arguments, result and errors as in `auroc`, but a class with one label only is defined. NaN where a score
+    leaves [0, 1].
+    """
+    return each_probability(labels, scores, classes, calibration_error)

@@ -1,0 +1,382 @@
+"""Variants beside one another: differences, settings varied alone, curves, calibration, Dice against AUC."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.contract.tables import OWN_HEAD
+from harness.metrics.scores.roc import SUSPICIOUS, operating_point
+from harness.reporting.figures import charts
+from harness.reporting.material import DRAWN, Material
+from harness.reporting.parts import Lines, Part, Picture, Pictures, Section, Table, Text
+from harness.reporting.sections.answer import NARROW
+from harness.statistics.arrays import Array, mean_defined
+from harness.tables.compare.comparison import by_model
+from harness.tables.markdown import bounds_text, each_columns, head_columns, main_columns, number
+from harness.tables.measure.mean_curves import mean_precision, mean_roc
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NAMES = {"auroc": "AUC", "dice": "Dice"}
+_CONFIRMED = "Nothing was confirmed."
+_HEADLINE = (
+    "auroc", "auprc", "brier", "ece", "top1", "balanced_accuracy_at_youden", "sensitivity_at_specificity_90",
+    "specificity_at_specificity_90", "specificity_at_sensitivity_90", "sensitivity_at_sensitivity_90",
+)  # fmt: skip
+_WORDS = {
+    "auroc": "AUROC",
+    "auprc": "average precision",
+    "brier": "Brier",
+    "ece": "calibration error",
+    "top1": "top 1",
+    "balanced_accuracy_at_youden": "balanced accuracy",
+    "sensitivity_at_specificity_90": "sensitivity at 90 % specificity",
+    "specificity_at_specificity_90": "specificity reached there",
+    "specificity_at_sensitivity_90": "specificity at 90 % sensitivity",
+    "sensitivity_at_sensitivity_90": "sensitivity reached there",
+}
+
+
+def differences_section(material: Material) -> Section:
+    """The forest plot of paired differences, and the baseline against each reader and system."""
+    own, plan = material.own, material.plan
+    parts: list[Part] = []
+    if own is None or not own["auroc_difference"].notna().any():
+        why = _CONFIRMED if own is None else f"Only one variant was confirmed, or `{plan.baseline}` was not."
+        parts.append(Text(f"{why} There is no difference to show."))
+    else:
+        parts.append(Pictures("", _forests(material, own), _forest_notes(material)))
+    tables = {}
+    if material.each is not None and len(material.each):
+        tables["each"] = material.each
+        note = (
+            "Areas and differences with 95 % intervals by clustered DeLong (groups kept together); p-values are "
+            "two-sided, adjusted by Holm over the rows of this table. Differences are the baseline minus the row."
+        )
+        title = f"`{plan.baseline}` against each reader and each system"
+        parts.append(Table(title, each_columns(material.each), [note]))
+    return Section("differences", "Paired differences", parts, tables)
+
+
+def _forests(material: Material, own: pd.DataFrame) -> list[Picture]:
+    baseline, pictures = material.plan.baseline, []
+    for metric, p_values in (("auroc", "auroc_p_holm"), ("dice", "dice_p_holm")):
+        column = f"{metric}_difference"
+        if column not in own or not own[column].notna().any():
+            continue
+        label = f"test {NAMES[metric]} minus {baseline}'s"
+        data = charts.forest(own, metric, label, p_values if p_values in own else "")
+        rows = own[own[column].notna()].to_dict("records")
+        told = ", ".join(f"{row['variant']} {number(row[column], signed=True)}" for row in rows)
+        alt = f"Paired difference in test {NAMES[metric]} to {baseline} with 95 % intervals: {told}"
+        pictures.append(Picture(f"figures/difference_{metric}.svg", data, alt))
+    return pictures
+
+
+def _forest_notes(material: Material) -> list[str]:
+    same = "seeds and folds" if material.plan.confirm.get("folds") else "seeds"
+    return [
+        f"Right of the line is better than `{material.plan.baseline}`. Bars are 95 % intervals from "
+        f"{material.resamples} resamples of the test patients, paired at the same {same}; p-values are clustered "
+        "DeLong's for AUC and the paired bootstrap's for Dice, adjusted by Holm over the variants.",
+    ]
+
+
+def sweeps_section(material: Material) -> Section:
+    """Each figure against each setting that variants vary alone."""
+    own, parts = material.own, list[Part]()
+    for path, values in material.sweeps.items() if own is not None else ():
+        assert own is not None
+        rows = own[own["variant"].isin(list(values))]
+        if rows["variant"].nunique() < 3 or material.plan.baseline not in set(rows["variant"]):
+            continue
+        numbers = np.array([values[str(name)] for name in rows["variant"]])
+        pictures = list(_sweeps(material, path, numbers, rows))
+        parts.append(Pictures(f"Against `{path}`", pictures))
+    if parts:
+        parts.append(
+            Lines(
+                [
+                    "Each point is a variant whose resolved settings differ from the baseline's in that one number "
+                    "only; everything else that is searched was searched anew for each, at the same number of trials.",
+                    f"Points are means over confirmed models on the test split; the band is the 95 % interval from "
+                    f"{material.resamples} resamples of the test patients, the models as they are. Points share their "
+                    "patients, so that two of them may differ although their bands overlap: see the paired "
+                    "differences.",
+                ],
+                quiet=True,
+            )
+        )
+    else:
+        parts.append(
+            Text(
+                "No chart: it takes three confirmed variants, the baseline among them, that differ in one number only, "
+                "and this run has no such setting."
+            )
+        )
+    return Section("settings", "AUC and Dice against one setting", parts)
+
+
+def _sweeps(material: Material, path: str, values: Array, rows: pd.DataFrame) -> Iterator[Picture]:
+    for metric in ("auroc", "dice") if material.has_dice else ("auroc",):
+        name = NAMES[metric]
+        data = charts.sweep(values, rows, material.plan.baseline, metric, (path, f"test {name}"))
+        order = np.argsort(values, kind="stable")
+        told = ", ".join(f"{number(rows[metric].iloc[i])} at {values[i]:g}" for i in order)
+        yield Picture(f"figures/{metric}_against_{path}.svg", data, f"Test {name} against {path}: {told}")
+
+
+def curves_section(material: Material) -> Section:
+    """ROC and precision-recall curves of each class, readers as points."""
+    if material.predictions is None or material.predictions.empty:
+        return Section("curves", "ROC and precision-recall", [Text(f"{_CONFIRMED} There is no curve to draw.")])
+    rows = material.predictions
+    rows = rows[(rows["split"] == "test") & (rows["head"] == OWN_HEAD)]
+    parts: list[Part] = []
+    for label in material.classes:
+        pictures = list(_class_curves(material, rows[rows["class"] == label], label))
+        if pictures:
+            parts.append(Pictures(str(label), pictures))
+        else:
+            parts.append(Text(f"{label}: no model has both labels in the test split, so that there is no curve."))
+    parts.append(Lines(_curve_notes(material), quiet=True))
+    return Section("curves", "ROC and precision-recall", parts)
+
+
+def _class_curves(material: Material, rows: pd.DataFrame, label: str) -> Iterator[Picture]:
+    readers = material.readers
+    own, _ = _as_curves(material)
+    runs = {name: both for name in own if (both := _runs(rows[rows["variant"] == name]))}
+    of_readers = {name: both for name in readers if (both := _runs(rows[rows["variant"] == name]))}
+    if not runs and not of_readers:
+        return
+    areas = _areas(material, label)
+    names = {name: f"{name} {number(areas.get(name, math.nan))}" for name in runs}
+    told = ", ".join(names.values())
+    points = {
+        f"{name} {number(areas.get(name, math.nan))}, mean of {len(own)}": np.array(
+            [operating_point(labels, scores, SUSPICIOUS) for labels, scores in own]
+        )
+        for name, own in of_readers.items()
+    }
+    words = f", and operating points of readers: {', '.join(points)}" if points else ""
+    roc = {name: mean_roc(own) for name, own in runs.items()}
+    data = charts.curves(roc, names, ("1 − specificity", "sensitivity"), diagonal=True, points=points)
+    file = "".join(letter if letter.isalnum() else "_" for letter in label)
+    yield Picture(
+        f"figures/roc_{file}.svg", data, f"ROC curves of {label}, with areas: {told}{words}", "ROC; areas under it"
+    )
+    precision = {name: mean_precision(own) for name, own in runs.items()}
+    if precision:
+        share = mean_defined([float(np.nanmean(labels)) for own in runs.values() for labels, _ in own])
+        data = charts.curves(
+            precision, {name: name for name in runs}, ("recall (sensitivity)", "precision"), level=share
+        )
+        alt = f"Precision-recall curves of {label} for {', '.join(runs)}; chance is the prevalence {number(share)}"
+        yield Picture(f"figures/precision_{file}.svg", data, alt, f"Precision-recall; chance is {number(share)}")
+
+
+def _as_curves(material: Material) -> tuple[list[str], int]:
+    """Variants drawn as curves, families of readers left out, and how many others there are."""
+    families = {item.name for item in material.plan.variants if item.kind != "trained" and item.facts.get("readers")}
+    names = [] if material.own is None else [str(name) for name in material.own["variant"] if name not in families]
+    names = sorted(names, key=lambda name: name != material.plan.baseline)
+    drawn = names if material.readers else names[:DRAWN]  # readers are held against every system
+    return drawn, len(names) - len(drawn)
+
+
+def _curve_notes(material: Material) -> list[str]:
+    lines = [
+        "Of the test split. Where a variant has several confirmed models, its curve is their mean at equal steps of "
+        "the "
+        "horizontal axis; the areas are means over models, as in the leaderboard. Dotted: chance.",
+    ]
+    own, others = _as_curves(material)
+    if others:
+        lines.append(f"Drawn are the baseline and the highest test AUCs, {len(own)} of {len(own) + others} variants.")
+    if any(item.kind == "ensemble" and item.facts.get("readers") for item in material.plan.variants):
+        lines.append("Averages with readers have no curve here: each is as many systems as there are readers.")
+    if material.readers:
+        lines.append(
+            "Readers gave likelihoods: each point is one reader's sensitivity and specificity when what was scored "
+            "above "
+            f"{SUSPICIOUS:g} is called positive, the likelihood above which a finding is BI-RADS 4; the ring is "
+            "their mean."
+        )
+    return lines
+
+
+def _areas(material: Material, label: str) -> dict[str, float]:
+    own = material.own
+    return {} if own is None else dict(zip(own["variant"], own[f"auroc/{label}"], strict=True))
+
+
+def _runs(rows: pd.DataFrame) -> list[tuple[Array, Array]]:
+    """Labels and scores of each run that has both labels."""
+    arrays = [(own["label"].to_numpy(np.float64), own["score"].to_numpy(np.float64)) for _, own in by_model(rows)]
+    return [(labels, scores) for labels, scores in arrays if {0, 1} <= set(labels)]
+
+
+def calibration_section(material: Material) -> Section:
+    """Reliability diagrams of each class."""
+    table = material.reliability
+    if table is None or table.empty:
+        why = (
+            _CONFIRMED
+            if material.own is None
+            else "No variant's scores are probabilities, so that none can be calibrated."
+        )
+        return Section("calibration", "Calibration", [Text(f"{why} There is no diagram.")])
+    order = [name for name in material.drawn if name in set(table["variant"])]
+    pictures = []
+    for label in material.classes:
+        own = table[table["class"] == label]
+        file = "".join(letter if letter.isalnum() else "_" for letter in label)
+        alt = f"Reliability of {label} for {', '.join(order)}: share of positives against the mean score of each bin"
+        pictures.append(Picture(f"figures/reliability_{file}.svg", charts.reliability(own, order), alt, str(label)))
+    notes = [
+        "Test images of all confirmed models of a variant, in 15 bins of equal width of the score; on the dotted "
+        "line a score of .8 comes true in 8 of 10 images. Larger marks stand on more images; bins of fewer than 5 are "
+        "left out.",
+    ]
+    notes += [material.drawn_note] if material.drawn_note else []
+    return Section("calibration", "Calibration", [Pictures("Reliability", pictures, notes)], {"reliability": table})
+
+
+def scores_section(material: Material) -> Section:
+    """Further figures of scores, and the heads of each model."""
+    parts: list[Part] = []
+    tables = {}
+    table = material.classified
+    if table is None or table.empty:
+        parts.append(Text(f"{_CONFIRMED} There are no further figures."))
+    else:
+        tables["classification"] = table
+        parts += _further_figures(material, table[(table["head"] == OWN_HEAD) & (table["class"] == "")])
+    further = _declared(material)
+    if further is not None:
+        parts.append(further)
+    if material.declared is not None and len(material.declared):
+        tables["metrics"] = material.declared
+    heads = material.variants
+    if heads is not None and (heads["head"] != OWN_HEAD).any():
+        note = (
+            "Scores that one trained model gives beside its own output (`output`); differences are to the baseline's "
+            "own output."
+        )
+        parts.append(Table("Heads", head_columns(heads, material.classes), [note]))
+    if material.units is not None:
+        tables["units"] = material.units
+        note = (
+            "Several images show one unit (a breast, say): here its score is the mean of theirs, and it has a class "
+            "if one of them has."
+        )
+        text = main_columns(material.units, material.classes, material.plan.baseline)
+        parts.append(Table("By what is diagnosed", text, [note]))
+    if material.runs is not None:
+        tables["runs"] = material.runs
+    return Section("figures", "Further figures of classification", parts, tables)
+
+
+def _declared(material: Material) -> Table | None:
+    """The study's metrics that no other table of the report has: those of attention, those of plugins."""
+    import pandas as pd
+
+    if material.declared is None or material.declared.empty:
+        return None
+    tables = [table for table in (material.classified, material.localised) if table is not None]
+    told = {name for table in tables for name in table["metric"]}
+    own = material.declared[(material.declared["head"] == OWN_HEAD) & (material.declared["class"] == "")]
+    names = [name for name in dict.fromkeys(own["metric"]) if name not in told]
+    if not names:
+        return None
+    found = {(row["variant"], row["metric"]): (row["value"], row["std"]) for row in own.to_dict("records")}
+    order = material.ranked(dict.fromkeys(own["variant"]))
+
+    def cell(variant: str, name: str) -> str:
+        value, std = found.get((variant, name), (math.nan, math.nan))
+        return number(value) + (f" ± {number(std)}" if std == std else "")
+
+    columns = {name: [cell(variant, name) for variant in order] for name in names}
+    return Table(
+        "Further metrics of the study",
+        pd.DataFrame({"variant": order} | columns),
+        ["As the metrics' own code reports them of the test split: means over confirmed models, without intervals."],
+    )
+
+
+def _further_figures(material: Material, own: pd.DataFrame) -> Iterator[Table]:
+    """The figures, then their intervals."""
+    import pandas as pd
+
+    found = {(row["variant"], row["metric"]): row for row in own.to_dict("records")}
+    order = material.ranked(dict.fromkeys(own["variant"]))
+
+    def cells(names: Sequence[str], text: Callable[[Mapping[Any, Any]], str]) -> pd.DataFrame:
+        nothing = {"value": math.nan, "low": math.nan, "high": math.nan}
+        columns = {_WORDS[name]: [text(found.get((row, name), nothing)) for row in order] for name in names}
+        return pd.DataFrame({"variant": order} | columns)
+
+    told, bounded = (
+        [name for name in _HEADLINE if own.loc[own["metric"] == name, column].notna().any()]
+        for column in ("value", "low")
+    )
+    values = cells(told, lambda row: number(row["value"]))
+    yield Table("Further figures of the own output", values, _score_notes(told))
+    if bounded:
+        bounds = cells(bounded, lambda row: bounds_text(row["low"], row["high"]))
+        yield Table("Their 95 % intervals", bounds, [intervals_note(material)])
+
+
+def intervals_note(material: Material) -> str:
+    """What the intervals of further figures are over."""
+    return (
+        f"Over patients, who are drawn anew {material.resamples:,} times; the trained models, and thresholds fitted on "
+        "other splits, stay as they are. Calibration error, pixel AP, FROC and the Jaccard index of layers have none. "
+        f"{NARROW}"
+    )
+
+
+def _score_notes(names: Sequence[str]) -> list[str]:
+    lines = [
+        "Of the test split: means over classes, then over confirmed models. Every other figure, class and head is in "
+        "the CSV tables."
+    ]
+    if any("_at_" in name for name in names):
+        lines.append(
+            "Balanced accuracy is at the threshold with the highest sensitivity + specificity on the validation "
+            "split, the figures at 90 % at thresholds that reach it there; beside each stands what test reaches at the "
+            "same threshold. No threshold is fitted on test."
+        )
+    if "ece" in names:
+        lines.append(
+            "Brier score and calibration error: 0 is best. A variant whose scores are no probabilities has neither."
+        )
+    return lines
+
+
+def dice_section(material: Material) -> Section:
+    """Dice against AUC, a point a variant."""
+    own = material.own
+    known = None if own is None or not material.has_dice else own[own["dice"].notna() & own["auroc"].notna()]
+    if known is None or len(known) < 2:
+        why = "No variant has a Dice" if known is None else "Only one variant has a Dice"
+        reason = "" if material.outlines else ": the masks of these data are no outlines, so that none can be computed"
+        return Section("dice", "Dice against AUC", [Text(f"{why}{reason}. There is no chart.")])
+    rows = known.to_dict("records")
+    told = ", ".join(f"{row['variant']} AUC {number(row['auroc'])} and Dice {number(row['dice'])}" for row in rows)
+    data = charts.scatter(known, material.plan.baseline)
+    numbers = ", ".join(f"{place} {row['variant']}" for place, row in enumerate(rows, 1))
+    notes = [
+        f"Points: {numbers}. The baseline is orange.",
+        "Both of the test split, means over confirmed models, with 95 % intervals over patients. A model may "
+        "classify well and "
+        "look elsewhere: a point to the right and low down.",
+    ]
+    picture = Picture("figures/dice_against_auc.svg", data, f"Dice against test AUC: {told}")
+    return Section("dice", "Dice against AUC", [Pictures("", [picture], notes)])

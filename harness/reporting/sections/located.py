@@ -1,0 +1,287 @@
+"""Where the models look, in numbers: localisation beside its floors, and whether the score rests on the map."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.contract.tables import FLOOR, OWN_MAP, SHUFFLED, WEIGHTS_FLOOR
+from harness.reporting.material import Material
+from harness.reporting.parts import Part, Section, Table, Text
+from harness.reporting.sections.answer import DICE_NOTE
+from harness.reporting.sections.compared import intervals_note
+from harness.tables.markdown import bounds_text, number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_WORDS = {
+    "dice": "Dice",
+    "dice_fitted": "Dice, fitted",
+    "pixel_ap": "pixel AP",
+    "pointing": "pointing",
+    "box_accuracy_30": "box .3",
+    "box_accuracy_50": "box .5",
+    "box_accuracy_70": "box .7",
+    "froc": "FROC",
+}
+_MEANING = {
+    "dice": DICE_NOTE,
+    "dice_fitted": "Dice, fitted: of the map at the threshold that is best on tune_loc.",
+    "pixel_ap": "Pixel AP: average precision of the pixels of all images as one list.",
+    "pointing": "Pointing: how often the map's peak lies in the lesion.",
+    "box_accuracy_50": "Box: how often the map's box overlaps a lesion's by that IoU, at the threshold best on "
+    "tune_loc.",
+    "froc": "FROC: mean share of lesions found at stated rates of false positives an image.",
+}
+_FLOORS = {
+    "floor:centre": "floor: centre prior",
+    "floor:random": "floor: random map",
+    WEIGHTS_FLOOR: "floor: randomised weights",
+    SHUFFLED: "floor: trained on shuffled labels",
+}
+_UNEQUAL = (
+    "n: the lesions (image and class) that a row stands on. Explainers were measured on some of the test images alone, "
+    "perhaps easier or harder ones: hold a row against one of the same n; a floor of all images is no floor of theirs."
+)
+_MOST = 9
+"""Figures that the table shows where the masks are layers, whose figures have other names."""
+
+
+def localisation_section(material: Material) -> Section:
+    """Each figure of localisation beside what a map gets that knows nothing of the image."""
+    table, title = material.localised, "Localisation beside its floors"
+    if table is None or table.empty:
+        return Section("localisation", title, [Text(_no_maps(material))])
+    parts: list[Part] = []
+    whole = table[(table["class"] == "") & (table["stratum"] == "all") & table["value"].notna()]
+    names = _columns(whole)
+    rows = _rows(material, whole)
+    if not names:
+        return Section("localisation", title, [Text(_no_maps(material))], {"localisation": table})
+    unequal = len(set(_counts(whole, rows))) > 1
+    parts.append(Table("", _cells(whole, rows, names), [*_notes(material, names, rows), *[_UNEQUAL] * unequal]))
+    bounds = _bounds_cells(whole, rows, names)
+    if bounds is not None:
+        parts.append(Table("Their 95 % intervals", bounds, [intervals_note(material)]))
+    sizes = _by_size(material, table, names)
+    if sizes is not None:
+        note = "Terciles of lesion size on tune_loc; of images by their whole mask, of FROC by the single lesion."
+        parts.append(Table(f"By size of the lesion: `{material.plan.baseline}`", sizes, [note]))
+    return Section("localisation", title, parts, {"localisation": table})
+
+
+def faithfulness_section(material: Material) -> Section:
+    """Whether covering what a map marks changes the score, and what that says of the model."""
+    table, title = material.faithfulness, "Does the score rest on the map?"
+    if table is None or table.empty:
+        asked = material.plan.explain.get("faithfulness")
+        why = (
+            "Faithfulness was asked for, and no confirmed model left its table."
+            if asked
+            else "Not measured: the study has no [explain.faithfulness]."
+        )
+        return Section("faithfulness", title, [Text(why)])
+    parts: list[Part] = [Table("", _faithful_cells(table, _MAIN), _FAITHFUL_NOTES)]
+    covers = table[table["rest_drop"].notna()]
+    if len(covers):
+        parts.append(Table("Drop and Increase in Confidence", _faithful_cells(covers, _CONFIDENCE), [_CONFIDENCE_NOTE]))
+    tables = {"faithfulness": table}
+    if material.decisions is not None and len(material.decisions):
+        tables["decisions"] = material.decisions
+        parts.append(Table("What to make of it", _decision_cells(material.decisions), [_DECISION_NOTE], words=True))
+    return Section("faithfulness", title, parts, tables)
+
+
+_MAIN = {
+    "margin": "margin",
+    "margin_gain": "gain over a random place",
+    "curve_area": "curve area",
+    "rank_correlation": "rank correlation",
+}
+_CONFIDENCE = {
+    "rest_drop": "drop, rest covered",
+    "rest_increase": "increase, rest covered",
+    "important_drop": "drop, important covered",
+    "important_increase": "increase, important covered",
+}
+_CONFIDENCE_NOTE = (
+    "Drop: mean of max(0, Y − O), increase: share of images with O > Y, of the probability before (Y) and after (O) "
+    "covering. With the rest covered a small drop and a large increase are good (Chattopadhay et al. 2018), with what "
+    "the map marks covered a large drop (SaliencyCNNAnalysis) and a small increase (ours)."
+)
+_FAITHFUL_NOTES = (
+    "Of the class that the model scores highest, on test images chosen beforehand; means over images, then over "
+    "models.",
+    "Margin: probability with the rest of the image covered minus that with what the map marks covered, with the 95 % "
+    "interval over patients; above 0 the score rests more on what the map marks than on the rest. Gain: that margin "
+    "less that of the same map moved to a random place, paired by image: a map that marks everything has a margin and "
+    "no gain.",
+    "Curve area: under the insertion (higher is better) or deletion curve (lower is better). Rank correlation: of "
+    "the map "
+    "with that of the model with randomised weights; near 1 the map does not depend on what was learned.",
+)
+_RELIABLE = {True: "yes", False: "no"}
+_DECISION_NOTE = (
+    "A map is reliable where the intervals of the margin and of its gain over a random place lie above 0; focus is the "
+    "pointing game (on the lesion from .5), accuracy the test AUC (accurate from .8). The limits are ours: the source "
+    "gives none."
+)
+
+
+def _no_maps(material: Material) -> str:
+    if material.own is None:
+        return "Nothing was confirmed."
+    if not material.overlays and material.predictions is not None:
+        return "No variant gives maps beside known masks, so that nothing can be located."
+    return "The data have no masks that allow a figure of localisation."
+
+
+def _columns(whole: pd.DataFrame) -> list[str]:
+    present = list(dict.fromkeys(whole["metric"]))
+    named = [name for name in _WORDS if name in present]
+    return named or [name for name in present if "_at_" not in name][:_MOST]
+
+
+def _rows(material: Material, whole: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """Variant, map and what the row is called: each variant's maps, then the baseline's floors."""
+    pairs = list(dict.fromkeys(zip(whole["variant"], whole["map"], strict=True)))
+    real = [pair for pair in pairs if not pair[1].startswith(FLOOR) and pair[0] != SHUFFLED]
+    order = material.ranked(dict.fromkeys(variant for variant, _ in real))
+    rows = [
+        (variant, name, variant if name == OWN_MAP else f"{variant}: {name}")
+        for wanted in order
+        for variant, name in sorted(real, key=lambda pair: (pair[1] != OWN_MAP, pair[1]))
+        if variant == wanted
+    ]
+    of = material.plan.baseline if any(variant == material.plan.baseline for variant, _ in pairs) else ""
+    rows += [(of, name, label) for name, label in _FLOORS.items() if (of, name) in pairs]
+    explained = sorted(name for variant, name in pairs if variant == of and name.startswith(f"{WEIGHTS_FLOOR}:"))
+    rows += [(of, name, f"{_FLOORS[WEIGHTS_FLOOR]}, {name.removeprefix(f'{WEIGHTS_FLOOR}:')}") for name in explained]
+    rows += [(SHUFFLED, name, _FLOORS[SHUFFLED]) for variant, name in pairs if (variant, name) == (SHUFFLED, OWN_MAP)]
+    return rows
+
+
+def _cells(whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    found = {
+        (row["variant"], row["map"], row["metric"]): (row["value"], row["std"]) for row in whole.to_dict("records")
+    }
+
+    def cell(variant: str, name: str, metric: str) -> str:
+        if (variant, name, metric) not in found:
+            return "–"
+        value, std = found[variant, name, metric]
+        return number(value) + (f" ± {number(std)}" if std == std else "")
+
+    text = {"map": [label for *_, label in rows]}
+    counts = _counts(whole, rows)
+    if len(set(counts)) > 1:
+        text["n"] = [f"{count:.0f}" for count in counts]
+    return pd.DataFrame(
+        text | {_WORDS.get(name, name): [cell(variant, own, name) for variant, own, _ in rows] for name in names}
+    )
+
+
+def _counts(whole: pd.DataFrame, rows: list[tuple[str, str, str]]) -> list[float]:
+    """How many outlined lesions (image and class) each row stands on: explainers may be measured on some images."""
+    of_images = whole[~whole["metric"].str.startswith(("froc", "lesion", "false"))]
+    found = of_images.groupby(["variant", "map"])["n"].max().to_dict()
+    return [float(found.get((of, own), 0)) for of, own, _ in rows]
+
+
+def _bounds_cells(whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: list[str]) -> pd.DataFrame | None:
+    """The intervals of the same maps, of those figures that have any."""
+    import pandas as pd
+
+    known = whole[whole["low"].notna()]
+    found = {
+        (row["variant"], row["map"], row["metric"]): bounds_text(row["low"], row["high"])
+        for row in known.to_dict("records")
+    }
+    shown = [name for name in names if any(metric == name for *_, metric in found)]
+    if not shown:
+        return None
+    text = {"map": [label for *_, label in rows]}
+    return pd.DataFrame(
+        text | {_WORDS.get(name, name): [found.get((of, own, name), "–") for of, own, _ in rows] for name in shown}
+    )
+
+
+def _notes(material: Material, names: list[str], rows: list[tuple[str, str, str]]) -> list[str]:
+    lines = [
+        "Test images whose lesion is known; means over classes, then over confirmed models, ± their standard deviation."
+    ]
+    lines += [meaning for name, meaning in _MEANING.items() if name in names]
+    floors = [label for _, _, label in rows if label.startswith("floor")]
+    if floors:
+        lines.append(
+            f"Floors are of `{material.plan.baseline}`, on its own grid: a Gaussian in the middle of the image, "
+            "noise, its maps "
+            "with randomised weights, and its configuration trained on shuffled labels where the study asked for "
+            "that. A "
+            "figure that is not above them shows nothing."
+        )
+    else:
+        lines.append(
+            "These confirmations kept no floors (centre prior, random map, randomised weights), so that none are shown."
+        )
+    return lines
+
+
+def _by_size(material: Material, table: pd.DataFrame, names: list[str]) -> pd.DataFrame | None:
+    import pandas as pd
+
+    own = table[(table["variant"] == material.plan.baseline) & (table["map"] == OWN_MAP) & (table["class"] == "")]
+    own = own[own["stratum"].isin(("small", "medium", "large")) & own["metric"].isin(names)]
+    if own.empty:
+        return None
+    found = {(row["stratum"], row["metric"]): row["value"] for row in own.to_dict("records")}
+    order = [name for name in ("small", "medium", "large") if any(stratum == name for stratum, _ in found)]
+    cells: dict[str, list[Any]] = {"lesion": order}
+    for name in names:
+        if any(metric == name for _, metric in found):
+            cells[_WORDS.get(name, name)] = [number(found.get((row, name), math.nan)) for row in order]
+    return pd.DataFrame(cells)
+
+
+def _faithful_cells(table: pd.DataFrame, figures: Mapping[str, str]) -> pd.DataFrame:
+    """The rows with those of the figures (column -> title) that any of them has."""
+    import pandas as pd
+
+    rows = table.to_dict("records")
+    cells = {
+        "variant": [str(row["variant"]) for row in rows],
+        "map": [str(row["map"]) for row in rows],
+        "method": [row["method"] + ("" if row["level"] != row["level"] else f" {row['level']:g}") for row in rows],
+        "images": [str(row["n"]) for row in rows],
+    }
+    for name, title in figures.items():
+        if table[name].notna().any():
+            cells[title] = [_bounded(row, name) for row in rows]
+    return pd.DataFrame(cells)
+
+
+def _decision_cells(table: pd.DataFrame) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = table.to_dict("records")
+    return pd.DataFrame(
+        {
+            "variant": [str(row["variant"]) for row in rows],
+            "map": [str(row["map"]) for row in rows],
+            "method": [row["method"] + ("" if row["level"] != row["level"] else f" {row['level']:g}") for row in rows],
+            "reliable": [_RELIABLE.get(row["reliable"], "not measured") for row in rows],
+            "focus": [number(row["focus"]) for row in rows],
+            "accuracy": [number(row["accuracy"]) for row in rows],
+            "of its focus": [row["of_focus"] or "–" for row in rows],
+            "of the model": [row["of_model"] or "–" for row in rows],
+        }
+    )
+
+
+def _bounded(row: dict[Any, Any], name: str) -> str:
+    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    return number(value) + (f" [{number(low)}, {number(high)}]" if low == low else "")

@@ -1,0 +1,20 @@
+"""The type of a numpy array, and the mean of the values that are defined."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+"""Any numpy array; the docstring gives its axes."""
+
+
+def mean_defined(values: Sequence[float] | Array) -> float:
+    """Mean of the values that are not NaN; NaN where there is none."""
+    array = np.asarray(values, dtype=np.float64)
+    known = array[~np.isnan(array)]
+    return float(known.mean()) if known.size else math.nan

@@ -1,0 +1,223 @@
+"""Intervals by resampling patients: breasts, views and images of one patient are not independent.
+
+A statistic is written once as a function of weights, "r n" -> "r": how often each of n rows counts in
+each of r resamples. Row 0 counts every patient once, so that the figure and its resamples come from
+one call, and two statistics over the same `Resamples` are paired.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from harness.statistics.arrays import Array
+
+Statistic: TypeAlias = Callable[[Array], Array]
+"""Weights "r n" -> values "r", or of several figures "r f"; NaN where undefined."""
+
+DECISIONS = ("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1")
+"""What `decisions` gives, in order."""
+
+MOST_UNDEFINED = 0.1
+"""Share of resamples without the figure above which it has no interval and no p-value.
+
+With two patients of a class, 13 % of the resamples hold neither (e^-2), with three 5 % (e^-3): three are needed. The
+bounds of the other resamples would tell of the patients only that they are there.
+"""
+LEAST_PATIENTS = 8
+"""Patients that a figure must stand on, in all runs together, to have a bootstrapped interval or p-value.
+
+Few patients agree by chance. docs/statistics.md says how often; tests/harness/statistics/test_coverage.py simulates it.
+"""
+_CELLS = 200_000
+"""Weights held at a time: 1.6 MB, which a cache holds; with 8 MB it takes three times as long."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its percentile interval.
+
+    Args:
+        value: the figure itself.
+        low: lower bound; NaN, as `high`, where there are too few patients to tell, `undefined` is above
+            MOST_UNDEFINED, or all resamples agree: a share of 1 is not thereby certain.
+        undefined: share of resamples in which the figure does not exist, as without a positive
+            patient; they are left out of the bounds.
+    """
+
+    value: float
+    low: float
+    high: float
+    undefined: float = 0.0
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """Bootstrap samples of groups, drawn with replacement.
+
+    Args:
+        groups: the distinct groups, in order of their columns.
+        counts: "r g", how often each group is in each sample; row 0 is 1 everywhere.
+    """
+
+    groups: tuple[Hashable, ...]
+    counts: Array
+
+    @classmethod
+    def draw(cls, groups: Iterable[Hashable], resamples: int = 2000, seed: int = 0) -> Resamples:
+        """Samples as many groups as there are, `resamples` times; `groups` may repeat, in any order.
+
+        Fewer than two groups cannot be resampled: only row 0 is there, and every interval is NaN.
+        """
+        distinct = tuple(sorted(set(groups), key=str))
+        size, first = len(distinct), np.ones((1, len(distinct)))
+        if size < 2:
+            return cls(distinct, first)
+        drawn = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=resamples)
+        return cls(distinct, np.concatenate([first, drawn]))
+
+    def apply(self, groups: Sequence[Hashable] | Array, statistic: Statistic) -> Array:
+        """The statistic of the rows that belong to `groups`, in every resample: "r", the first as it is.
+
+        Raises:
+            KeyError: a group was not among those drawn from.
+        """
+        column = {group: index for index, group in enumerate(self.groups)}
+        member = np.array([column[group] for group in groups], dtype=np.intp)
+        parts = max(1, -(-len(self.counts) * len(member) // _CELLS))
+        return np.concatenate([statistic(part[:, member]) for part in np.array_split(self.counts, parts)])
+
+
+def interval(values: Array, level: float = 0.95) -> Interval:
+    """The percentile interval of resampled values "r" whose first is the figure itself."""
+    value, rest = float(values[0]), values[1:]
+    known, undefined = rest[~np.isnan(rest)], undefined_share(values)
+    if math.isnan(value) or known.size < 2 or undefined > MOST_UNDEFINED:
+        return Interval(value, math.nan, math.nan, undefined)
+    if known.min() == known.max():
+        return Interval(value, math.nan, math.nan, undefined)
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high), undefined)
+
+
+def if_enough(values: Array, patients: int) -> Array:
+    """The resampled values "r"; all but the first NaN, so that nothing is concluded, of fewer than LEAST_PATIENTS."""
+    return values if patients >= LEAST_PATIENTS else np.where(np.arange(len(values)) == 0, values, math.nan)
+
+
+def undefined_share(values: Array) -> float:
+    """Share of the resampled values "r" after the first that are NaN; 0 of none."""
+    return float(np.isnan(values[1:]).mean()) if len(values) > 1 else 0.0
+
+
+def auc(labels: Array, scores: Array) -> Statistic:
+    """Area under the ROC curve of one class, by ranks, ties halved.
+
+    Args:
+        labels: "n" of 1, 0 and NaN; unknown ones do not count.
+        scores: "n".
+
+    Raises:
+        ValueError: the score of a known label is NaN.
+    """
+    labels, scores = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    if np.isnan(scores[~np.isnan(labels)]).any():
+        raise ValueError("a score is NaN; every known label needs a score.")
+    positive, negative = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
+    negative = negative[np.argsort(scores[negative], kind="stable")]
+    below = np.searchsorted(scores[negative], scores[positive], side="left")
+    upto = np.searchsorted(scores[negative], scores[positive], side="right")
+
+    def of(weights: Array) -> Array:
+        wins = np.zeros((len(weights), len(negative) + 1))
+        np.cumsum(weights[:, negative], axis=1, out=wins[:, 1:])  # r, weight of the lowest negatives
+        won = wins[:, below] if np.array_equal(below, upto) else (wins[:, below] + wins[:, upto]) / 2
+        pairs = weights[:, positive].sum(1) * wins[:, -1]
+        return _ratio(np.einsum("rp,rp->r", weights[:, positive], won), pairs)
+
+    return of
+
+
+def mean(values: Array) -> Statistic:
+    """Mean of one value a row; rows of NaN do not count."""
+    values = np.asarray(values, dtype=np.float64)
+    known = ~np.isnan(values)
+
+    def of(weights: Array) -> Array:
+        return _ratio(weights[:, known] @ values[known], weights[:, known].sum(1))
+
+    return of
+
+
+def means(values: Array) -> Statistic:
+    """Mean of each column of "n f", as `mean` of one: "r f"."""
+    known = ~np.isnan(values)
+    filled, counted = np.where(known, values, 0.0), known.astype(np.float64)
+    return lambda weights: _ratio(weights @ filled, weights @ counted)
+
+
+def average_precision(labels: Array, scores: Array) -> Statistic:
+    """Step-wise area under the precision-recall curve; NaN where a resample lacks a label.
+
+    Args:
+        labels: "n" of 1 and 0.
+        scores: "n".
+    """
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)[: labels.size]  # equal scores are called together
+
+    def of(weights: Array) -> Array:
+        called = np.cumsum(weights[:, order], axis=1)
+        hits = np.cumsum(weights[:, order] * labels[order], axis=1)
+        if not called.size:
+            return np.full(len(weights), math.nan)
+        sick, both = hits[:, -1], (hits[:, -1] > 0) & (hits[:, -1] < called[:, -1])
+        hits, called = hits[:, last], called[:, last]
+        precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
+        area = np.einsum("rt,rt->r", precision, np.diff(hits, axis=1, prepend=0.0))
+        found: Array = np.divide(area, sick, out=np.full(len(area), math.nan), where=both)
+        return found
+
+    return of
+
+
+def decisions(labels: Array, called: Array) -> Statistic:
+    """The figures of `DECISIONS`, "r 6"; a figure without a denominator is NaN.
+
+    Args:
+        labels: "n" of 1 and 0.
+        called: "n", whether a case is called positive.
+    """
+    sick, called = np.asarray(labels) == 1, np.asarray(called, dtype=bool)
+    cells = np.stack([sick & called, ~sick & called, sick & ~called, ~sick & ~called], 1).astype(np.float64)
+
+    def of(weights: Array) -> Array:
+        tp, fp, fn, tn = (weights @ cells).T
+        recall, specificity = _ratio(tp, tp + fn), _ratio(tn, tn + fp)
+        f1 = np.where(tp + fn > 0, _ratio(2 * tp, 2 * tp + fp + fn), math.nan)
+        accuracy, balanced = _ratio(tp + tn, tp + fp + fn + tn), (recall + specificity) / 2
+        return np.stack([accuracy, balanced, _ratio(tp, tp + fp), recall, specificity, f1], 1)
+
+    return of
+
+
+def average(statistics: Sequence[Array]) -> Array:
+    """Mean over classes or seeds of resampled values, each "r".
+
+    What is undefined on the data as they are (NaN in row 0) is left out throughout; what is
+    undefined in one resample only makes that resample undefined.
+    """
+    defined = [values for values in statistics if not math.isnan(values[0])]
+    if not defined:
+        return np.full_like(statistics[0], math.nan) if statistics else np.full(1, math.nan)
+    result: Array = np.mean(defined, axis=0)
+    return result
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    ratio: Array = np.divide(part, whole, out=np.full(np.shape(part), math.nan), where=whole > 0)
+    return ratio

@@ -1,0 +1,5 @@
+"""From a study file to trees without budgets, variants and `--set`.
+
+Given: TOML.
+Gives: a study and its resolved trees.
+"""

@@ -1,0 +1,147 @@
+"""The schemas of a study file's sections other than its components: what each may hold, and its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_serializer, model_validator
+
+from harness.config.strict import Strict
+from harness.trial.settings.faithfulness import FaithfulnessSettings
+
+Count = Annotated[int, Field(ge=1)]
+Margin = Annotated[float, Field(gt=0, lt=1)]
+
+
+class ObjectiveSection(Strict):
+    """[study] objective: what a search makes as large, or as small, as it can; without `mode`, as its metric says."""
+
+    metric: str = "val/auroc"
+    mode: Literal["max", "min"] | None = None
+
+    @field_validator("metric")
+    @classmethod
+    def _on_validation(cls, metric: str) -> str:
+        split, _, rest = metric.partition("/")
+        if split in ("test", "tune_loc"):
+            raise ValueError(f"{metric!r} is measured on {split}, which a search may not open; write 'val/{rest}'")
+        if split != "val" or not rest:
+            raise ValueError(f"{metric!r} is no metric of the validation split; write 'val/auroc', say")
+        return metric
+
+
+class ClaimSection(Strict):
+    """An item of [study] claims: the source has `better` above `than` (each a variant, or variant/head).
+
+    With `within` it has the two equal but for that margin, with `not_below` the first at most that much below the
+    second. `class` names one class; without it the mean over classes is meant.
+    """
+
+    says: Annotated[str, Field(min_length=1)]
+    better: str
+    than: str
+    metric: Literal["auroc", "dice", "attention_gap"] = "auroc"
+    label: Annotated[str, Field(alias="class")] = ""
+    within: Margin | None = None
+    not_below: Margin | None = None
+
+    @model_validator(mode="after")
+    def _one_margin(self) -> ClaimSection:
+        if self.within is not None and self.not_below is not None:
+            raise ValueError("`within` says that two are equal, `not_below` that one is no worse: write one of them")
+        return self
+
+
+class StudySection(Strict):
+    """[study]: what is asked, and how the answer is read; `kind` is of tables alone, a data set knows its own."""
+
+    question: str = ""
+    kind: Literal["multilabel", "multiclass"] = "multilabel"
+    objective: ObjectiveSection = ObjectiveSection()
+    baseline: str = ""
+    budget: str = ""
+    metrics: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["auroc"])
+    claims: list[ClaimSection] = Field(default_factory=list)
+
+
+class Tpe(Strict):
+    """Tree-structured Parzen estimator; the first `startup` trials, the default one counted, are random."""
+
+    use: Literal["tpe"] = "tpe"
+    startup: Count = 4
+
+
+class Random(Strict):
+    """Independent draws, as the papers do."""
+
+    use: Literal["random"] = "random"
+
+
+class Grid(Strict):
+    """Every combination in turn; every parameter must have finitely many values."""
+
+    use: Literal["grid"] = "grid"
+
+
+class NoStopper(Strict):
+    """Every trial runs to its end."""
+
+    use: Literal["none"] = "none"
+
+
+class Asha(Strict):
+    """Asynchronous successive halving: after `grace` epochs the best 1 in `reduction` go on, and so on."""
+
+    use: Literal["asha"] = "asha"
+    grace: Count = 1
+    reduction: Annotated[int, Field(ge=2)] = 3
+
+
+class SearchSection(Strict):
+    """[search]: how many trials each variant gets, who proposes them, who stops them."""
+
+    trials: Count = 1
+    sampler: Annotated[Tpe | Random | Grid, Field(discriminator="use")] = Tpe()
+    stopper: Annotated[NoStopper | Asha, Field(discriminator="use")] = NoStopper()
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class ConfirmSection(Strict):
+    """[confirm]: the seeds a variant's best configuration is trained anew with, then tested.
+
+    `label_floor` trains and tests the baseline's once more, at the first seed, on shuffled training labels.
+    """
+
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(default_factory=lambda: [0])
+    folds: Annotated[int, Field(ge=3)] | None = None  # one to test, one to validate, the others to train
+    label_floor: bool = False
+
+    @field_validator("seeds")
+    @classmethod
+    def _each_once(cls, seeds: list[int]) -> list[int]:
+        twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+        if twice:
+            raise ValueError(f"the seed {', '.join(map(str, twice))} stands there twice")
+        return seeds
+
+
+class ExplainSection(Strict):
+    """[explain]: what draws maps of how many test images. `use` holds names or tables with `use`.
+
+    A table may have a `name`, which its maps then bear: so those of one explainer with several settings are told apart.
+
+    `measured` is how many images of test, and of tune_loc, the explainers' maps are drawn of and held against
+    the masks; by default all. The model's own maps are always measured on all.
+    `faithfulness` is its own table: how it is tested that the maps show what the scores rest on. Without it
+    nothing is, and the section is written as if there were no such thing, so that older studies stay the same.
+    """
+
+    use: list[str | dict[str, Any]] = Field(default_factory=list)
+    images: Annotated[int, Field(ge=0)] = 8
+    measured: Count | None = None
+    faithfulness: FaithfulnessSettings | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_asked(self, serialise: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        return {name: value for name, value in serialise(self).items() if value is not None}

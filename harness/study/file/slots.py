@@ -1,0 +1,115 @@
+"""Writes a component's table out in full: bare names, defaults of slots, and the author's search space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from harness.config.distributions import is_distribution
+from harness.config.merge import merge
+from harness.config.space import concretes
+from harness.contract.catalog import Catalog
+from harness.contract.components import Component, Factory, Parameter, Use, parameters
+from harness.contract.errors import Problems, nearest
+
+ROOTS = {"dataset": "dataset", "model": "architecture"}
+"""The sections of a tree that are components, and their kinds."""
+
+
+def expand(tree: Mapping[str, Any], catalog: Catalog, problems: Problems) -> dict[str, Any]:
+    """The tree with every component's table written out.
+
+    `pooling = "mean"` becomes a table with `use`; a table without `use` takes the builder's default;
+    `space = "default"` brings the author's ranges for what the study leaves open.
+    """
+    return {
+        section: _expand(table, ROOTS[section], None, catalog, problems, section) if section in ROOTS else table
+        for section, table in tree.items()
+    }
+
+
+def refusal(tree: Mapping[str, Any], path: tuple[str, ...], catalog: Catalog) -> str | None:
+    """Why a `--set` of this path does not apply to an expanded tree, or None where it does."""
+    node: Any = tree.get(path[0], {})
+    kind = ROOTS.get(path[0])
+    default: Any = None
+    for depth, key in enumerate(path[1:], start=1):
+        if is_distribution(node):
+            return f"{'.'.join(path[:depth])} is a range, which is set as a whole"
+        component = _component(_full(node, default), kind, catalog)
+        known = parameters(component.build) if component else None
+        if component and known is not None and key not in (*known, "use", "space"):
+            return f"{component.name!r} takes {', '.join(known) or 'no parameters'}{nearest(key, known)}"
+        slot = known.get(key) if known else None
+        kind, default = (slot.slot, slot.default) if slot else (None, None)
+        node = node.get(key, {}) if isinstance(node, Mapping) else {}
+    return None
+
+
+def uses(factory: Factory, kind: str) -> Iterator[tuple[str, Component[Any]]]:
+    """A component and all that stand in its slots, each with its kind."""
+    yield kind, factory.component
+    known = parameters(factory.component.build)
+    for key, value in factory.params.items():
+        if isinstance(value, Factory):
+            yield from uses(value, str(known[key].slot))
+
+
+def used(tree: Mapping[str, Any], catalog: Catalog) -> set[tuple[str, str]]:
+    """Kind and name of each component that an expanded tree comes to, with every option of what is searched."""
+    found: set[tuple[str, str]] = set()
+    for section, kind in ROOTS.items():
+        for table in concretes(tree[section]) if section in tree else ():
+            factory = catalog.factory(kind, table, Problems(""), section)
+            found |= {(inner, component.name) for inner, component in uses(factory, kind)} if factory else set()
+    return found
+
+
+def _expand(table: Any, kind: str, slot: Parameter | None, catalog: Catalog, problems: Problems, path: str) -> Any:
+    if is_distribution(table):
+        options = table.get("choice")
+        if not isinstance(options, list | tuple):
+            return table
+        return {**table, "choice": [_expand(option, kind, slot, catalog, problems, path) for option in options]}
+    table = _full(table, slot.default if slot else None)
+    component = _component(table, kind, catalog)
+    if component is None:
+        return table
+    if "space" in table:
+        table = _with_space(table, component, problems, path)
+    known = parameters(component.build)
+    inner = {
+        key: _expand(value, str(known[key].slot), known[key], catalog, problems, f"{path}.{key}")
+        for key, value in table.items()
+        if key in known and known[key].slot and value is not None
+    }
+    return {**table, **inner}
+
+
+def _full(table: Any, default: Any) -> Any:
+    if isinstance(table, str):
+        return {"use": table}
+    if isinstance(table, Use):
+        return {"use": table.name, **table.params}
+    if isinstance(table, Mapping) and "use" not in table and isinstance(default, Use) and not is_distribution(table):
+        return {"use": default.name, **default.params, **table}
+    return table
+
+
+def _component(table: Any, kind: str | None, catalog: Catalog) -> Component[Any] | None:
+    name = table.get("use") if isinstance(table, Mapping) else None
+    return catalog.get(kind, name) if kind and isinstance(name, str) and name in catalog.names(kind) else None
+
+
+def _with_space(
+    table: Mapping[str, Any], component: Component[Any], problems: Problems, path: str
+) -> Mapping[str, Any]:
+    rest = {key: value for key, value in table.items() if key != "space"}
+    if "space" in parameters(component.build):
+        return table
+    if table["space"] != "default":
+        problems.add(f"{path}.space", f'the only space that has a name is "default", found {table["space"]!r}')
+    elif not component.space:
+        problems.add(f"{path}.space", f"{component.name!r} declares no default ranges")
+    merged: Mapping[str, Any] = merge(component.space, rest)
+    return merged

@@ -1,0 +1,63 @@
+"""Where the runs of a study lie, which of them is meant, and what was planned there. Their results are in `results`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.contract.errors import InputError, MachineError
+from harness.contract.types import Plan
+from harness.study.file.spec import NAME
+from harness.study.journal.journal import History, Journal
+from harness.study.journal.plan_io import plan_from_json
+
+
+def find_run(root: Path, study: str, budget: str | None = None) -> Path:
+    """The folder of the run that went on last.
+
+    Args:
+        root: the results folder.
+        study: a name, or the path of a study file.
+        budget: None for any.
+
+    Raises:
+        InputError: there is none, or the name holds a path: results are read and removed by it.
+    """
+    name = Path(study).stem if study.endswith(".toml") else study
+    if not NAME.fullmatch(name):
+        raise InputError(f"{study!r} is no study's name: letters, digits, - and _ only, or a path ending in .toml")
+    found = runs_of(root, name, budget)
+    if not found:
+        which = f" at budget {budget!r}" if budget else ""
+        raise InputError(f"{root / name}: {name!r} was never run{which}; `harness study run {study}` runs it")
+    return found[0]
+
+
+def runs_of(root: Path, name: str, budget: str | None = None) -> list[Path]:
+    """The folders of a study's runs, the latest first; those that `--fresh` set aside are left out."""
+    folders = [path.parent for path in (root / name).glob("*/plan.json") if "." not in path.parent.name]
+    if budget is not None:
+        folders = [folder for folder in folders if folder.name.rpartition("-")[0] == budget]
+    return sorted(folders, key=_last_used, reverse=True)
+
+
+def searches_of(folder: Path) -> set[str]:
+    """The ids of all variants that were ever searched in a run's folder: their names in Optuna."""
+    return {record.spec.variant_id for record in History.of(Journal(folder / "journal.jsonl").read()).trials.values()}
+
+
+def read_plan(folder: Path) -> Plan:
+    """The plan of the latest run in a folder.
+
+    Raises:
+        MachineError: the file is damaged.
+    """
+    path = folder / "plan.json"
+    try:
+        return plan_from_json(path.read_text())
+    except (ValueError, KeyError, TypeError) as error:
+        raise MachineError(f"{path}: is damaged; `harness study run` of the study writes it anew") from error
+
+
+def _last_used(folder: Path) -> float:
+    journal = folder / "journal.jsonl"
+    return (journal if journal.exists() else folder / "plan.json").stat().st_mtime

@@ -1,0 +1,178 @@
+"""Puts a plan together from what was resolved and checked. Finds no mistake but that nothing is left to run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import harness.study.plan.identity as identity
+from harness.config.space import searched
+from harness.config.trees import of_fold
+from harness.contract.errors import InputError
+from harness.contract.types import Claim, Plan, Skip, VariantPlan
+from harness.study.file.resolve import Resolved
+from harness.study.file.sections import ConfirmSection, ExplainSection, SearchSection, StudySection
+from harness.study.file.slots import used
+from harness.study.file.spec import Study
+from harness.study.plan.advice import warnings
+from harness.study.plan.checks import Checked, Checker
+from harness.study.plan.derived import Derived
+from harness.study.plan.measures import directed
+
+
+@dataclass(frozen=True)
+class Sections:
+    """The sections that are no components; of a wrong one what is right in it, so that its names are checked too."""
+
+    study: StudySection
+    search: SearchSection
+    confirm: ConfirmSection
+    explain: ExplainSection
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What is computed and drawn, and why some of what was asked for is not."""
+
+    metrics: tuple[str, ...]
+    explain: ExplainSection
+    dropped: tuple[str, ...]
+
+
+def assemble(
+    study: Study,
+    resolved: Resolved,
+    sections: Sections,
+    checked: Mapping[str, Checked],
+    derived: Mapping[str, Derived],
+    checker: Checker,
+    measures: Measures,
+) -> Plan:
+    """The plan of a study in which no mistake was found.
+
+    Raises:
+        InputError: every variant is skipped.
+    """
+    section, search, confirm = sections.study, sections.search, sections.confirm
+    base, objective = _base(resolved, checker), directed(section.objective, checker.catalog)
+    study_id = identity.study_id(
+        resolved.tree,
+        objective={"metric": objective.metric, "mode": objective.mode},
+        search=search.model_dump(),
+        confirm=confirm.model_dump(exclude={"label_floor"}),  # it adds a trial, and changes none
+        digest=base["digest"],
+        plugins=base["plugins"],
+    )
+    skips = {name: checked[name].skip(resolved.variants[name]) for name in resolved.run}
+    runnable = [name for name, reason in skips.items() if not reason]
+    folds = confirm.folds
+    trained = tuple(_variant(name, resolved, checked[name], checker, study_id, base, folds) for name in runnable)
+    variants = (*trained, *_derived(derived, study_id, trained))
+    skipped = tuple(Skip(variant=name, reason=reason) for name, reason in skips.items() if reason)
+    skipped += tuple(Skip(variant=name, reason=item.skip) for name, item in derived.items() if item.skip)
+    if not variants:
+        reasons = "; ".join(f"{skip.variant}: {skip.reason}" for skip in skipped)
+        raise InputError(f"{study.path}: nothing is left to run ({reasons})")
+    baseline = section.baseline or (*resolved.run, *derived)[0]
+    measured = {*(("metric", name) for name in measures.metrics), *_explainers(measures.explain)}
+    return Plan(
+        study=study.name,
+        study_id=study_id,
+        budget=resolved.budget,
+        path=study.path,
+        question=section.question,
+        baseline=baseline,
+        objective=objective,
+        metrics=measures.metrics,
+        variants=variants,
+        skipped=skipped,
+        warnings=(*measures.dropped, *warnings(variants, checked, search.model_dump(), baseline)),
+        tree=_plain(resolved.tree),
+        search=search.model_dump(),
+        confirm=confirm.model_dump(exclude=set() if confirm.label_floor else {"label_floor"}),
+        explain=measures.explain.model_dump(),
+        dataset_digest=base["digest"] or (checked[runnable[0]].digest if runnable else _files_digest(derived)),
+        plugins=checker.catalog.versions(measured.union(*(checked[name].used for name in runnable))),
+        demonstration=resolved.demonstration,
+        claims=tuple(_claims(section, {variant.name for variant in variants})),
+    )
+
+
+def _claims(section: StudySection, names: Collection[str]) -> Iterator[Claim]:
+    """Those whose variants both run."""
+    for claim in section.claims:
+        if {side.partition("/")[0] for side in (claim.better, claim.than)} <= set(names):
+            yield Claim(**claim.model_dump())
+
+
+def _base(resolved: Resolved, checker: Checker) -> dict[str, Any]:
+    """Digest and plugin versions of what the base itself names; a variant may name all of it instead."""
+    digest = checker.dataset(resolved.tree["dataset"]).digest if not searched(resolved.tree["dataset"]) else ""
+    return {"digest": digest, "plugins": checker.catalog.versions(used(resolved.tree, checker.catalog))}
+
+
+def _variant(
+    name: str,
+    resolved: Resolved,
+    checked: Checked,
+    checker: Checker,
+    study_id: str,
+    base: Mapping[str, Any],
+    folds: int | None,
+) -> VariantPlan:
+    tree = resolved.variants[name]
+    plugins = checker.catalog.versions(checked.used)
+    own: dict[str, Any] = {}
+    if checked.digest != base["digest"]:
+        own["digest"] = checked.digest
+    if files := checked.facts.get("files"):
+        own["files"] = files
+    if others := {key: version for key, version in plugins.items() if key not in base["plugins"]}:
+        own["plugins"] = others
+    return VariantPlan(
+        name=name,
+        id=identity.variant_id(study_id, name, tree, own),
+        tree=_plain(tree),
+        searched=searched(tree),
+        needs=tuple(sorted(checked.needs)),
+        facts=_plain({**checked.facts, "digest": checked.digest, **_fold_digests(tree["dataset"], folds, checker)}),
+    )
+
+
+def _derived(derived: Mapping[str, Derived], study_id: str, trained: Sequence[VariantPlan]) -> Iterator[VariantPlan]:
+    """The variants that are read or averaged; what they are made of is part of what they are."""
+    ids = {variant.name: variant.id for variant in trained}
+    for name, item in derived.items():
+        if item.skip:
+            continue
+        own: dict[str, Any] = {key: item.facts[key] for key in ("table",) if key in item.facts}
+        if members := item.tree.get("ensemble", {}).get("of"):
+            own["members"] = [ids[member] for member in members]
+        ids[name] = identity.variant_id(study_id, name, item.tree, own)
+        yield VariantPlan(name=name, id=ids[name], tree=_plain(item.tree), facts=_plain(item.facts))
+
+
+def _files_digest(derived: Mapping[str, Derived]) -> str:
+    """Of a study without a data set: the digest of its table, or of its tables' digests."""
+    digests = sorted({item.facts["table"] for item in derived.values() if "table" in item.facts})
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _fold_digests(table: Mapping[str, Any], folds: int | None, checker: Checker) -> dict[str, list[str]]:
+    """What the data's digest is when a fold is the test split: a trial of that fold expects it."""
+    if folds is None:
+        return {}
+    return {"fold_digests": [checker.dataset(of_fold(table, fold, folds)).digest for fold in range(folds)]}
+
+
+def _explainers(explain: ExplainSection) -> set[tuple[str, str]]:
+    return {("explainer", entry if isinstance(entry, str) else str(entry.get("use"))) for entry in explain.use}
+
+
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """As JSON has it, so that a plan that was read back equals the one that was made."""
+    plain: dict[str, Any] = json.loads(identity.canonical(value))
+    return plain

@@ -1,0 +1,245 @@
+"""Checks a variant's tree against what is installed, both ends of every range too. Only the data set is built."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.config.schema import validate
+from harness.config.space import concretes, contradictions, searched
+from harness.contract.catalog import Catalog
+from harness.contract.components import Factory, parameters
+from harness.contract.dataset import Dataset
+from harness.contract.errors import HarnessError, InputError, Misfit, Problems
+from harness.contract.masks import offers, unmet
+from harness.contract.types import Task
+from harness.study.file.located import Located
+from harness.study.file.slots import uses
+from harness.study.file.spec import check_values
+from harness.study.plan.identity import canonical
+from harness.study.plan.training import check_training
+from harness.trial.settings.training import TrainSettings
+
+MANY_CELLS = 1 << 20
+"""How large a map is taken to be while nobody knows: a pooling must not be refused for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What is known of a sound tree.
+
+    Args:
+        facts: the architecture's, of the default configuration.
+        canonical: keys of the model's table and what each comes to, where that is the same all over the space.
+        needs: of the architecture and everything in its slots.
+        provides: of the same, and of the data set.
+        used: (kind, name) of every component that any configuration uses.
+        task: what is to be learned.
+        digest: the data set's.
+        misfit: why sound parameters do not fit the size of the data's images; "" where they do.
+    """
+
+    facts: Mapping[str, Any]
+    canonical: Mapping[str, Any]
+    needs: frozenset[str]
+    provides: frozenset[str]
+    used: frozenset[tuple[str, str]]
+    task: Task
+    digest: str
+    misfit: str = ""
+
+    @property
+    def missing(self) -> list[str]:
+        """What the model needs and neither the data nor its own parts provide."""
+        return unmet(self.needs, self.provides, self.task)
+
+    def skip(self, tree: Mapping[str, Any]) -> str:
+        """Why a variant of this tree cannot run on these data; "" where it can."""
+        model, dataset = tree["model"]["use"], tree["dataset"]["use"]
+        if self.missing:
+            return f"{model!r} needs {', '.join(self.missing)}, which {dataset!r} does not provide"
+        return f"{model!r} does not fit the images of {dataset!r}: {self.misfit}" if self.misfit else ""
+
+
+@dataclass
+class DatasetFacts:
+    """A data set's task and digest; the problems met on the way are told once."""
+
+    task: Task | None = None
+    digest: str = ""
+    provides: frozenset[str] = frozenset()
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+
+class Checker:
+    """Checks trees; a data set that many variants share is built once.
+
+    Args:
+        catalog: what is installed.
+        root: the user's data root.
+    """
+
+    def __init__(self, catalog: Catalog, root: Any) -> None:
+        self.catalog, self.root = catalog, root
+        self._datasets: dict[str, DatasetFacts] = {}
+
+    def check(self, tree: Mapping[str, Any], problems: Located, *, facts: bool) -> Checked | None:
+        """What is known of the tree, or None where it is wrong; every mistake goes to `problems`.
+
+        A tree of which nothing is wrong but the size of the data's images is known all the same, see `Checked.misfit`.
+
+        Args:
+            tree: a variant's, expanded.
+            problems: where mistakes go; a range that does not fit its parameter is told once, not at both ends.
+            facts: False for a variant that will not run: only its keys and values are checked.
+        """
+        found = Located()
+        sound = {section: table for section, table in tree.items() if _sound(section, table, found)}
+        dropped = {".".join(path.split(".")[:2]) for path, _ in found.located}
+        # A section with an unsound range is read without it, so that its other keys are told at once.
+        rest = {section: _without(section, table, dropped) for section, table in tree.items() if section not in sound}
+        partial = {section: table for section, table in rest.items() if table}
+        result = self._check({**partial, **sound}, found, facts=facts and set(rest) <= {"train"}, build=facts)
+        ranges, told = set(searched(sound)) | dropped, set[str]()
+        for path, message in found.located:
+            if path not in told & ranges:
+                problems.add(path, message)
+            told.add(path)
+        problems.misfits |= found.misfits
+        return result
+
+    def dataset(self, table: Mapping[str, Any]) -> DatasetFacts:
+        """Task and digest of a data set; it is built, and not one image is decoded."""
+        key = canonical(table)
+        if key not in self._datasets:
+            self._datasets[key] = self._build(table)
+        return self._datasets[key]
+
+    def task(self, table: Mapping[str, Any], problems: Problems) -> Task | None:
+        """What a data set that nothing is trained on is about; None where the study has none."""
+        return self._dataset(table, problems, build=True).task if table else None
+
+    def _check(self, tree: Mapping[str, Any], problems: Located, *, facts: bool, build: bool) -> Checked | None:
+        for train in concretes(tree["train"]) if "train" in tree else ():
+            validate(TrainSettings, train, problems, "train")
+        before = len(problems.messages)
+        dataset = self._dataset(tree["dataset"], problems, build=build) if "dataset" in tree else DatasetFacts()
+        configurations = concretes(tree["model"]) if "model" in tree else []
+        models = [self.catalog.factory("architecture", table, problems, "model") for table in configurations]
+        if len(problems.messages) > before or not models or not facts or dataset.task is None:
+            return None
+        factories = [factory for factory in models if factory is not None]
+        known = [self._facts(factory, dataset.task, problems) for factory in factories]
+        misfits = [message for path, message in problems.located if (path, message) in problems.misfits]
+        if len(misfits) < len(problems.located):
+            return None
+        parts = {(kind, component.name): component for f in factories for kind, component in uses(f, "architecture")}
+        files = {path: found for item in known for path, found in item.get("files", {}).items()}
+        checked = Checked(
+            facts={**known[0], "files": files} if files else known[0],
+            canonical=_agreed(known),
+            needs=frozenset().union(*(component.needs for component in parts.values())),
+            provides=dataset.provides.union(*(component.provides for component in parts.values())),
+            used=frozenset({*parts, ("dataset", tree["dataset"]["use"])}),
+            task=dataset.task,
+            digest=dataset.digest,
+            misfit=misfits[0] if misfits else "",
+        )
+        if not checked.missing:  # else it is skipped, whatever it were trained with
+            check_training(tree["train"], dataset.task, parts.values(), problems)
+        return checked
+
+    def _dataset(self, table: Mapping[str, Any], problems: Problems, *, build: bool) -> DatasetFacts:
+        for path in searched({"dataset": table}):
+            problems.add(path, "data cannot be searched: every trial of a variant must see the same")
+            return DatasetFacts()
+        factory = self.catalog.factory("dataset", table, problems, "dataset")
+        if factory is None or not build:
+            return DatasetFacts()
+        found = self.dataset(table)
+        for path, message in found.problems:
+            problems.add(path, message)
+        return found
+
+    def _build(self, table: Mapping[str, Any]) -> DatasetFacts:
+        problems, found = Located(), DatasetFacts()
+        factory = self.catalog.factory("dataset", table, problems, "dataset")
+        if factory is None or problems:
+            return found
+        if factory.component.task is None:  # results are read without building it, when all is trained
+            provider = self.catalog.provider("dataset", factory.name)
+            lacking = f"{factory.name!r} declares no task: its Component needs `task=`; it is from {provider}"
+            found.problems.append(("dataset.use", lacking))
+            return found
+        try:
+            found.task = factory.component.task(**factory.params)
+            dataset: Dataset = factory(self.root)
+            found.task, found.digest = dataset.task, dataset.digest
+        except (ValueError, InputError) as error:
+            found.problems.append(("dataset", str(error)))
+        except HarnessError:
+            raise
+        except Exception as error:
+            provider = self.catalog.provider("dataset", factory.name)
+            raise HarnessError(f"{provider}: the data set {factory.name!r} failed: {error!r}") from error
+        if found.task is not None:
+            found.provides = factory.component.provides | offers(found.task)
+        return found
+
+    def _facts(self, factory: Factory, task: Task, problems: Located) -> Mapping[str, Any]:
+        before = len(problems.messages)
+        files = self._slot_files(factory, task, "model", problems)
+        if len(problems.messages) > before:
+            return {}
+        facts = self._ask(factory, (task,), "architecture", "model", problems)
+        files |= facts.get("files", {})
+        return {**facts, "files": files} if files else facts
+
+    def _slot_files(self, factory: Factory, task: Task, path: str, problems: Located) -> dict[str, str]:
+        """Asks what fills the slots for its facts, and returns the files that it reads."""
+        known, files = parameters(factory.component.build), dict[str, str]()
+        for key, value in factory.params.items():
+            if isinstance(value, Factory):
+                kind = str(known[key].slot)
+                files |= self._slot_files(value, task, f"{path}.{key}", problems)
+                supplied: dict[str, tuple[Any, ...]] = {"pooling": (MANY_CELLS,), "architecture": (task,)}
+                files |= self._ask(value, supplied.get(kind, ()), kind, f"{path}.{key}", problems).get("files", {})
+        return files
+
+    def _ask(
+        self, factory: Factory, supplied: tuple[Any, ...], kind: str, path: str, problems: Located
+    ) -> Mapping[str, Any]:
+        try:
+            return factory.facts(*supplied)
+        except ValueError as error:
+            problems.add(path, str(error))
+            if isinstance(error, Misfit):
+                problems.misfits.add((path, str(error)))
+        except Exception as error:
+            provider = self.catalog.provider(kind, factory.name)
+            raise HarnessError(f"{provider}: the facts of {factory.name!r} failed: {error!r}") from error
+        return {}
+
+
+def _sound(section: str, table: Any, problems: Problems) -> bool:
+    """Whether the ranges in a section can be walked through at all."""
+    before = len(problems.messages)
+    check_values(table, section, problems)
+    if len(problems.messages) == before:
+        for path in contradictions({section: table}):
+            problems.add(path, "two options search this parameter over different ranges; they must be the same")
+    return len(problems.messages) == before
+
+
+def _without(section: str, table: Any, dropped: Collection[str]) -> dict[str, Any]:
+    """A section without the keys in which something is unsound; nothing where its component itself is not known."""
+    if not isinstance(table, Mapping) or f"{section}.use" in dropped or section in dropped:
+        return {}
+    found = {key: value for key, value in table.items() if f"{section}.{key}" not in dropped}
+    return found if not contradictions({section: found}) else {}
+
+
+def _agreed(facts: list[Mapping[str, Any]]) -> dict[str, Any]:
+    first, *others = [item.get("canonical", {}) for item in facts]
+    return {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}

@@ -1,0 +1,283 @@
+"""Checks what a study reads or averages instead of training it: systems, readers, ensembles. Reads headers, no rows."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from harness.config.schema import validate
+from harness.contract.errors import InputError, Problems, nearest
+from harness.contract.files import file_facts
+from harness.study.file.external import ONLY, ORACLE, EnsembleSection, ReadersSection, SystemSection
+from harness.study.file.spec import DERIVED, Study
+
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """A variant that is not trained.
+
+    Args:
+        tree: one table, `system` or `ensemble`, complete; its `kind` is "multiclass" where exactly one class holds.
+        facts: `table`, the digest of a system's file; `classes`; `readers`, the names of a family.
+        skip: why it does not run; "" where it does.
+    """
+
+    name: str
+    tree: Mapping[str, Any]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    skip: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Around:
+    """What the rest of the study is: what a derived variant is checked against.
+
+    Args:
+        root: the data root.
+        classes: of the study's data set; () without one.
+        kind: of the task: the data set's, or what the study says of its tables.
+        trained: the trained variants that run at this budget, and why one is skipped ("" where it is not).
+        selected: the derived variants that run at this budget.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    kind: str
+    trained: Mapping[str, str]
+    selected: Sequence[str]
+
+
+def check_derived(study: Study, around: Around, problems: Problems) -> dict[str, Derived]:
+    """The study's systems, readers and ensembles that run; every mistake goes to `problems`, of the others too."""
+    found: dict[str, Derived] = {}
+    checks: Mapping[str, Callable[..., Derived | None]] = {
+        "systems": _system,
+        "readers": _readers,
+        "ensembles": _ensemble,
+    }
+    for section in DERIVED:
+        for name, table in study.derived.get(section, {}).items():
+            where = f"{section}.{name}"
+            made = checks[section](name, table, where, _Context(study, around, found, problems))
+            if made is not None:
+                found[name] = made
+    found = {name: item for name, item in found.items() if name in around.selected}
+    _check_classes(found, problems)
+    return found
+
+
+@dataclass(frozen=True)
+class _Context:
+    study: Study
+    around: Around
+    found: Mapping[str, Derived]
+    problems: Problems
+
+    @property
+    def kind(self) -> dict[str, str]:
+        """What stands in a tree of a multi-class task; nothing in others, whose identity it would change."""
+        return {"kind": self.around.kind} if self.around.kind == "multiclass" else {}
+
+
+def _system(name: str, table: Mapping[str, Any], where: str, context: _Context) -> Derived | None:
+    section = validate(SystemSection, table, context.problems, where)
+    read = _read(section, where, context) if section else None
+    if section is None or read is None:
+        return None
+    header, tree, facts = read
+    for key, column in section.score.items():
+        _check_column(column, header, f"{where}.score{'.' * bool(key)}{key}", context.problems)
+    return Derived(name=name, tree={"system": tree}, facts=facts)
+
+
+def _readers(name: str, table: Mapping[str, Any], where: str, context: _Context) -> Derived | None:
+    section = validate(ReadersSection, table, context.problems, where)
+    read = _read(section, where, context) if section else None
+    if section is None or read is None:
+        return None
+    header, tree, facts = read
+    columns = {key: _matching(pattern, header) for key, pattern in tree.pop("scores").items()}
+    names = [list(found) for found in columns.values()]
+    if len(names[0]) < 2 or any(other != names[0] for other in names):
+        told = "; ".join(f"{pattern!r} finds {len(_matching(pattern, header))}" for pattern in section.score.values())
+        context.problems.add(f"{where}.score", f"a family has two readers or more, the same for each class: {told}")
+        return None
+    readers = {reader: {key: found[reader] for key, found in columns.items()} for reader in names[0]}
+    return Derived(name=name, tree={"system": {**tree, "readers": readers}}, facts={**facts, "readers": names[0]})
+
+
+def _ensemble(name: str, table: Mapping[str, Any], where: str, context: _Context) -> Derived | None:
+    section = validate(EnsembleSection, table, context.problems, where)
+    if section is None:
+        return None
+    problems, before = context.problems, len(context.problems.messages)
+    for index, member in enumerate(section.of):
+        _check_member(member, name, f"{where}.of.{index}", context)
+    weights = section.weighting()
+    if weights == "oracle" and not name.startswith(ORACLE):
+        problems.add(where, f"its weights are chosen on the rows it is scored on: its name must begin with {ORACLE!r}")
+    families = [context.found[m].facts["readers"] for m in section.of if "readers" in _facts(m, context)]
+    if any(family != families[0] for family in families):
+        problems.add(f"{where}.of", "two families of readers that are not the same readers cannot be averaged")
+    if len(problems.messages) > before or name not in context.around.selected:
+        return None
+    trained = context.around.trained
+    skips = [f"its member {m!r} is skipped" for m in section.of if trained.get(m) or _skip(m, context)]
+    seeded = any(m in trained or _table(m, context).get("seeded") for m in section.of)
+    tree = {"of": section.of, "weights": weights, "maximise": section.maximise, "folds": section.folds}
+    classes = next((f["classes"] for f in (_facts(m, context) for m in section.of) if f), context.around.classes)
+    facts = {"classes": list(classes), **({"readers": families[0]} if families else {})}
+    tree |= {"seeded": seeded, **context.kind}
+    return Derived(name=name, tree={"ensemble": tree}, facts=facts, skip="; ".join(skips))
+
+
+def _check_member(member: str, name: str, path: str, context: _Context) -> None:
+    around, written = context.around, context.study.names
+    if member not in written:
+        context.problems.add(path, f"no variant named {member!r}{nearest(member, [n for n in written if n != name])}")
+    elif written.index(member) >= written.index(name):
+        context.problems.add(path, f"{member!r} must stand before {name!r}: an average is made of what there is")
+    elif name in around.selected and member not in (*around.trained, *around.selected):
+        context.problems.add(path, f"the variant {member!r} does not run at this budget")
+
+
+def _facts(member: str, context: _Context) -> Mapping[str, Any]:
+    return context.found[member].facts if member in context.found else {}
+
+
+def _table(member: str, context: _Context) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = context.found[member].tree.get("ensemble", {}) if member in context.found else {}
+    return found
+
+
+def _skip(member: str, context: _Context) -> str:
+    return context.found[member].skip if member in context.found else ""
+
+
+def _read(
+    section: SystemSection, where: str, context: _Context
+) -> tuple[list[str], dict[str, Any], dict[str, Any]] | None:
+    """The file's header, the normalised table (`scores` as written, by class) and what is known of it."""
+    problems, classes = context.problems, _classes(section, where, context)
+    try:
+        path = table_path(context.around.root, section.predictions)
+        header = read_header(path)
+        digest = next(iter(file_facts("predictions", str(path))["files"].values()))
+    except (InputError, ValueError) as error:
+        problems.add(f"{where}.predictions", str(error))
+        return None
+    before = len(problems.messages)
+    single = {"label": [section.label], "split": [section.split]}
+    for key, columns in {"id": section.id, "group": section.group, "unit": section.unit, **single}.items():
+        for column in filter(None, columns):
+            _check_column(column, header, f"{where}.{key}", problems)
+    for label, column in section.labels.items():
+        _check_column(column, header, f"{where}.labels.{label}", problems)
+    if classes is None or len(problems.messages) > before:
+        return None
+    tree = {
+        "predictions": section.predictions,
+        "id": section.id,
+        "group": section.group,
+        "unit": section.unit,
+        "split": section.split,
+        "labels": section.truth(),
+        "scores": {name: section.score[name if name in section.score else ONLY] for name in classes},
+        **context.kind,
+    }
+    return header, tree, {"table": digest, "classes": list(classes)}
+
+
+def _classes(section: SystemSection, where: str, context: _Context) -> tuple[str, ...] | None:
+    """The classes that the table scores: the data set's, or those of its own labels."""
+    problems, known, truth = context.problems, context.around.classes, section.truth()
+    before = len(problems.messages)
+    classes = known or tuple(truth)
+    if known:
+        for name in [name for name in truth if name not in known]:
+            problems.add(f"{where}.labels", f"no class named {name!r}{nearest(name, known)}")
+        for key in [key for key in ("group", "unit") if getattr(section, key)]:
+            problems.add(f"{where}.{key}", "the data set knows it, and the table need not")
+    else:
+        if not truth:
+            problems.add(f"{where}.label", "this key is needed where no data set has the labels")
+        if not section.group:
+            problems.add(f"{where}.group", "this key is needed where no data set has the patients: intervals need them")
+    if classes and set(section.score) == {ONLY} and len(classes) > 1:
+        wanted = ", ".join(f'{name} = "…"' for name in classes)
+        problems.add(f"{where}.score", f"there are {len(classes)} classes: write {{ {wanted} }}")
+    elif classes and set(section.score) != {ONLY}:
+        for name in [name for name in section.score if name not in classes]:
+            problems.add(f"{where}.score.{name}", f"no class of this name{nearest(name, classes)}")
+        if missing := [name for name in classes if name not in section.score]:
+            problems.add(f"{where}.score", f"no column for the class {', '.join(missing)}")
+    return classes if len(problems.messages) == before else None
+
+
+def _check_classes(found: Mapping[str, Derived], problems: Problems) -> None:
+    """Without a data set the first table says what the classes are."""
+    first = next(iter(found.values()), None)
+    for item in found.values():
+        if first and sorted(item.facts["classes"]) != sorted(first.facts["classes"]):
+            own, others = (", ".join(each.facts["classes"]) for each in (item, first))
+            problems.add(item.name, f"its classes are {own}, but {first.name!r} has {others}")
+
+
+def _check_column(column: str, header: Sequence[str], where: str, problems: Problems) -> None:
+    if column not in header:
+        listed = ", ".join(header[:8]) + (", …" if len(header) > 8 else "")
+        problems.add(where, f"the table has no column {column!r}{nearest(column, header)} (it has {listed})")
+
+
+def _matching(pattern: str, header: Iterable[str]) -> dict[str, str]:
+    """Reader -> column, in the order of the header; the reader is the pattern up to and with its star."""
+    before, _, after = pattern.partition("*")
+    shape = re.compile(f"({re.escape(before)}.+?){re.escape(after)}")
+    return {match[1]: column for column in header if (match := shape.fullmatch(column))}
+
+
+def table_path(root: Path, relative: str) -> Path:
+    """The file of a table below the data root.
+
+    Raises:
+        InputError: the path climbs out of the root, the file is not there, or is neither CSV nor Parquet.
+    """
+    path = root / relative
+    if Path(relative).is_absolute() or not path.resolve().is_relative_to(root.resolve()):
+        raise InputError(f"{relative!r} leaves the data root; a path stands relative to it, and below it")
+    if path.suffix not in (".csv", ".parquet"):
+        raise InputError(f"{relative!r} is no table that can be read: a .csv or a .parquet file")
+    if not path.is_file():
+        beside = [str(other.relative_to(root)) for other in sorted(path.parent.glob("*")) if other.is_file()]
+        raise InputError(f"there is no file {relative!r} below the data root {root}{nearest(relative, beside)}")
+    return path
+
+
+def read_header(path: Path) -> list[str]:
+    """The columns of a table, without reading its rows.
+
+    Raises:
+        InputError: it cannot be read, has no column, or names one twice.
+    """
+    try:
+        if path.suffix == ".parquet":
+            import pyarrow.parquet as pq
+
+            header = [str(name) for name in pq.read_schema(path).names]
+        else:
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                header = next(csv.reader(file), [])
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: cannot be read as a table: {error}") from error
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice or not header:
+        raise InputError(f"{path}: " + (f"the column {', '.join(twice)} stands there twice" if twice else "is empty"))
+    return header

@@ -1,0 +1,5 @@
+"""Results of a study, read from its folder.
+
+Given: the journal and the files of its trials.
+Gives: data frames and confirmed models.
+"""

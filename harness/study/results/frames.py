@@ -1,0 +1,67 @@
+"""Tables of all trials of a study, from its journal and from what each has left in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.contract import tables
+from harness.study.journal.journal import TrialRecord
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRIALS = ("variant", "stage", "number", "seed", "fold", "state", "value", "best_epoch", "epochs", "seconds", "reason")
+"""Columns of the table of trials; searched parameters and `ledger` follow."""
+
+
+def gather(
+    folder: Path, records: Iterable[TrialRecord], file: str, columns: Sequence[str], without: Collection[str] = ()
+) -> pd.DataFrame:
+    """One table of all trials' tables, in their order; empty where none left one.
+
+    Args:
+        folder: the study's.
+        records: trials that are complete.
+        file: the table's name in each trial's folder.
+        columns: that it has.
+        without: those that are not read: histograms of maps are nearly all of what a study holds.
+    """
+    import pandas as pd
+
+    paths = [folder / "trials" / record.spec.id / file for record in records]
+    frames = [tables.from_bytes(path.read_bytes(), without) for path in paths if path.exists()]
+    empty = pd.DataFrame(columns=[name for name in columns if name not in without])
+    return pd.concat(frames, ignore_index=True) if frames else empty
+
+
+def trials_table(records: Iterable[TrialRecord]) -> pd.DataFrame:
+    """A row a trial: TRIALS, what was searched, and its `ledger`."""
+    import pandas as pd
+
+    frame = pd.DataFrame([_trial_row(record) for record in records])
+    return frame if len(frame) else pd.DataFrame(columns=[*TRIALS])
+
+
+def epochs_table(records: Iterable[TrialRecord]) -> pd.DataFrame:
+    """A row an epoch of each trial: its metrics, the objective and its smoothed value."""
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {"variant": record.spec.variant, "stage": record.spec.stage, "trial": record.spec.number}
+            | {"seed": record.spec.seed, "epoch": epoch.number, "value": epoch.value, "smoothed": epoch.smoothed}
+            | {"seconds": epoch.seconds, "waited": epoch.waited, **epoch.metrics}
+            for record in records
+            for epoch in record.epochs
+        ]
+    )
+
+
+def _trial_row(record: TrialRecord) -> Mapping[str, Any]:
+    spec, result = record.spec, record.result
+    row = {"variant": spec.variant, "stage": spec.stage, "number": spec.number, "seed": spec.seed, "fold": spec.fold}
+    ended = ("value", "best_epoch", "epochs", "seconds", "reason")
+    row |= {"state": record.state, **{name: getattr(result, name, None) for name in ended}}
+    return row | {"ledger": dict(result.ledger) if result else None} | dict(spec.params)

@@ -1,0 +1,422 @@
+"""The results of a study as data frames, read from its folder: for notebooks, the tables and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.config.trees import dataset_table, task_of_tables
+from harness.contract import tables
+from harness.contract.catalog import Catalog
+from harness.contract.errors import Problems
+from harness.contract.types import Plan, Task
+from harness.study.journal.folders import find_run, read_plan
+from harness.study.journal.journal import History, Journal, TrialRecord
+from harness.study.journal.progress import Progress
+from harness.study.results.frames import epochs_table, gather, trials_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RESAMPLES = 2000
+"""Bootstrap samples of patients behind every interval."""
+
+FLOORED = ("confirm", "floor")
+"""Stages whose tables are read where floors stand beside what was confirmed."""
+
+
+@dataclass(frozen=True)
+class Results:
+    """What a study left, finished or not. Each table is read when it is first asked for.
+
+    Args:
+        plan: of its latest run.
+        folder: where its files are.
+        history: its journal.
+        task: what was learned.
+    """
+
+    plan: Plan
+    folder: Path
+    history: History
+    task: Task
+
+    @property
+    def finished(self) -> bool:
+        """Whether every trial of the plan has ended."""
+        return self.history.finished
+
+    @cached_property
+    def variants(self) -> pd.DataFrame:
+        """A row a variant: test AUC and Dice, with intervals and the paired difference to the baseline."""
+        return self.table()
+
+    @cached_property
+    def heads(self) -> pd.DataFrame:
+        """As `variants`, with a row for each head of a variant's models beneath its own output."""
+        return self.table(heads=True)
+
+    @cached_property
+    def comparison(self) -> pd.DataFrame:
+        """A row a variant: the tests of its difference to the baseline, adjusted, and whether it ties with the best.
+
+        See `harness.tables.compare.contrasts.comparison_table`; empty while nothing is confirmed.
+        """
+        return self.compare(self.plan.baseline)
+
+    @cached_property
+    def attention(self) -> pd.DataFrame:
+        """A row a test image and class, of models with attention over patches; see `tables.ATTENTION`."""
+        return self._gather("attention.parquet", tables.ATTENTION)
+
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """A row a statement of the study's source: do these models agree? See `evidence.claims.claims_table`."""
+        from harness.tables.compare.claims import COLUMNS, claims_table
+
+        if not self.plan.claims or self.predictions.empty:
+            import pandas as pd
+
+            return pd.DataFrame(columns=list(COLUMNS))
+        options = {key: self._compared("")[key] for key in ("classes", "dice", "resamples", "seed")}
+        return self._cached(
+            "claims",
+            lambda: claims_table(self.predictions, self._map_terms, self.attention, claims=self.plan.claims, **options),
+            claims=[asdict(claim) for claim in self.plan.claims],
+            columns=list(COLUMNS),
+            **options,
+        )
+
+    @cached_property
+    def declared(self) -> pd.DataFrame:
+        """The test figures of the study's `metrics`, a plugin's too; see `harness.tables.compare.declared`."""
+        from harness.tables.compare.declared import declared_table
+
+        reported = [
+            (record.spec.variant, record.result.metrics)
+            for record in self.records()
+            if record.spec.stage == "confirm" and record.result is not None and record.state == "complete"
+        ]
+        return declared_table(reported, self.plan.metrics)
+
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """As `variants`, of what is diagnosed: a breast's score is the mean of its views."""
+        return self.table(unit=True)
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """A row a trial, with a column for each parameter that was searched."""
+        return trials_table(self.records())
+
+    @cached_property
+    def epochs(self) -> pd.DataFrame:
+        """A row an epoch of each trial: its metrics, the objective and its smoothed value."""
+        return epochs_table(self.records())
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """A row an image, class and head, of every confirmed model."""
+        return self._gather("predictions.parquet", tables.PREDICTIONS)
+
+    @cached_property
+    def maps(self) -> pd.DataFrame:
+        """A row an image, class and map, of every confirmed model; see `harness.contract.tables.MAPS`."""
+        return self._gather("maps.parquet", tables.MAPS)
+
+    @cached_property
+    def lesions(self) -> pd.DataFrame:
+        """A row an image, class and lesion, of every confirmed model."""
+        return self._gather("lesions.parquet", tables.LESIONS)
+
+    @cached_property
+    def candidates(self) -> pd.DataFrame:
+        """A row an image, class, map and candidate, of every confirmed model."""
+        return self._gather("candidates.parquet", tables.CANDIDATES)
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """A row an image, class, map and layer of the skin, of every confirmed model."""
+        return self._gather("layers.parquet", tables.LAYERS)
+
+    @cached_property
+    def localisation(self) -> pd.DataFrame:
+        """Every value of localisation, with its controls; see `harness.tables.measure.localisation_table`.
+
+        The model trained on shuffled labels, where there is one, is the variant "floor:shuffled_labels".
+        """
+        from harness.tables.measure.localisation_table import localisation_table
+
+        def of(variant: str) -> pd.DataFrame:
+            maps, lesions, candidates, layers = (
+                self._gather(f"{name}.parquet", getattr(tables, name.upper()), FLOORED, variant)
+                for name in ("maps", "lesions", "candidates", "layers")
+            )
+            return localisation_table(maps, lesions, candidates, layers, self.task.classes, self.task.mask_kind)
+
+        return self._by_variant(of)
+
+    @cached_property
+    def classification(self) -> pd.DataFrame:
+        """Every figure of scores: see `harness.tables.measure.classification_table.classification_table`."""
+        from harness.tables.measure.classification_table import classification_table
+
+        found = self._gather("predictions.parquet", tables.PREDICTIONS, FLOORED)
+        return classification_table(found, self.task.classes, self.task.kind)
+
+    @cached_property
+    def reliability(self) -> pd.DataFrame:
+        """Calibration curves: see `harness.tables.measure.reliability_table.reliability_table`."""
+        from harness.tables.measure.reliability_table import reliability_table
+
+        return reliability_table(self.predictions, self.task.classes)
+
+    @cached_property
+    def classified(self) -> pd.DataFrame:
+        """Every value of scores, mean and standard deviation over runs; see `harness.tables.measure.summary`.
+
+        `low` and `high` are 95 % bounds over patients, of the models' own output, as `harness.tables.measure.intervals`
+        gives them.
+        """
+        from harness.tables.measure.intervals import classification_intervals
+        from harness.tables.measure.summary import over_runs
+
+        def compute() -> pd.DataFrame:
+            found = self._gather("predictions.parquet", tables.PREDICTIONS, FLOORED)
+            bounds = classification_intervals(found, self.task.classes, self.task.kind, resamples=RESAMPLES)
+            return over_runs(self.classification).merge(bounds.drop(columns="value"), how="left")
+
+        return self._cached("classified", compute)
+
+    @cached_property
+    def localised(self) -> pd.DataFrame:
+        """Every figure of localisation, mean and standard deviation over runs, and 95 % bounds over patients."""
+        from harness.tables.measure.intervals import localisation_intervals
+        from harness.tables.measure.summary import over_runs
+
+        def bounds_of(variant: str) -> pd.DataFrame:
+            maps = self._gather("maps.parquet", tables.MAPS, FLOORED, variant)
+            layers = self._gather("layers.parquet", tables.LAYERS, FLOORED, variant)
+            return localisation_intervals(maps, layers, self.task.classes, self.task.mask_kind, resamples=RESAMPLES)
+
+        def compute() -> pd.DataFrame:
+            bounds = self._by_variant(bounds_of)
+            return over_runs(self.localisation).merge(bounds.drop(columns="value").assign(stratum="all"), how="left")
+
+        return self._cached("localised", compute)
+
+    @cached_property
+    def pooled_reliability(self) -> pd.DataFrame:
+        """Calibration curves with the images of a variant's runs pooled."""
+        from harness.tables.measure.reliability_table import pooled_reliability
+
+        return self._cached("reliability", lambda: pooled_reliability(self.reliability))
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """Every figure of every confirmed model and head; see `harness.tables.measure.summary.runs_table`."""
+        import pandas as pd
+
+        from harness.tables.measure.summary import runs_table
+
+        def of(variant: str) -> pd.DataFrame:
+            maps = self._gather("maps.parquet", tables.MAPS, variant=variant)
+            own = self.predictions[self.predictions["variant"] == variant]
+            return runs_table(own, maps, classes=self.task.classes, dice=self._has_outlines)
+
+        def compute() -> pd.DataFrame:
+            found = self._by_variant(of)
+            # Of seeds and readers, which one column of a file cannot hold; a system read from a file may have neither.
+            readers = found["seed"].map(lambda seed: isinstance(seed, str)).any()
+            return found.assign(seed=found["seed"].astype(str) if readers else pd.to_numeric(found["seed"]))
+
+        return self._cached("runs", compute)
+
+    @cached_property
+    def each(self) -> pd.DataFrame:
+        """The baseline against each reader and system, as `readers.each_table` gives it; empty without such."""
+        import pandas as pd
+
+        from harness.tables.compare.readers import each_table
+
+        systems = [variant.name for variant in self.plan.variants if variant.kind == "system"]
+        options: dict[str, Any] = {"baseline": self.plan.baseline, "order": systems, "classes": list(self.task.classes)}
+
+        def compute() -> pd.DataFrame:
+            found = each_table(self.predictions, **options)
+            return found.assign(run=found["run"].astype(object).where(found["run"].notna(), "").astype(str))
+
+        return self._cached("each", compute, **options) if systems else pd.DataFrame()
+
+    @cached_property
+    def unknown_masks(self) -> tuple[int, int]:
+        """Positive (image, class) pairs of the test split whose mask is not known, and all positive ones."""
+        import pandas as pd
+
+        from harness.tables.measure.costs import unknown_masks
+
+        def compute() -> pd.DataFrame:
+            maps = self._map_terms
+            return pd.DataFrame([unknown_masks(maps)] if len(maps) else [(0, 0)], columns=["unknown", "all"])
+
+        found = self._cached("unknown_masks", compute)
+        return (int(found["unknown"].iloc[0]), int(found["all"].iloc[0])) if len(found) else (0, 0)
+
+    @cached_property
+    def faithfulness(self) -> pd.DataFrame:
+        """A row a variant, map and measure of [explain.faithfulness]; see `faithfulness_table` of the evidence."""
+        from harness.tables.measure.faithfulness_table import faithfulness_table
+
+        def compute() -> pd.DataFrame:
+            rows = self._gather("faithfulness.parquet", tables.FAITHFULNESS)
+            return faithfulness_table(rows, order=[variant.name for variant in self.plan.variants])
+
+        return self._cached("faithfulness", compute)
+
+    def decisions(self, focus_from: float = 0.5, accuracy_from: float = 0.8) -> pd.DataFrame:
+        """Whether to trust each variant's focus: pointing x faithfulness x AUROC; see `decision_chart`.
+
+        Beside layers the pointing game is Hit Rate 1, brought to [0, 1]: see `focus_by_map`.
+        """
+        from harness.metrics.maps.layers import focus_by_map
+        from harness.tables.measure.decision_chart import decision_chart, pointing_by_map
+
+        focus = focus_by_map(self.layers) if self.task.mask_kind == "layers" else pointing_by_map(self._map_terms)
+        right = dict(zip(self.variants["variant"], self.variants.get("auroc", ()), strict=False))
+        limits = {"focus_from": focus_from, "accuracy_from": accuracy_from}
+        return decision_chart(self.faithfulness, focus, right, **limits)
+
+    def table(self, heads: bool = False, unit: bool = False) -> pd.DataFrame:
+        """See `variants`, `heads` and `units`; empty while nothing is confirmed."""
+        from harness.tables.measure.summary import variant_table
+
+        options = self._compared(self.plan.baseline) | {"heads": heads, "unit": unit}
+        name = ("heads" if heads else "variants") + ("_by_unit" if unit else "")
+        return self._kept(name, variant_table, options)
+
+    def compare(self, baseline: str) -> pd.DataFrame:
+        """The table of comparisons to any variant; see `comparison`."""
+        from harness.tables.compare.contrasts import comparison_table
+
+        return self._kept("comparison", comparison_table, self._compared(baseline))
+
+    def records(self) -> list[TrialRecord]:
+        """The trials of the plan's variants: by variant, searched ones first."""
+        stages = ("search", "confirm", "floor")
+        return [r for v in self.plan.variants for stage in stages for r in self.history.of_variant(v.id, stage)]
+
+    def failures(self) -> dict[str, str]:
+        """The variants that have failed, each with the reason of its first failed trial."""
+        progress = Progress(self.plan, self.history.trials.values())
+        for variant in self.plan.trained if self.finished else ():
+            progress.exhaust(variant)  # a grid may have had fewer points than there was budget
+        return progress.failures()
+
+    def _compared(self, baseline: str) -> dict[str, Any]:
+        """What a table over variants is asked for."""
+        return {
+            "baseline": baseline,
+            "order": [variant.name for variant in self.plan.variants],
+            "classes": list(self.task.classes),
+            "dice": self._has_outlines,
+            "resamples": RESAMPLES,
+            "seed": 0,
+        }
+
+    def _kept(self, name: str, make: Callable[..., pd.DataFrame], options: Mapping[str, Any]) -> pd.DataFrame:
+        """A table over variants, computed once for the same models and options."""
+        import pandas as pd
+
+        def compute() -> pd.DataFrame:
+            if self.predictions.empty:
+                return pd.DataFrame(columns=["variant", "head"])
+            return make(self.predictions, self._map_terms, **options)
+
+        return self._cached(name, compute, **options)
+
+    def _cached(self, name: str, compute: Callable[[], pd.DataFrame], **options: Any) -> pd.DataFrame:
+        """A table of the confirmed models and the floor, read where the same models and options made it before."""
+        from harness.study.results.table_cache import cached
+
+        confirmed = [
+            (record.spec.id, record.finished, record.spec.metrics, record.spec.explain)
+            for record in self.records()
+            if record.spec.stage in FLOORED and record.state == "complete"
+        ]
+        return cached(self.folder, name, {"confirmed": confirmed, **options}, compute) if confirmed else compute()
+
+    @property
+    def _has_outlines(self) -> bool:
+        return self.task.mask_kind == "outline"
+
+    @cached_property
+    def _map_terms(self) -> pd.DataFrame:
+        """`maps` without its histograms, of which Dice and the pointing game have no need."""
+        return self._gather("maps.parquet", tables.MAPS, without=tables.HISTOGRAMS)
+
+    def _gather(
+        self,
+        file: str,
+        columns: Sequence[str],
+        stages: Sequence[str] = ("confirm",),
+        variant: str | None = None,
+        without: Collection[str] = (),
+    ) -> pd.DataFrame:
+        confirmed = [r for r in self.records() if r.spec.stage in stages and r.state == "complete"]
+        own = [record for record in confirmed if variant in (None, record.spec.variant)]
+        return gather(self.folder, own, file, columns, without)
+
+    def _by_variant(self, make: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+        """A table made of one variant after the other: all histograms of a study may take gigabytes."""
+        import pandas as pd
+
+        parts = [part for variant in self.plan.variants if len(part := make(variant.name))]
+        return pd.concat(parts, ignore_index=True) if parts else make("")
+
+
+def results(study: str, budget: str | None = None) -> Results:
+    """The results of a study's latest run, as data frames.
+
+    Args:
+        study: a name, or the path of a study file.
+        budget: one of the study's; None for the one that ran last.
+
+    Raises:
+        InputError: it was never run, or its data set is no longer installed.
+
+    Example:
+        >>> harness.results("gmic_ablation").variants  # doctest: +SKIP
+    """
+    from harness.config.settings import load_settings
+
+    settings = load_settings()
+    return read_results(find_run(settings.results, study, budget), Catalog.discover(settings.disabled))
+
+
+def read_results(folder: Path, catalog: Catalog) -> Results:
+    """The results in a folder.
+
+    Raises:
+        InputError: there are none, or their data set is not installed.
+    """
+    plan = read_plan(folder)
+    return Results(plan, folder, History.of(Journal(folder / "journal.jsonl").read()), task_of(plan, catalog))
+
+
+def task_of(plan: Plan, catalog: Catalog) -> Task:
+    """What the plan's data set is about; without one, the classes of its tables.
+
+    Raises:
+        InputError: it is not installed, or takes other parameters now.
+    """
+    problems, table = Problems(str(plan.path)), dataset_table(plan)
+    if not table:
+        return task_of_tables(plan.variants[0].tree, tuple(plan.variants[0].facts["classes"]))
+    factory = catalog.factory("dataset", table, problems, "dataset")
+    problems.raise_if_any()
+    assert factory is not None and factory.component.task is not None
+    task: Task = factory.component.task(**factory.params)
+    return task

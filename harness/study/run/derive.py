@@ -1,0 +1,200 @@
+"""Runs what is not trained: reads the tables of imported systems, averages what others predicted. In the driver."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.config.trees import dataset_table, task_of_tables
+from harness.contract import tables
+from harness.contract.catalog import Catalog
+from harness.contract.errors import InputError
+from harness.contract.files import file_facts
+from harness.contract.tables import PREDICTIONS
+from harness.contract.types import Plan, Sample, TrialResult, TrialSpec, VariantPlan
+from harness.study.journal.journal import TrialRecord
+from harness.study.plan.derived import table_path
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.study.run.conductor import Conductor
+    from harness.tables.measure.external import Columns
+
+FILE = "predictions.parquet"
+WEIGHTS = "ensemble.json"
+"""What an average was weighted with, beside its table."""
+
+
+def read_systems(conductor: Conductor, catalog: Catalog, root: Path) -> None:
+    """Reads every system's table into the study, where one is not there yet.
+
+    Raises:
+        InputError: a table is wrong, has changed since it was planned, or is not of the same test rows as
+            the data set, or as the other systems; the mistakes of all tables in one message.
+    """
+    systems = [variant for variant in conductor.plan.variants if variant.kind == "system"]
+    due = [(variant, conductor.due(variant)) for variant in systems]
+    if not any(specs for _, specs in due):
+        return
+    found = _read_all(conductor.plan, systems, catalog, root)  # those already there too: all are of the same rows
+    for variant, specs in due:
+        for spec in specs:
+            started = time.perf_counter()
+            own = _keyed(found[variant.name, spec.params.get("reader")], spec)
+            conductor.derived(spec, _result(own, spec, catalog, started))
+
+
+def average(conductor: Conductor, catalog: Catalog) -> None:
+    """Averages members that have all ended; one with a failed member fails with its reason."""
+    for variant in conductor.plan.variants:
+        for spec in conductor.due(variant) if variant.kind == "ensemble" else ():
+            conductor.derived(spec, _average(conductor, spec, catalog))
+
+
+def measured_again(conductor: Conductor, spec: TrialSpec, catalog: Catalog) -> TrialResult:
+    """The figures of metrics that were named later, from the table that is there."""
+    data = (conductor.folder / "trials" / spec.id / FILE).read_bytes()
+    return TrialResult(state="complete", metrics=_figures(tables.from_bytes(data), spec, catalog), ledger=_OPENED)
+
+
+_OPENED: Mapping[str, Any] = {"opened": ["test"]}
+
+
+def _read_all(
+    plan: Plan, systems: Sequence[VariantPlan], catalog: Catalog, root: Path
+) -> dict[tuple[str, str | None], pd.DataFrame]:
+    """(variant, reader) -> its rows, every one checked against the data set, or against the first."""
+    from harness.tables.measure.external import check_alike, check_exclusive, predictions_of, with_samples
+
+    splits, classes = _samples(dataset_table(plan), catalog, root)
+    found: dict[tuple[str, str | None], pd.DataFrame] = {}
+    mistakes, first = list[str](), ""
+    for variant in systems:
+        try:
+            frame = _frame(variant, root)
+            for reader, columns in columns_of(variant.tree["system"]).items():
+                where = f"{variant.tree['system']['predictions']}, {variant.name}" + (f" {reader}" if reader else "")
+                rows = predictions_of(frame, columns, where)
+                if splits:
+                    rows = with_samples(rows, splits, classes, where)
+                elif found:
+                    check_alike(rows, next(iter(found.values())), where, repr(first))
+                if variant.tree["system"].get("kind") == "multiclass":
+                    check_exclusive(rows, where)
+                first = first or variant.name
+                found[variant.name, reader] = rows
+        except InputError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise InputError("\n".join(mistakes))
+    return found
+
+
+def _frame(variant: VariantPlan, root: Path) -> pd.DataFrame:
+    from harness.tables.measure.external import read_table
+
+    table = variant.tree["system"]
+    path = table_path(root, table["predictions"])
+    if file_facts("predictions", str(path))["files"][str(path)] != variant.facts["table"]:
+        raise InputError(f"{path}: has changed since the study was planned")
+    names = [name for columns in columns_of(table).values() for name in columns.names()]
+    return read_table(path, names)
+
+
+def columns_of(table: Mapping[str, Any]) -> dict[str | None, Columns]:
+    """Reader -> which column is what; of a single system under None."""
+    from harness.tables.measure.external import Columns
+
+    readers: Mapping[str | None, Any] = table.get("readers") or {None: table.get("scores")}
+    common = {key: table[key] for key in ("id", "group", "unit", "split", "labels")}
+    return {reader: Columns(scores=scores, **common) for reader, scores in readers.items()}
+
+
+def _samples(
+    table: Mapping[str, Any], catalog: Catalog, root: Path
+) -> tuple[dict[str, Sequence[Sample]], tuple[str, ...]]:
+    if not table:
+        return {}, ()
+    dataset = catalog.build("dataset", table, root)
+    return {name: dataset.split(name) for name in ("val", "test")}, dataset.task.classes
+
+
+def _keyed(rows: pd.DataFrame, spec: TrialSpec) -> pd.DataFrame:
+    seed, fold = spec.run
+    return rows.assign(study=spec.study, variant=spec.variant, seed=seed, fold=fold)[list(PREDICTIONS)]
+
+
+def _result(rows: pd.DataFrame, spec: TrialSpec, catalog: Catalog, started: float, **files: bytes) -> TrialResult:
+    return TrialResult(
+        state="complete",
+        metrics=_figures(rows, spec, catalog),
+        seconds=time.perf_counter() - started,
+        files={FILE: tables.to_bytes(rows, "predictions"), **files},
+        ledger=_OPENED,
+    )
+
+
+def _figures(rows: pd.DataFrame, spec: TrialSpec, catalog: Catalog) -> dict[str, float]:
+    """`test/<metric>` and `test/<metric>/<class>` of each metric that needs labels and scores only.
+
+    Of a multi-class task too, what takes exactly one class to hold.
+    """
+    import torch
+
+    from harness.contract.nn import Batch, Output
+    from harness.metrics.functional import to_arrays
+    from harness.trial.model.evaluate import Scorer, score
+
+    tested = rows[rows["split"] == "test"]
+    task = task_of_tables(spec.tree, tuple(dict.fromkeys(rows["class"])))
+    labels, scores = (torch.tensor(array) for array in to_arrays(tested, task.classes))
+    names = [name for name in spec.metrics if catalog.get("metric", name).needs <= {"multiclass"}]
+    batch = Batch(labels=labels, ids=tuple(sorted(set(tested["id"]))))
+    return score([(batch, Output(probs=scores))], Scorer(catalog, names, task, "test", masks=False))
+
+
+def _average(conductor: Conductor, spec: TrialSpec, catalog: Catalog) -> TrialResult:
+    import json
+
+    from harness.statistics.ensemble import fit_pool, pool
+
+    started, table = time.perf_counter(), spec.tree["ensemble"]
+    records = [_member(conductor, name, spec) for name in table["of"]]
+    lost = [record for record in records if record.state != "complete"]
+    if lost:
+        reason = lost[0].result.reason if lost[0].result else "it has not ended"
+        return TrialResult(state="failed", reason=f"its member {lost[0].spec.variant!r} failed: {reason}")
+    paths = [conductor.folder / "trials" / record.spec.id / FILE for record in records]
+    members = [_own(tables.from_bytes(path.read_bytes())) for path in paths]
+    weights = table["weights"]
+    try:
+        if isinstance(weights, str) and weights != "mean":
+            made = fit_pool(members, table["maximise"], table["folds"], oracle=weights == "oracle")
+        else:
+            made = pool(members, [1 / len(members)] * len(members) if weights == "mean" else weights)
+    except ValueError as error:
+        return TrialResult(state="failed", reason=str(error))
+    said = {"of": table["of"], "weights": made.weights.tolist(), "fitted_on": made.fitted_on}
+    rows = _keyed(made.predictions, spec)
+    return _result(rows, spec, catalog, started, **{WEIGHTS: json.dumps(said, indent=1).encode()})
+
+
+def _own(rows: pd.DataFrame) -> pd.DataFrame:
+    """A member's own output: heads are not averaged."""
+    found: pd.DataFrame = rows[rows["head"] == tables.OWN_HEAD]
+    return found
+
+
+def _member(conductor: Conductor, name: str, spec: TrialSpec) -> TrialRecord:
+    """The confirmation of a member that goes with this one: same seed, fold and reader where it has them."""
+    variant = next(variant for variant in conductor.plan.variants if variant.name == name)
+    seeded = variant.kind == "trained" or variant.tree[variant.kind].get("seeded", False)
+    records = conductor.progress.of(variant, "confirm") or conductor.progress.of(variant, "search")
+    for record in records:
+        same_run = not seeded or (record.spec.seed, record.spec.fold) == (spec.seed, spec.fold)
+        if same_run and record.spec.params.get("reader", None) in (None, spec.params.get("reader")):
+            return record
+    return records[-1]  # a search that came to nothing: its failure is the reason

@@ -1,0 +1,5 @@
+"""Tables of models against each other: differences, ranks, claims.
+
+Given: values of several models over the same patients.
+Gives: a row per comparison.
+"""

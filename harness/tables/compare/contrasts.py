@@ -1,0 +1,271 @@
+"""The table of comparisons: every variant against the baseline, tested and adjusted, and who ties with the best.
+
+What is tested is what the leaderboard shows: the mean over runs (seeds, folds) of the AUC, not the AUC of an
+ensemble of them. The area of every run and class is a row of one covariance matrix over the same test
+patients, and a variant's figure a weighted sum of rows. So runs are held fixed: a p-value here says what other
+patients would change, and the standard deviation over runs what other seeds would.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.contract.tables import OWN_HEAD
+from harness.statistics.arrays import Array
+from harness.statistics.bootstrap import Resamples, interval
+from harness.statistics.delong import Aucs, Contrast, delong, lacking
+from harness.statistics.multiplicity import against_best, bootstrap_p, holm
+from harness.tables.compare.comparison import Figures, aucs, by_model, dices, run_pairs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVEL = 0.05
+"""An adjusted p-value below it separates two variants."""
+
+NO_VARIANCE = "zero variance: the scores of each are constant, or without a misplaced patient"
+"""Why two areas that differ have no test: nothing in the data says by how much other patients would change them."""
+NO_AREA = "there is no area that both have"
+
+_NO_CONTRAST = Contrast(math.nan, math.nan, math.nan, math.nan, math.nan)
+
+
+def comparison_table(
+    predictions: pd.DataFrame,
+    maps: pd.DataFrame | None,
+    *,
+    baseline: str,
+    order: Sequence[str],
+    classes: Sequence[str],
+    dice: bool = True,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Tests of every variant's own output against the baseline's on the test split, in study order.
+
+    Args:
+        predictions: rows of all confirmed models; the split `test` and the head `output` are read.
+        maps: rows of all confirmed models, or None.
+        baseline: the variant that differences are taken to; "" for none.
+        order: the variants' names; those without predictions are left out.
+        classes: the classes' names, in order.
+        dice: whether masks are outlines, so that Dice may be compared.
+        resamples: bootstrap samples of patients.
+        seed: of the resampling.
+
+    Returns:
+        `variant`, `runs`, and of mean AUC (and of each class, as `auroc_difference/<class>` and so on):
+        `auroc`; `auroc_difference` to the baseline over the runs both have, `_low`, `_high`: 95 % percentile
+        interval of the paired bootstrap over patients, `auroc_p_bootstrap`; `auroc_error`, the standard error of
+        the difference by clustered DeLong, `auroc_p` its p-value and `auroc_p_holm` that p adjusted over the
+        variants. Then `dice`, `dice_difference`, `_low`, `_high`, `dice_p` (paired bootstrap), `dice_p_holm`.
+        `tied`: not separated from the variant of the highest AUC (clustered DeLong, `against_best`), the
+        best included, NA where that cannot be tested; `dice_tied` likewise by the bootstrap. `tied_untested` and
+        `auroc_untested` tell why there is no test against the best and against the baseline, "" where there is;
+        `note`, of which classes no test can be made. NaN: no such figure.
+
+    Raises:
+        ValueError: two variants were tested on different images, an image stands twice, or a score is NaN.
+    """
+    import pandas as pd
+
+    tested = predictions[(predictions["split"] == "test") & (predictions["head"] == OWN_HEAD)]
+    present = set(tested["variant"].unique())
+    names = [name for name in order if name in present]
+    drawn = Resamples.draw(tested["group"].unique(), resamples, seed)
+    areas = Areas.of(tested, classes)
+    table = _auc_columns(names, _own(aucs(tested, drawn, classes)), areas, baseline, classes)
+    if dice and maps is not None and len(maps):
+        shown = dices(maps[maps["split"] == "test"], drawn, classes)
+        table = [row | own for row, own in zip(table, _dice_columns(names, _own(shown), baseline), strict=True)]
+    found = pd.DataFrame([row | {"note": areas.note} for row in table])
+    ties = {name: "boolean" for name in ("tied", "dice_tied") if name in found}  # so that NA is no False
+    return found.astype(ties)
+
+
+@dataclass(frozen=True)
+class Areas:
+    """The area of every variant, run and class, as rows of one covariance matrix.
+
+    Args:
+        rows: (variant, run, class) -> its row; those without a defined area are left out.
+        aucs: areas and covariance.
+        untested: classes with an area whose variance cannot be told -> why.
+    """
+
+    rows: Mapping[tuple[str, tuple[Any, ...], str], int]
+    aucs: Aucs
+    untested: Mapping[str, str]
+
+    @classmethod
+    def of(cls, tested: pd.DataFrame, classes: Sequence[str]) -> Areas:
+        """From the rows of a predictions table, one split and head.
+
+        Raises:
+            ValueError: a score is not finite.
+        """
+        import pandas as pd
+
+        _check_finite(tested)
+        patients = tested.drop_duplicates("id").set_index("id")["group"]
+        member = patients.to_numpy()
+        rows: dict[tuple[str, tuple[Any, ...], str], int] = {}
+        labels, scores, untested = [], [], {}
+        for (variant, _, *run), own in by_model(tested):
+            for name in classes:
+                known = own[(own["class"] == name) & own["label"].notna()]
+                label, score = (np.full(len(member), math.nan) for _ in range(2))
+                places = patients.index.get_indexer(pd.Index(known["id"]))
+                label[places], score[places] = known["label"], known["score"]
+                if {0, 1} - set(label[places]):
+                    continue  # one label only: no area, here as in every other table
+                if reason := lacking(label, member):
+                    untested[name] = reason
+                    continue
+                rows[variant, tuple(run), name] = len(rows)
+                labels.append(label)
+                scores.append(score)
+        if not rows:
+            return cls({}, Aucs(np.zeros(0), np.zeros((0, 0))), untested)
+        return cls(rows, delong(np.stack(labels), np.stack(scores), member), untested)
+
+    @property
+    def note(self) -> str:
+        """Which tests are missing, and why; "" where none is."""
+        return " ".join(f"No DeLong test of {name}: {reason}" for name, reason in self.untested.items())
+
+    def difference(self, first: str, second: str, classes: Sequence[str]) -> Contrast:
+        """Mean over runs that are compared of the mean over classes, first minus second; NaN where untestable."""
+        runs = [{key[1] for key in self.rows if key[0] == variant} for variant in (first, second)]
+        pairs = run_pairs(*(sorted(own, key=str) for own in runs))
+        weights, counted = np.zeros(len(self.rows)), 0
+        if any(name in self.untested for name in classes):
+            return _NO_CONTRAST
+        for own, base in pairs:
+            defined = [name for name in classes if {(first, own, name), (second, base, name)} <= self.rows.keys()]
+            counted += bool(defined)
+            for name in defined:
+                weights[self.rows[first, own, name]] += 1 / len(defined)
+                weights[self.rows[second, base, name]] -= 1 / len(defined)
+        return self.aucs.contrast(weights / counted) if counted else _NO_CONTRAST
+
+    def why_untested(self, first: str, second: str, classes: Sequence[str]) -> str:
+        """Why `difference` has no p-value; "" where it has one."""
+        found = self.difference(first, second, classes)
+        if not math.isnan(found.p):
+            return ""
+        lacking_in = [f"{name}: {self.untested[name].rstrip('.')}" for name in classes if name in self.untested]
+        if lacking_in:
+            return "; ".join(lacking_in)
+        return NO_AREA if math.isnan(found.value) else NO_VARIANCE
+
+
+def tied_with_best(figures: Sequence[float], p_against: Callable[[int, int], float]) -> list[bool | None]:
+    """Which of several figures are not separated from the highest; None where that cannot be tested.
+
+    The best is chosen by the same data, and p-values are adjusted for that (`against_best`).
+
+    Args:
+        figures: NaN where there is none, which cannot be tested.
+        p_against: p-value of the difference of one to the best, by index; NaN says neither that they are tied nor
+            that they are separated.
+    """
+    known = [index for index, value in enumerate(figures) if not math.isnan(value)]
+    if not known:
+        return [None] * len(figures)
+    best = max(known, key=lambda index: figures[index])
+    p_values = np.full(len(figures), math.nan)
+    for index in known:
+        if index != best:
+            p_values[index] = p_against(index, best)
+    adjusted = against_best(p_values, len(known))
+    found: list[bool | None] = [None if math.isnan(p) else bool(p >= LEVEL) for p in adjusted]
+    found[best] = True
+    return found
+
+
+def _check_finite(tested: pd.DataFrame) -> None:
+    wrong = tested[tested["label"].notna() & ~np.isfinite(tested["score"].astype(float))]
+    if len(wrong):
+        row = wrong.iloc[0]
+        raise ValueError(
+            f"{row['variant']}, image {row['id']!r}, class {row['class']!r}: the score is {row['score']}; scores are "
+            f"finite ({len(wrong)} are not)."
+        )
+
+
+def _own(figures: Mapping[tuple[str, str], Figures]) -> dict[str, Figures]:
+    """Of each variant its own output, without heads and explainers."""
+    return {variant: found for (variant, head), found in figures.items() if head == OWN_HEAD}
+
+
+def _auc_columns(
+    names: Sequence[str], figures: Mapping[str, Figures], areas: Areas, baseline: str, classes: Sequence[str]
+) -> list[dict[str, Any]]:
+    base = figures.get(baseline)
+    values = [float(figures[name].over_runs()[0]) for name in names]
+    rows: list[dict[str, Any]] = [
+        {"variant": name, "runs": len(figures[name].runs), "auroc": value}
+        for name, value in zip(names, values, strict=True)
+    ]
+    for key in ("", *classes):
+        suffix = f"/{key}" if key else ""
+        against = []
+        for row, name in zip(rows, names, strict=True):
+            other = None if name == baseline else base
+            row |= _bootstrapped("auroc", suffix, figures[name].minus(other, key) if other else None, "p_bootstrap")
+            chosen = [key] if key else list(classes)
+            against.append(areas.difference(name, baseline, chosen) if other else _NO_CONTRAST)
+            if not key:
+                row["auroc_untested"] = areas.why_untested(name, baseline, chosen) if other else ""
+        adjusted = holm(np.array([found.p for found in against]))
+        for row, found, p in zip(rows, against, adjusted, strict=True):
+            row |= {f"auroc_error{suffix}": found.error, f"auroc_p{suffix}": found.p, f"auroc_p_holm{suffix}": float(p)}
+
+    def p_against(first: int, second: int) -> float:
+        figures[names[first]].minus(figures[names[second]])  # sees that both had the same images
+        found = areas.difference(names[first], names[second], classes)
+        return _below(found.value, found.p)
+
+    tied = tied_with_best(values, p_against)
+    best = names[int(np.nanargmax(values))] if any(own is not None for own in tied) else ""
+    why = ["" if own is not None else areas.why_untested(name, best, classes) if best else NO_AREA
+           for name, own in zip(names, tied, strict=True)]  # fmt: skip
+    return [row | {"tied": own, "tied_untested": told} for row, own, told in zip(rows, tied, why, strict=True)]
+
+
+def _dice_columns(names: Sequence[str], figures: Mapping[str, Figures], baseline: str) -> list[dict[str, Any]]:
+    """Of the model's own evidence; NaN where a variant has none."""
+    base, rows = figures.get(baseline), []
+    values = [float(figures[name].over_runs()[0]) if name in figures else math.nan for name in names]
+    for name, value in zip(names, values, strict=True):
+        own = figures.get(name)
+        gap = own.minus(base) if own and base and name != baseline else None
+        rows.append({"dice": value, **_bootstrapped("dice", "", gap, "p")})
+    adjusted = holm(np.array([row["dice_p"] for row in rows]))
+
+    def p_against(first: int, second: int) -> float:
+        gap = figures[names[first]].minus(figures[names[second]])
+        return _below(float(gap[0]), bootstrap_p(gap))
+
+    tied = tied_with_best(values, p_against)
+    return [row | {"dice_p_holm": float(p), "dice_tied": own} for row, p, own in zip(rows, adjusted, tied, strict=True)]
+
+
+def _below(difference: float, p: float) -> float:
+    """A p-value against the best; 1 where the runs that both have do not show it below, as when a seed was lost."""
+    return p if math.isnan(p) or difference < 0 else 1.0
+
+
+def _bootstrapped(metric: str, suffix: str, gap: Array | None, p_name: str) -> dict[str, float]:
+    """Difference, interval and p-value of resampled differences; NaN without any."""
+    gap = np.full(1, math.nan) if gap is None else gap
+    found = interval(gap)
+    ends = {"": found.value, "_low": found.low, "_high": found.high}
+    row = {f"{metric}_difference{end}{suffix}": value for end, value in ends.items()}
+    return {**row, f"{metric}_{p_name}{suffix}": bootstrap_p(gap)}

@@ -1,0 +1,70 @@
+"""Several studies side by side: the same variants over data sets, their differences tested, their ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.statistics.multiplicity import holm
+from harness.statistics.ranks import Ranks, rank, why_no_ranks
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN = ("variant", "runs", "auroc", "auroc_difference", "auroc_difference_low", "auroc_difference_high")
+_TESTS = ("auroc_error", "auroc_p", "note")
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What several studies say of the variants they share.
+
+    Args:
+        differences: a row a study and variant, the baseline among them: `study`, then of `comparison_table`
+            `variant`, `runs`, `auroc`, `auroc_difference`, `_low`, `_high` (95 %, paired bootstrap over patients),
+            `auroc_error`, `auroc_p` (clustered DeLong) and `note`; `auroc_p_holm` is adjusted over the whole
+            table, all variants of all studies.
+        ranks: of the variants that every study has, by mean test AUC; None where they cannot be ranked.
+        why: why they cannot be; "" where they are.
+        left_out: variants that one study alone has.
+    """
+
+    differences: pd.DataFrame
+    ranks: Ranks | None
+    why: str
+    left_out: tuple[str, ...]
+
+
+def join_studies(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, str]) -> Joined:
+    """Joins tables of comparisons to the same baseline.
+
+    Args:
+        tables: study -> what `comparison_table` gives, two studies at least.
+        datasets: study -> the digest of its data set. Ranks are over data sets: of two studies on the same
+            one, no second opinion comes.
+    """
+    import pandas as pd
+
+    counts = pd.concat([table["variant"] for table in tables.values()]).value_counts(sort=False)
+    shared = [str(name) for name in counts.index[counts > 1]]
+    rows = [
+        table.loc[table["variant"].isin(shared), [*_SHOWN, *_TESTS]].assign(study=study)
+        for study, table in tables.items()
+    ]
+    joined = pd.concat(rows, ignore_index=True)[["study", *_SHOWN, *_TESTS]]
+    joined.insert(len(joined.columns) - 1, "auroc_p_holm", holm(joined["auroc_p"].to_numpy()))
+    ranks, why = _rank(joined, list(tables), datasets)
+    return Joined(joined, ranks, why, tuple(str(name) for name in counts.index[counts == 1]))
+
+
+def _rank(joined: pd.DataFrame, studies: Sequence[str], datasets: Mapping[str, str]) -> tuple[Ranks | None, str]:
+    for place, study in enumerate(studies):
+        twin = next((other for other in studies[:place] if datasets[other] == datasets[study]), None)
+        if twin is not None:
+            return None, f"ranks count data sets, and {twin} and {study} stand on the same one; leave one of them out."
+    figures = joined.pivot(index="study", columns="variant", values="auroc").reindex(list(studies))
+    everywhere = figures.dropna(axis="columns")
+    if why := why_no_ranks(everywhere.shape[1], len(studies)):
+        return None, why
+    return rank(everywhere.to_numpy(), [str(name) for name in everywhere.columns]), ""

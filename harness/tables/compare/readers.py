@@ -1,0 +1,88 @@
+"""One system against each reader and each other system: areas, differences, p-values adjusted over all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.contract.tables import OWN_HEAD
+from harness.statistics.delong import Contrast
+from harness.statistics.multiplicity import holm
+from harness.tables.compare.comparison import Run
+from harness.tables.compare.contrasts import Areas
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def each_table(
+    predictions: pd.DataFrame, *, baseline: str, order: Sequence[str], classes: Sequence[str]
+) -> pd.DataFrame:
+    """The baseline's AUC on the test split against that of every other run: each reader, each system, each seed.
+
+    Errors, intervals and p-values are clustered DeLong's, groups kept together; an area's own interval is that of
+    its logit; p-values are adjusted by Holm over all rows.
+
+    Args:
+        predictions: rows of all confirmed models; the split `test` and the head `output` are read.
+        baseline: the variant that the others are compared with; of several runs, their mean.
+        order: the variants to compare, `baseline` among them or not; those without predictions are left out.
+        classes: the classes' names, in order; areas are means over them.
+
+    Returns:
+        `variant`; `run`, the reader's name or the seed, None for a system that is as it is; `auroc`, `_low`,
+        `_high` (95 %); `difference`, the baseline's area minus this one, `_low`, `_high`; `p` and `p_holm`.
+        The baseline's runs come first, without a difference. NaN where a class has too few groups to tell, or
+        scores have no variance (constant, or without a misplaced group).
+    """
+    import pandas as pd
+
+    tested = predictions[(predictions["split"] == "test") & (predictions["head"] == OWN_HEAD)]
+    tested = tested[tested["variant"].isin([baseline, *order])]
+    areas = Areas.of(tested, classes)
+    runs = _runs(tested, [baseline, *(name for name in order if name != baseline)])
+    base = [run for name, run in runs if name == baseline]
+    rows = []
+    for variant, run in runs:
+        own = _area(areas, [(variant, run)], classes)
+        gap = (
+            _area(areas, [(baseline, run) for run in base], classes, less=(variant, run))
+            if variant != baseline
+            else None
+        )
+        rows.append({"variant": variant, "run": run[0], **_columns("auroc", own), **_columns("difference", gap)})
+        rows[-1]["p"] = gap.p if gap else math.nan
+    adjusted = holm(np.array([row["p"] for row in rows], dtype=np.float64))
+    return pd.DataFrame([row | {"p_holm": float(p)} for row, p in zip(rows, adjusted, strict=True)])
+
+
+def _runs(tested: pd.DataFrame, order: Sequence[str]) -> list[tuple[str, Run]]:
+    pairs = tested[["variant", "seed", "fold"]].drop_duplicates().astype(object)
+    listed = [tuple(None if value != value else value for value in row) for row in pairs.to_numpy().tolist()]
+    return [(name, tuple(run)) for name in order for variant, *run in listed if variant == name]
+
+
+def _area(
+    areas: Areas, runs: Sequence[tuple[str, Run]], classes: Sequence[str], less: tuple[str, Run] | None = None
+) -> Contrast | None:
+    """Mean area of the runs over classes, less that of another run; None where a class's variance cannot be told.
+
+    A difference has the normal interval, an area alone that of its logit.
+    """
+    if areas.untested:
+        return None
+    weights = np.zeros(len(areas.rows))
+    for sign, of in ((1, runs), (-1, [less] if less else [])):
+        for variant, run in of:
+            known = [areas.rows[variant, run, name] for name in classes if (variant, run, name) in areas.rows]
+            for row in known:
+                weights[row] += sign / len(known) / len(of)
+    return areas.aucs.contrast(weights) if less else areas.aucs.area(weights)
+
+
+def _columns(name: str, found: Contrast | None) -> dict[str, Any]:
+    values = (found.value, found.low, found.high) if found else (math.nan, math.nan, math.nan)
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))

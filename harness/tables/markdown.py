@@ -1,0 +1,157 @@
+"""How the tables are written for a reader: rounded, with their intervals, in Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_Row: TypeAlias = dict[Any, Any]
+_NOTHING = "–"
+_NAMES = {"auroc": "AUC", "dice": "Dice"}
+
+
+def main_columns(
+    table: pd.DataFrame, classes: Sequence[str], baseline: str, supervised: Collection[str] = ()
+) -> pd.DataFrame:
+    """The main table as text: a row a variant, its own output.
+
+    Args:
+        table: what `variant_table` gives, own outputs only.
+        classes: the classes' names.
+        baseline: is marked as such.
+        supervised: variants trained with masks; they are marked "fully supervised".
+    """
+
+    def name(row: _Row) -> str:
+        marks = ["baseline"] * (row["variant"] == baseline) + ["fully supervised"] * (row["variant"] in supervised)
+        return str(row["variant"]) + (f" ({', '.join(marks)})" if marks else "")
+
+    return _columns(table, {"variant": name, "models": lambda row: str(row["runs"])}, classes)
+
+
+def head_columns(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """The table with heads as text: a variant's name stands once, at its own output; AUC only."""
+    scores = table[[column for column in table if not str(column).startswith("dice")]]
+    text = _columns(scores, {"variant": lambda row: str(row["variant"]), "head": lambda row: str(row["head"])}, classes)
+    text["variant"] = text["variant"].where(text["variant"].ne(text["variant"].shift()), "")
+    return text
+
+
+def each_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of one system against each other run as text; see `harness.tables.compare.readers.each_table`."""
+    import pandas as pd
+
+    run = table["run"].astype(object).where(table["run"].notna(), "")
+    text = pd.DataFrame({"variant": table["variant"], "run": run.astype(str)})
+    rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    text["AUC"] = [f"{number(row['auroc'])} {interval_text(row, 'auroc')}" for row in rows]
+    text["baseline − it"] = [_difference(row, "difference") for row in rows]
+    text["p"], text["p, Holm"] = [[_p_value(row[name]) for row in rows] for name in ("p", "p_holm")]
+    return text
+
+
+def claims_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """What a source states beside what came out, as text; see `harness.tables.compare.claims.claims_table`."""
+    import pandas as pd
+
+    rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    text = pd.DataFrame({"statement": table["says"], "here": table["verdict"]})
+    text["difference"] = [_difference(row, "difference") for row in rows]
+    text["of"] = [claimed(row) for row in rows]
+    text["between"] = [f"{row['better']} {number(row['value'])} − {row['than']} {number(row['other'])}" for row in rows]
+    return text
+
+
+def claimed(row: Mapping[str, Any]) -> str:
+    """What a claim's difference is of, and by which margin it is judged: `Dice malignant`, `AUC, equal within .020`."""
+    names = {**_NAMES, "attention_gap": "attention gap"}
+    text = names[row["metric"]] + (f" {row['class']}" if row["class"] else "")
+    text += "" if math.isnan(row["n"]) else f", n = {row['n']:.0f}"
+    text += "" if math.isnan(row["within"]) else f", equal within {number(row['within'])}"
+    return text + ("" if math.isnan(row["not_below"]) else f", not below by {number(row['not_below'])}")
+
+
+def _p_value(value: float) -> str:
+    return _NOTHING if math.isnan(value) else "< .001" if value < 0.001 else number(value)
+
+
+def search_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """The accounts of the search as text."""
+    figures = ["searched", "confirmed", "optimism"]
+    text = table.astype(str)
+    for column in figures:
+        text[column] = table[column].map(number)
+    return text.rename(columns={"epochs_search": "epochs, search", "epochs_confirm": "epochs, confirm"})
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    """A pipe table, the first column to the left and the others to the right; `|` in a cell is escaped."""
+    header = [str(column) for column in table.columns]
+    lines = [header, [":--", *["--:"] * (len(header) - 1)], *table.values.tolist()]
+    return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def number(value: float, *, signed: bool = False) -> str:
+    """Three decimals without the leading zero: .871, -.020; a dash where there is none."""
+    if math.isnan(value):
+        return _NOTHING
+    text = f"{value:+.3f}" if signed else f"{value:.3f}"
+    return text.replace("0.", ".", 1) if abs(round(value, 3)) < 1 else text
+
+
+def _columns(table: pd.DataFrame, leading: dict[str, Callable[[_Row], str]], classes: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = dict(leading)
+    metrics = [name for name in _NAMES if name in table]
+    for metric in metrics:
+        columns[_NAMES[metric]] = partial(spread_text, metric=metric)
+        if metric == "auroc":
+            columns["95 %"] = partial(interval_text, key=metric)
+        columns |= {f"{_NAMES[metric]} {label}": partial(_figure, key=f"{metric}/{label}") for label in classes}
+    columns |= {f"{_NAMES[metric]} − baseline": partial(_difference, key=f"{metric}_difference") for metric in metrics}
+    rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    return pd.DataFrame({name: [of(row) for row in rows] for name, of in columns.items()})
+
+
+def _figure(row: _Row, key: str) -> str:
+    return number(row[key])
+
+
+def spread_text(row: _Row, metric: str) -> str:
+    """A figure with its ± where it has one: `.871 ± .013`."""
+    spread = row[f"{metric}_std"]
+    return number(row[metric]) + ("" if math.isnan(spread) else f" ± {number(spread)}")
+
+
+def interval_text(row: _Row, key: str, signed: bool = False) -> str:
+    """The columns `<key>_low` and `<key>_high` as `[.842, .901]`; a dash where there are none."""
+    return bounds_text(row[f"{key}_low"], row[f"{key}_high"], signed)
+
+
+def bounds_text(low: float, high: float, signed: bool = False) -> str:
+    """`[.842, .901]`, or a dash where there are none."""
+    bounds = [number(bound, signed=signed) for bound in (low, high)]
+    return _NOTHING if bounds[0] == _NOTHING else f"[{bounds[0]}, {bounds[1]}]"
+
+
+def _difference(row: _Row, key: str) -> str:
+    value, bounds = number(row[key], signed=True), interval_text(row, key, signed=True)
+    return value if bounds == _NOTHING else f"{value} {bounds}"
+
+
+def spread_axes(runs: Iterable[tuple[Any, Any]]) -> str:
+    """What a standard deviation over runs (seed, fold) is over: "3 seeds", "5 folds", "3 seeds x 5 folds", "9 readers".
+
+    "" for one run: there is no spread.
+    """
+    pairs = list(dict.fromkeys(runs))
+    counts = [len({pair[place] for pair in pairs}) for place in (0, 1)]
+    first = "readers" if any(isinstance(seed, str) for seed, _ in pairs) else "seeds"
+    names = [f"{count} {name}" for count, name in zip(counts, (first, "folds"), strict=True) if count > 1]
+    return " x ".join(names)

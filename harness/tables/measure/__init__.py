@@ -1,0 +1,5 @@
+"""Tables of each model: its values, intervals and costs.
+
+Given: predictions and terms of confirmed models.
+Gives: a row per model, class and metric.
+"""

@@ -1,0 +1,125 @@
+"""The faithfulness table: every measure of every map, with intervals over patients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from harness.contract.tables import SHIFTED
+from harness.metrics.maps.faithfulness import drop, increase, relative_drop
+from harness.statistics.arrays import Array
+from harness.statistics.bootstrap import Resamples, average, if_enough, interval, mean
+from harness.tables.compare.comparison import RUN
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def faithfulness_table(
+    rows: pd.DataFrame, *, order: Sequence[str] = (), resamples: int = 2000, seed: int = 0
+) -> pd.DataFrame:
+    """Figures of every map by every measure, with 95 % intervals over patients.
+
+    Args:
+        rows: the faithfulness table of all confirmed models.
+        order: the variants' names; those that are not named follow in the order of the rows.
+        resamples: bootstrap samples of patients.
+        seed: of the resampling.
+
+    Returns:
+        `variant`, `map`, `method`, `level`, `runs`, `n` (images a run, at least); then, each with `_low` and `_high`
+        and NaN where the method has no such figure:
+        `rest_drop`, `rest_drop_percent`, `rest_increase`: the rest of the image is covered;
+        `important_drop`, `important_drop_percent`, `important_increase`: the important part is;
+        `margin`: mean probability with the rest covered minus that with the important part covered;
+        `margin_shifted`: that of the same map moved to a random place; `margin_gain`: the first less the second,
+        paired by image, NaN of tables from before it was measured;
+        `curve_area`, `rank_correlation`, `ssim`. A mean over images, then over runs.
+    """
+    import pandas as pd
+
+    if rows.empty:
+        return pd.DataFrame(columns=["variant", "map", "method", "level", "runs", "n", *_with_bounds(FIGURES)])
+    drawn = Resamples.draw(rows["group"].unique(), resamples, seed)
+    found = []
+    for keys, own in rows.groupby(["variant", "map", "method", "level"], dropna=False, sort=False):
+        counts, patients = own.groupby(RUN, dropna=False)["id"].nunique(), own["group"].nunique()
+        row = dict(zip(("variant", "map", "method", "level"), keys, strict=True))
+        row |= {"runs": len(counts), "n": int(counts.min())}
+        for name, of in FIGURES.items():
+            row |= _bounded(name, if_enough(_over_runs(own, drawn, of), patients))
+        found.append(row)
+    names = list(dict.fromkeys([*order, *rows["variant"]]))
+    table = pd.DataFrame(found)
+    return table.sort_values("variant", key=lambda own: own.map(names.index), kind="stable", ignore_index=True)
+
+
+def _column(name: str) -> Callable[[pd.DataFrame], pd.Series]:
+    return lambda rows: rows.set_index("group")[name].dropna()
+
+
+def _of_cover(covered: str, figure: Callable[[Array, Array], Array]) -> Callable[[pd.DataFrame], pd.Series]:
+    def of(rows: pd.DataFrame) -> pd.Series:
+        own = rows[rows["covered"] == covered].set_index("group")
+        return own["before"] * 0 + figure(own["before"].to_numpy(), own["after"].to_numpy())
+
+    return of
+
+
+def _margins(rows: pd.DataFrame, of: str = "") -> pd.Series:
+    """Paired by image: after covering the rest, minus after covering the important part."""
+    index = ["group", "id", "class"]
+    rest, important = (rows[rows["covered"] == of + name].set_index(index)["after"] for name in ("rest", "important"))
+    return (rest - important).dropna()
+
+
+def _margin(rows: pd.DataFrame) -> pd.Series:
+    return _margins(rows).reset_index(["id", "class"], drop=True)
+
+
+def _margin_shifted(rows: pd.DataFrame) -> pd.Series:
+    return _margins(rows, SHIFTED).reset_index(["id", "class"], drop=True)
+
+
+def _margin_gain(rows: pd.DataFrame) -> pd.Series:
+    """Paired by image: the map's margin less that of the same map at a random place."""
+    return (_margins(rows) - _margins(rows, SHIFTED)).dropna().reset_index(["id", "class"], drop=True)
+
+
+FIGURES: Mapping[str, Callable[[Any], Any]] = {
+    "rest_drop": _of_cover("rest", drop),
+    "rest_drop_percent": _of_cover("rest", relative_drop),
+    "rest_increase": _of_cover("rest", increase),
+    "important_drop": _of_cover("important", drop),
+    "important_drop_percent": _of_cover("important", relative_drop),
+    "important_increase": _of_cover("important", increase),
+    "margin": _margin,
+    "margin_shifted": _margin_shifted,
+    "margin_gain": _margin_gain,
+    "curve_area": _column("curve_area"),
+    "rank_correlation": _column("rank_correlation"),
+    "ssim": _column("ssim"),
+}
+"""Figure -> its value an image, indexed by patient, from the rows of one model, map, method and level."""
+
+
+def _over_runs(rows: pd.DataFrame, drawn: Resamples, of: Callable[[pd.DataFrame], pd.Series]) -> Array:
+    """Mean over images, then over runs, in every resample."""
+    runs = []
+    for _, own in rows.groupby(RUN, dropna=False, sort=False):
+        values = of(own)
+        groups: list[Hashable] = values.index.tolist()
+        runs.append(drawn.apply(groups, mean(values.to_numpy(np.float64))) if groups else np.full(1, math.nan))
+    return average(runs)
+
+
+def _bounded(name: str, values: Array) -> dict[str, float]:
+    found = interval(values)
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def _with_bounds(names: Iterable[str]) -> list[str]:
+    return [f"{name}{bound}" for name in names for bound in ("", "_low", "_high")]

@@ -1,0 +1,202 @@
+"""The end of a confirmed trial: the weights are frozen, the test split is opened, the tables are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from harness.contract import seeds
+from harness.contract.catalog import Catalog
+from harness.contract.nn import Batch, Model, Output
+from harness.contract.tables import OWN_MAP
+from harness.contract.types import Task, TrialSpec
+from harness.trial.confirm.controls import Floors
+from harness.trial.confirm.explaining import Explaining
+from harness.trial.confirm.faithfulness import faithfulness_files
+from harness.trial.confirm.overlays import WANTED, Overlays, choose
+from harness.trial.confirm.record import Record, weights_file
+from harness.trial.data.cache import Cache
+from harness.trial.data.loader import Loader
+from harness.trial.data.stage import ConfirmData, Images, Ledger
+from harness.trial.model.evaluate import Scorer, by_unit, of_score, predict, run, score
+from harness.trial.model.rng import seeded
+from harness.trial.model.tta import over_copies
+from harness.trial.settings.training import TrainSettings
+
+
+@dataclass(frozen=True)
+class Tested:
+    """Metrics of test and tune_loc, and the files of a confirmed model."""
+
+    metrics: Mapping[str, float]
+    files: Mapping[str, bytes]
+
+
+def confirm(
+    spec: TrialSpec,
+    catalog: Catalog,
+    cache: Cache,
+    model: Model,
+    settings: TrainSettings,
+    device: torch.device,
+    ledger: Ledger,
+) -> Tested:
+    """Tests a model whose weights are final; nothing is fitted, chosen or tuned here.
+
+    Files: predictions of val and test, map terms of tune_loc and test (where the data have masks and
+    the model has evidence), overlays of a few test images, the weights; faithfulness of maps where the study
+    asks for it, and why an explainer was left out where one was.
+    """
+    data = ConfirmData.of(cache, ledger)
+    examined = Examined(
+        model=model,
+        settings=settings,
+        device=device,
+        task=data.task,
+        record=Record(spec, cache.dataset.task),
+        overlays=Overlays(data.test, data.task, int(spec.explain.get("images", WANTED))),
+        floors=Floors.of(spec, catalog, data.task, settings, device),
+        explaining=Explaining(spec.explain, catalog),
+        explained=spec.explain.get("measured"),
+    )
+    with seeded(seeds.of("test", spec.seed), device):
+        metrics = _metrics(examined, spec, catalog, data)
+        if data.tune_loc is None or data.tune_loc.split.name != "val":  # else it has just been recorded
+            for _ in examined.predictions(Images("val", cache.split("val"))):
+                pass
+        metrics |= _metrics_by_unit(examined, spec, catalog, data)
+        if examined.explained is not None and data.tune_loc is not None:
+            for images in (data.test, data.tune_loc):
+                examined.explain_some(images, examined.explained)
+        tried = faithfulness_files(spec, data.test, data.task, model, settings, device, examined.explaining)
+    return Tested(metrics, {**examined.files(tried), **weights_file(model, spec, _bits(data.test))})
+
+
+def _bits(images: Images) -> int:
+    """Depth of the pixels of single images; 0 of bags, exams and features, which no new image can be brought to."""
+    if images.split.bags is not None or not len(images):
+        return 0
+    dtype = images.split.images[[0]].dtype
+    return 8 * dtype.itemsize if dtype.kind == "u" else 0
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A model whose weights are final, and what is kept of what it says.
+
+    Args:
+        model: in what `settings` and `device` say.
+        settings: of the training that it comes from.
+        device: where it is.
+        task: of its data.
+        record: receives scores and maps.
+        overlays: receive pictures of test images.
+        floors: maps that any explanation must beat.
+        explaining: the explainers of the study.
+        explained: how many images of a split are explained; None for all.
+        scores: of the test images so far.
+    """
+
+    model: Model
+    settings: TrainSettings
+    device: torch.device
+    task: Task
+    record: Record
+    overlays: Overlays
+    floors: Floors
+    explaining: Explaining
+    explained: int | None
+    scores: list[tuple[Batch, Output]] = field(default_factory=list)
+
+    def predictions(self, images: Images) -> Iterator[tuple[Batch, Output]]:
+        """What the model says of a split, recorded batch by batch."""
+        loader, test, split = self._loader(images), images.name == "test", images.split.name
+        for batch, out in predict(self.model, loader, self.settings, self.device):
+            self._record_maps(images, batch, out)
+            if split in ("val", "test"):  # val alike: thresholds and weights are fitted there and used on test
+                out = over_copies(out, batch, loader, lambda copy: run(self.model, copy, self.settings, self.device))
+                self.record.add_scores(replace(images, name=split), batch, out)
+            if test:
+                self.record.add_attention(images, batch, out)
+                self.overlays.add(batch, out)
+                self.scores.append((Batch(labels=batch.labels, ids=batch.ids), Output(probs=out.probs)))
+            yield batch, out
+
+    def explain_some(self, images: Images, count: int) -> None:
+        """Records the explainers' maps of so many images."""
+        for batch in self._loader(images).evaluation(choose(images, count)):
+            self._explain(images, batch, run(self.model, batch, self.settings, self.device))
+
+    def files(self, tried: Mapping[str, bytes]) -> dict[str, bytes]:
+        """The tables and pictures; `tried` are those of the explainers' faithfulness."""
+        return {**self.record.files(), **tried, **self.explaining.files(), **self.overlays.files()}
+
+    def _loader(self, images: Images) -> Loader:
+        return Loader(images, self.task, self.settings, self.device)
+
+    def _record_maps(self, images: Images, batch: Batch, out: Output) -> None:
+        """The model's own map, the explainers' where they explain all, and the floors'; nothing without masks."""
+        if batch.targets is None:
+            return
+        if out.evidence is not None:
+            self._add_maps(images, batch, out, OWN_MAP, out.evidence)
+        if self.explained is None:
+            self._explain(images, batch, out)
+        for name, maps in self.floors.maps(batch, out):
+            self._add_maps(images, batch, out, name, maps)
+
+    def _explain(self, images: Images, batch: Batch, out: Output) -> None:
+        """What the explainers make of the model, and of its architecture with random weights where floors are kept."""
+        wanted = wanted_maps(images, out, self.task)
+        if not wanted.any():
+            return
+        for name, maps in self.explaining.every_class(self.model, batch, wanted):
+            self._add_maps(images, batch, out, name, maps)
+            if images.name == "test":
+                self.overlays.explain(batch, name, maps, wanted)
+        if self.floors.fresh is not None:
+            for name, maps in self.explaining.floors(self.floors.fresh, batch, wanted):
+                self._add_maps(images, batch, out, name, maps)
+
+    def _add_maps(self, images: Images, batch: Batch, out: Output, name: str, maps: Tensor) -> None:
+        """A picture of layers belongs to no class: beside it stands the map of the class that the model says."""
+        if self.task.mask_kind == "layers":
+            said = out.probs.argmax(1).to(maps.device)
+            maps = maps[torch.arange(len(maps)), said][:, None].expand_as(maps)
+        self.record.add_maps(images, batch, name, maps)
+
+
+def _metrics(examined: Examined, spec: TrialSpec, catalog: Catalog, data: ConfirmData) -> dict[str, float]:
+    """Of test, and of tune_loc what needs masks."""
+    masks = data.test.outlines is not None
+    scorer = Scorer(catalog, spec.metrics, data.task, "test", masks=masks)
+    metrics = score(examined.predictions(data.test), scorer)
+    if data.tune_loc is not None:
+        scorer = Scorer(catalog, spec.metrics, data.task, "tune_loc", masks=True, only_masks=True)
+        metrics |= score(examined.predictions(data.tune_loc), scorer)
+    return metrics
+
+
+def _metrics_by_unit(examined: Examined, spec: TrialSpec, catalog: Catalog, data: ConfirmData) -> dict[str, float]:
+    """Of the test scores, averaged over the images that are diagnosed together; empty where each stands alone."""
+    units = by_unit(examined.scores, data.test)
+    if units is None:
+        return {}
+    names = [name for name in spec.metrics if of_score(catalog.get("metric", name).needs)]
+    return score([units], Scorer(catalog, names, data.task, f"test/{data.task.unit}", masks=False))
+
+
+def wanted_maps(images: Images, out: Output, task: Task) -> Bool[Tensor, "b k"]:
+    """Of which classes of each image an explainer's map is measured: of all, where masks draw lesions.
+
+    Beside a picture of layers it is the map of the class that the model says, and nothing is fitted on tune_loc.
+    """
+    if task.mask_kind != "layers":
+        return torch.ones_like(out.probs, dtype=torch.bool)
+    said = one_hot(out.probs.argmax(1), out.probs.shape[1]).bool()
+    return said if images.name == "test" else torch.zeros_like(said)

@@ -1,0 +1,82 @@
+"""The floors of localisation: maps that a metric scores without anything having been learned.
+
+They are recorded beside the model's own maps, under names that begin with "floor:", wherever a study asks for a
+metric of maps: the centre prior, random maps, and the evidence of the same architecture with random weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from harness.contract import seeds
+from harness.contract.catalog import Catalog
+from harness.contract.nn import Batch, Model, Output
+from harness.contract.tables import FLOOR, WEIGHTS_FLOOR
+from harness.contract.types import Task, TrialSpec
+from harness.metrics.maps.controls import centre_map, random_map
+from harness.trial.model.evaluate import MASKS, run
+from harness.trial.model.rng import seeded
+from harness.trial.settings.training import TrainSettings
+
+CELL_PX = 32
+"""Size of a cell of a floor's map where the model has no evidence whose grid it could share."""
+
+
+@dataclass(frozen=True)
+class Floors:
+    """Draws the floors of each batch.
+
+    Args:
+        seed: of the random maps: the trial's, so that a trial has the same ones in every run.
+        fresh: the architecture with random weights; None where no floors are wanted.
+        settings: of the forward pass.
+    """
+
+    seed: int
+    fresh: Model | None
+    settings: TrainSettings
+    device: torch.device
+
+    @classmethod
+    def of(cls, spec: TrialSpec, catalog: Catalog, task: Task, settings: TrainSettings, device: torch.device) -> Floors:
+        """The floors of a confirmed trial; none where the study names no metric of maps or there are no masks."""
+        asked = any(MASKS in catalog.get("metric", name).needs for name in spec.metrics)
+        fresh = _fresh(spec, catalog, task).to(device) if asked and task.mask_kind != "none" else None
+        return cls(spec.seed, fresh, settings, device)
+
+    def maps(self, batch: Batch, out: Output) -> Iterator[tuple[str, Float[Tensor, "b k i j"]]]:
+        """Each floor by name, on the grid of the model's own evidence where it has any."""
+        if self.fresh is None:
+            return
+        count, classes = out.probs.shape
+        shape = _grid(batch, out)
+        yield f"{FLOOR}centre", torch.from_numpy(centre_map(shape)).expand(count, classes, *shape)
+        drawn = [random_map((classes, *shape), seeds.of("floor", self.seed, key)) for key in batch.ids]
+        yield f"{FLOOR}random", torch.from_numpy(np.stack(drawn))
+        evidence = run(self.fresh, batch, self.settings, self.device).evidence
+        if evidence is not None:
+            yield WEIGHTS_FLOOR, evidence
+
+
+def _fresh(spec: TrialSpec, catalog: Catalog, task: Task) -> Model:
+    """The trial's architecture in eval mode, every layer reset at random: pretrained weights too are lost."""
+    with seeded(seeds.of("floor", spec.seed), torch.device("cpu")):
+        model: Model = catalog.build("architecture", spec.tree["model"], task)
+        for layer in model.modules():
+            if layer is not model and callable(reset := getattr(layer, "reset_parameters", None)):
+                reset()
+    return model.eval()
+
+
+def _grid(batch: Batch, out: Output) -> tuple[int, int]:
+    assert batch.targets is not None
+    if out.evidence is not None:
+        return out.evidence.shape[2], out.evidence.shape[3]
+    height, width = batch.targets.masks.shape[2:]
+    return max(1, height // CELL_PX), max(1, width // CELL_PX)

@@ -1,0 +1,239 @@
+"""Tests the maps of a model whose weights are frozen: covers what they call important, and scores what is left."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torchvision.transforms.functional import gaussian_blur
+
+from harness.contract import seeds
+from harness.contract.nn import Batch, Model, Output
+from harness.contract.tables import FAITHFULNESS, SHIFTED, to_bytes
+from harness.contract.types import Task, TrialSpec
+from harness.metrics.maps.faithfulness import curve_area, rank_correlation, structural_similarity
+from harness.trial.confirm.explaining import Explaining
+from harness.trial.confirm.overlays import choose
+from harness.trial.confirm.randomise import randomised
+from harness.trial.data.loader import Loader, black
+from harness.trial.data.stage import Images
+from harness.trial.model.evaluate import run
+from harness.trial.settings.faithfulness import FaithfulnessSettings
+from harness.trial.settings.training import TrainSettings
+
+FILE = "faithfulness.parquet"
+_BLUR = 5 / 224
+"""Deviation of the blur that insertion begins with, of the image's longer side: 5 pixels at 224, as published."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A class's probability, and its logit or NaN, for each of n images."""
+
+    probs: Float[Tensor, n]
+    logits: Float[Tensor, n]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Versions of one image that are scored together, and where their scores go: `method`, `covered`, `level`."""
+
+    method: str
+    images: Float[Tensor, "n c h w"]
+    covered: str = ""
+    level: float = math.nan
+
+
+def faithfulness_files(
+    spec: TrialSpec,
+    data: Images,
+    task: Task,
+    model: Model,
+    settings: TrainSettings,
+    device: torch.device,
+    explaining: Explaining,
+) -> dict[str, bytes]:
+    """`faithfulness.parquet` of some test images as the study says, or nothing where it does not ask for it.
+
+    Nothing either where a sample is no single image, of which parts could be covered. Each image is
+    judged by the class that the model scores highest. The model stays as it was.
+    """
+    wanted = FaithfulnessSettings.of(spec.explain)
+    if not wanted.use or task.sample != "image":
+        return {}
+    judge = _Judge(wanted, model, settings, device, explaining, spec.seed)
+    chosen = choose(data, wanted.images)
+    plain = settings.model_copy(update={"normalise": "unit"})
+    loaders = [Loader(data, task, how, device).evaluation(chosen) for how in (settings, plain)]
+    keys = {"study": spec.study, "variant": spec.variant, "seed": spec.seed, "fold": spec.fold, "split": data.name}
+    samples = {sample.id: sample for sample in data.split.samples}
+    rows = []
+    for batch, raw in zip(*loaders, strict=True):
+        assert raw.images is not None
+        for place, kind, found in judge.rows(batch, black(raw.images, settings.normalise)):
+            own = samples[batch.ids[place]]
+            about = {"id": own.id, "unit": own.unit, "group": own.group, "class": task.classes[kind]}
+            rows.append({**keys, **about, "label": float(batch.labels[place, kind]), **found})
+    return {FILE: to_bytes(pd.DataFrame(rows, columns=list(FAITHFULNESS)), "faithfulness")} if rows else {}
+
+
+class _Judge:
+    """Everything that is measured of a batch: (place in the batch, class, columns of the table)."""
+
+    def __init__(
+        self,
+        wanted: FaithfulnessSettings,
+        model: Model,
+        settings: TrainSettings,
+        device: torch.device,
+        explaining: Explaining,
+        seed: int,
+    ) -> None:
+        self._wanted, self._model, self._settings, self._device = wanted, model.eval(), settings, device
+        self._explaining, self._seed = explaining, seed
+        shares = wanted.layers if "randomise" in wanted.use else []
+        self._forgetful = {share: randomised(model, share, seeds.of("randomise", seed)) for share in shares}
+
+    def rows(self, batch: Batch, dark: Float[Tensor, "b c 1 1"]) -> Iterator[tuple[int, int, dict[str, Any]]]:
+        out = self._run(self._model, batch)
+        kinds = out.probs.argmax(1).tolist()
+        before = _of_classes(out, kinds)
+        for name, maps in self._explaining.one_class(self._model, batch, out, kinds):
+            found = [(i, row) for i, k in enumerate(kinds) for row in self._covered(batch.only(i), dark[i], maps[i], k)]
+            for place, row in (*found, *self._compared(name, maps, batch, kinds)):
+                own = {"before": float(before.probs[place]), "logit_before": float(before.logits[place])}
+                yield place, kinds[place], {"map": name, **own, **row}
+
+    def _covered(
+        self, batch: Batch, dark: Float[Tensor, "c 1 1"], shown: Float[Tensor, "h w"], kind: int
+    ) -> Iterator[dict[str, Any]]:
+        assert batch.images is not None
+        other = shifted(shown, seeds.of("shift", self._seed, batch.ids[0]))
+        for probe in probes(batch.images[0], shown, dark, self._wanted, other):
+            score = self._score(batch, probe.images, kind)
+            found: dict[str, Any] = {"method": probe.method, "covered": probe.covered, "level": probe.level}
+            place = 0 if probe.method == "insertion" else -1  # where everything is covered
+            found |= {"after": float(score.probs[place]), "logit_after": float(score.logits[place])}
+            if probe.method in ("insertion", "deletion"):
+                found["curve_area"] = curve_area(score.probs.cpu().numpy())
+            yield found
+
+    def _compared(
+        self, name: str, maps: Float[Tensor, "b h w"], batch: Batch, kinds: list[int]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The map beside those of the randomised models, for the same classes."""
+        for share, forgetful in self._forgetful.items():
+            out = self._run(forgetful, batch)
+            after = _of_classes(out, kinds)
+            others = dict(self._explaining.one_class(forgetful, batch, out, kinds, only=name))[name]
+            for place in range(len(kinds)):
+                pair = maps[place].cpu().numpy(), others[place].cpu().numpy()
+                found: dict[str, Any] = {"method": "randomise", "covered": "", "level": share}
+                found |= {"after": float(after.probs[place]), "logit_after": float(after.logits[place])}
+                found |= {"rank_correlation": rank_correlation(*pair), "ssim": structural_similarity(*pair)}
+                yield place, found
+
+    def _score(self, batch: Batch, images: Tensor, kind: int) -> Score:
+        """Scores of many versions of a batch's one image, a batch at a time."""
+        parts = [self._run(self._model, batch.with_images(part)) for part in _parts(images, self._settings.batch_size)]
+        scores = [_of_classes(out, [kind] * len(out.probs)) for out in parts]
+        return Score(torch.cat([s.probs for s in scores]), torch.cat([s.logits for s in scores]))
+
+    def _run(self, model: Model, batch: Batch) -> Output:
+        return run(model, batch, self._settings, self._device)
+
+
+def probes(
+    image: Float[Tensor, "c h w"],
+    shown: Float[Tensor, "h w"],
+    dark: Float[Tensor, "c 1 1"],
+    wanted: FaithfulnessSettings,
+    other: Float[Tensor, "h w"] | None = None,
+) -> Iterator[Probe]:
+    """The covered versions of one image.
+
+    Args:
+        image: as the model is given it.
+        shown: its map H in [0, 1].
+        dark: a black pixel, as the model is given it.
+        wanted: what to measure.
+        other: a map that the covers are done with once more, as what a map of that area gets by chance (`shifted`).
+
+    Source: darken and zero, SaliencyCNNAnalysis (soft H, and H at or above a share of its maximum);
+        insertion and deletion, Petsiuk et al. 2018, BMVC.
+    """
+    shown = shown.to(image)
+    blank = (dark if wanted.cover == "black" else image.mean((1, 2), keepdim=True)).expand_as(image)
+
+    def both(method: str, important: Tensor, of: str, level: float = math.nan) -> Iterator[Probe]:
+        yield Probe(method, _mixed(image, blank, important)[None], f"{of}rest", level)
+        yield Probe(method, _mixed(image, blank, 1 - important)[None], f"{of}important", level)
+
+    for of, own in (("", shown), (SHIFTED, other)):
+        if own is None:
+            continue
+        own = own.to(image)
+        if "darken" in wanted.use:
+            yield from both("darken", own, of)
+        for threshold in wanted.thresholds if "zero" in wanted.use else ():
+            yield from both("zero", important_pixels(own, threshold).to(image), of, threshold)
+    if not {"insertion", "deletion"} & {*wanted.use}:
+        return
+    first = [kept.to(image) for kept in highest(shown, torch.linspace(0, 1, wanted.steps + 1).tolist())]
+    if "insertion" in wanted.use:
+        blurred = _blurred(image)
+        yield Probe("insertion", torch.stack([_mixed(image, blurred, kept) for kept in first]))
+    if "deletion" in wanted.use:
+        yield Probe("deletion", torch.stack([_mixed(blank, image, gone) for gone in first]))
+
+
+def shifted(shown: Float[Tensor, "h w"], seed: int) -> Float[Tensor, "h w"]:
+    """The map moved to a place drawn at random, what leaves at one edge coming in at the other.
+
+    It has the area, the values and the smoothness of the map, and another place: what a map does not do better than
+    it says nothing of the place. Pixels shuffled one by one would be noise, which confuses a model wherever it lies.
+    """
+    height, width = shown.shape
+    generator = torch.Generator().manual_seed(seed)
+    down, right = (int(torch.randint(size, (1,), generator=generator)) for size in (height, width))
+    return shown.roll((down, right), (0, 1))
+
+
+def important_pixels(shown: Float[Tensor, "h w"], threshold: float) -> Bool[Tensor, "h w"]:
+    """Where a map reaches `threshold` of its maximum; nowhere on a map of zeros."""
+    return (shown >= threshold * shown.max()) & (shown > 0)
+
+
+def highest(shown: Float[Tensor, "h w"], shares: Iterable[float]) -> Iterator[Bool[Tensor, "h w"]]:
+    """For each share, that share of pixels with the highest values; among equal ones, row by row."""
+    order = shown.flatten().argsort(descending=True, stable=True)
+    rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
+    for share in shares:
+        yield (rank < round(share * len(order))).reshape(shown.shape)
+
+
+def _parts(images: Tensor, size: int) -> list[Tensor]:
+    return [images[start : start + size] for start in range(0, len(images), size)]
+
+
+def _mixed(image: Tensor, cover: Tensor, kept: Tensor) -> Float[Tensor, "c h w"]:
+    return image * kept + cover * (1 - kept)
+
+
+def _blurred(image: Float[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:
+    sigma = _BLUR * max(image.shape[1:])
+    radius = min(math.ceil(2 * sigma), min(image.shape[1:]) - 1)
+    found: Tensor = gaussian_blur(image, [2 * radius + 1] * 2, [sigma] * 2)
+    return found
+
+
+def _of_classes(out: Output, kinds: list[int]) -> Score:
+    rows = torch.arange(len(kinds))
+    logits = torch.full_like(out.probs, math.nan) if out.logits is None else out.logits
+    return Score(out.probs[rows, kinds].float(), logits[rows, kinds].float())

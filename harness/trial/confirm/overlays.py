@@ -1,0 +1,198 @@
+"""Pictures of a few test images that a confirmed model leaves for the report: some chosen blindly, some by score."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from jaxtyping import Bool, Float
+from PIL import Image
+from torch import Tensor
+
+from harness.contract.masks import KEY_LAYER
+from harness.contract.nn import Batch, Output
+from harness.contract.tables import OVERLAYS_VERSION
+from harness.contract.types import Task
+from harness.metrics.maps.cases import choose_cases
+from harness.trial.data.stage import Images, Outlines
+
+WANTED = 6
+"""Test images shown under every variant unless `[explain] images` says otherwise."""
+LONGEST_PX = 512
+"""Side to which larger images are reduced: a picture of the report, not data."""
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One test image under the model: maps "k i j", scores "k", and its patches where the model looks at such."""
+
+    maps: Array
+    scores: Array
+    boxes: Array | None
+    attention: Array | None
+
+
+class Overlays:
+    """Test images with the model's maps: some chosen before it has seen any, then each class's extreme ones.
+
+    The first are the same for every model, so that variants can be compared; the others are hits, misses and
+    false alarms by this model's own score (`harness.metrics.maps.cases`).
+
+    Args:
+        wanted: how many are chosen beforehand. Classes take turns to give the next image, in the order of the
+            split, that shows the class and whose outline is known; what is then left are images in order.
+    """
+
+    def __init__(self, data: Images, task: Task, wanted: int) -> None:
+        self._data, self._task = data, task
+        self._pictured = task.sample == "image"  # a bag has no one picture to lay a map over
+        self._chosen = choose(data, wanted) if self._pictured else []
+        self._row = {sample.id: row for row, sample in enumerate(data.split.samples)}
+        self._found: dict[str, _Seen] = {}
+        self._asked: dict[str, int] = {}
+        self._explained: dict[str, dict[str, Array]] = {}
+
+    def explain(self, batch: Batch, name: str, maps: Float[Tensor, "b k h w"], wanted: Bool[Tensor, "b k"]) -> None:
+        """Keeps what an explainer shows of the images that were chosen beforehand: of one class each.
+
+        It is the first that the image has, of those that were asked for.
+        """
+        chosen = {self._data.split.samples[row].id for row in self._chosen}
+        for place, key in enumerate(batch.ids):
+            asked = wanted[place].nonzero().flatten().tolist()
+            if key not in chosen or not asked:
+                continue
+            known = self._data.split.labels[self._row[key]]
+            k = next((k for k in asked if known[k] == 1), asked[0])
+            self._asked[key] = k
+            by = -(-max(maps.shape[2:]) // LONGEST_PX)
+            self._explained.setdefault(name, {})[key] = maps[place, k, ::by, ::by].half().cpu().numpy()
+
+    def add(self, batch: Batch, out: Output) -> None:
+        """Keeps what is to be shown of the images so far; everything else is forgotten."""
+        if out.evidence is None or not self._pictured:
+            return
+        boxes, attention = _patches(out, len(batch.ids))
+        for place, key in enumerate(batch.ids):
+            self._found[key] = _Seen(
+                maps=out.evidence[place].half().cpu().numpy(),
+                scores=out.probs[place].float().cpu().numpy(),
+                boxes=None if boxes is None else boxes[place],
+                attention=None if attention is None else attention[place],
+            )
+        chosen = {self._data.split.samples[row].id for row in self._chosen}
+        kept = chosen | self._cases()
+        self._found = {key: seen for key, seen in self._found.items() if key in kept}
+
+    def files(self) -> dict[str, bytes]:
+        """`overlays.npz` as `harness.contract.tables.OVERLAYS` describes it, or nothing without evidence."""
+        if not self._found:
+            return {}
+        split, outlines = self._data.split, self._data.outlines
+        others = sorted({self._row[key] for key in self._found} - set(self._chosen))
+        rows = [*self._chosen, *others]
+        seen = [self._found[split.samples[row].id] for row in rows]
+        images = split.images[rows]
+        if images.dtype == np.uint16:
+            images = eight_bit(images)
+        by = -(-max(images.shape[1:3]) // LONGEST_PX)
+        shape = (len(rows), len(self._task.classes), *images.shape[1:3])
+        masks = np.zeros(shape, np.uint8) if outlines is None else _known(outlines, rows, self._task)
+        arrays: dict[str, Any] = {
+            "images": reduced(images[..., 0] if images.shape[3] == 1 else images, by),
+            "masks": masks[:, :, ::by, ::by],
+            "maps": np.stack([item.maps for item in seen]),
+            "ids": np.array([split.samples[row].id for row in rows]),
+            "labels": split.labels[rows],
+            "scores": np.stack([item.scores for item in seen]).astype(np.float32),
+            "classes": np.array(self._task.classes),
+            "version": np.array(OVERLAYS_VERSION),
+            "chosen": np.array([row in set(self._chosen) for row in rows]),
+        }
+        if (boxes := _stacked([item.boxes for item in seen])) is not None:
+            arrays["boxes"] = boxes / by
+        if (attention := _stacked([item.attention for item in seen])) is not None:
+            arrays["attention"] = attention
+        arrays |= self._explanations([split.samples[row].id for row in self._chosen], len(rows))
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        return {"overlays.npz": buffer.getvalue()}
+
+    def _explanations(self, chosen: list[str], images: int) -> dict[str, Array]:
+        """The explainers' arrays, of the images that they were asked about; the chosen ones are the first of all."""
+        if not self._explained:
+            return {}
+        asked = [key for key in chosen if key in self._asked]
+        of_class = [self._asked.get(key, -1) for key in chosen]
+        return {
+            "explainers": np.array(list(self._explained)),
+            "explained": np.array([[own[key] for key in asked] for own in self._explained.values()], np.float16),
+            "of_class": np.array(of_class + [-1] * (images - len(chosen))),
+        }
+
+    def _cases(self) -> set[str]:
+        """The ids of the extreme images so far, of every class."""
+        ids = list(self._found)
+        rows = [self._row[key] for key in ids]
+        labels = self._data.split.labels[rows]
+        scores = np.stack([seen.scores for seen in self._found.values()])
+        outlines, cases = self._data.outlines, set[str]()
+        for k in range(labels.shape[1]):
+            shown = None if outlines is None else outlines.known[rows, k]
+            found = choose_cases(ids, labels[:, k], scores[:, k], shown)
+            cases |= {ids[place] for places in found.values() for place in places}
+        return cases
+
+
+def choose(data: Images, wanted: int) -> list[int]:
+    """The rows of test images that are looked at closely, as `Overlays` describes them; no model has seen them yet."""
+    labels = data.split.labels
+    shown = labels == 1 if data.outlines is None else (labels == 1) & data.outlines.known
+    turns = [np.flatnonzero(shown[:, k]).tolist() for k in range(labels.shape[1])]
+    order = [rows[turn] for turn in range(len(labels)) for rows in turns if turn < len(rows)]
+    return list(dict.fromkeys([*order, *range(len(labels))]))[:wanted]
+
+
+def eight_bit(images: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
+    """Pictures "n h w c", each from its darkest to its brightest pixel: 12-bit images would be nearly black else."""
+    axes = tuple(range(1, images.ndim))
+    low, high = images.min(axes, keepdims=True).astype(float), images.max(axes, keepdims=True).astype(float)
+    scaled: npt.NDArray[np.uint8] = ((images - low) * (255 / np.maximum(high - low, 1))).astype(np.uint8)
+    return scaled
+
+
+def reduced(images: npt.NDArray[np.uint8], by: int) -> npt.NDArray[np.uint8]:
+    """Pictures "n h w" or "n h w c" with each `by` x `by` pixels averaged; a rest at the border counts as one."""
+    if by == 1:
+        return images
+    return np.stack([np.asarray(Image.fromarray(image).reduce(by)) for image in images])
+
+
+def _patches(out: Output, images: int) -> tuple[Array | None, Array | None]:
+    """Boxes "b n 4" in pixels and attention "b n" of a model that looks at patches; see `Output.parts`."""
+    boxes, attention = (_array(out.parts.get(name)) for name in ("boxes", "attention"))
+    if boxes is None or boxes.ndim != 3 or boxes.shape[0] != images or boxes.shape[2] != 4:
+        return None, None
+    fits = attention is not None and attention.shape == boxes.shape[:2]
+    return boxes, attention if fits else None
+
+
+def _stacked(values: list[Array | None]) -> Array | None:
+    """One array, or None unless all are there and alike: a detector has another number of boxes in each image."""
+    found = [value for value in values if value is not None]
+    alike = len(found) == len(values) and len({value.shape for value in found}) == 1
+    return np.stack(found).astype(np.float32) if alike else None
+
+
+def _array(value: Any) -> Array | None:
+    return value.detach().float().cpu().numpy() if isinstance(value, Tensor) else None
+
+
+def _known(outlines: Outlines, rows: list[int], task: Task) -> npt.NDArray[np.uint8]:
+    masks = outlines.of(rows)
+    inside = masks == KEY_LAYER if task.mask_kind == "layers" else masks > 0
+    return np.asarray(inside * outlines.known[rows][:, :, None, None], np.uint8)

@@ -1,0 +1,140 @@
+"""What a confirmed model leaves behind: predictions, terms of its maps, its weights. Pictures are in `overlays`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+import pandas as pd
+import safetensors.torch
+from jaxtyping import Float
+from torch import Tensor
+
+from harness.contract.nn import Batch, Model, Output
+from harness.contract.tables import (
+    ATTENTION,
+    CANDIDATES,
+    LAYERS,
+    LESIONS,
+    MAPS,
+    OWN_HEAD,
+    PREDICTIONS,
+    SHUFFLED,
+    to_bytes,
+)
+from harness.contract.types import WEIGHTS, Task, TrialSpec
+from harness.metrics.functional import attention_gap, layer_terms, map_terms, touched
+from harness.trial.confirm.finding import Drawn, candidate_rows
+from harness.trial.data.stage import Images
+
+Array = npt.NDArray[Any]
+
+
+class Record:
+    """Collects the rows of one confirmed model over its splits."""
+
+    def __init__(self, spec: TrialSpec, task: Task) -> None:
+        self._task = task
+        variant = SHUFFLED if spec.stage == "floor" else spec.variant
+        self._keys = {"study": spec.study, "variant": variant, "seed": spec.seed, "fold": spec.fold}
+        self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
+        self._drawn: dict[tuple[str, str, str], Drawn] = {}  # of one batch: they are as large as masks
+        self._batch: tuple[str, ...] = ()
+        self._told: set[tuple[str, str, str]] = set()
+
+    def add_scores(self, data: Images, batch: Batch, out: Output) -> None:
+        """Rows of one batch for the predictions table: the model's own output and each head."""
+        heads = {OWN_HEAD: out.probs, **out.heads}
+        scores = {head: probs.cpu().numpy() for head, probs in heads.items()}
+        for place, keys in enumerate(self._images(data, batch)):
+            for head, values in scores.items():
+                for k, row in enumerate(self._classes(keys, batch, place)):
+                    self._rows["predictions"].append({**row, "head": head, "score": float(values[place, k])})
+
+    def add_maps(self, data: Images, batch: Batch, name: str, maps: Float[Tensor, "b k i j"]) -> None:
+        """Rows of one batch with masks: maps, lesions and candidates, or layers; `name` says whose maps they are."""
+        assert batch.targets is not None
+        if batch.ids != self._batch:
+            self._batch = batch.ids
+            self._drawn.clear()
+        saliency = maps.detach().cpu().numpy()
+        masks, known = batch.targets.masks.cpu().numpy(), batch.targets.known.cpu().numpy()
+        for place, keys in enumerate(self._images(data, batch)):
+            for k, row in enumerate(self._classes(keys, batch, place)):
+                mask = masks[place, k] if known[place, k] else None
+                if self._task.mask_kind != "layers":
+                    self._add_map({**row, "map": name}, saliency[place, k], mask)
+                elif mask is not None and mask.any():
+                    own = layer_terms(saliency[place, k], mask)
+                    self._rows["layers"] += [{**row, "map": name, **terms} for terms in own]
+
+    def add_attention(self, data: Images, batch: Batch, out: Output) -> None:
+        """Rows of one batch with masks, of a model that says what patches it attends to."""
+        if batch.targets is None or not {"attention", "boxes"} <= out.parts.keys():
+            return
+        weights, boxes = out.parts["attention"].cpu().double().numpy(), out.parts["boxes"].cpu().long().numpy()
+        masks, known = batch.targets.masks.cpu().numpy(), batch.targets.known.cpu().numpy()
+        for place, keys in enumerate(self._images(data, batch)):
+            for k, row in enumerate(self._classes(keys, batch, place)):
+                if known[place, k] and row["label"] == 1:
+                    gap = attention_gap(weights[place], touched(masks[place, k], boxes[place]))
+                    self._rows["attention"].append({**row, "gap": gap, "patches": len(weights[place])})
+
+    def predictions(self) -> pd.DataFrame:
+        """The predictions table so far; see `harness.contract.tables.PREDICTIONS`."""
+        return pd.DataFrame(self._rows["predictions"], columns=list(PREDICTIONS))
+
+    def files(self) -> dict[str, bytes]:
+        """The tables that have rows; without a lesion that of lesions is empty, but there."""
+        wanted = {name for name, rows in self._rows.items() if rows}
+        if "maps" in wanted:
+            wanted |= {"lesions", "candidates"}
+        return {
+            f"{name}.parquet": to_bytes(pd.DataFrame(self._rows[name], columns=list(columns)), name)
+            for name, columns in _TABLES.items()
+            if name in wanted
+        }
+
+    def _add_map(self, row: dict[str, Any], saliency: Array, mask: Array | None) -> None:
+        """One map beside one mask; what the mask alone says is worked out, and told, once for all maps."""
+        terms = {**map_terms(saliency, None if mask is None else mask > 0), "box_iou": None}
+        if mask is not None:
+            key = row["split"], row["id"], row["class"]
+            if key not in self._drawn:
+                self._drawn[key] = Drawn.of(mask)
+            if key not in self._told:
+                own = {name: value for name, value in row.items() if name != "map"}
+                self._rows["lesions"] += [{**own, **lesion} for lesion in self._drawn[key].rows()]
+                self._told.add(key)
+            drawn = self._drawn[key]
+            terms["box_iou"] = drawn.box_ious(saliency) if row["label"] == 1 else None
+            self._rows["candidates"] += [{**row, **found} for found in candidate_rows(saliency, drawn)]
+        self._rows["maps"].append({**row, **terms})
+
+    def _images(self, data: Images, batch: Batch) -> list[dict[str, Any]]:
+        samples = {sample.id: sample for sample in data.split.samples}
+        found = [samples[key] for key in batch.ids]
+        return [{**self._keys, "split": data.name, "id": s.id, "unit": s.unit, "group": s.group} for s in found]
+
+    def _classes(self, keys: Mapping[str, Any], batch: Batch, place: int) -> list[dict[str, Any]]:
+        labels = batch.labels[place].tolist()
+        return [{**keys, "class": name, "label": labels[k]} for k, name in enumerate(self._task.classes)]
+
+
+def weights_file(model: Model, spec: TrialSpec, bits: int) -> dict[str, bytes]:
+    """`weights.safetensors`, with the trial's spec in its metadata, and the depth of the pixels it learnt from."""
+    weights = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
+    told = json.dumps({**json.loads(spec.to_json()), "bits": bits})  # one key: several come out in any order
+    return {WEIGHTS: safetensors.torch.save(weights, {"spec": told})}
+
+
+_TABLES = {
+    "predictions": PREDICTIONS,
+    "maps": MAPS,
+    "lesions": LESIONS,
+    "candidates": CANDIDATES,
+    "layers": LAYERS,
+    "attention": ATTENTION,
+}

@@ -1,0 +1,85 @@
+"""A model from its table, on its device, with the weights that its seed gives."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from harness.contract import seeds
+from harness.contract.catalog import Catalog
+from harness.contract.errors import InputError
+from harness.contract.nn import Model
+from harness.contract.types import UNBUILT, Task, TrialSpec
+from harness.trial.model.rng import seeded
+from harness.trial.model.winograd import fewer_products
+from harness.trial.settings.training import TrainSettings
+
+
+class Unfit(Exception):
+    """The trial cannot be run as its spec says; the message is the reason."""
+
+
+def build_model(spec: TrialSpec, catalog: Catalog, task: Task, settings: TrainSettings, device: torch.device) -> Model:
+    """The model with the weights its seed gives, on its device.
+
+    Raises:
+        Unfit: the table makes no model of this task.
+    """
+    with seeded(seeds.of("init", spec.seed), torch.device("cpu")):
+        try:
+            model: Model = catalog.build("architecture", spec.tree["model"], task)
+        except InputError as error:  # the other variants may well be sound
+            raise Unfit(f"{UNBUILT}: {error}") from error
+    return laid_out(model, settings, device)
+
+
+def laid_out(model: Model, settings: TrainSettings, device: torch.device) -> Model:
+    """The same model on its device, in the memory format and with the convolutions that are the fastest there."""
+    model = model.to(device)
+    if device.type == "cpu":
+        fewer_products(model)
+    if settings.channels_last:
+        for values in [*model.parameters(), *model.buffers()]:
+            if values.ndim == 4:  # others have no such layout
+                values.data = values.data.to(memory_format=torch.channels_last)
+        if device.type == "cpu":
+            keep_contiguous(model)
+    return model
+
+
+def keep_contiguous(model: nn.Module) -> None:
+    """Leaves the convolutions contiguous of which torch's CPU code computes the weights' gradient wrongly else.
+
+    Of strided 1x1 convolutions of 2 to 7 channels it writes behind its buffer where images are channels-last
+    and their sides multiples of the stride: memory of something else is overwritten (torch 2.14, oneDNN, AVX2).
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.stride != (1, 1):
+            if 1 < module.in_channels < 8:
+                module.weight.data = module.weight.detach().clone(memory_format=torch.contiguous_format)
+                module.register_forward_pre_hook(_contiguous)
+
+
+def _contiguous(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(values.contiguous() for values in inputs)
+
+
+def device_of(name: str) -> torch.device:
+    """The device that `[compute] device` names; "auto" takes CUDA where there is any.
+
+    Raises:
+        InputError: there is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(
+            f"harness.toml: compute.device: {name!r} is no device: auto, cpu, cuda, cuda:1, mps"
+        ) from error
+    counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (device.index or 0) >= counts.get(device.type, 1):
+        found = f"{counts[device.type] or 'no'} {device.type.upper()} devices"
+        raise InputError(f"harness.toml: compute.device: {name!r}, but torch finds {found} here")
+    return device

@@ -1,0 +1,276 @@
+"""New images through confirmed models: their table of scores, and maps of where the models looked.
+
+The images are decoded as they are needed and never cached; the mean over several models of a variant is one answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from harness.contract.catalog import Catalog
+from harness.contract.dataset import Dataset
+from harness.contract.errors import HarnessError, InputError, nearest
+from harness.contract.nn import Batch, Explainer, Output
+from harness.contract.tables import OWN_MAP
+from harness.contract.types import Sample
+from harness.trial.confirm.overlays import eight_bit
+from harness.trial.confirm.record import Record
+from harness.trial.data.cache import CachedSplit
+from harness.trial.data.decode import read_image, read_outlines
+from harness.trial.data.loader import Loader
+from harness.trial.data.stage import Images
+from harness.trial.model.load import Confirmed, mean_output
+from harness.trial.model.tta import over_copies
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPLIT = "new"
+"""The `split` of new images in a predictions table."""
+_COLUMNS = ("image", "group", "id", "unit", "fit", "preprocess", "side", "view", "flipped", "window_px")
+"""What a manifest of new images takes over from the one that the model was trained on."""
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """New images, brought to what a model was trained on.
+
+    Args:
+        dataset: the manifest.
+        images: its rows, decoded when they are asked for.
+    """
+
+    dataset: Dataset
+    images: Images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One image, and where the models looked.
+
+    Args:
+        labels: "k", NaN where unknown.
+        scores: "k".
+        picture: "h w c", uint8, for showing.
+        outlines: "k h w", 0 or 1; all 0 where unknown.
+        maps: "m h w" float32 in [0, 1], one of each class that was asked for.
+        classes: their names, m of them.
+    """
+
+    id: str
+    labels: Array
+    scores: Array
+    picture: Array
+    outlines: Array
+    maps: Array
+    classes: tuple[str, ...]
+
+
+class Decoded:
+    """Images by row, each decoded when it is asked for: a cache of images that are seen once would only fill a disk."""
+
+    def __init__(self, dataset: Dataset, samples: Sequence[Sample]) -> None:
+        self._dataset, self._samples = dataset, samples
+
+    def __getitem__(self, rows: Any, /) -> Array:
+        """The images of these rows, "n h w c".
+
+        Raises:
+            InputError: one cannot be read; says which.
+        """
+        with ThreadPoolExecutor(4) as pool:  # decoders release the interpreter's lock
+            found = list(pool.map(lambda row: read_image(self._dataset, self._samples[row]), rows))
+        return np.stack(found)
+
+    def __iter__(self) -> Iterator[Array]:
+        """One image after the other, "h w c"."""
+        return (read_image(self._dataset, sample) for sample in self._samples)
+
+
+def open_unseen(manifest: Path, model: Confirmed, catalog: Catalog, data: Path, most: int | None = None) -> Unseen:
+    """The images of a manifest, to be brought to the size and channels that the model was trained on.
+
+    Args:
+        manifest: a CSV or Parquet table; a model trained on a manifest reads the same columns in the same way.
+        model: says image size, channels, classes.
+        catalog: has the data set `manifest`.
+        data: the user's data root. The paths in a manifest below it may lead anywhere in it, those in another
+            to files beside and below that one.
+        most: how many rows to take, from the first on.
+
+    Raises:
+        InputError: the table or the header of an image cannot be read.
+    """
+    if model.task.sample != "image":
+        told = f"{model.spec.variant!r} was trained on samples of kind {model.task.sample!r}"
+        raise InputError(f"{manifest}: lists single images, but {told}")
+    path = Path(manifest).absolute()
+    root = data.absolute() if path.is_relative_to(data.absolute()) else path.parent
+    own, task = model.spec.tree["dataset"], model.task
+    trained_on_one = own["use"] == "manifest"
+    table = {
+        "use": "manifest",
+        "path": str(path.relative_to(root)),
+        "labels": list(task.classes),
+        "image_size": list(task.image_size),
+        "channels": task.channels,
+        "mask_kind": task.mask_kind if task.mask_kind != "layers" else "none",
+        # A study on a manifest said itself how colour becomes grey; of other data sets nobody knows.
+        "colour": "convert" if trained_on_one else "refuse",
+        "unseen": True,
+        "bits": model.bits or 16,  # of this table's deepest image, a score would hang on what else is in the table
+        **({key: own[key] for key in _COLUMNS if key in own} if trained_on_one else {}),
+    }
+    dataset: Dataset = catalog.build("dataset", table, root)
+    samples = tuple(dataset.split("test"))[:most]
+    labels = np.array([sample.labels for sample in samples], np.float32).reshape(len(samples), len(task.classes))
+    split = CachedSplit("test", samples, Decoded(dataset, samples), labels)
+    return Unseen(dataset, Images("test", split))
+
+
+def predict_unseen(models: Sequence[Confirmed], unseen: Unseen, threads: int = 1) -> pd.DataFrame:
+    """The predictions table of new images, `split` being "new"; `seed` and `fold` are empty where they are averaged.
+
+    Args:
+        models: of one variant; their scores are averaged, each over changed copies where the study has `train.tta`.
+        unseen: opened for one of them.
+        threads: torch's.
+
+    Raises:
+        InputError: an image cannot be read, or has another number of channels.
+    """
+    first = models[0]
+    record = Record(first.spec, first.task)
+    with _threads(threads):
+        loader = _loader(first, unseen)
+        for batch in loader.evaluation():
+            outs = [over_copies(model(_blind(batch)), batch, loader, _blindly(model)) for model in models]
+            record.add_scores(unseen.images, batch, mean_output(outs))
+    table = record.predictions().assign(split=SPLIT)
+    if len(models) > 1:
+        averaged = [key for key in ("seed", "fold") if len({getattr(model.spec, key) for model in models}) > 1]
+        table = table.assign(**dict.fromkeys(averaged, None))
+    return table
+
+
+def explain_unseen(
+    models: Sequence[Confirmed],
+    unseen: Unseen,
+    catalog: Catalog,
+    explainer: Mapping[str, Any],
+    classes: Sequence[str] = (),
+    threads: int = 1,
+) -> Iterator[Explained]:
+    """Maps of new images, one image at a time; of several models their mean.
+
+    Args:
+        models: of one variant.
+        unseen: opened for one of them.
+        catalog: has the explainer.
+        explainer: its table, `{"use": "native"}`.
+        classes: which to map; all where empty.
+        threads: torch's.
+
+    Raises:
+        InputError: there is no such class or explainer, or the model cannot be explained by it.
+    """
+    first = models[0]
+    names = tuple(classes) or first.task.classes
+    places = [_place(name, first.task.classes) for name in names]
+    name = str(explainer["use"])
+    built: Explainer | None = None if name == OWN_MAP else catalog.build("explainer", explainer, where="--explainer")
+    samples = {sample.id: row for row, sample in enumerate(unseen.images.split.samples)}
+    with _threads(threads):
+        for batch in map(_blind, _loader(first, unseen).evaluation()):
+            outs = [model(batch) for model in models]
+            own = mean_output(outs)
+            each = [_maps(name, built, *pair, batch, places) for pair in zip(models, outs, strict=True)]
+            maps = torch.stack(each).mean(0).cpu().numpy().astype(np.float32)
+            if not np.isfinite(maps).all():
+                raise HarnessError(f"the explainer {name!r} gave values that are no numbers")
+            scores = own.probs.cpu().numpy()
+            for place, key in enumerate(batch.ids):
+                yield _explained(unseen, samples[key], scores[place], maps[place], names)
+
+
+def _explained(unseen: Unseen, row: int, scores: Array, maps: Array, names: tuple[str, ...]) -> Explained:
+    split = unseen.images.split
+    sample, shape = split.samples[row], (len(scores), *unseen.dataset.task.image_size)
+    picture = split.images[[row]]
+    outlines = read_outlines(unseen.dataset, sample)
+    return Explained(
+        id=sample.id,
+        labels=split.labels[row],
+        scores=scores,
+        picture=(eight_bit(picture) if picture.dtype == np.uint16 else picture)[0],
+        outlines=np.zeros(shape, np.uint8) if outlines is None else outlines,
+        maps=maps,
+        classes=names,
+    )
+
+
+def _maps(
+    name: str, explainer: Explainer | None, model: Confirmed, out: Output, batch: Batch, places: Sequence[int]
+) -> Float[Tensor, "b m h w"]:
+    """One model's maps of these classes, at the size of the image."""
+    assert batch.images is not None
+    if explainer is None:
+        if out.evidence is None:
+            raise InputError(
+                f"the model of {model.spec.variant!r} has no evidence of its own: take another --explainer"
+            )
+        return functional.interpolate(out.evidence[:, list(places)], batch.images.shape[2:], mode="nearest")
+    count = len(batch.ids)
+    with model.chance(f"explain {batch.ids[0]}"):
+        try:
+            found = [explainer.explain(model.model, batch, [k] * count) for k in places]
+        except (TypeError, ValueError) as error:  # what the contract has for a model or batch that does not suit
+            raise InputError(f"{name!r} cannot explain the model of {model.spec.variant!r}: {error}") from error
+    return torch.stack([maps.detach().float() for maps in found], 1)
+
+
+def _loader(model: Confirmed, unseen: Unseen) -> Loader:
+    return Loader(unseen.images, model.task, model.settings, model.device)
+
+
+def _blindly(model: Confirmed) -> Callable[[Batch], Output]:
+    return lambda batch: model(_blind(batch))
+
+
+def _blind(batch: Batch) -> Batch:
+    """The batch without its labels: they are for the table, and a model that saw them would not be predicting."""
+    return replace(batch, labels=torch.full_like(batch.labels, torch.nan))
+
+
+def _place(name: str, classes: Sequence[str]) -> int:
+    if name not in classes:
+        raise InputError(
+            f"--classes: no class named {name!r}{nearest(name, classes)} (there are: {', '.join(classes)})"
+        )
+    return list(classes).index(name)
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

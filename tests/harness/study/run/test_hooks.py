@@ -1,0 +1,111 @@
+"""What a plugin that observes a study is told, and in which order."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from harness import hookimpl
+from harness.adapters.inline import InlineTuner
+from harness.adapters.optuna.search import OptunaProposer
+from harness.config.settings import Settings
+from harness.study.journal.journal import Event, Journal
+from harness.study.run.observers import Feed, HookObserver
+from harness.study.run.run import run_study
+from harness.testing.fakes import tiny_catalog
+from harness.testing.scripted import scripted_plan
+
+
+class Diary:
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    @hookimpl
+    def harness_study_started(self, plan: Any) -> None:
+        self.lines.append(f"study {plan.study}")
+
+    @hookimpl
+    def harness_trial_started(self, trial: Any) -> None:
+        self.lines.append(f"{trial.stage} started")
+
+    @hookimpl
+    def harness_epoch_finished(self, trial: Any, epoch: Any) -> None:
+        self.lines.append(f"{trial.stage} epoch {epoch.number}")
+
+    @hookimpl
+    def harness_trial_finished(self, trial: Any, result: Any) -> None:
+        self.lines.append(f"{trial.stage} {result.state}")
+
+    @hookimpl
+    def harness_study_finished(self, plan: Any, results: Any) -> None:
+        self.lines.append(f"finished with {len(results.variants)} variant")
+
+
+def test_a_plugin_sees_a_study_from_its_start_to_its_results(tmp_path: Path) -> None:
+    plan = scripted_plan({"a": {"use": "tiny_cnn"}}, trials=1, epochs=2, seeds=(0,))
+    settings = Settings(data=tmp_path, results=tmp_path / "results", cache=tmp_path / "cache", device="cpu")
+    folder = settings.results / plan.directory
+    folder.mkdir(parents=True)
+    catalog, diary = tiny_catalog(), Diary()
+    catalog.register(diary)
+    observer = HookObserver(catalog, plan, folder, 0)
+    proposer = OptunaProposer(f"sqlite:///{folder / 'optuna.db'}")
+    run_study(plan, settings, catalog, InlineTuner(), proposer, [observer])
+    assert diary.lines == [
+        "study scripted",
+        *("search started", "search epoch 1", "search epoch 2", "search complete"),
+        *("confirm started", "confirm epoch 1", "confirm epoch 2", "confirm complete"),
+        "finished with 1 variant",
+    ]
+    assert [broken.reason for broken in catalog.broken] == []
+
+
+class Heard:
+    """An observer that keeps what it was told, and takes its time."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.kinds: list[str] = []
+        self._seconds = seconds
+
+    def event(self, event: Event) -> None:
+        time.sleep(self._seconds)
+        self.kinds.append(event.kind)
+
+    def close(self, timeout_s: float) -> int:
+        return 0
+
+
+class Stuttering(Journal):
+    """A journal on a disk that cannot be read at every second try."""
+
+    tries = 0
+
+    def read(self, offset: int = 0) -> list[Event]:
+        self.tries += 1
+        if self.tries % 2:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+        return super().read(offset)
+
+
+def test_a_disk_that_stutters_costs_an_observer_nothing(tmp_path: Path) -> None:
+    journal, heard = Stuttering(tmp_path / "journal.jsonl"), Heard()
+    with Feed(journal, [heard]) as feed:
+        for number in range(6):
+            journal.append("note", number=number)
+            time.sleep(0.15)
+        tries = journal.tries
+        while journal.tries < tries + 2:
+            time.sleep(0.01)
+    assert heard.kinds == ["note"] * 6
+    assert not feed.failures or "could not read the journal" in feed.failures[0]  # of its last try alone
+
+
+def test_an_observer_that_is_not_done_in_time_is_named(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.append("note", number=0)
+    with Feed(journal, [Heard(seconds=3.0)], timeout_s=0.2) as feed:
+        time.sleep(0.3)
+    assert feed.failures == ["Heard was not done after 0.2 s"]
