@@ -10,7 +10,7 @@ from typing import Any
 
 PUBLIC = ("harness", "harness.nn", "harness.metrics.functional", "harness.testing")
 """The modules that the page "Python API" documents: every name in their `__all__`."""
-PENDING = {"harness.metrics.functional": "harness.evidence.functional", "harness.testing": ""}
+PENDING = {"harness.testing": ""}
 """Public module -> the module that holds its names until it exists ("" leaves it out). To be emptied."""
 
 project = "harness"
@@ -21,7 +21,9 @@ html_title = f"harness {release}"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
 exclude_patterns = ["_build"]
-nitpick_ignore_regex = [("py:.*", ".*")]  # annotations name classes of torch, NumPy and jaxtyping, which this site does not hold
+nitpick_ignore_regex = [
+    ("py:.*", ".*")
+]  # annotations name classes of torch, NumPy and jaxtyping, which this site does not hold
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 autodoc_member_order = "bysource"

@@ -1,4 +1,4 @@
-"""The documentation site builds without a warning: every page is in the navigation, every link inside it leads somewhere."""
+"""The documentation site builds without a warning: every page is in the navigation, every link leads somewhere."""
 
 from __future__ import annotations
 
