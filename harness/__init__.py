@@ -1,7 +1,12 @@
-"""What a plugin author imports, and nothing heavy. The torch side stands in `harness.nn`."""
+"""A fair, resumable benchmark of weakly supervised medical image classifiers.
+
+For users: `plan`, `run`, `report`, `results`, `compare`. For plugin authors: components, hooks and their values;
+the torch side is in `harness.nn`.
+"""
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from harness.contract.components import ArchitectureFactory, BackboneFactory, Component, PoolingFactory, use
@@ -13,7 +18,11 @@ from harness.contract.seeds import of as seed_of
 from harness.contract.types import Epoch, Plan, Sample, Task, TrialResult, TrialSpec
 
 if TYPE_CHECKING:
-    from harness.study.results.results import results
+    from harness.api.compare import compare
+    from harness.api.plan import plan
+    from harness.api.report import report
+    from harness.api.results import results
+    from harness.api.run import run
 
 __version__ = "0.1.0"
 __all__ = [
@@ -31,18 +40,30 @@ __all__ = [
     "Task",
     "TrialResult",
     "TrialSpec",
+    "compare",
     "file_facts",
     "hookimpl",
     "nearest",
+    "plan",
+    "report",
     "results",
+    "run",
     "seed_of",
     "use",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "results":
-        from harness.study.results.results import results
+_API = ("compare", "plan", "report", "results", "run")
+"""Functions that are imported when first used: they load pydantic and NumPy."""
 
-        return results
+
+def __getattr__(name: str) -> Any:
+    if name in _API:
+        found = getattr(importlib.import_module(f"harness.api.{name}"), name)
+        globals()[name] = found
+        return found
     raise AttributeError(f"module 'harness' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -19,6 +19,7 @@ from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
 
 if TYPE_CHECKING:
+    from harness.api.session import Session
     from harness.config.settings import Settings
 
 _TITLES = {1: "failed", 2: "the input is wrong", 3: "the machine failed", 130: "interrupted"}
@@ -62,6 +63,17 @@ class App:
         if os.environ.get("HARNESS_TRACE") == "1":
             trace(catalog, self.err)
         return catalog
+
+    @property
+    def session(self) -> Session:
+        """Settings and catalog, as the API takes them.
+
+        Raises:
+            InputError: harness.toml is wrong.
+        """
+        from harness.api.session import Session
+
+        return Session(self.settings, self.catalog)
 
 
 pass_app = click.make_pass_decorator(App)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from harness.cli.app import App
 from harness.contract.types import Plan
 
+if TYPE_CHECKING:
+    from harness.study.results.results import Results
+
 Command = TypeVar("Command", bound=Callable[..., Any])
-OF_DATA = r"dataset\s*[.=]"
-"""How a `--set` argument begins that changes the data."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -65,24 +65,23 @@ def heads_option(command: Command) -> Command:
     return click.option("--heads", is_flag=True, help="A row for each head of a variant, beneath its own.")(command)
 
 
-def set_options(overrides: Iterable[str]) -> list[str]:
-    """The `--set` arguments that these values were, as a shell takes them."""
-    return [f"--set {shlex.quote(text)}" for text in overrides]
-
-
-def check_command(plan: Plan) -> str:
-    """What to type to have the data of a plan checked, those included that `--set` put in their place."""
-    data = [text for text in plan.overrides if re.match(OF_DATA, text)]
-    return " ".join(["harness data check", plan.named, *set_options(data), "--full"])
-
-
 def plan_of(app: App, study: str, budget: str | None, sets: tuple[str, ...]) -> Plan:
-    """The plan that the command line names.
+    """Return the plan that the command line names.
 
     Raises:
         InputError: every mistake in the study file and the options, at once.
     """
-    from harness.study.file.spec import find_study, load_study
-    from harness.study.plan.plan import make_plan
+    from harness.api.plan import plan
 
-    return make_plan(load_study(find_study(study)), app.catalog, app.settings, budget=budget, overrides=sets)
+    return plan(study, budget=budget, overrides=sets, session=app.session)
+
+
+def results_of(app: App, study: str, budget: str | None) -> Results:
+    """Return the results of the run that the command line names.
+
+    Raises:
+        InputError: the study was never run, or its data set is not installed.
+    """
+    from harness.api.results import results
+
+    return results(study, budget=budget, session=app.session)

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from html import escape
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -143,7 +144,7 @@ class Claim:
     not_below: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Plan:
     """A study checked against what is installed; nothing was trained or decoded for it.
 
@@ -174,6 +175,18 @@ class Plan:
     data_checks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
     overrides: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
+        return f"<Plan {self.directory}: {len(self.variants)} variants{skipped}>"
+
+    def _repr_html_(self) -> str:
+        """Show the variants as a table in a notebook."""
+        rows = [(item.name, item.kind, "") for item in self.variants]
+        rows += [(skip.variant, "skipped", skip.reason) for skip in self.skipped]
+        cells = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
+        head = "<tr><th>variant</th><th>kind</th><th>reason</th></tr>"
+        return f"<p>{escape(self.question)}</p><p>{escape(repr(self)[1:-1])}</p><table>{head}{cells}</table>"
 
     @property
     def named(self) -> str:

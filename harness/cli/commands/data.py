@@ -13,11 +13,12 @@ from rich.text import Text
 
 from harness.audit.verdicts import NOT_CHECKED, WRONG, DataCheck
 from harness.cli.app import App, examples, pass_app
-from harness.cli.options import OF_DATA, budget_option, json_option, plan_of
+from harness.cli.options import budget_option, json_option, plan_of
 from harness.cli.views.data_view import findings_view, shortcuts_view, verdict_line
 from harness.cli.views.tables import parameter_rows, plugin_table
 from harness.contract.errors import InputError
 from harness.contract.types import Split
+from harness.study.plan.command_lines import OF_DATA
 
 if TYPE_CHECKING:
     from harness.contract.dataset import Dataset

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
@@ -14,37 +13,6 @@ from harness.contract.types import Plan
 
 if TYPE_CHECKING:
     from harness.study.results.results import Results
-    from harness.study.run.run import Outcome
-
-
-def earlier_results(app: App, plan: Plan) -> Results | None:
-    """What an earlier run of exactly this study left; unfinished where the plan has variants it had not."""
-    from harness.study.results.results import read_results
-
-    folder = app.settings.results / plan.directory
-    if not (folder / "journal.jsonl").exists():
-        return None
-    try:
-        results = replace(read_results(folder, app.catalog), plan=plan)
-    except MachineError:  # a damaged plan.json, which the run writes anew; a damaged journal stops that run
-        return None
-    known = all(
-        results.history.of_variant(variant.id, "search" if variant.kind == "trained" else "confirm")
-        for variant in plan.variants
-    )
-    floors = [record for record in results.history.trials.values() if record.spec.stage == "floor"]
-    known = known and (bool(floors) or not plan.confirm.get("label_floor"))
-    results.history.finished = results.history.finished and known
-    return results
-
-
-def ended(results: Results) -> Outcome:
-    """How a study ended that is not run again."""
-    from harness.study.run.run import Outcome
-
-    failed = results.failures()
-    lines = [f"{name} failed: {reason.strip().splitlines()[-1]}" for name, reason in failed.items()]
-    return Outcome(1 if failed else 0, tuple(failed), "\n".join(lines), reasons=failed)
 
 
 def what_is_there(app: App, plan: Plan, earlier: Results | None) -> Sequence[str]:

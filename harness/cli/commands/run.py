@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,8 +10,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
-from harness.cli.commands.execute import Manner, execute, late, send_report
-from harness.cli.commands.resume import check_versions, earlier_results, ended, show_took, what_is_there
+from harness.cli.commands.resume import check_versions, show_took, what_is_there
 from harness.cli.options import (
     Duration,
     budget_option,
@@ -28,7 +26,21 @@ from harness.contract.errors import InputError
 from harness.contract.types import Plan
 
 if TYPE_CHECKING:
+    from harness.adapters.mlflow.store import MlflowObserver
+    from harness.api.execution import Display, TunerName
+    from harness.study.run.observers import Observer
     from harness.study.run.run import Outcome
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a study is run and shown; no part of its identity."""
+
+    tuner: TunerName
+    time_limit_s: float | None
+    heads: bool
+    as_json: bool
+    quiet: bool
 
 
 def manner_options(command: Any) -> Any:
@@ -78,6 +90,8 @@ def run(app: App, /, study: str, budget: str | None, sets: tuple[str, ...], fres
     The same command resumes a run that was stopped, and shows the table of one that is finished. Where the
     study, the data or a plugin changed, it starts anew and says what differs. Ctrl-C stops in good order.
     """
+    from harness.api.execution import set_aside
+
     plan = plan_of(app, study, budget, sets)
     folder = app.settings.results / plan.directory
     if fresh and folder.exists():
@@ -99,42 +113,26 @@ def resume(app: App, /, study: str, budget: str | None, **manner: Any) -> None:
     _run(app, plan, **manner)
 
 
-def set_aside(folder: Path) -> Path:
-    """Renames a study's results, so that it starts anew; gives the new name.
-
-    Raises:
-        InputError: the study is running.
-    """
-    from harness.study.run.lock import StudyLock
-
-    number = 1
-    while (target := folder.with_name(f"{folder.name}.{number}")).exists():
-        number += 1
-    with StudyLock(folder):
-        folder.rename(target)
-    return target
-
-
 def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
-    from harness.cli.commands.report import make_report
+    from harness.api.execution import earlier_results, execute
+    from harness.api.report import write
+    from harness.api.tracking import send_report
     from harness.cli.views import show
-    from harness.study.journal.plan_io import plan_to_json
     from harness.study.results.results import read_results
 
-    manner = Manner(**options)
-    settings = replace(app.settings, concurrent=concurrent) if concurrent else app.settings
-    folder, earlier = settings.results / plan.directory, earlier_results(app, plan)
-    if not (manner.quiet or manner.as_json):
+    manner, session = Manner(**options), app.session
+    if concurrent:
+        session = replace(session, settings=replace(session.settings, concurrent=concurrent))
+    folder, silent = session.settings.results / plan.directory, manner.quiet or manner.as_json
+    if not silent:
         app.out.print(plan_view(plan))
         show_took(app, plan)
-        for line in what_is_there(app, plan, earlier):
+        for line in what_is_there(app, plan, earlier_results(plan, session)):
             app.out.print(Text(line, "cyan"))
     known = len(app.catalog.broken)
-    ran = not (earlier and earlier.finished and (folder / "plan.json").read_text() == plan_to_json(plan))
-    if earlier and not ran:
-        outcome, unsent = late(app, folder, ended(earlier))
-    else:
-        outcome, unsent = execute(app, plan, settings, manner)
+    display = None if silent else _display(app, plan)
+    execution = execute(plan, session, tuner=manner.tuner, time_limit_s=manner.time_limit_s, display=display)
+    outcome, unsent = execution.outcome, execution.unsent
     # Stopped before anything was written, or the input is wrong: a table of what that left would hide why.
     if outcome.exit_code == InputError.exit_code or not (folder / "plan.json").exists():
         _say(app, outcome)
@@ -145,9 +143,9 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
     elif results.history.trials:
         show.show_table(app, results, manner.heads)
     # After the table: hours of training are on the screen, whatever becomes of the report.
-    if results.finished and (ran or not (folder / "report" / "report.html").exists()):
-        make_report(app, results)  # whatever the tracking store has: only the sending depends on it
-        unsent = unsent or send_report(app, results)
+    if results.finished and (execution.ran or not (folder / "report" / "report.html").exists()):
+        write(results, session)  # whatever the tracking store has: only the sending depends on it
+        unsent = unsent or send_report(results, session)
     if results.history.trials and not manner.as_json:
         show.show_places(app, results)
     _say(app, outcome)
@@ -156,6 +154,21 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
     if unsent:
         app.err.print(Text(unsent, "yellow"))
     click.get_current_context().exit(outcome.exit_code)
+
+
+def _display(app: App, plan: Plan) -> Display:
+    def make(store: MlflowObserver, since: int) -> Observer:
+        from harness.cli.views.live import LiveDisplay, PlainDisplay
+
+        def tracking() -> str:
+            return f"tracking: {store.behind} events behind" if store.behind > 20 or store.problem else ""
+
+        console = app.out
+        if console.is_terminal:
+            return LiveDisplay(plan, console, lambda: tracking() or "tracking: up to date")
+        return PlainDisplay(plan, console, tracking, since)
+
+    return make
 
 
 def _say(app: App, outcome: Outcome) -> None:

@@ -18,6 +18,7 @@ from harness.cli.options import (
     heads_option,
     json_option,
     plan_of,
+    results_of,
     run_option,
     set_option,
     study_argument,
@@ -105,10 +106,8 @@ def show(app: App, study: str, budget: str | None, heads: bool, units: bool, as_
     folder. A variant marked † was trained with masks.
     """
     from harness.cli.views import show as view
-    from harness.study.journal.folders import find_run
-    from harness.study.results.results import read_results
 
-    results = read_results(find_run(app.settings.results, study, budget), app.catalog)
+    results = results_of(app, study, budget)
     if as_json:
         click.echo(view.as_json(results, heads, units, **view.costs_of(app, results)))
         return
@@ -124,12 +123,10 @@ def show(app: App, study: str, budget: str | None, heads: bool, units: bool, as_
 @pass_app
 def report(app: App, study: str, budget: str | None, as_json: bool) -> None:
     """Writes the report anew: report.html (one file), Markdown, CSV. With --json, one object with the paths."""
-    from harness.cli.commands.report import make_report
-    from harness.study.journal.folders import find_run
-    from harness.study.results.results import read_results
+    from harness.api.report import write
 
-    results = read_results(find_run(app.settings.results, study, budget), app.catalog)
-    paths = make_report(app, results)
+    results = results_of(app, study, budget)
+    paths = write(results, app.session)
     if as_json:
         click.echo(json.dumps({"folder": str(results.folder), "files": [str(path) for path in paths]}, indent=2))
         return

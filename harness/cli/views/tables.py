@@ -13,13 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.audit.verdicts import NOT_CHECKED
-from harness.cli.options import check_command
-from harness.config.trees import brief, changes
 from harness.contract.catalog import Broken, Provider
 from harness.contract.components import Component, Use, describe, parameters
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan, VariantPlan
 from harness.study.journal.progress import repeats
+from harness.study.plan.command_lines import check_command
+from harness.study.plan.differences import differs_by
 from harness.tables.markdown import claimed, spread_axes
 
 VERDICT_COLOURS = {
@@ -131,20 +131,6 @@ def broken_table(broken: Sequence[Broken]) -> Table:
         origin = f"{item.provider.distribution} {item.provider.version}"
         table.add_row(Text(item.provider.plugin, "yellow"), origin, Text(item.reason))
     return table
-
-
-def differs_by(plan: Plan, variant: VariantPlan) -> list[str]:
-    """What is special about a variant: its patches, or where its predictions come from."""
-    if variant.kind == "trained":
-        return changes(plan.tree, variant.tree)
-    table = variant.tree[variant.kind]
-    if variant.kind == "ensemble":
-        weights = table["weights"] if isinstance(table["weights"], str) else brief(table["weights"])
-        how = f", by {table['maximise']}" if weights in ("fit", "oracle") else ""
-        return [f"average of {', '.join(table['of'])}; weights {weights}{how}"]
-    if readers := table.get("readers"):
-        return [f"{table['predictions']}: {len(readers)} readers, {next(iter(readers))} to {list(readers)[-1]}"]
-    return [f"{table['predictions']}: {', '.join(table['scores'].values())}"]
 
 
 def _data_checks(plan: Plan) -> list[Text]:

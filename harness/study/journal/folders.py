@@ -32,11 +32,18 @@ def find_run(root: Path, study: str, budget: str | None = None) -> Path:
     return found[0]
 
 
+def latest_run(folder: Path, budget: str | None = None) -> Path | None:
+    """Return `folder` if it is a run, the latest run inside it if it is a study's; None if it is neither."""
+    if (folder / "plan.json").exists():
+        return folder if budget in (None, _budget_of(folder)) else None
+    return next(iter(runs_of(folder.parent, folder.name, budget)), None)
+
+
 def runs_of(root: Path, name: str, budget: str | None = None) -> list[Path]:
-    """The folders of a study's runs, the latest first; those that `--fresh` set aside are left out."""
+    """Return the folders of a study's runs, the latest first, without those that `--fresh` set aside."""
     folders = [path.parent for path in (root / name).glob("*/plan.json") if "." not in path.parent.name]
     if budget is not None:
-        folders = [folder for folder in folders if folder.name.rpartition("-")[0] == budget]
+        folders = [folder for folder in folders if _budget_of(folder) == budget]
     return sorted(folders, key=_last_used, reverse=True)
 
 
@@ -56,6 +63,10 @@ def read_plan(folder: Path) -> Plan:
         return plan_from_json(path.read_text())
     except (ValueError, KeyError, TypeError) as error:
         raise MachineError(f"{path}: is damaged; `harness study run` of the study writes it anew") from error
+
+
+def _budget_of(folder: Path) -> str:
+    return folder.name.rpartition("-")[0]
 
 
 def _last_used(folder: Path) -> float:

@@ -13,7 +13,7 @@ from harness.contract import tables
 from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems
 from harness.contract.types import Plan, Task
-from harness.study.journal.folders import find_run, read_plan
+from harness.study.journal.folders import read_plan
 from harness.study.journal.journal import History, Journal, TrialRecord
 from harness.study.journal.progress import Progress
 from harness.study.results.frames import epochs_table, gather, trials_table
@@ -28,7 +28,7 @@ FLOORED = ("confirm", "floor")
 """Stages whose tables are read where floors stand beside what was confirmed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Results:
     """What a study left, finished or not. Each table is read when it is first asked for.
 
@@ -43,6 +43,18 @@ class Results:
     folder: Path
     history: History
     task: Task
+
+    def __repr__(self) -> str:
+        ended = sum(record.result is not None for record in self.records())
+        state = "finished" if self.finished else "not finished"
+        failed = f", failed: {', '.join(names)}" if (names := self.failures()) else ""
+        return f"<Results {self.plan.directory}: {ended} trials ended, {state}{failed}>"
+
+    def _repr_html_(self) -> str:
+        """Show the leaderboard and an overlay in a notebook."""
+        from harness.study.results.notebook import results_html
+
+        return results_html(self)
 
     @property
     def finished(self) -> bool:
@@ -276,6 +288,18 @@ class Results:
 
         return self._cached("faithfulness", compute)
 
+    @cached_property
+    def overlays(self) -> dict[str, Mapping[str, Any]]:
+        """Variant -> the pictures of its first confirmed model, as `contract.tables.OVERLAYS` describes them."""
+        from harness.reporting.figures.pictures import read_overlays
+
+        found: dict[str, Mapping[str, Any]] = {}
+        for record in self.records():
+            path = self.folder / "trials" / record.spec.id / "overlays.npz"
+            if record.spec.variant not in found and record.spec.stage == "confirm" and path.exists():
+                found[record.spec.variant] = read_overlays(path.read_bytes())
+        return found
+
     def decisions(self, focus_from: float = 0.5, accuracy_from: float = 0.8) -> pd.DataFrame:
         """Whether to trust each variant's focus: pointing x faithfulness x AUROC; see `decision_chart`.
 
@@ -375,25 +399,6 @@ class Results:
 
         parts = [part for variant in self.plan.variants if len(part := make(variant.name))]
         return pd.concat(parts, ignore_index=True) if parts else make("")
-
-
-def results(study: str, budget: str | None = None) -> Results:
-    """The results of a study's latest run, as data frames.
-
-    Args:
-        study: a name, or the path of a study file.
-        budget: one of the study's; None for the one that ran last.
-
-    Raises:
-        InputError: it was never run, or its data set is no longer installed.
-
-    Example:
-        >>> harness.results("gmic_ablation").variants  # doctest: +SKIP
-    """
-    from harness.config.settings import load_settings
-
-    settings = load_settings()
-    return read_results(find_run(settings.results, study, budget), Catalog.discover(settings.disabled))
 
 
 def read_results(folder: Path, catalog: Catalog) -> Results:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 from harness.statistics.multiplicity import holm
@@ -16,7 +17,7 @@ _SHOWN = ("variant", "runs", "auroc", "auroc_difference", "auroc_difference_low"
 _TESTS = ("auroc_error", "auroc_p", "note")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Joined:
     """What several studies say of the variants they share.
 
@@ -34,6 +35,16 @@ class Joined:
     ranks: Ranks | None
     why: str
     left_out: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        rows = self.differences
+        ranked = "ranked" if self.ranks else f"no ranks: {self.why}"
+        return f"<Joined: {rows['study'].nunique()} studies, {rows['variant'].nunique()} variants, {ranked}>"
+
+    def _repr_html_(self) -> str:
+        """Show the differences in a notebook."""
+        table = self.differences.to_html(index=False, border=0, na_rep="–", float_format="{:.3f}".format)
+        return f"<p>{escape(repr(self)[1:-1])}</p>{table}"
 
 
 def join_studies(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, str]) -> Joined:

@@ -99,8 +99,8 @@ def test_the_comparison_is_kept_and_read_again(studied: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("one",), "one study has nothing to be joined with"),
-        (("one", "one"), "stands there twice"),
+        (("one",), "a comparison needs two studies"),
+        (("one", "one"), "is listed twice"),
         (("one", "nowhere"), "'nowhere' was never run"),
         (("one", "two@slow"), "never run at budget 'slow'"),
         (("one", "two", "--baseline", "wid"), "did you mean 'wide'?"),

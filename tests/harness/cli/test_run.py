@@ -77,10 +77,11 @@ def test_a_plan_tells_what_the_run_before_took(finished: Any) -> None:
 
 
 def test_wrong_input_found_in_a_worker_shows_the_panel_alone(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.api.execution import Execution
     from harness.study.run.run import Outcome
 
-    monkeypatch.setattr("harness.cli.commands.run.earlier_results", lambda app, plan: None)
-    monkeypatch.setattr("harness.cli.commands.run.execute", lambda *_: (Outcome(2, message="x.csv: no such file"), ""))
+    wrong = Execution(Outcome(2, message="x.csv: no such file"), "", ran=True)
+    monkeypatch.setattr("harness.api.execution.execute", lambda *_, **__: wrong)
     refused = finished.harness(*RUN, "--quiet")
     assert refused.exit_code == 2 and refused.stdout == ""
     assert words(refused.stderr) == "harness: the input is wrong x.csv: no such file"
@@ -163,10 +164,10 @@ def test_the_report_can_be_written_again(finished: Any) -> None:
 
 
 def test_results_are_data_frames_in_a_notebook(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import harness.study.results.results as results
+    from harness.contract.catalog import Catalog
     from harness.testing.fakes import tiny_catalog
 
-    monkeypatch.setattr(results.Catalog, "discover", lambda disabled: tiny_catalog())
+    monkeypatch.setattr(Catalog, "discover", lambda disabled: tiny_catalog())
     monkeypatch.chdir(finished.folder)
     found = package.results("tiny")
     assert list(found.variants["variant"]) == ["narrow", "wide"]

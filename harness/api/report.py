@@ -1,16 +1,20 @@
-"""Hands the report everything it needs: tables, splits, pictures, what was assumed, the ledger."""
+"""`harness.report`: the report of a study, and everything that it is made from."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.app import App
-from harness.cli.options import check_command, set_options
-from harness.cli.views.tables import differs_by
+from harness.api.results import results as read
+from harness.api.session import Session
+from harness.reporting.material import Material
+from harness.reporting.report import write_report
 from harness.study.journal.writing import Ledger, digests_of
+from harness.study.plan.command_lines import check_command, run_command
+from harness.study.plan.differences import differs_by
 from harness.study.plan.sweeps import sweeps
 from harness.study.results.results import RESAMPLES, Results
 
@@ -19,21 +23,36 @@ if TYPE_CHECKING:
 
     from harness.contract.catalog import Catalog
     from harness.contract.types import Plan
-    from harness.reporting.report import Material
 
 
-def make_report(app: App, results: Results) -> list[Path]:
-    """Writes the report below the study's folder; the files written, report.html first."""
-    from harness.reporting.report import write_report
+def report(study: str | Path | Results, *, budget: str | None = None, session: Session | None = None) -> Path:
+    """Write the report of a study's latest run: one HTML file, with Markdown and CSV tables in the same folder.
 
-    return write_report(results.folder / "report", material_of(app, results))
+    Args:
+        study: a name, the path of the study file, a folder of results, or results.
+        budget: one of the study's; None for the run that was active last.
+        session: settings and components; those of the working directory if not given.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        InputError: the study was never run, the folder holds no results, or its data set is not installed.
+    """
+    session = session or Session.of()
+    found = study if isinstance(study, Results) else read(study, budget=budget, session=session)
+    return write(found, session)[0]
 
 
-def material_of(app: App, results: Results) -> Material:
-    """Everything the report of these results is made from; statistics come from the cache where they are in it."""
-    from harness.reporting.report import Material
+def write(results: Results, session: Session) -> list[Path]:
+    """Write the report below the study's folder; return the files written, report.html first."""
+    # Results may lie elsewhere than the settings say: their ledger and data checks lie with them.
+    session = replace(session, settings=replace(session.settings, results=results.folder.parents[1]))
+    return write_report(results.folder / "report", _material(results, session))
 
-    plan, ledger = results.plan, Ledger(app.settings.results / "ledger.jsonl")
+
+def _material(results: Results, session: Session) -> Material:
+    plan, ledger = results.plan, Ledger(session.settings.results / "ledger.jsonl")
     return Material(
         plan=plan,
         classes=results.task.classes,
@@ -42,14 +61,14 @@ def material_of(app: App, results: Results) -> Material:
         importance=_importance(results),
         sweeps=sweeps(plan),
         differs={item.name: differs_by(plan, item) for item in plan.variants},
-        card=_card(app, results),
-        overlays=_overlays(results),
-        assumed=assumptions(plan, app.catalog),
+        card=_card(results, session),
+        overlays=results.overlays,
+        assumed=assumptions(plan, session.catalog),
         outlines=results.task.mask_kind == "outline",
-        data_check=_data_check(app, results),
+        data_check=_data_check(results, session),
         test_openings=ledger.openings(digests_of(plan)),
         own_openings=ledger.openings(digests_of(plan), plan.study_id),
-        command=" ".join(["harness study run", plan.named, *set_options(plan.overrides)]),
+        command=run_command(plan),
         check_command=check_command(plan),
         resamples=RESAMPLES,
     )
@@ -93,13 +112,13 @@ def _importance(results: Results) -> pd.DataFrame:
     return cached(results.folder, "importance", {"searched": searched}, compute)
 
 
-def _data_check(app: App, results: Results) -> list[str]:
+def _data_check(results: Results, session: Session) -> list[str]:
     """Verdict and findings of the kept check of each data set; empty where none was checked."""
     from harness.study.plan.datacheck import read_check
 
     lines = []
     for digest in filter(None, dict.fromkeys(digests_of(results.plan))):
-        check = read_check(app.settings.results, digest)
+        check = read_check(session.settings.results, digest)
         if check is not None:
             summary = f": {check.summary}" if check.summary else ""
             lines.append(f"Leakage and shortcuts, data `{digest[:8]}`: {check.verdict}{summary}")
@@ -107,28 +126,16 @@ def _data_check(app: App, results: Results) -> list[str]:
     return lines
 
 
-def _card(app: App, results: Results) -> pd.DataFrame | None:
+def _card(results: Results, session: Session) -> pd.DataFrame | None:
     from harness.config.trees import dataset_table
     from harness.tables.measure.costs import data_card, table_card
 
     table = dataset_table(results.plan)
     if not table:
         return table_card(results.predictions, results.task.classes) if len(results.predictions) else None
-    dataset = app.catalog.build("dataset", table, app.settings.data)
+    dataset = session.catalog.build("dataset", table, session.settings.data)
     splits = {name: dataset.split(name) for name in ("train", "val", "tune_loc", "test")}
     return data_card({name: split for name, split in splits.items() if len(split)}, results.task.classes)
-
-
-def _overlays(results: Results) -> dict[str, Mapping[str, Any]]:
-    """Of each variant, the pictures of its first confirmed model."""
-    from harness.reporting.figures.pictures import read_overlays
-
-    found: dict[str, Mapping[str, Any]] = {}
-    for record in results.records():
-        path = results.folder / "trials" / record.spec.id / "overlays.npz"
-        if record.spec.variant not in found and record.spec.stage == "confirm" and path.exists():
-            found[record.spec.variant] = read_overlays(path.read_bytes())
-    return found
 
 
 def assumptions(plan: Plan, catalog: Catalog) -> dict[str, Mapping[str, str]]:

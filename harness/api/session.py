@@ -1,0 +1,32 @@
+"""What every call of the API works with: the settings of this machine and the installed components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.config.settings import Settings, load_settings
+from harness.contract.catalog import Catalog
+
+
+@dataclass(frozen=True)
+class Session:
+    """Settings and components of one or more calls.
+
+    Args:
+        settings: folders, databases and what a study may take of this machine.
+        catalog: the installed components.
+    """
+
+    settings: Settings
+    catalog: Catalog
+
+    @classmethod
+    def of(cls, folder: Path | None = None) -> Session:
+        """Return the session of a folder with its harness.toml; without `folder`, of the working directory.
+
+        Raises:
+            InputError: the settings are wrong.
+        """
+        settings = load_settings(folder)
+        return cls(settings, Catalog.discover(settings.disabled))
