@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.contract.hookspecs import HarnessSpecs
+from harness.trial.settings.training import TrainSettings
 
 ROOT = Path(__file__).parents[2]
 HOOKS = {name: hook for name, hook in vars(HarnessSpecs).items() if name.startswith("harness_")}
@@ -41,6 +42,12 @@ def test_each_hook_is_in_the_docs_with_its_signature(name: str) -> None:
 def test_each_hook_is_used_in_a_test_or_a_plugin(name: str) -> None:
     used = [path for top in ("tests", "plugins") for path in (ROOT / top).rglob("*.py") if path.name != "test_docs.py"]
     assert any(re.search(rf"def {name}\(", path.read_text()) for path in used)
+
+
+def test_each_training_setting_is_in_the_docs() -> None:
+    table = (ROOT / "docs" / "studies.md").read_text().split("## Training settings")[1].split("\n## ")[0]
+    settings = set(TrainSettings.model_fields) - {"shuffle_labels"}  # of a control: not for a study to set
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == settings
 
 
 def test_every_relative_link_of_the_docs_leads_somewhere() -> None:
