@@ -6,13 +6,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: study test test-all bench lint clean help
+.PHONY: study test test-all bench docs lint clean help
 
 help:
 	@echo "make study     install into .venv and run 'harness study run gmic_ablation' (about 12 minutes after installation)"
 	@echo "make test      ruff, mypy --strict, import-linter, pytest"
 	@echo "make test-all  the same with the slow tests"
 	@echo "make bench     the table of docs/benchmarks.md, measured on this machine"
+	@echo "make docs      the documentation site, in build/docs; warnings are errors"
 
 $(STAMP): pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed; say which with 'make PYTHON=python3.12'" >&2; exit 2; }
@@ -38,6 +39,10 @@ test-all: lint
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+docs: $(STAMP)
+	$(BIN)/sphinx-build -W --keep-going -n -q -b html docs build/docs
+	@echo "build/docs/index.html"
 
 clean:
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
