@@ -10,7 +10,7 @@ from harness.contract.errors import HarnessError, InputError, Misfit, nearest
 from harness.contract.files import file_facts
 from harness.contract.hookspecs import hookimpl
 from harness.contract.seeds import of as seed_of
-from harness.contract.types import Epoch, Plan, Sample, Task, TrialResult, TrialSpec
+from harness.contract.types import Epoch, Plan, Sample, Schedule, Task, TrialResult, TrialSpec
 
 if TYPE_CHECKING:
     from harness.study.results.results import results
@@ -28,6 +28,7 @@ __all__ = [
     "Plan",
     "PoolingFactory",
     "Sample",
+    "Schedule",
     "Task",
     "TrialResult",
     "TrialSpec",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -15,6 +15,8 @@ Kind = Literal["trained", "system", "ensemble"]
 Split = Literal["train", "val", "tune_loc", "test"]
 MaskKind = Literal["outline", "circle", "box", "layers", "none"]
 SampleKind = Literal["image", "bag", "views", "features"]
+Schedule: TypeAlias = Callable[[int], float]
+"""A factor of `train.lr` for each step of a phase; steps count from 0. A pure function: nothing to restore."""
 
 
 @dataclass(frozen=True, kw_only=True)
