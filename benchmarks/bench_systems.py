@@ -152,7 +152,7 @@ class Prepared:
         from harness.trial.data.loader import Loader
         from harness.trial.data.stage import FitData, Ledger
         from harness.trial.fit.phases import choose, set_modes
-        from harness.trial.fit.schedule import make_optimiser
+        from harness.trial.fit.schedule import Updates
         from harness.trial.fit.train import Fit
         from harness.trial.model.build import build_model
         from harness.trial.model.evaluate import predict
@@ -168,15 +168,16 @@ class Prepared:
         self.model = build_model(spec, catalog, dataset.task, settings, device)
         phases = {phase.name: phase for phase in self.model.phases()}
         phase = phases[system.phase] if system.phase else next(iter(phases.values()))
-        self.optimiser = make_optimiser(settings, choose(self.model, phase))
+        updates = Updates.of(settings, catalog)
+        self.optimiser = updates.optimiser(choose(self.model, phase))
         self.scaler = torch.amp.GradScaler("cpu", enabled=False)
         self.model.begin_epoch(lambda: predict(self.model, self.loader, settings, device))
         set_modes(self.model, phase)
         self.batch = next(iter(self.loader.training(1)))
-        self.job = Fit(self.model, self.loader, settings, Objective(), 0, device, dict)
+        self.job = Fit(self.model, self.loader, settings, updates, Objective(), 0, device, dict)
         self.networks = [self.model.get_submodule(name) for name in system.networks]
         learning = [weight for net in self.networks for weight in net.parameters() if weight.requires_grad]
-        self.alone = make_optimiser(settings, learning) if learning else None
+        self.alone = updates.optimiser(learning) if learning else None
         detail = "" if len(phases) == 1 else f", phase {phase.name}"
         detail += f", {system.few}" if system.few not in ("images", "bags") else ""
         self.name = f"{spec.tree['model']['use']} ({system.variant}{detail})"

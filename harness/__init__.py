@@ -15,7 +15,7 @@ from harness.contract.errors import HarnessError, InputError, Misfit, nearest
 from harness.contract.files import file_facts
 from harness.contract.hookspecs import hookimpl
 from harness.contract.seeds import of as seed_of
-from harness.contract.types import Epoch, Plan, Sample, Task, TrialResult, TrialSpec
+from harness.contract.types import Epoch, Plan, Sample, Schedule, Task, TrialResult, TrialSpec
 
 if TYPE_CHECKING:
     from harness.api.compare import compare
@@ -37,6 +37,7 @@ __all__ = [
     "Plan",
     "PoolingFactory",
     "Sample",
+    "Schedule",
     "Task",
     "TrialResult",
     "TrialSpec",

@@ -27,7 +27,7 @@ GROUP = "harness"
 SLOW_S = 0.5
 _ANY = (Exception, SystemExit)
 """What a stranger's code may raise: a script taken for a plugin calls `sys.exit`."""
-_HOOKS = {kind: f"harness_{kind}s" if kind != "architecture" else "harness_architectures" for kind in KINDS}
+_HOOKS = {kind: f"harness_{kind}s" for kind in KINDS}
 
 
 def _is_names(value: Any) -> bool:
@@ -96,10 +96,18 @@ class Catalog:
     )
 
     @classmethod
-    def discover(cls, disabled: Iterable[str] = ()) -> Catalog:
-        """Loads every entry point of group `harness` that is not named in `disabled`."""
+    def discover(cls, disabled: Iterable[str] = (), only: Iterable[str] | None = None) -> Catalog:
+        """Load the entry points of group `harness`.
+
+        Args:
+            disabled: entry points that are left out.
+            only: the entry points to load, or None for all of them.
+        """
         catalog, banned = cls(), set(disabled)
+        wanted = None if only is None else set(only)
         for entry, provider in _entry_points():
+            if wanted is not None and provider.plugin not in wanted:
+                continue
             if provider.plugin in banned:
                 catalog.left_out.add(provider.plugin)
                 continue
@@ -170,10 +178,12 @@ class Catalog:
 
         Returns None where the table cannot be used at all.
         """
-        name, given = _read_use(table)
-        if name is None:
-            problems.add(path, f'a {kind} is a table with `use = "name"`, found {table!r}')
+        wanted = Use.of(table)
+        if wanted is None:
+            article = "an" if kind[0] in "aeo" else "a"
+            problems.add(path, f'{article} {kind} is a table with `use = "name"`, found {table!r}')
             return None
+        name, given = wanted.name, wanted.params
         if name not in self._components[kind]:
             problems.add(f"{path}.use", self._unknown(kind, name))
             return None
@@ -331,16 +341,6 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
                     f"{name}: the argument {key!r} has a default, and none may have one; write {key!r} alone"
                 )
     manager.check_pending()
-
-
-def _read_use(table: Any) -> tuple[str | None, Mapping[str, Any]]:
-    if isinstance(table, str):
-        return table, {}
-    if isinstance(table, Use):
-        return table.name, table.params
-    if isinstance(table, Mapping) and isinstance(table.get("use"), str):
-        return table["use"], {key: value for key, value in table.items() if key != "use"}
-    return None, {}
 
 
 def _line(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from harness.contract.errors import nearest
 
 T = TypeVar("T")
 
-KINDS = ("dataset", "backbone", "pooling", "architecture", "explainer", "metric")
+KINDS = ("dataset", "backbone", "pooling", "architecture", "explainer", "metric", "optimiser", "schedule")
 
 
 def no_facts(*_: Any, **__: Any) -> Mapping[str, Any]:
@@ -90,6 +90,16 @@ class Use:
 
     name: str
     params: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, table: Any) -> Use | None:
+        """Return what a table, a bare name or a Use means, or None for anything else."""
+        if isinstance(table, Use):
+            return table
+        name = table.get("use") if isinstance(table, Mapping) else table
+        if not isinstance(name, str):
+            return None
+        return cls(name, {key: table[key] for key in table if key != "use"} if isinstance(table, Mapping) else {})
 
 
 def use(name: str, **params: Any) -> Any:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from harness.contract.components import Component
-from harness.contract.types import Epoch, Plan, TrialResult, TrialSpec
+from harness.contract.types import Epoch, Plan, Schedule, TrialResult, TrialSpec
 
 if TYPE_CHECKING:
     import click
+    from torch.optim import Optimizer
 
     from harness.contract.dataset import Dataset
     from harness.contract.nn import Backbone, Explainer, Metric, Model, Pooling
@@ -51,6 +52,16 @@ class HarnessSpecs:
     @hookspec
     def harness_metrics(self) -> Iterable[Component[Metric]]:
         """Metrics: `build(task: Task, /)`: a study names them and sets no parameters."""
+        raise AssertionError
+
+    @hookspec
+    def harness_optimisers(self) -> Iterable[Component[Optimizer]]:
+        """Return optimisers: `build(groups: list[dict[str, Any]], lr: float, weight_decay: float, /, **params)`."""
+        raise AssertionError
+
+    @hookspec
+    def harness_schedules(self) -> Iterable[Component[Schedule]]:
+        """Return schedules: `build(steps: int, epochs: int, /, **params)`."""
         raise AssertionError
 
     @hookspec

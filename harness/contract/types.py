@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from html import escape
 from pathlib import Path
@@ -16,6 +16,8 @@ Kind = Literal["trained", "system", "ensemble"]
 Split = Literal["train", "val", "tune_loc", "test"]
 MaskKind = Literal["outline", "circle", "box", "layers", "none"]
 SampleKind = Literal["image", "bag", "views", "features"]
+Schedule: TypeAlias = Callable[[int], float]
+"""A factor of `train.lr` for each step of a phase; steps count from 0. A pure function: nothing to restore."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,8 +29,8 @@ _EDGE = 5
 
 
 def tiny_catalog() -> Catalog:
-    """A fresh catalog that knows `squares`, `tiny_cnn`, `empty` and `auroc`, and nothing else."""
-    catalog = Catalog()
+    """Return a fresh catalog of `squares`, `tiny_cnn`, `empty`, `auroc`, and the built-in optimisers and schedules."""
+    catalog = Catalog.discover(only=("optimisers", "schedules"))
     catalog.register(sys.modules[__name__])
     assert not catalog.broken, catalog.broken
     return catalog

@@ -33,6 +33,7 @@ from harness.trial.data.loader import Loader
 from harness.trial.data.stage import FitData, Ledger, seal_of
 from harness.trial.fit.checkpoint import Checkpoint
 from harness.trial.fit.phases import measured
+from harness.trial.fit.schedule import Updates
 from harness.trial.fit.train import Diverged, Fit, fit
 from harness.trial.model.build import Unfit, build_model, device_of
 from harness.trial.model.evaluate import Scorer, in_fp32, predict, run, score
@@ -125,7 +126,8 @@ def _run(
     with _inside(workspace, seal):
         model = build_model(spec, catalog, dataset.task, settings, device)
         metrics = measured(spec.metrics, model.phases(), catalog.names("metric"))
-        job = Fit(model, train, settings, spec.objective, spec.seed, device, validate, (train, val))
+        updates = Updates.of(settings, catalog)
+        job = Fit(model, train, settings, updates, spec.objective, spec.seed, device, validate, (train, val))
         _refuse_unknown_head(job, val, catalog)
         _refuse_ignored_weights(job)
     epochs = fit(job, checkpoint)

@@ -11,9 +11,12 @@ from harness.config.space import concretes
 from harness.contract.catalog import Catalog
 from harness.contract.components import Component, Factory, Parameter, Use, parameters
 from harness.contract.errors import Problems, nearest
+from harness.trial.settings.training import PARTS
 
 ROOTS = {"dataset": "dataset", "model": "architecture"}
 """The sections of a tree that are components, and their kinds."""
+TRAIN: Mapping[str, Parameter] = {key: Parameter(key, Any, default, key) for key, default in PARTS.items()}
+"""The slots of [train], which is no component itself."""
 
 
 def expand(tree: Mapping[str, Any], catalog: Catalog, problems: Problems) -> dict[str, Any]:
@@ -22,10 +25,13 @@ def expand(tree: Mapping[str, Any], catalog: Catalog, problems: Problems) -> dic
     `pooling = "mean"` becomes a table with `use`; a table without `use` takes the builder's default;
     `space = "default"` brings the author's ranges for what the study leaves open.
     """
-    return {
+    expanded = {
         section: _expand(table, ROOTS[section], None, catalog, problems, section) if section in ROOTS else table
         for section, table in tree.items()
     }
+    if "train" in tree:
+        expanded["train"] = _filled(tree["train"], TRAIN, catalog, problems, "train")
+    return expanded
 
 
 def refusal(tree: Mapping[str, Any], path: tuple[str, ...], catalog: Catalog) -> str | None:
@@ -37,10 +43,10 @@ def refusal(tree: Mapping[str, Any], path: tuple[str, ...], catalog: Catalog) ->
         if is_distribution(node):
             return f"{'.'.join(path[:depth])} is a range, which is set as a whole"
         component = _component(_full(node, default), kind, catalog)
-        known = parameters(component.build) if component else None
-        if component and known is not None and key not in (*known, "use", "space"):
+        known = parameters(component.build) if component else TRAIN if path[:depth] == ("train",) else {}
+        if component and key not in (*known, "use", "space"):
             return f"{component.name!r} takes {', '.join(known) or 'no parameters'}{nearest(key, known)}"
-        slot = known.get(key) if known else None
+        slot = known.get(key)
         kind, default = (slot.slot, slot.default) if slot else (None, None)
         node = node.get(key, {}) if isinstance(node, Mapping) else {}
     return None
@@ -62,7 +68,15 @@ def used(tree: Mapping[str, Any], catalog: Catalog) -> set[tuple[str, str]]:
         for table in concretes(tree[section]) if section in tree else ():
             factory = catalog.factory(kind, table, Problems(""), section)
             found |= {(inner, component.name) for inner, component in uses(factory, kind)} if factory else set()
+    for train in concretes(tree["train"]) if tree.get("model") and "train" in tree else ():
+        found |= {(kind, named.name) for kind, named in training(train) if named and named.name in catalog.names(kind)}
     return found
+
+
+def training(train: Mapping[str, Any]) -> Iterator[tuple[str, Use | None]]:
+    """Yield kind and component of each slot of a [train] table without ranges; None where its value names none."""
+    for key, default in PARTS.items():
+        yield key, Use.of(train.get(key, default))
 
 
 def _expand(table: Any, kind: str, slot: Parameter | None, catalog: Catalog, problems: Problems, path: str) -> Any:
@@ -77,7 +91,13 @@ def _expand(table: Any, kind: str, slot: Parameter | None, catalog: Catalog, pro
         return table
     if "space" in table:
         table = _with_space(table, component, problems, path)
-    known = parameters(component.build)
+    return _filled(table, parameters(component.build), catalog, problems, path)
+
+
+def _filled(
+    table: Mapping[str, Any], known: Mapping[str, Parameter], catalog: Catalog, problems: Problems, path: str
+) -> dict[str, Any]:
+    """Return the table with what stands in its slots written out."""
     inner = {
         key: _expand(value, str(known[key].slot), known[key], catalog, problems, f"{path}.{key}")
         for key, value in table.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +15,11 @@ from harness.contract.errors import HarnessError, InputError, Misfit, Problems
 from harness.contract.masks import offers, unmet
 from harness.contract.types import Task
 from harness.study.file.located import Located
-from harness.study.file.slots import uses
+from harness.study.file.slots import training, uses
 from harness.study.file.spec import check_values
 from harness.study.plan.identity import canonical
 from harness.study.plan.training import check_training
-from harness.trial.settings.training import TrainSettings
+from harness.trial.settings.training import PARTS, TrainSettings
 
 MANY_CELLS = 1 << 20
 """How large a map is taken to be while nobody knows: a pooling must not be refused for it."""
@@ -121,8 +121,10 @@ class Checker:
         return self._dataset(table, problems, build=True).task if table else None
 
     def _check(self, tree: Mapping[str, Any], problems: Located, *, facts: bool, build: bool) -> Checked | None:
-        for train in concretes(tree["train"]) if "train" in tree else ():
+        trains = concretes(tree["train"]) if "train" in tree else []
+        for train in trains:
             validate(TrainSettings, train, problems, "train")
+            self._check_parts(train, problems, trained="model" in tree)
         before = len(problems.messages)
         dataset = self._dataset(tree["dataset"], problems, build=build) if "dataset" in tree else DatasetFacts()
         configurations = concretes(tree["model"]) if "model" in tree else []
@@ -141,7 +143,7 @@ class Checker:
             canonical=_agreed(known),
             needs=frozenset().union(*(component.needs for component in parts.values())),
             provides=dataset.provides.union(*(component.provides for component in parts.values())),
-            used=frozenset({*parts, ("dataset", tree["dataset"]["use"])}),
+            used=frozenset({*parts, ("dataset", tree["dataset"]["use"]), *(_named(trains))}),
             task=dataset.task,
             digest=dataset.digest,
             misfit=misfits[0] if misfits else "",
@@ -149,6 +151,16 @@ class Checker:
         if not checked.missing:  # else it is skipped, whatever it were trained with
             check_training(tree["train"], dataset.task, parts.values(), problems)
         return checked
+
+    def _check_parts(self, train: Mapping[str, Any], problems: Located, *, trained: bool) -> None:
+        """Check optimiser and schedule of a [train] table without ranges; the defaults only if a model is trained."""
+        for kind, default in PARTS.items():
+            if kind not in train and not trained:
+                continue
+            before, path = len(problems.messages), f"train.{kind}"
+            factory = self.catalog.factory(kind, train.get(kind, default), problems, path)
+            if factory and len(problems.messages) == before:
+                self._ask(factory, (), kind, path, problems)
 
     def _dataset(self, table: Mapping[str, Any], problems: Problems, *, build: bool) -> DatasetFacts:
         for path in searched({"dataset": table}):
@@ -238,6 +250,11 @@ def _without(section: str, table: Any, dropped: Collection[str]) -> dict[str, An
         return {}
     found = {key: value for key, value in table.items() if f"{section}.{key}" not in dropped}
     return found if not contradictions({section: found}) else {}
+
+
+def _named(trains: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
+    """Return kind and name of every optimiser and schedule that sound [train] tables use."""
+    return {(kind, named.name) for train in trains for kind, named in training(train) if named}
 
 
 def _agreed(facts: list[Mapping[str, Any]]) -> dict[str, Any]:

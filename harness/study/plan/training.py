@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from harness.config.space import concretes
-from harness.contract.components import Component
+from harness.contract.components import Component, Use
 from harness.contract.errors import HarnessError, Problems, nearest
 from harness.contract.types import Task
 from harness.trial.settings.training import NO_COPIES, TrainSettings, uncollected
@@ -50,5 +49,10 @@ def _refused(settings: TrainSettings, parts: Collection[Component[Any]]) -> Iter
                     f"{component.name!r} refuses {setting!r}, and [train] has no such key{nearest(key, known)}"
                 )
             found = getattr(settings, key)
-            if str(found) == value if given else found != known[key].get_default():
+            if _name(found) == value if given else found != known[key].get_default():
                 yield f"train.{key}", why
+
+
+def _name(setting: Any) -> str:
+    """Return a setting as `Component.refuses` writes it: a component by its name."""
+    return setting.name if isinstance(setting, Use) else str(setting)

@@ -1,60 +1,71 @@
-"""Learning rates and optimisers. A rate is a pure function of the step, so that a resume has nothing to restore."""
+"""How weights are updated: the study's optimiser and schedule. Neither is chosen here, the catalog has them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from harness.trial.settings.training import AdamW, Constant, Cosine, OneCycle, Sgd, Step, TrainSettings
+from harness.contract.catalog import Catalog
+from harness.contract.components import Factory
+from harness.contract.errors import InputError, Problems
+from harness.trial.model.build import Unfit
+from harness.trial.settings.training import PARTS, TrainSettings
 
-Schedule = Constant | Cosine | OneCycle | Step
 
-
-def rate(schedule: Schedule, step: int, steps: int, epochs: int) -> float:
-    """What the learning rate is multiplied by at a step.
+@dataclass(frozen=True)
+class Updates:
+    """The rule by which each step of a training changes the weights.
 
     Args:
-        schedule: from the study's `train.schedule`.
-        step: counts from 0 within the phase.
-        steps: in the whole phase.
-        epochs: in the whole phase.
+        lr: the highest learning rate.
+        weight_decay: of every parameter, as the optimiser takes it.
+        make_optimiser: called with parameter groups, `lr` and `weight_decay`.
+        make_schedule: called with the steps and the epochs of a phase.
     """
-    per_epoch = steps / epochs
-    match schedule:
-        case Constant():
-            return 1.0
-        case Step():
-            return float(schedule.factor ** (int(step / per_epoch) // schedule.every))
-        case Cosine():
-            warmup = schedule.warmup * steps
-            if step < warmup:
-                return (step + 1) / warmup
-            return _cosine(1.0, schedule.floor, (step - warmup) / max(1.0, steps - warmup))
-        case OneCycle():
-            # As torch.optim.lr_scheduler.OneCycleLR, momentum left alone.
-            turn, last = schedule.rise * steps - 1, steps - 1
-            if step <= turn:
-                return _cosine(1 / schedule.start, 1.0, step / turn if turn > 0 else 1.0)
-            return _cosine(1.0, 1e-4 / schedule.start, (step - turn) / max(1e-9, last - turn))
 
+    lr: float
+    weight_decay: float
+    make_optimiser: Factory
+    make_schedule: Factory
 
-def make_optimiser(settings: TrainSettings, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The study's optimiser over these parameters.
+    @classmethod
+    def of(cls, settings: TrainSettings, catalog: Catalog) -> Updates:
+        """Return the updates that a study's [train] asks for.
 
-    On the CPU Adam is fused: the same update in a third of the time, other in rounding alone. Elsewhere torch chooses.
-    """
-    chosen, decay, parameters = settings.optimiser, settings.weight_decay, list(parameters)
-    if isinstance(chosen, Sgd):
-        return torch.optim.SGD(
-            parameters, settings.lr, momentum=chosen.momentum, nesterov=chosen.nesterov, weight_decay=decay
-        )
-    kind = torch.optim.AdamW if isinstance(chosen, AdamW) else torch.optim.Adam
-    fused = all(weight.device.type == "cpu" and weight.is_floating_point() for weight in parameters) or None
-    return kind(parameters, settings.lr, betas=chosen.betas, weight_decay=decay, fused=fused)
+        Raises:
+            Unfit: an optimiser or schedule is not installed, or takes other parameters.
+        """
+        problems = Problems("")
+        found = {kind: catalog.factory(kind, getattr(settings, kind), problems, f"train.{kind}") for kind in PARTS}
+        try:
+            problems.raise_if_any()
+        except InputError as error:
+            raise Unfit(str(error)) from error
+        assert found["optimiser"] and found["schedule"]
+        return cls(settings.lr, settings.weight_decay, found["optimiser"], found["schedule"])
 
+    def optimiser(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Return a fresh optimiser over these parameters, all in one group."""
+        made: torch.optim.Optimizer = self.make_optimiser([{"params": list(parameters)}], self.lr, self.weight_decay)
+        return made
 
-def _cosine(start: float, end: float, fraction: float) -> float:
-    return end + (start - end) * (1 + math.cos(math.pi * min(1.0, max(0.0, fraction)))) / 2
+    def rates(self, steps: int, epochs: int) -> Callable[[int], float]:
+        """Return the learning rate of each step of a phase; steps count from 0.
+
+        Raises:
+            ValueError: when called, if the schedule's factor is negative or not finite.
+        """
+        schedule = self.make_schedule(steps, epochs)
+
+        def rate(step: int) -> float:
+            factor = schedule(step)
+            if not 0 <= factor < math.inf:
+                name = self.make_schedule.name
+                raise ValueError(f"the schedule {name!r} gives the factor {factor} at step {step} of {steps}.")
+            return float(self.lr * factor)
+
+        return rate

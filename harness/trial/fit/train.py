@@ -21,7 +21,7 @@ from harness.contract.types import Epoch, Objective
 from harness.trial.data.loader import Loader
 from harness.trial.fit.checkpoint import Checkpoint, Snapshot
 from harness.trial.fit.phases import choose, set_modes, spread
-from harness.trial.fit.schedule import make_optimiser, rate
+from harness.trial.fit.schedule import Updates
 from harness.trial.model.evaluate import autocast, in_fp32, predict
 from harness.trial.model.rng import seeded
 from harness.trial.settings.training import TrainSettings
@@ -40,6 +40,7 @@ class Fit:
 
     Args:
         validate: metrics of the validation split, `val/...`.
+        updates: the optimiser and schedule that `settings` name.
         loaders: all that read during an epoch, for the time spent waiting.
         epochs: done so far, those before a resume included.
         best: number of the best epoch of the last phase.
@@ -48,6 +49,7 @@ class Fit:
     model: Model
     train: Loader
     settings: TrainSettings
+    updates: Updates
     objective: Objective
     seed: int
     device: torch.device
@@ -71,7 +73,7 @@ def fit(job: Fit, checkpoint: Checkpoint) -> Iterator[Epoch]:
     for index, phase in enumerate(phases := spread(model.phases(), job.settings.epochs)):
         if resumed and index < resumed.phase:
             continue
-        optimiser = make_optimiser(job.settings, choose(model, phase))
+        optimiser = job.updates.optimiser(choose(model, phase))
         scaler = torch.amp.GradScaler(job.device.type, enabled=job.settings.amp == "fp16")
         job.best, best_weights = 0, {}
         if resumed:
@@ -103,13 +105,13 @@ def _epoch(
     started, waited = time.perf_counter(), sum(loader.waited for loader in job.loaders)
     number, before = len(job.epochs) + 1, _of(job, phase)
     steps, length = job.train.steps(), phase.epochs or 1
+    rate = job.updates.rates(length * steps, length)
     totals: dict[str, float] = {}
     with seeded(seeds.of("epoch", job.seed, number), job.device):
         job.model.begin_epoch(lambda: predict(job.model, job.train, job.settings, job.device))
         set_modes(job.model, phase)
         for step, batch in enumerate(job.train.training(number)):
-            factor = rate(job.settings.schedule, len(before) * steps + step, length * steps, length)
-            losses = _step(job, batch, optimiser, scaler, job.settings.lr * factor)
+            losses = _step(job, batch, optimiser, scaler, rate(len(before) * steps + step))
             values = torch.stack([loss.float() for loss in losses.values()]).tolist()  # one wait for a GPU, not many
             for name, value in zip(losses, values, strict=True):
                 totals[name] = totals.get(name, 0.0) + value

@@ -11,12 +11,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from harness.config.strict import Strict
+from harness.contract.components import Use
 
 Augmentation = Literal["flip", "flip_vertical", "shift", "rotate", "scale", "shear", "noise"]
-Momentum = Annotated[float, Field(ge=0, lt=1)]
-Betas = Annotated[tuple[Momentum, Momentum], Field(strict=False)]
-"""Decay of the two moments; TOML has lists only, so that a list is taken for the tuple."""
-
+PARTS: Mapping[str, Use] = {"optimiser": Use("adam"), "schedule": Use("constant")}
+"""The keys of [train] that take a component, and their defaults. The key is the component's kind."""
 
 NO_COPIES = "`tta` changes single images, and these samples have several instances: set `tta = 0`"
 """What is said where `tta` is asked for of bags, views or features: by the plan, and by the loader."""
@@ -36,58 +35,6 @@ def uncollected(normalise: str, channels: int) -> str:
     return f'normalise = "{normalise}" is for images of {allowed} channels, and these have {channels}: set "image"'
 
 
-class Adam(Strict):
-    """Adam with weight decay added to the gradient, as the papers use it."""
-
-    use: Literal["adam"] = "adam"
-    betas: Betas = (0.9, 0.999)
-
-
-class AdamW(Strict):
-    """Adam, weight decay apart from the gradient."""
-
-    use: Literal["adamw"] = "adamw"
-    betas: Betas = (0.9, 0.999)
-
-
-class Sgd(Strict):
-    """Stochastic gradient descent with momentum."""
-
-    use: Literal["sgd"] = "sgd"
-    momentum: Momentum = 0.9
-    nesterov: bool = False
-
-
-class Constant(Strict):
-    """The learning rate stays as it is."""
-
-    use: Literal["constant"] = "constant"
-
-
-class Cosine(Strict):
-    """Half a cosine from `lr` down to `floor * lr`, after a linear rise over the first `warmup` of all steps."""
-
-    use: Literal["cosine"] = "cosine"
-    warmup: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    floor: Annotated[float, Field(ge=0, le=1)] = 0.0
-
-
-class OneCycle(Strict):
-    """Up from `lr / start` to `lr` in the first `rise` of all steps, then down close to nothing."""
-
-    use: Literal["one_cycle"] = "one_cycle"
-    rise: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    start: Annotated[float, Field(ge=1)] = 25.0
-
-
-class Step(Strict):
-    """Times `factor` after every `every` epochs."""
-
-    use: Literal["step"] = "step"
-    every: Annotated[int, Field(ge=1)] = 20
-    factor: Annotated[float, Field(gt=0, le=1)] = 0.1
-
-
 class EarlyStop(Strict):
     """Ends a trial whose smoothed objective has not risen for `patience` epochs, `min_epochs` at the earliest."""
 
@@ -103,8 +50,8 @@ class TrainSettings(Strict):
         batch_size: images a step.
         lr: the highest learning rate of the schedule.
         weight_decay: as the optimiser takes it.
-        optimiser: adam, adamw or sgd.
-        schedule: how the learning rate runs over the steps of a phase.
+        optimiser: a component by name, or a table with `use`; the catalog checks its parameters.
+        schedule: the same: a factor of `lr` for each step of a phase.
         augment: random changes of training images, applied in this order.
         tta: how many randomly changed copies of an image its scores are the mean of, changed as `augment` says, in
             the tables of a confirmed model (validation, where thresholds are fitted, and test); 0 scores the image
@@ -124,8 +71,8 @@ class TrainSettings(Strict):
     batch_size: Annotated[int, Field(ge=1)] = 16
     lr: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    optimiser: Annotated[Adam | AdamW | Sgd, Field(discriminator="use")] = Adam()
-    schedule: Annotated[Constant | Cosine | OneCycle | Step, Field(discriminator="use")] = Constant()
+    optimiser: Any = PARTS["optimiser"]
+    schedule: Any = PARTS["schedule"]
     augment: Annotated[tuple[Augmentation, ...], Field(strict=False)] = ()
     tta: Annotated[int, Field(ge=0)] = 0
     balance: Literal["none", "sampler", "weights"] = "none"
@@ -140,6 +87,12 @@ class TrainSettings(Strict):
     def of(cls, table: Mapping[str, Any]) -> TrainSettings:
         """The settings of a resolved tree's `train` table."""
         return cls.model_validate(dict(table))
+
+    @field_validator("optimiser", "schedule")
+    @classmethod
+    def _by_name(cls, table: Any) -> Any:
+        """Return a Use; leave what is none to the catalog, which names every mistake in it."""
+        return Use.of(table) or table
 
     @field_validator("augment")
     @classmethod

@@ -37,6 +37,8 @@ def test_a_strangers_components_stand_beside_the_built_in_ones(crowded: Catalog)
         ("architecture", "map_mean"),
         ("explainer", "brightness"),
         ("metric", "hits"),
+        ("optimiser", "sign_sgd"),
+        ("schedule", "staircase"),
     ]:
         provider = crowded.provider(kind, name)
         assert (provider.distribution, provider.version) == ("third-party-plugin", "1.2.3")
@@ -57,6 +59,11 @@ def test_each_bad_plugin_is_named_with_its_distribution_and_version(crowded: Cat
 
 def test_a_disabled_plugin_is_not_loaded_whoever_made_it() -> None:
     assert "resnet22" not in Catalog.discover(disabled=["backbones"]).names("backbone")
+
+
+def test_only_the_plugins_that_are_asked_for_are_loaded() -> None:
+    found = Catalog.discover(only=["schedules"])
+    assert {kind for kind, _, _ in found.items()} == {"schedule"} and "one_cycle" in found.names("schedule")
 
 
 def test_the_doctor_names_a_disabled_plugin_that_is_not_installed(tmp_path: Path) -> None:

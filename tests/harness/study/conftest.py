@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import pytest
 
+import harness_optimisers
+import harness_schedules
 from harness import BackboneFactory, Component, Dataset, InputError, Plan, PoolingFactory, Task, hookimpl, use
 from harness.config.settings import Settings
 from harness.contract.catalog import Catalog, Provider
@@ -198,6 +200,8 @@ def planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def catalog(stranger: str = "1.0") -> Catalog:
         found = Catalog()
         found.register(Plugin(), Provider("plugin", "built-in", "0.1"))
+        found.register(harness_optimisers, Provider("optimisers", "built-in", "0.1"))
+        found.register(harness_schedules, Provider("schedules", "built-in", "0.1"))
         found.register(Stranger(), Provider("stranger", "odd-pooling", stranger))
         assert not found.broken
         return found

@@ -12,6 +12,7 @@ from harness.testing.contracts_data import DatasetLaws
 from harness.testing.contracts_explainers import ExplainerLaws
 from harness.testing.contracts_metrics import MetricLaws
 from harness.testing.contracts_models import BackboneLaws, PoolingLaws
+from harness.testing.contracts_training import OptimiserLaws, ScheduleLaws
 
 SOURCE = str(Path(__file__).parents[2] / "third_party" / "src")
 sys.path.insert(0, SOURCE)
@@ -43,4 +44,12 @@ class TestExplainer(ExplainerLaws):
 
 
 class TestMetric(MetricLaws):
+    plugin = third_party_plugin
+
+
+class TestOptimiser(OptimiserLaws):
+    plugin = third_party_plugin
+
+
+class TestSchedule(ScheduleLaws):
     plugin = third_party_plugin

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.contract.catalog import Catalog
-from harness.contract.types import TrialResult, Workspace
+from harness.contract.types import Epoch, TrialResult, TrialSpec, Workspace
 from harness.testing.fakes import tiny_spec
 from harness.trial.trial import run_trial
 
@@ -24,10 +24,13 @@ def strangers(third_party_site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         del sys.modules[name]
 
 
+def spec_of(model: dict[str, Any], **train: Any) -> TrialSpec:
+    spec = tiny_spec(metrics=("auroc",), train=train)
+    return replace(spec, tree={**spec.tree, "dataset": {"use": "stripes"}, "model": model})
+
+
 def result_of(model: dict[str, Any], catalog: Catalog, workspace: Workspace) -> TrialResult:
-    spec = tiny_spec(metrics=("auroc",))
-    tree = {**spec.tree, "dataset": {"use": "stripes"}, "model": model}
-    *_, result = run_trial(replace(spec, tree=tree), catalog, workspace)
+    *_, result = run_trial(spec_of(model), catalog, workspace)
     assert isinstance(result, TrialResult)
     return result
 
@@ -42,3 +45,23 @@ def test_a_plugin_that_reads_a_mask_in_training_is_stopped(strangers: Catalog, w
     harmless = result_of({"use": "spy", "path": str(workspace.data / "nothing.npy")}, strangers, workspace)
     assert (harmless.state, harmless.reason) == ("complete", "")
     assert result_of({"use": "map_mean"}, strangers, workspace).state == "complete"
+
+
+def test_a_training_with_a_strangers_optimiser_and_schedule_is_resumed(
+    strangers: Catalog, workspace: Workspace
+) -> None:
+    spec = spec_of(
+        {"use": "map_mean"}, epochs=4, optimiser={"use": "sign_sgd", "momentum": 0.5}, schedule={"use": "staircase"}
+    )
+    *whole, expected = run_trial(spec, strangers, replace(workspace, checkpoints=None))
+    running = run_trial(spec, strangers, workspace)
+    next(running), next(running), next(running)
+    running.close()  # after two epochs whose checkpoints are written
+    *rest, result = run_trial(spec, strangers, workspace)
+    assert isinstance(expected, TrialResult) and isinstance(result, TrialResult)
+    assert (result.state, result.value, result.metrics) == ("complete", expected.value, expected.metrics)
+    assert [epoch.metrics for epoch in rest if isinstance(epoch, Epoch)] == [
+        epoch.metrics for epoch in whole[2:] if isinstance(epoch, Epoch)
+    ]
+    *_, other = run_trial(spec_of({"use": "map_mean"}, epochs=4), strangers, replace(workspace, checkpoints=None))
+    assert isinstance(other, TrialResult) and other.metrics["train/loss"] != expected.metrics["train/loss"]

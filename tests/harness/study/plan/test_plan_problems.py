@@ -109,13 +109,38 @@ def _lines(messages: list[str]) -> list[str]:
         ("lr = {", "lr = -1.0 # {", "train.lr: must be greater than 0, found -1.0"),
         (
             "epochs = 4",
-            'epochs = 4\noptimiser = { use = "adan" }',
-            "train.optimiser: 'adan' is not one of adam, adamw, sgd; did you mean 'adam'?",
+            'epochs = 4\noptimiser = { use = "lino" }',
+            "train.optimiser.use: no optimiser named 'lino'; did you mean 'lion'?",
+        ),
+        (
+            "epochs = 4",
+            'epochs = 4\nschedule = "cosin"',
+            "train.schedule.use: no schedule named 'cosin'; did you mean 'cosine'?",
+        ),
+        (
+            "epochs = 4",
+            "epochs = 4\noptimiser = 3",
+            'train.optimiser: an optimiser is a table with `use = "name"`, found 3',
+        ),
+        (
+            "epochs = 4",
+            'epochs = 4\noptimiser = { use = "adam", betas = [0.9] }',
+            "train.optimiser.betas: expected list of float, float, found [0.9]",
+        ),
+        (
+            "epochs = 4",
+            'epochs = 4\noptimiser = { use = "sgd", momentum = { float = [0.5, 1.0] } }',
+            "train.optimiser: `0 <= momentum < 1` must hold, but got momentum=1.0.",
+        ),
+        (
+            "epochs = 4",
+            'epochs = 4\nschedule = { use = "cosine", warmup = 1.0 }',
+            "train.schedule: `0 <= warmup < 1` must hold, but got warmup=1.0.",
         ),
         (
             "epochs = 4",
             'epochs = 4\noptimiser = { use = "adam", momentum = 0.9 }',
-            "train.optimiser.momentum: unknown key; allowed are betas, use",
+            "train.optimiser.momentum: 'adam' takes betas",
         ),
         (
             "epochs = 4",

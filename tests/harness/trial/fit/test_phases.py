@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from harness.contract.nn import Batch, Model, Output, Phase, masked_bce
 from harness.contract.types import Objective, Workspace
-from harness.testing.fakes import build_squares, tiny_spec
+from harness.testing.fakes import build_squares, tiny_catalog, tiny_spec
 from harness.trial.data.cache import Cache
 from harness.trial.data.loader import Loader
 from harness.trial.data.stage import FitData, Ledger
 from harness.trial.fit.checkpoint import Checkpoint
 from harness.trial.fit.phases import measured
+from harness.trial.fit.schedule import Updates
 from harness.trial.fit.train import Fit, fit
 from harness.trial.settings.training import TrainSettings
 
@@ -61,7 +62,8 @@ def _job(cache: Cache, objective: Objective | None = None) -> Fit:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = ThreeParts()
-    job = Fit(model, loader, settings, objective or Objective(), 0, torch.device("cpu"), validate, (loader,))
+    updates, device = Updates.of(settings, tiny_catalog()), torch.device("cpu")
+    job = Fit(model, loader, settings, updates, objective or Objective(), 0, device, validate, (loader,))
     return job
 
 

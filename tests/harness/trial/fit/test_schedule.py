@@ -1,76 +1,70 @@
-"""Learning rates against torch's own schedulers, step by step."""
+"""The study's optimiser and schedule, made from the catalog as [train] names them."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 import torch
-from torch.optim import lr_scheduler
 
-from harness.trial.fit.schedule import make_optimiser, rate
+from harness import Component, Schedule, hookimpl
+from harness.contract.catalog import Catalog
+from harness.trial.fit.schedule import Updates
+from harness.trial.model.build import Unfit
 from harness.trial.settings.training import TrainSettings
 
-EPOCHS, PER_EPOCH = 6, 5
-STEPS = EPOCHS * PER_EPOCH
+
+def _optimiser(catalog: Catalog, table: dict[str, Any], weights: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+    return Updates.of(TrainSettings.of(table), catalog).optimiser(weights)
 
 
-def _theirs(make) -> list[float]:
-    optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], 1.0)
-    scheduler, rates = make(optimiser), []
-    for _ in range(STEPS):
-        rates.append(optimiser.param_groups[0]["lr"])
-        optimiser.step()
-        scheduler.step()
-    return rates
+def test_rates_are_the_factors_of_the_schedule_times_the_rate(tiny: Catalog) -> None:
+    table = {"lr": 0.1, "schedule": {"use": "step", "every": 2, "factor": 0.5}}
+    rate = Updates.of(TrainSettings.of(table), tiny).rates(6, 3)
+    assert [rate(step) for step in range(6)] == [0.1, 0.1, 0.1, 0.1, 0.05, 0.05]
 
 
-def _ours(table: dict) -> list[float]:
-    schedule = TrainSettings.of({"epochs": EPOCHS, "schedule": table}).schedule
-    return [rate(schedule, step, STEPS, EPOCHS) for step in range(STEPS)]
+@pytest.mark.parametrize("factor", [-0.5, math.nan, math.inf])
+def test_a_factor_that_is_no_factor_is_named_with_its_schedule(tiny: Catalog, factor: float) -> None:
+    def build_odd(steps: int, epochs: int, /) -> Schedule:
+        return lambda step: factor
+
+    class Odd:
+        @hookimpl
+        def harness_schedules(self) -> Iterable[Component[Schedule]]:
+            yield Component(name="odd", build=build_odd, summary="s")
+
+    tiny.register(Odd())
+    rate = Updates.of(TrainSettings.of({"schedule": "odd"}), tiny).rates(6, 3)
+    with pytest.raises(ValueError, match=f"the schedule 'odd' gives the factor {factor} at step 4 of 6"):
+        rate(4)
 
 
-REFERENCES = {
-    "constant": ({"use": "constant"}, lambda o: lr_scheduler.ConstantLR(o, 1.0)),
-    "step": ({"use": "step", "every": 2, "factor": 0.5}, lambda o: lr_scheduler.StepLR(o, 2 * PER_EPOCH, 0.5)),
-    "cosine": ({"use": "cosine", "floor": 0.1}, lambda o: lr_scheduler.CosineAnnealingLR(o, STEPS, 0.1)),
-    "one_cycle": (
-        {"use": "one_cycle"},
-        lambda o: lr_scheduler.OneCycleLR(o, 1.0, total_steps=STEPS + 0, cycle_momentum=False),
-    ),
-}
+def test_what_is_not_installed_makes_no_updates(tiny: Catalog) -> None:
+    table = {"optimiser": {"use": "lionn"}, "schedule": {"use": "step", "evry": 2}}
+    with pytest.raises(Unfit) as caught:
+        Updates.of(TrainSettings.of(table), tiny)
+    assert str(caught.value).splitlines() == [
+        "train.optimiser.use: no optimiser named 'lionn'; did you mean 'lion'?",
+        "train.schedule.evry: 'step' takes every, factor; did you mean 'every'?",
+    ]
 
 
-@pytest.mark.parametrize("name", ["constant", "step", "cosine", "one_cycle"])
-@pytest.mark.filterwarnings("ignore:Detected call of:UserWarning")
-def test_rates_are_those_of_torch(name: str):
-    table, reference = REFERENCES[name]
-    assert _ours(table) == pytest.approx(_theirs(reference), abs=1e-6)
-
-
-def test_warm_up_rises_to_the_full_rate_and_then_falls():
-    rates = _ours({"use": "cosine", "warmup": 0.2})
-    assert rates[:6] == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1])
-    assert rates[6:] == sorted(rates[6:], reverse=True)
-
-
-@pytest.mark.parametrize("name", ["constant", "step", "cosine", "one_cycle"])
-def test_one_epoch_of_one_step_has_a_rate(name: str):
-    schedule = TrainSettings.of({"schedule": {"use": name}}).schedule
-    assert 0 <= rate(schedule, 0, 1, 1) <= 1
-
-
-def test_optimisers_take_their_settings():
+def test_optimisers_take_their_settings(tiny: Catalog) -> None:
     parameters = [torch.nn.Parameter(torch.zeros(1))]
     table = {"lr": 0.1, "weight_decay": 0.01, "optimiser": {"use": "sgd", "momentum": 0.5, "nesterov": True}}
-    found = make_optimiser(TrainSettings.of(table), parameters).param_groups[0]
+    found = _optimiser(tiny, table, parameters).param_groups[0]
     assert (found["lr"], found["momentum"], found["nesterov"], found["weight_decay"]) == (0.1, 0.5, True, 0.01)
-    adam = make_optimiser(TrainSettings.of({"optimiser": {"use": "adamw", "betas": [0.8, 0.9]}}), parameters)
+    adam = _optimiser(tiny, {"optimiser": {"use": "adamw", "betas": [0.8, 0.9]}}, parameters)
     assert type(adam) is torch.optim.AdamW
     assert adam.param_groups[0]["betas"] == (0.8, 0.9)
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])
 @pytest.mark.parametrize("kind", [torch.float32, torch.float64])
-def test_the_fused_update_differs_in_rounding_alone(name: str, kind: torch.dtype):
+def test_the_fused_update_differs_in_rounding_alone(tiny: Catalog, name: str, kind: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(0)
     start, grads = (
         torch.randn(40, generator=generator, dtype=kind),
@@ -78,7 +72,7 @@ def test_the_fused_update_differs_in_rounding_alone(name: str, kind: torch.dtype
     )
     table = {"lr": 0.01, "weight_decay": 0.1, "optimiser": {"use": name}}
     ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
-    fused = make_optimiser(TrainSettings.of(table), iter([ours]))
+    fused = _optimiser(tiny, table, iter([ours]))
     plain = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[name]([theirs], 0.01, weight_decay=0.1, fused=False)
     for gradient in grads:
         ours.grad, theirs.grad = gradient.clone(), gradient.clone()
@@ -89,13 +83,12 @@ def test_the_fused_update_differs_in_rounding_alone(name: str, kind: torch.dtype
     assert not torch.allclose(ours, start, atol=0.01)
 
 
-def test_only_floating_weights_on_the_cpu_are_updated_in_one_kernel():
-    settings = TrainSettings.of({})
+def test_only_floating_weights_on_the_cpu_are_updated_in_one_kernel(tiny: Catalog) -> None:
     for weight in (torch.zeros(1, device="meta"), torch.zeros(1, dtype=torch.complex64)):
-        assert make_optimiser(settings, [torch.nn.Parameter(weight)]).param_groups[0]["fused"] is None
+        assert _optimiser(tiny, {}, [torch.nn.Parameter(weight)]).param_groups[0]["fused"] is None
 
 
-def test_a_state_that_an_unfused_adam_left_goes_on_as_it_was():
+def test_a_state_that_an_unfused_adam_left_goes_on_as_it_was(tiny: Catalog) -> None:
     def stepped(optimiser: torch.optim.Optimizer, weight: torch.nn.Parameter) -> torch.optim.Optimizer:
         weight.grad = torch.full_like(weight, 0.5)
         optimiser.step()
@@ -103,7 +96,7 @@ def test_a_state_that_an_unfused_adam_left_goes_on_as_it_was():
 
     old, new = (torch.nn.Parameter(torch.ones(3)) for _ in range(2))
     earlier = stepped(torch.optim.Adam([old], 1e-3), old)
-    resumed = make_optimiser(TrainSettings.of({}), [new])
+    resumed = _optimiser(tiny, {}, [new])
     resumed.load_state_dict(earlier.state_dict())
     new.data.copy_(old.data)
     stepped(earlier, old)

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from harness.contract.nn import Batch, Model, Output, Phase, masked_bce
 from harness.contract.types import Objective, Workspace
-from harness.testing.fakes import build_squares, tiny_spec
+from harness.testing.fakes import build_squares, tiny_catalog, tiny_spec
 from harness.trial.data.cache import Cache
 from harness.trial.data.loader import Loader
 from harness.trial.data.stage import FitData, Ledger
 from harness.trial.fit.checkpoint import Checkpoint
 from harness.trial.fit.phases import spread
+from harness.trial.fit.schedule import Updates
 from harness.trial.fit.train import Diverged, Fit, fit
 from harness.trial.settings.training import TrainSettings
 
@@ -63,7 +64,8 @@ def _job(tmp_path: Path, model: Model, values: Iterable[float] | None = None, **
         value = next(left, 0.5)
         return {"val/auroc": value, "val/late/auroc": 1 - value}
 
-    return Fit(model, loader, chosen, Objective(), 0, torch.device("cpu"), validate, (loader,))
+    updates, device = Updates.of(chosen, tiny_catalog()), torch.device("cpu")
+    return Fit(model, loader, chosen, updates, Objective(), 0, device, validate, (loader,))
 
 
 def test_an_epoch_reports_each_loss_and_their_sum(tmp_path: Path):

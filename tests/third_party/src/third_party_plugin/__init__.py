@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from harness import BackboneFactory, Component, Dataset, Task, hookimpl, use
+from harness import BackboneFactory, Component, Dataset, Schedule, Task, hookimpl, use
 
 if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
     from harness.nn import Backbone, Explainer, Metric, Model, Pooling
 
 
@@ -63,6 +65,20 @@ def build_hits(task: Task, /) -> Metric:
     from third_party_plugin.network import Hits
 
     return Hits()
+
+
+def build_sign_sgd(
+    groups: list[dict[str, Any]], lr: float, weight_decay: float, /, *, momentum: float = 0.9
+) -> Optimizer:
+    """Step by the sign of an averaged gradient."""
+    from third_party_plugin.network import SignSgd
+
+    return SignSgd(groups, lr, weight_decay, momentum)
+
+
+def build_staircase(steps: int, epochs: int, /, *, stairs: int = 4) -> Schedule:
+    """Go down in stairs of equal height and length."""
+    return lambda step: 1 - (step * stairs // steps) / stairs
 
 
 @hookimpl
@@ -121,3 +137,15 @@ def harness_explainers() -> Iterable[Component[Explainer]]:
 def harness_metrics() -> Iterable[Component[Metric]]:
     """The metric of the tests."""
     yield Component(name="hits", build=build_hits, summary="share of right answers")
+
+
+@hookimpl
+def harness_optimisers() -> Iterable[Component[Optimizer]]:
+    """Return the optimiser of the tests."""
+    yield Component(name="sign_sgd", build=build_sign_sgd, summary="the sign of an averaged gradient")
+
+
+@hookimpl
+def harness_schedules() -> Iterable[Component[Schedule]]:
+    """Return the schedule of the tests."""
+    yield Component(name="staircase", build=build_staircase, summary="down in equal stairs")

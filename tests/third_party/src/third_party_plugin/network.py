@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,3 +88,19 @@ class Hits(Metric):
 
     def compute(self) -> dict[str, float]:
         return {"": self.right / self.seen if self.seen else float("nan")}
+
+
+class SignSgd(torch.optim.Optimizer):
+    """Steps of one length in each weight, by the sign of an averaged gradient."""
+
+    def __init__(self, groups: list[dict[str, Any]], lr: float, weight_decay: float, momentum: float) -> None:
+        super().__init__(groups, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    mean = self.state[weight].setdefault("mean", torch.zeros_like(weight))
+                    mean.lerp_(weight.grad, 1 - group["momentum"])
+                    weight.mul_(1 - group["lr"] * group["weight_decay"]).sub_(mean.sign(), alpha=group["lr"])
