@@ -14,7 +14,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.views.tables import epochs_of, figure, plain_table, trials_of
+from harness.cli.views.numbers import figure
+from harness.cli.views.rendering.grid import Grid
+from harness.cli.views.variants import epochs_of, trials_of
 from harness.contract.types import Objective, Plan
 from harness.study.journal.journal import (
     EPOCH,
@@ -160,12 +162,13 @@ class LiveDisplay:
 
 def draw(progress: Progress, now: float, tracking: str) -> RenderableType:
     """A row for each running trial, then how far the study is."""
-    table = plain_table("variant", "trial", "epoch", "now", "best", right=("epoch", "now", "best"))
+    numbers = ("epoch", "now", "best")
+    table = Grid("variant", "trial", *numbers, right=numbers, keys=2, elsewhere="a wider terminal")
     for trial in [trial for trial in progress.trials.values() if trial.going]:
         epochs = next(epochs_of(variant) for variant in progress.plan.variants if variant.name == trial.variant)
         cells = [trial.variant, title(trial, progress.plan), f"{trial.epoch}/{epochs}", figure(trial.value)]
         table.add_row(*cells, figure(progress.best.get(trial.variant)))
-    if not table.rows:
+    if not len(table):
         table.add_row(progress.state, "", "", "", "")
     bar = Table.grid(padding=(0, 1), expand=True)
     bar.add_column(ratio=1)

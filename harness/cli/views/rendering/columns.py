@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from rich.text import Text
 
-from harness.cli.views.atoms import longest, natural
+from harness.cli.views.rendering.atoms import longest, natural
 
 READABLE = 16
 """Width in which a column of sentences can be read, in characters."""
@@ -114,7 +114,9 @@ class Content:
                 kept.append(column)
                 continue
             upto = [key.cells for key in keys[: keys.index(column) + 1]]
-            same = [bool(row) and all(cells[row] == cells[row - 1] for cells in upto) for row in range(len(self.labels))]
+            same = [
+                bool(row) and all(cells[row] == cells[row - 1] for cells in upto) for row in range(len(self.labels))
+            ]
             blank = tuple(Text("") if equal else cell for equal, cell in zip(same, column.cells, strict=True))
             kept.append(column.filled(blank))
         return self.only(kept)

@@ -6,19 +6,39 @@ import re
 from collections.abc import Iterator
 
 from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
 _ATOM = re.compile(r"[^\s\[]*\[[^\[\]\n]{1,24}\]\S*|\S+")
 
 
-def atoms(text: str) -> list[str]:
-    """Return the parts of a text that are never broken: `+.012 [-.088, +.112]` has two."""
-    return [match.group() for match in _ATOM.finditer(text)]
+class Words:
+    """A paragraph that is broken between atoms only.
+
+    Args:
+        text: without markup.
+        style: of the text.
+        indent: spaces before the first line.
+        hanging: spaces before the other lines.
+    """
+
+    def __init__(self, text: str | Text, style: str = "", indent: int = 0, hanging: int = 0) -> None:
+        self._text = text if isinstance(text, Text) else Text(text, style)
+        self._indent, self._hanging = indent, hanging
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        """Yield the lines of the paragraph."""
+        lines = _lines(wrap(self._text, options.max_width - max(self._indent, self._hanging)))
+        spaces = [self._indent, *[self._hanging] * (len(lines) - 1)]
+        whole = Text("\n", no_wrap=True, overflow="ignore")  # a word wider than the terminal is neither broken nor cut
+        yield whole.join(Text(" " * count) + line for count, line in zip(spaces, lines, strict=True))
 
 
 def longest(text: Text) -> int:
     """Return the width of the longest atom in cells of a terminal, with the indent of its line."""
-    return max((cell_len(line.plain[start:end]) for line in _lines(text) for start, end in _spans(line.plain)), default=0)
+    return max(
+        (cell_len(line.plain[start:end]) for line in _lines(text) for start, end in _spans(line.plain)), default=0
+    )
 
 
 def natural(text: Text) -> int:

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
-from harness.cli.views.atoms import wrap
-from harness.cli.views.columns import Column, Content
-from harness.cli.views.layout import lay_out
+from harness.cli.views.rendering.atoms import Words
+from harness.cli.views.rendering.columns import Column, Content
+from harness.cli.views.rendering.layout import lay_out
 
 
 class Grid:
@@ -68,5 +68,5 @@ class Grid:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
         """Yield the title and the table in the layout that suits the width."""
         if self._title:
-            yield wrap(Text(self._title, "italic"), options.max_width)
-        yield from lay_out(self.content, self._elsewhere, console, options)
+            yield Words(self._title, "italic")
+        yield from lay_out(self.content, self._elsewhere, options.max_width)

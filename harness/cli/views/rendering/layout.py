@@ -5,41 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rich import box
-from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.views.atoms import wrap
-from harness.cli.views.columns import Column, Content
+from harness.cli.views.rendering.atoms import Words, wrap
+from harness.cli.views.rendering.columns import Column, Content
 
 NARROW = 24
 """Widest value of a table that is shown in parts or transposed, in characters; wider values are shown in blocks."""
 _INDENT = 2
 
 
-def lay_out(content: Content, elsewhere: str, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+def lay_out(content: Content, elsewhere: str, width: int) -> Iterator[RenderableType]:
     """Yield the table within the width: nothing is broken, and the columns that do not fit are named below.
 
     Args:
         content: the table.
         elsewhere: what to use for the columns that do not fit.
-        console: counts lines.
-        options: hold the width.
+        width: of the terminal, in characters.
     """
-    width, left = options.max_width, list[Column]()
+    left = list[Column]()
     if not fits(content.columns, width):
         left = [column for column in content.columns if column.spare]
         content = content.only([column for column in content.columns if not column.spare])
     if fits(content.columns, width):
         yield _drawn(content, width)
-    elif found := _divided(content, console, options):
-        yield found
+    elif found := _divided(content, width):
+        yield from found
     else:
         left += _too_wide(content.columns, width)
-        yield _blocks(content.only([column for column in content.columns if column not in left]), width)
+        yield _blocks(content.only([column for column in content.columns if column not in left]))
     if left:
         names = ", ".join(column.title for column in left)
-        yield wrap(Text(f"Not shown at {width} columns: {names}. Use {elsewhere}.", "dim"), width)
+        yield Words(f"Not shown at {width} columns: {names}. Use {elsewhere}.", "dim")
 
 
 def fits(columns: Sequence[Column], width: int) -> bool:
@@ -52,25 +51,22 @@ def _unbroken(columns: Sequence[Column], width: int) -> bool:
     return sum(max(column.unbroken, column.least) for column in columns) + 2 * len(columns) <= width
 
 
-def _divided(content: Content, console: Console, options: ConsoleOptions) -> RenderableType | None:
-    """Return the shorter of the table in parts and the transposed table in parts; None if neither fits."""
+def _divided(content: Content, width: int) -> list[Table]:
+    """Return the table, or the transposed table, in the fewer parts; nothing if neither fits."""
     if any(column.unbroken > NARROW for column in content.values):
-        return None
-    shapes = [_parts(shape, options.max_width) for shape in (content, content.transposed())]
-    found = [shape for shape in shapes if shape]
-    return min(found, key=lambda shape: len(console.render_lines(shape, options)), default=None)
+        return []
+    shapes = (_parts(content, width), _parts(content.transposed(), width))
+    return min(filter(None, shapes), key=len, default=[])
 
 
-def _parts(content: Content, width: int) -> Group | None:
-    """Return tables one below the other, each with the keys; None if some column does not fit beside them."""
+def _parts(content: Content, width: int) -> list[Table]:
+    """Return tables to be shown one below the other, each with the keys; nothing if some column does not fit."""
     parts = list[list[Column]]()
     for column in content.values:
         if not parts or not _unbroken([*parts[-1], column], width):
             parts.append(list(content.keys))
         parts[-1].append(column)
-    if not all(_unbroken(part, width) for part in parts):
-        return None
-    return Group(*(_drawn(content.only(part), width) for part in parts))
+    return [_drawn(content.only(part), width) for part in parts] if all(_unbroken(p, width) for p in parts) else []
 
 
 def _drawn(content: Content, width: int) -> Table:
@@ -102,20 +98,14 @@ def _too_wide(columns: Sequence[Column], width: int) -> list[Column]:
     return [column for column in columns if column.longest > (width if column.key else room)]
 
 
-def _blocks(content: Content, width: int) -> Group:
+def _blocks(content: Content) -> Group:
     """Return a block for each row: its keys, then each value with its title, indented."""
-    lines = [Text("")]
+    lines: list[RenderableType] = [""]
     for place in range(len(content.labels)):
         keys = Text(" ").join(column.cells[place] for column in content.keys if column.cells[place].plain.strip())
-        keys.stylize("bold")
-        lines.append(wrap(keys if keys.plain else Text(f"row {place + 1}", "bold"), width))
+        lines.append(Words(keys if keys.plain else Text(f"row {place + 1}")))
         for column in content.values:
             if column.cells[place].plain:
-                lines.append(_indented(Text.assemble((f"{column.title}: ", "dim"), column.cells[place]), width))
-    return Group(*lines, Text(""))
-
-
-def _indented(text: Text, width: int) -> Text:
-    """Return the text with an indent, a deeper one from its second line on."""
-    lines = wrap(text, width - 2 * _INDENT).split("\n", allow_blank=True)
-    return Text("\n").join(Text(" " * _INDENT * (2 if place else 1)) + line for place, line in enumerate(lines))
+                value = Text.assemble((f"{column.title}: ", "dim"), column.cells[place])
+                lines.append(Words(value, indent=_INDENT, hanging=2 * _INDENT))
+    return Group(*lines, "")
