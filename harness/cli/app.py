@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
@@ -44,6 +44,11 @@ class App:
     def err(self) -> Console:
         """Standard error: messages that are no result."""
         return Console(file=sys.stderr, highlight=False, stderr=True)
+
+    def show(self, *parts: RenderableType) -> None:
+        """Print to standard output without cropping a word that is wider than the terminal."""
+        for part in parts:
+            self.out.print(part, crop=False)
 
     @cached_property
     def settings(self) -> Settings:

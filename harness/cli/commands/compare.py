@@ -53,8 +53,7 @@ def compare(app: App, studies: tuple[str, ...], baseline: str | None, out: Path 
     if as_json:
         click.echo(json.dumps(compared_json(joined, chosen, written), indent=2))
         return
-    console, notes = app.out, {name: _note(results) for name, results in found.items()}
-    console.print(compared_view(joined, chosen, notes, console.width))
+    app.show(compared_view(joined, chosen, {name: _note(results) for name, results in found.items()}))
     for path in written:
         click.echo(path)
 

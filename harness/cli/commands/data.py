@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 from rich.progress import Progress
-from rich.text import Text
 
 from harness.audit.verdicts import NOT_CHECKED, WRONG, DataCheck
 from harness.cli.app import App, examples, pass_app
 from harness.cli.options import budget_option, json_option, plan_of
+from harness.cli.views.components import component_table, parameter_rows
 from harness.cli.views.data_view import findings_view, shortcuts_view, verdict_line
-from harness.cli.views.tables import parameter_rows, plugin_table
+from harness.cli.views.rendering.atoms import Words
 from harness.contract.errors import InputError
 from harness.contract.types import Split
 from harness.study.plan.command_lines import OF_DATA
@@ -54,8 +54,7 @@ def list_data(app: App, as_json: bool) -> None:
         ]
         click.echo(json.dumps(rows, indent=2))
         return
-    app.out.print(plugin_table(items))
-    app.out.print(Text(f"data root: {app.settings.data}", "dim"))
+    app.show(component_table(items, "dataset"), Words(f"data root: {app.settings.data}", "dim"))
 
 
 @data.command(
@@ -143,15 +142,13 @@ def _print_json(app: App, found: DataCheck, full: bool) -> None:
 def _print_check(app: App, found: DataCheck, full: bool) -> None:
     from harness.study.plan.datacheck import check_path, read_check
 
-    app.out.print(findings_view(found.findings))
+    app.show(findings_view(found.findings))
     if full:
-        app.out.print(shortcuts_view(found.shortcuts))
-        app.out.print(verdict_line(found))
-        app.out.print(Text(f"kept: {check_path(app.settings.results, found.digest)}", "dim"), soft_wrap=True)
+        kept_at = f"kept: {check_path(app.settings.results, found.digest)}"
+        app.show(shortcuts_view(found.shortcuts), verdict_line(found), Words(kept_at, "dim"))
         return
     kept = read_check(app.settings.results, found.digest)
-    line = Text(f"images: {NOT_CHECKED} (--full does it)", "yellow") if kept is None else verdict_line(kept)
-    app.out.print(line)
+    app.show(Words(f"images: {NOT_CHECKED} (use --full)", "yellow") if kept is None else verdict_line(kept))
 
 
 def _dataset(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> Dataset:

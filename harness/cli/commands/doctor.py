@@ -12,7 +12,7 @@ from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
 from harness.cli.options import json_option
-from harness.cli.views.tables import plain_table
+from harness.cli.views.rendering.grid import Grid
 
 _COLOURS = {"ok": "green", "note": "yellow", "wrong": "red"}
 
@@ -57,8 +57,8 @@ def doctor(app: App, send: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
-        table = plain_table("", "about", "finding")
+        table = Grid("", "about", "finding", keys=2)
         for finding in findings:
             table.add_row(Text(finding.level, _COLOURS[finding.level]), finding.about, finding.message)
-        app.out.print(table)
+        app.show(table)
     click.get_current_context().exit(int(any(finding.level == "wrong" for finding in findings)))

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
 from harness.cli.commands.confirmed import load_models, open_images, refuse_to_overwrite, run_and_manifest
 from harness.cli.options import json_option
+from harness.cli.views.rendering.atoms import Words
 from harness.contract.errors import Problems
 from harness.contract.tables import OWN_MAP
 
@@ -106,7 +106,7 @@ def explain(
             json.dumps({"models": models.says, "explainer": table, "out": str(out), "images": written}, indent=2)
         )
         return
-    app.out.print(Text(f"{models.says}: {table['use']}, {len(written)} images", "bold"))
+    app.show(Words(f"{models.says}: {table['use']}, {len(written)} images", "bold"))
     click.echo(f"written: {out} (a .png of each image and class, a .npz of each image)")
 
 

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
-from harness.cli.views.tables import broken_table, notes_view, parameter_rows, plugin_table
+from harness.cli.views.components import broken_table, component_table, notes_view, parameter_rows
+from harness.cli.views.rendering.atoms import Words
 from harness.contract.catalog import Provider
 from harness.contract.components import KINDS, Component
 
@@ -38,14 +38,14 @@ def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
         found = {"components": [_row(*item) for item in items], "broken": _broken(app), "slow": _slow(app)}
         click.echo(json.dumps(found, indent=2))
         return
-    app.out.print(plugin_table(items))
+    app.show(component_table(items, kind))
     if kind:
-        app.out.print(notes_view(items))
+        app.show(notes_view(items))
     if app.catalog.broken:
-        app.out.print(broken_table(app.catalog.broken))
+        app.show(broken_table(app.catalog.broken))
     for provider, seconds in app.catalog.slow.items():
-        message = f"{provider} took {seconds:.1f} s to load: its heavy imports belong into its builders"
-        app.out.print(Text(message, "yellow"))
+        message = f"{provider} took {seconds:.1f} s to load: move its heavy imports into its builders"
+        app.show(Words(message, "yellow"))
 
 
 def _row(kind: str, component: Component[Any], provider: Provider) -> dict[str, object]:

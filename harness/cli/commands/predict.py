@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
 from harness.cli.commands.confirmed import load_models, open_images, refuse_to_overwrite, run_and_manifest
 from harness.cli.options import json_option
-from harness.cli.views.tables import figure, plain_table
+from harness.cli.views.numbers import figure
+from harness.cli.views.rendering.atoms import Words
+from harness.cli.views.rendering.grid import Grid
 from harness.contract.errors import InputError
 from harness.contract.tables import OWN_HEAD
 
@@ -81,12 +82,12 @@ def predict(
             json.dumps({"models": models.says, "images": len(images), "out": str(out), "classes": rows}, indent=2)
         )
         return
-    shown = plain_table("class", "mean score", "above .5", "labelled", "AUC", right=("mean score", "above .5", "AUC"))
+    numbers = ("mean score", "above .5", "labelled", "AUC")
+    shown = Grid("class", *numbers, right=numbers)
     for row in rows:
         cells = [figure(row["mean"]), str(row["above"]), str(row["labelled"]), figure(row["auroc"])]
         shown.add_row(row["class"], *cells)
-    app.out.print(Text(f"{models.says}: {len(images)} images", "bold"))
-    app.out.print(shown)
+    app.show(Words(f"{models.says}: {len(images)} images", "bold"), shown)
     click.echo(f"written: {out}")
 
 

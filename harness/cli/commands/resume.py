@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
-
 from harness.cli.app import App
+from harness.cli.views.rendering.atoms import Words
 from harness.contract.errors import InputError, MachineError
 from harness.contract.types import Plan
 
@@ -44,7 +43,7 @@ def show_took(app: App, plan: Plan) -> None:
 
     if found := took(app.settings.results, plan):
         name, seconds = found
-        app.out.print(Text(f"{name} took {duration(seconds)} on this machine", "dim"))
+        app.show(Words(f"{name} took {duration(seconds)} on this machine", "dim"))
 
 
 def _identity(plan: Plan) -> dict[str, Any]:

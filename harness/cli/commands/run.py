@@ -21,7 +21,8 @@ from harness.cli.options import (
     set_option,
     study_argument,
 )
-from harness.cli.views.tables import plan_view
+from harness.cli.views.plan import plan_view
+from harness.cli.views.rendering.atoms import Words
 from harness.contract.errors import InputError
 from harness.contract.types import Plan
 
@@ -125,10 +126,10 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
         session = replace(session, settings=replace(session.settings, concurrent=concurrent))
     folder, silent = session.settings.results / plan.directory, manner.quiet or manner.as_json
     if not silent:
-        app.out.print(plan_view(plan))
+        app.show(plan_view(plan))
         show_took(app, plan)
         for line in what_is_there(app, plan, earlier_results(plan, session)):
-            app.out.print(Text(line, "cyan"))
+            app.show(Words(line, "cyan"))
     known = len(app.catalog.broken)
     display = None if silent else _display(app, plan)
     execution = execute(plan, session, tuner=manner.tuner, time_limit_s=manner.time_limit_s, display=display)

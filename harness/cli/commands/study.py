@@ -23,7 +23,8 @@ from harness.cli.options import (
     set_option,
     study_argument,
 )
-from harness.cli.views.tables import plain_table, plan_view
+from harness.cli.views.plan import plan_view
+from harness.cli.views.rendering.grid import Grid
 from harness.contract.errors import InputError
 
 
@@ -63,10 +64,10 @@ def list_studies(app: App, as_json: bool) -> None:
         ]
         click.echo(json.dumps(rows, indent=2))
         return
-    table = plain_table("study", "asks", "budgets", "run so far")
+    table = Grid("study", "question", "budgets", "runs")
     for name, item in found.items():
-        table.add_row(name, item.question, ", ".join(item.budgets), "\n".join(runs[name]) or "nothing")
-    app.out.print(table)
+        table.add_row(name, item.question, ", ".join(item.budgets), "\n".join(runs[name]) or "none")
+    app.show(table)
 
 
 @study.command(
@@ -87,7 +88,7 @@ def plan(app: App, study: str, budget: str | None, sets: tuple[str, ...], as_jso
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2, default=str))
         return
-    app.out.print(plan_view(found))
+    app.show(plan_view(found))
     show_took(app, found)
 
 

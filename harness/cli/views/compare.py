@@ -1,4 +1,4 @@
-"""Several studies side by side, as rich text, as JSON and as files."""
+"""A comparison of several studies as a table, as JSON and as files."""
 
 from __future__ import annotations
 
@@ -7,50 +7,46 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
-from harness.cli.views.show import defined
-from harness.cli.views.tables import difference, figure, known, plain_table
+from harness.cli.views.numbers import defined, difference, figure, p_text
+from harness.cli.views.rendering.atoms import Words
+from harness.cli.views.rendering.grid import Grid
 from harness.statistics.ranks import Ranks
 from harness.tables.compare.joined import Joined
 
 _HOW = (
-    "AUC: mean over classes and confirmed models of the test AUC. [low, high]: 95 % over the study's patients, paired "
-    "bootstrap. p: DeLong's test, clustered by patient; adjusted by Holm's method over all rows of this table. Seeds "
-    "and folds are held fixed: none of this says what other seeds would give."
+    "AUC: mean of the test AUC over classes and confirmed models. [low, high]: 95 % interval over the study's "
+    "patients, paired bootstrap. p: DeLong's test, clustered by patient; adjusted by Holm's method over all rows of "
+    "this table. Seeds and folds are held fixed: the intervals do not cover other seeds."
 )
 
 
-def compared_view(joined: Joined, baseline: str, notes: Mapping[str, str], width: int) -> RenderableType:
-    """A row a study and variant, then the ranks or why there are none.
+def compared_view(joined: Joined, baseline: str, notes: Mapping[str, str]) -> RenderableType:
+    """Return a row for each study and variant, then the ranks or the reason why there are none.
 
     Args:
-        joined: what `join_studies` gives.
-        baseline: what differences are to.
-        notes: study -> what must be known of it, or "".
-        width: of the terminal; below 80 an interval stands under its figure.
+        joined: of `join_studies`.
+        baseline: the variant from which differences are taken.
+        notes: study -> a caution about it, or "".
     """
     numbers = ["AUC", f"against {baseline}", "p", "adjusted"]
-    table = plain_table("study", "variant", *numbers, right=numbers)
-    last, gap = "", " " if width >= 80 else "\n"
+    table = Grid("study", "variant", *numbers, right=numbers, keys=2, grouped=True)
     for row in _rows(joined):
         is_baseline = row["variant"] == baseline
         tests = ["", ""] if is_baseline else [p_text(row["auroc_p"]), p_text(row["auroc_p_holm"])]
-        name = row["study"] if row["study"] != last else ""
-        table.add_row(name, row["variant"], figure(row["auroc"]), difference(row, is_baseline, gap), *tests)
-        last = row["study"]
-    parts: list[RenderableType] = [table, Text(_HOW, "dim")]
-    parts += [Text(f"{name}: {note}", "yellow") for name, note in notes.items() if note]
-    told = dict.fromkeys(f"{row['study']}: {row['note']}" for row in _rows(joined) if row["note"])
-    parts += [Text(line, "yellow") for line in told]
+        table.add_row(row["study"], row["variant"], figure(row["auroc"]), difference(row, is_baseline), *tests)
+    parts: list[RenderableType] = [table, Words(_HOW, "dim")]
+    parts += [Words(f"{name}: {note}", "yellow") for name, note in notes.items() if note]
+    cautions = dict.fromkeys(f"{row['study']}: {row['note']}" for row in _rows(joined) if row["note"])
+    parts += [Words(line, "yellow") for line in cautions]
     if joined.left_out:
-        parts.append(Text(f"in one study only, left out: {', '.join(joined.left_out)}", "yellow"))
-    parts.append(_ranks_view(joined.ranks) if joined.ranks else Text(f"no ranks: {joined.why}", "yellow"))
+        parts.append(Words(f"in one study only, left out: {', '.join(joined.left_out)}", "yellow"))
+    parts.append(_ranks_view(joined.ranks) if joined.ranks else Words(f"no ranks: {joined.why}", "yellow"))
     return Group(*parts)
 
 
 def compared_json(joined: Joined, baseline: str, written: Sequence[Path]) -> dict[str, Any]:
-    """The same as one JSON object; what is undefined is null."""
+    """Return the comparison as one JSON object; undefined values are null."""
     ranks = joined.ranks
     value = {
         "baseline": baseline,
@@ -65,7 +61,7 @@ def compared_json(joined: Joined, baseline: str, written: Sequence[Path]) -> dic
 
 
 def write_compared(folder: Path, joined: Joined) -> list[Path]:
-    """Writes `differences.csv` and, where there are ranks, `ranks.csv` and `ranks.png`; the files written."""
+    """Write `differences.csv` and, if there are ranks, `ranks.csv` and `ranks.png`; return their paths."""
     files = {"differences.csv": joined.differences.to_csv(index=False).encode()}
     if joined.ranks is not None:
         from harness.reporting.figures.ranks import critical_difference_figure
@@ -80,15 +76,8 @@ def write_compared(folder: Path, joined: Joined) -> list[Path]:
     return [folder / name for name in files]
 
 
-def p_text(value: float) -> str:
-    """A p-value with three digits; `<.001` below that, a dash where there is none."""
-    if not known(value):
-        return "-"
-    return "<.001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
-
-
 def _ranks_view(ranks: Ranks) -> RenderableType:
-    table = plain_table("variant", "mean rank", title="ranks by AUC, 1 the best", right=["mean rank"])
+    table = Grid("variant", "mean rank", title="ranks by AUC, 1 is the best", right=["mean rank"])
     for name, mean in zip(ranks.names, ranks.means, strict=True):
         table.add_row(name, f"{mean:.2f}")
     joined = "; ".join(" = ".join(ranks.names[first : last + 1]) for first, last in ranks.groups)
@@ -97,7 +86,7 @@ def _ranks_view(ranks: Ranks) -> RenderableType:
         f"Nemenyi's critical difference at {ranks.level:.0%}: {ranks.critical:.2f}. "
         f"Not separated: {joined or 'no pair'}."
     )
-    return Group(table, Text(text, "dim"))
+    return Group(table, Words(text, "dim"))
 
 
 def _ranks_json(ranks: Ranks) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.views.tables import epochs_of, figure, plain_table, trials_of
+from harness.cli.views.numbers import figure
+from harness.cli.views.rendering.grid import Grid
+from harness.cli.views.variants import epochs_of, trials_of
 from harness.contract.types import Plan, TrialSpec
 from harness.study.journal.journal import (
     EPOCH,
@@ -114,7 +116,8 @@ class LiveDisplay:
 
 def draw(progress: RunProgress, now: float, tracking: str) -> RenderableType:
     """Return a row for each running trial, then how far the study is."""
-    table = plain_table("variant", "trial", "epoch", "now", "best", right=("epoch", "now", "best"))
+    numbers = ("epoch", "now", "best")
+    table = Grid("variant", "trial", *numbers, right=numbers, keys=2, elsewhere="a wider terminal")
     for record in [record for record in progress.open if record.running]:
         key, number, value = record.spec.variant_id, *_latest(record)
         cells = [
@@ -124,7 +127,7 @@ def draw(progress: RunProgress, now: float, tracking: str) -> RenderableType:
             figure(value),
         ]
         table.add_row(*cells, figure(progress.state.tally(key).best_epoch))
-    if not table.rows:
+    if not len(table):
         table.add_row(progress.state.status, "", "", "", "")
     bar = Table.grid(padding=(0, 1), expand=True)
     bar.add_column(ratio=1)

@@ -1,17 +1,19 @@
-"""Shows what a study came to: the table, as rich text or JSON, and where everything is."""
+"""The results of a study: leaderboard, claims, costs and places, as text or JSON."""
 
 from __future__ import annotations
 
 import json
-import math
 import textwrap
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.text import Text
+from rich.console import RenderableType
 
 from harness.cli.app import App
-from harness.cli.views.tables import claims_view, fully_supervised, results_view
+from harness.cli.views.numbers import defined
+from harness.cli.views.rendering.atoms import Words
+from harness.cli.views.tables import claims_view, results_view
+from harness.cli.views.variants import fully_supervised, trials_of
 from harness.study.results.results import Results
 
 if TYPE_CHECKING:
@@ -19,25 +21,26 @@ if TYPE_CHECKING:
 
 
 def rows_of(results: Results, heads: bool, units: bool = False) -> list[dict[str, Any]]:
-    """The rows of the study's table, of images or of what is diagnosed; none while nothing is confirmed."""
+    """Return the rows of the leaderboard, by image or by diagnosed unit; none before anything is confirmed."""
     return _rows(results.table(heads=heads, unit=units))
 
 
 def show_table(app: App, results: Results, heads: bool, units: bool = False) -> None:
-    """Prints the table, and what is missing in it."""
+    """Print the leaderboard, the claims, and what is missing."""
+    classes = results.task.classes
     missing = {name: reason.strip().splitlines()[-1] for name, reason in results.failures().items()}
-    rows, console = rows_of(results, heads, units), app.out
-    console.print(results_view(results.plan, rows, results.task.classes, missing, console.width))
+    parts: list[RenderableType] = [results_view(results.plan, rows_of(results, heads, units), classes, missing)]
     if len(results.claims):
-        console.print(claims_view(_rows(results.claims), console.width))
+        parts.append(claims_view(_rows(results.claims)))
     if units:
-        console.print(Text(f"AUCs are by {results.task.unit}: its score is the mean of its images'."))
+        parts.append(Words(f"AUC by {results.task.unit}: the score of each is the mean over its images."))
     if not results.finished:
-        console.print(Text(f"not finished: {progress_of(results)}", "yellow"))
+        parts.append(Words(f"not finished: {progress_of(results)}", "yellow"))
+    app.show(*parts)
 
 
 def show_costs(app: App, results: Results) -> None:
-    """Prints the epochs spent, whose labels and masks were read, and how often the test split was opened."""
+    """Print the epochs spent, the labels and masks read, and how often the test split was opened."""
     from harness.tables.measure.costs import supervision_lines
 
     costs = costs_of(app, results)
@@ -47,11 +50,15 @@ def show_costs(app: App, results: Results) -> None:
         opened = _times(costs["test_openings"])
         lines.append(f"ledger:  The test split of these data was opened {opened}, by all studies.")
     for line in lines:
-        click.echo(textwrap.fill(line, app.out.width, subsequent_indent=" " * 9))
+        click.echo(
+            textwrap.fill(
+                line, app.out.width, subsequent_indent=" " * 9, break_long_words=False, break_on_hyphens=False
+            )
+        )
 
 
 def costs_of(app: App, results: Results) -> dict[str, Any]:
-    """What the results cost: epochs by stage, images with labels and masks by stage, openings of the test split."""
+    """Return what the results cost: epochs, labels and masks by stage, and openings of the test split."""
     from harness.study.journal.writing import Ledger, digests_of
     from harness.tables.measure.costs import STAGES, supervision
 
@@ -66,15 +73,13 @@ def costs_of(app: App, results: Results) -> dict[str, Any]:
 
 
 def progress_of(results: Results) -> str:
-    """`12 of at most 30 trials have ended`."""
-    from harness.cli.views.tables import trials_of
-
+    """Return a text such as `12 of 30 trials have ended`."""
     most = sum(sum(trials_of(results.plan, variant)) for variant in results.plan.variants)
     return f"{sum(record.result is not None for record in results.records())} of {most} trials have ended"
 
 
 def as_json(results: Results, heads: bool, units: bool = False, **more: Any) -> str:
-    """The table and its surroundings as one JSON object; what is undefined is null."""
+    """Return the results as one JSON object; undefined values are null."""
     plan = results.plan
     value = {
         "study": plan.study,
@@ -100,7 +105,7 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def show_places(app: App, results: Results) -> None:
-    """Where the results are, and how to look at them."""
+    """Print where the results are and how to look at them."""
     report = results.folder / "report" / "report.html"
     lines = [f"results: {results.folder}"] + ([f"report:  {report}"] if report.exists() else [])
     lines += ["look:    harness ui (every trial, in MLflow's UI)"]
@@ -111,12 +116,3 @@ def show_places(app: App, results: Results) -> None:
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
-
-
-def defined(value: Any) -> Any:
-    """The value as JSON has it: NaN and infinity, which it lacks, as null."""
-    if isinstance(value, dict):
-        return {str(key): defined(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [defined(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -30,7 +30,7 @@ def words(text: str) -> str:
 def test_a_run_ends_with_one_table_and_says_where_everything_is(finished: Any) -> None:
     assert finished.run.exit_code == 0, finished.run.output
     shown = finished.run.stdout
-    table, ends = shown[shown.index("A demonstration") :].split("the source states")
+    table, ends = shown[shown.index("A demonstration") :].split("published claim")
     rows = [line.split()[0] for line in table.splitlines() if line.startswith((" narrow", " wide"))]
     assert rows == ["narrow", "wide"]
     assert "against narrow" in table and "mean over 2 seeds" in table
@@ -102,7 +102,7 @@ def files_below(folder: Path) -> set[str]:
 @pytest.mark.parametrize("width", [60, 100])
 def test_heads_are_rows_beneath_their_variant(finished: Any, width: int) -> None:
     table = finished.harness("study", "show", "tiny", "--heads", width=width).stdout
-    first = [line.split()[0] for line in table.split("the source states")[0].splitlines() if line.strip()]
+    first = [line.split()[0] for line in table.split("published claim")[0].splitlines() if line.strip()]
     assert [name for name in first if name in ("narrow", "wide", "peak", "mean")] == [
         *("narrow", "peak", "mean"),
         *("wide", "peak", "mean"),

@@ -83,7 +83,7 @@ def test_a_run_cut_off_before_the_floor_goes_on_with_it(tmp_path: Path) -> None:
 
 
 def test_asking_for_it_changes_no_id_and_is_priced(planner: Any) -> None:
-    from harness.cli.views.tables import trials_of
+    from harness.cli.views.variants import trials_of
 
     before, after = (
         planner.plan(),

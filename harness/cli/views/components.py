@@ -1,0 +1,67 @@
+"""Installed components, and the plugins that could not be loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group
+from rich.text import Text
+
+from harness.cli.views.rendering.atoms import Words
+from harness.cli.views.rendering.grid import Grid
+from harness.contract.catalog import Broken, Provider
+from harness.contract.components import Component, Use, describe, parameters
+
+Item = tuple[str, Component[Any], Provider]
+
+
+def component_table(items: Sequence[Item], kind: str | None = None) -> Grid:
+    """Return a row for each component. Parameters may be left to `--json` in a list of all kinds.
+
+    Args:
+        items: kind, component and provider of each.
+        kind: the only kind in `items`, or None.
+    """
+    titles = ("kind", "name", "what it is", "parameters", "from")
+    spare = [] if kind else ["parameters"]
+    table = Grid(*titles, keys=2, spare=spare, grouped=True, elsewhere="`harness plugin list KIND` or --json")
+    for own, component, provider in items:
+        names = ", ".join(parameters(component.build))
+        table.add_row(own, component.name, component.summary, names, provider.plugin)
+    return table
+
+
+def broken_table(broken: Sequence[Broken]) -> Grid:
+    """Return a row for each plugin that could not be loaded, with the reason."""
+    table = Grid("not loaded", "distribution", "reason")
+    for item in broken:
+        origin = f"{item.provider.distribution} {item.provider.version}"
+        table.add_row(Text(item.provider.plugin, "yellow"), origin, item.reason)
+    return table
+
+
+def notes_view(items: Sequence[Item]) -> Group:
+    """Return each component's source, and the choices made where the source is silent."""
+    lines = []
+    for _, component, _ in items:
+        if component.source:
+            lines.append(Words(f"{component.name}: {component.source}"))
+        lines += [Words(f"{component.name}, assumed: {key}: {why}") for key, why in component.assumed.items()]
+    return Group(*lines)
+
+
+def parameter_rows(component: Component[Any]) -> list[dict[str, Any]]:
+    """Return the name, type and, where there is one, default of each parameter, for `--json`."""
+    rows = []
+    for parameter in parameters(component.build).values():
+        row = {"name": parameter.name, "type": describe(parameter.annotation), "required": parameter.required}
+        rows.append(row if parameter.required else row | {"default": _written(parameter.default)})
+    return rows
+
+
+def _written(default: Any) -> Any:
+    """Return a default as a study would write it."""
+    if isinstance(default, Use):
+        return {"use": default.name, **{key: _written(value) for key, value in default.params.items()}}
+    return default
