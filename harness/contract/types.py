@@ -184,7 +184,7 @@ class Plan:
 
     def _repr_html_(self) -> str:
         """Show the variants as a table in a notebook."""
-        rows = [(item.name, item.kind, "") for item in self.variants]
+        rows: list[tuple[str, str, str]] = [(item.name, item.kind, "") for item in self.variants]
         rows += [(skip.variant, "skipped", skip.reason) for skip in self.skipped]
         cells = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
         head = "<tr><th>variant</th><th>kind</th><th>reason</th></tr>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -74,7 +75,7 @@ def _drawn(content: Content, width: int) -> Table:
     widths = _widths(content.columns, width)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), collapse_padding=True)
     for column, room in zip(content.columns, widths, strict=True):
-        justify = "right" if column.right else "left"
+        justify: Literal["left", "right"] = "right" if column.right else "left"
         table.add_column(wrap(Text(column.title), room), justify=justify, width=room, no_wrap=True)
     for row in content.merged().rows:
         table.add_row(*(wrap(cell, room) for cell, room in zip(row, widths, strict=True)))
