@@ -96,7 +96,7 @@ def _confirmed(results: Results) -> dict[str, Any]:
 
 
 def _importance(results: Results) -> pd.DataFrame:
-    """Kept like the other evidence, although it is of the search: its forests take most of a second each."""
+    """Return the importance of searched parameters, from the cache: its forests take most of a second each."""
     from harness.study.results.table_cache import cached
 
     def compute() -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from harness.cli.app import App, show_broken, show_error
-from harness.cli.commands.compare import evidence
+from harness.cli.commands.compare import compare
 from harness.cli.commands.data import data
 from harness.cli.commands.doctor import doctor
 from harness.cli.commands.explain import explain
@@ -20,7 +20,7 @@ from harness.cli.commands.ui import ui
 from harness.contract.catalog import Broken, Catalog
 from harness.contract.errors import HarnessError, MachineError
 
-COMMANDS = (study, predict, explain, evidence, plugin, data, doctor, ui)
+COMMANDS = (study, predict, explain, compare, plugin, data, doctor, ui)
 FAULTS_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 
 

@@ -1,4 +1,4 @@
-"""`harness evidence`: what several studies say together."""
+"""`harness compare`: the same variants over several studies."""
 
 from __future__ import annotations
 
@@ -15,33 +15,30 @@ if TYPE_CHECKING:
     from harness.study.results.results import Results
 
 
-@click.group()
-def evidence() -> None:
-    """Evidence over several studies: the same variants on other data sets, tested and ranked.
-
-    Everything is computed from the tables that confirmed models left; nothing is trained.
-    """
-
-
-@evidence.command(
+@click.command(
     epilog=examples(
-        "harness evidence compare gmic_ablation@real mammography",
-        "harness evidence compare a b c --baseline gmic --out over_datasets",
-        "harness evidence compare a b c --json",
+        "harness compare gmic_ablation@real mammography",
+        "harness compare a b c --baseline gmic --out over_datasets",
+        "harness compare a b c --json",
     )
 )
 @click.argument("studies", metavar="STUDY[@BUDGET]...", nargs=-1, required=True)
-@click.option("--baseline", metavar="VARIANT", help="What differences are taken to; without it, the studies' own.")
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Writes CSV tables and the diagram into a folder."
+    "--baseline",
+    metavar="VARIANT",
+    help="The variant that differences are taken to; by default the baseline of the studies.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Write CSV tables and the diagram into a folder."
 )
 @json_option
 @pass_app
 def compare(app: App, studies: tuple[str, ...], baseline: str | None, out: Path | None, as_json: bool) -> None:
-    """Joins studies by the names of their variants: paired differences, and ranks over data sets.
+    """Compare variants over several studies: paired differences to a baseline, and ranks.
 
-    Each study's differences to the baseline stand with their interval and p-value over its own patients, p-values
-    adjusted over the whole table. With three data sets or more, variants are ranked (Friedman, Nemenyi).
+    Studies are joined by the names of their variants; nothing is trained. Each difference has its interval and
+    p-value over the patients of its own study. p-values are adjusted over the whole table. With three data sets or
+    more, variants are ranked (Friedman, Nemenyi).
     """
     from harness.api.compare import common_baseline, join, read_all
     from harness.cli.views.compare import compared_json, compared_view, write_compared
@@ -59,7 +56,7 @@ def compare(app: App, studies: tuple[str, ...], baseline: str | None, out: Path 
 
 
 def _note(results: Results) -> str:
-    """What a reader must know of a study before its rows: whether it is done, and whether it is meant."""
+    """Return the cautions about a study: a demonstration, not finished."""
     notes = ["a demonstration, not a result"] * results.plan.demonstration
     notes += [] if results.finished else ["not finished"]
     return ", ".join(notes)

@@ -1,4 +1,4 @@
-"""Tables of evidence kept beside the journal: computed once, read in milliseconds by every later command.
+"""Derived tables in the folder of a run: computed once, read in milliseconds by every later command.
 
 A table is named by everything it was computed from; what no longer fits is computed anew and replaced. Not a
 store of results: removing the folder costs time and nothing else.
@@ -21,11 +21,11 @@ from harness.study.journal.writing import remove_file, write_file
 if TYPE_CHECKING:
     import pandas as pd
 
-FOLDER = "evidence"
+FOLDER = "tables"
 
 
 def cached(folder: Path, name: str, facts: Mapping[str, Any], compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """The table that `compute` gives, read from `folder/evidence/` where the same facts made it before.
+    """The table that `compute` gives, read from `folder/tables/` where the same facts made it before.
 
     Args:
         folder: of the study's run.

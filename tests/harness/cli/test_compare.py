@@ -1,4 +1,4 @@
-"""`harness evidence compare` on small studies of the same three variants."""
+"""`harness compare` on small studies of the same three variants."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def run_study(folder: Path) -> None:
 def copy_study(folder: Path, name: str, **changes: str) -> None:
     """The results of `one` under another name, as if of other data: training again would show nothing more."""
     own = next((folder / "results" / "one").iterdir())
-    shutil.copytree(own, folder / "results" / name / own.name, ignore=shutil.ignore_patterns("evidence"))
+    shutil.copytree(own, folder / "results" / name / own.name, ignore=shutil.ignore_patterns("tables"))
     path = folder / "results" / name / own.name / "plan.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"study": name, "dataset_digest": name} | changes))
 
@@ -53,7 +53,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory, migrated_mlflow: Path) -> 
 
 @pytest.mark.parametrize("width", [60, 100])
 def test_differences_stand_by_study_and_ranks_below(studied: Any, width: int) -> None:
-    shown = studied[0]("evidence", "compare", *NAMES, width=width)
+    shown = studied[0]("compare", *NAMES, width=width)
     assert shown.exit_code == 0, shown.output
     lines = shown.stdout.splitlines()
     assert max(map(len, lines)) <= width
@@ -65,7 +65,7 @@ def test_differences_stand_by_study_and_ranks_below(studied: Any, width: int) ->
 
 def test_json_and_files_hold_the_same(studied: Any, tmp_path: Path) -> None:
     out = tmp_path / "deep" / "out"
-    shown = studied[0]("evidence", "compare", *NAMES, "--json", "--out", str(out))
+    shown = studied[0]("compare", *NAMES, "--json", "--out", str(out))
     value = json.loads(shown.stdout)
     assert [path.name for path in sorted(out.iterdir())] == ["differences.csv", "ranks.csv", "ranks.png"]
     assert value["written"] == [str(out / name) for name in ("differences.csv", "ranks.csv", "ranks.png")]
@@ -77,22 +77,22 @@ def test_json_and_files_hold_the_same(studied: Any, tmp_path: Path) -> None:
 
 
 def test_another_baseline_may_be_named(studied: Any) -> None:
-    value = json.loads(studied[0]("evidence", "compare", *NAMES, "--baseline", "wide", "--json").stdout)
+    value = json.loads(studied[0]("compare", *NAMES, "--baseline", "wide", "--json").stdout)
     assert [row["auroc_difference"] is None for row in value["rows"]] == 3 * [False, True, False]
 
 
 def test_two_data_sets_have_no_ranks_and_it_says_why(studied: Any) -> None:
-    shown = studied[0]("evidence", "compare", "one", "two@quick")
+    shown = studied[0]("compare", "one", "two@quick")
     assert shown.exit_code == 0 and "at least 3 data sets, here are 2" in " ".join(shown.stdout.split())
-    assert json.loads(studied[0]("evidence", "compare", "one", "two", "--json").stdout)["ranks"] is None
+    assert json.loads(studied[0]("compare", "one", "two", "--json").stdout)["ranks"] is None
 
 
 def test_the_comparison_is_kept_and_read_again(studied: Any) -> None:
     harness, folder = studied
-    harness("evidence", "compare", "one", "two")
-    kept = next(folder.glob("results/one/*/evidence/comparison-*.parquet"))
+    harness("compare", "one", "two")
+    kept = next(folder.glob("results/one/*/tables/comparison-*.parquet"))
     before = kept.stat().st_mtime_ns
-    harness("evidence", "compare", "one", "two")
+    harness("compare", "one", "two")
     assert kept.stat().st_mtime_ns == before
 
 
@@ -107,11 +107,11 @@ def test_the_comparison_is_kept_and_read_again(studied: Any) -> None:
     ],
 )
 def test_mistakes_are_told(studied: Any, arguments: tuple[str, ...], told: str) -> None:
-    wrong = studied[0]("evidence", "compare", *arguments, width=200)
+    wrong = studied[0]("compare", *arguments, width=200)
     assert wrong.exit_code == 2 and told in " ".join(wrong.stderr.split())
 
 
 def test_studies_of_different_baselines_need_one_named(studied: Any) -> None:
-    wrong = studied[0]("evidence", "compare", "one", "other", width=200)
+    wrong = studied[0]("compare", "one", "other", width=200)
     assert wrong.exit_code == 2 and "one: narrow, other: wide" in " ".join(wrong.stderr.split())
-    assert studied[0]("evidence", "compare", "one", "other", "--baseline", "narrow").exit_code == 0
+    assert studied[0]("compare", "one", "other", "--baseline", "narrow").exit_code == 0

@@ -45,7 +45,7 @@ print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
         "plugin list",
         "data list",
         "ui --help",
-        "evidence --help",
+        "compare --help",
     ],
 )
 def test_nothing_heavy_is_imported(arguments: str, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_every_command_has_help_that_teaches(harness: Harness, folder: Path) -> 
         for width in (60, 100):
             shown = harness(*path, "--help", width=width)
             assert shown.exit_code == 0 and len(shown.stdout) > 150, path
-        if path not in {("study",), ("plugin",), ("data",), ("evidence",)}:
+        if path not in {("study",), ("plugin",), ("data",)}:
             assert f"harness {' '.join(path)}" in shown.stdout[shown.stdout.index("Examples:") :], path
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import harness.study.results.table_cache as evidence_cache
+import harness.study.results.table_cache as table_cache
 from harness.study.results.table_cache import cached
 
 FACTS = {"confirmed": [["t1", 17.5]], "resamples": 2000}
@@ -37,14 +37,14 @@ def test_other_facts_replace_the_table_and_leave_other_tables_alone(tmp_path: Pa
     cached(tmp_path, "comparison-of-heads", FACTS, compute)
     cached(tmp_path, "comparison", FACTS | {"resamples": 500}, compute)
     assert compute.calls == 3
-    names = sorted(path.name.rpartition("-")[0] for path in (tmp_path / "evidence").iterdir())
+    names = sorted(path.name.rpartition("-")[0] for path in (tmp_path / "tables").iterdir())
     assert names == ["comparison", "comparison-of-heads"]
 
 
 def test_other_code_computes_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compute = Counted()
     cached(tmp_path, "comparison", FACTS, compute)
-    monkeypatch.setattr(evidence_cache, "_code", lambda: "mended")
+    monkeypatch.setattr(table_cache, "_code", lambda: "mended")
     assert cached(tmp_path, "comparison", FACTS, compute)["p"][1] == pytest.approx(0.2)
 
 
@@ -54,10 +54,10 @@ def test_a_computation_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="different images"):
         cached(tmp_path, "comparison", FACTS, fail)
-    assert not (tmp_path / "evidence").exists()
+    assert not (tmp_path / "tables").exists()
 
 
 def test_results_that_may_only_be_read_are_shown_all_the_same(tmp_path: Path) -> None:
-    (tmp_path / "evidence").write_text("a file where the folder would be: nothing can be written below it")
+    (tmp_path / "tables").write_text("a file where the folder would be: nothing can be written below it")
     table = pd.DataFrame({"a": [1.0]})
     pd.testing.assert_frame_equal(cached(tmp_path, "units", {}, lambda: table), table)
