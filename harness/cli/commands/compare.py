@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--baseline",
     metavar="VARIANT",
-    help="The variant that differences are taken to; by default the baseline of the studies.",
+    help="Take differences to this variant; by default, to the baseline of the studies.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Write CSV tables and the diagram into a folder."
