@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from harness.config.space import concretes
 from harness.contract.components import Component, Use
 from harness.contract.errors import HarnessError, Problems, nearest
 from harness.contract.types import Task
