@@ -173,7 +173,7 @@ class Catalog:
         self.get(kind, name)
         return self._components[kind][name][1]
 
-    def factory(self, kind: str, table: Mapping[str, Any] | Use | str, problems: Problems, path: str) -> Factory | None:
+    def factory(self, kind: str, table: Any, problems: Problems, path: str) -> Factory | None:
         """Turns `{ use = "...", … }` into a factory; every mistake goes to `problems`.
 
         Returns None where the table cannot be used at all.

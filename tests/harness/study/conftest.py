@@ -165,6 +165,16 @@ class Stranger:
     def harness_poolings(self) -> Iterable[Any]:
         yield Component(name="odd", build=build_mean, summary="s")
 
+    @hookimpl
+    def harness_optimisers(self) -> Iterable[Any]:
+        yield Component(name="odd", build=build_odd_optimiser, summary="s", space={"damping": {"float": [0.1, 0.9]}})
+
+
+def build_odd_optimiser(
+    groups: list[dict[str, Any]], lr: float, weight_decay: float, /, *, damping: float = 0.5
+) -> Any:
+    raise AssertionError("a plan builds no optimiser")
+
 
 BASE = """
 [study]

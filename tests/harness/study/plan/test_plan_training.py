@@ -114,6 +114,15 @@ class Stubborn:
         yield Component(name="stubborn", build=build_stubborn, summary="s", refuses={"agument": "no"})
 
 
+class Choosy:
+    """An architecture that is not trained with plain gradients."""
+
+    @hookimpl
+    def harness_architectures(self) -> Iterable[Any]:
+        refuses = {"optimiser=sgd": "not with sgd", "schedule": "leave `train.schedule` out"}
+        yield Component(name="choosy", build=build_stubborn, summary="s", refuses=refuses)
+
+
 def build_stubborn(task: Task, /) -> Any:
     raise AssertionError("a plan builds no model")
 
@@ -123,3 +132,15 @@ def test_a_refusal_of_an_unknown_setting_is_the_plugins_mistake(plan: Any) -> No
     catalog.register(Stubborn())
     with pytest.raises(HarnessError, match="'stubborn' refuses 'agument', and .* did you mean 'augment'"):
         plan(STUDY + '[variants.own.model]\nuse = "stubborn"\n', catalog=catalog)
+
+
+def test_an_optimiser_is_refused_by_its_name_and_a_schedule_unless_it_is_the_default(plan: Any) -> None:
+    catalog, text = Catalog.discover(), STUDY + '[variants.own.model]\nuse = "choosy"\n'
+    catalog.register(Choosy())
+    assert plan(text, "train.optimiser=lion", "train.schedule.use=constant", catalog=catalog)
+    with pytest.raises(InputError) as caught:
+        plan(text, "train.optimiser.use=sgd", "train.schedule=cosine", catalog=catalog)
+    assert [line.split(": ", 1)[1] for line in str(caught.value).splitlines()] == [
+        "--set train.optimiser: not with sgd",
+        "--set train.schedule: leave `train.schedule` out",
+    ]

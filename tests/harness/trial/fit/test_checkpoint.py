@@ -48,7 +48,12 @@ def _assert_same(first: TrialResult, second: TrialResult) -> None:
     assert first.files["maps.parquet"] == second.files["maps.parquet"]
 
 
-@pytest.mark.parametrize("train", [{}, {"optimiser": {"use": "sgd"}, "amp": "fp16"}], ids=["adam", "sgd fp16"])
+LION = {"optimiser": {"use": "lion"}, "lr": 1e-3, "weight_decay": 0.1}
+
+
+@pytest.mark.parametrize(
+    "train", [{}, {"optimiser": {"use": "sgd"}, "amp": "fp16"}, LION], ids=["adam", "sgd fp16", "lion"]
+)
 @pytest.mark.parametrize("stop", [1, 3, 5])
 def test_a_closed_trial_goes_on_to_the_same_end(tiny: Catalog, workspace: Workspace, stop: int, train: dict):
     spec = _spec(**train)
