@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from harness.contract.types import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.study.results.results import Results
-
+Overlays: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Variant -> arrays of `harness.contract.tables.OVERLAYS`."""
 IMAGES = 2
 """Test images in the overlay."""
 
 
-def results_html(results: Results) -> str:
-    """Return the leaderboard of a study and an overlay of its baseline as HTML."""
-    parts = [f"<p><b>{escape(results.plan.question)}</b></p>", f"<p>{escape(repr(results)[1:-1])}</p>"]
-    if results.plan.demonstration:
+def results_html(plan: Plan, summary: str, variants: pd.DataFrame, overlays: Overlays) -> str:
+    """Return the leaderboard of a study and an overlay of its baseline as HTML.
+
+    Args:
+        plan: the study's.
+        summary: the state of its run, in one line.
+        variants: the leaderboard; empty while nothing is confirmed.
+        overlays: variant -> the pictures of one of its models.
+    """
+    parts = [f"<p><b>{escape(plan.question)}</b></p>", f"<p>{escape(summary)}</p>"]
+    if plan.demonstration:
         parts.append("<p>A demonstration, not a result.</p>")
-    if len(results.variants):
-        parts.append(_leaderboard(results.variants))
-    if overlay := _overlay(results):
-        parts.append(overlay)
-    return "".join(parts)
+    if len(variants):
+        parts.append(_leaderboard(variants))
+    return "".join(parts) + _overlay(overlays, plan.baseline)
 
 
 def _leaderboard(table: pd.DataFrame) -> str:
@@ -33,12 +41,11 @@ def _leaderboard(table: pd.DataFrame) -> str:
     return text
 
 
-def _overlay(results: Results) -> str:
+def _overlay(overlays: Overlays, baseline: str) -> str:
     from harness.reporting.figures.pictures import overlay_figure
 
-    found = results.overlays
-    name = results.plan.baseline if results.plan.baseline in found else next(iter(found), "")
+    name = baseline if baseline in overlays else next(iter(overlays), "")
     if not name:
         return ""
-    data = base64.b64encode(overlay_figure(found[name], name, IMAGES)).decode()
+    data = base64.b64encode(overlay_figure(overlays[name], name, IMAGES)).decode()
     return f'<img alt="Test images and maps of {escape(name)}" src="data:image/png;base64,{data}">'

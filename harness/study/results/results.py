@@ -55,7 +55,7 @@ class Results:
         """Show the leaderboard and an overlay in a notebook."""
         from harness.study.results.notebook import results_html
 
-        return results_html(self)
+        return results_html(self.plan, repr(self)[1:-1], self.variants, self.overlays)
 
     @property
     def finished(self) -> bool:
