@@ -133,7 +133,7 @@ def test_a_broken_plugin_is_named_in_one_line_and_stops_nothing(third_party_site
         text=True,
     )
     assert done.returncode == 0
-    lines = [line for line in done.stderr.splitlines() if line.startswith("left out: ")]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("not loaded: ")]
     assert len(lines) == 1 and "broken" in lines[0]
 
 
@@ -164,8 +164,8 @@ def test_a_plugin_replaces_no_command_and_the_clash_is_named(folder: Path) -> No
     assert cli.commands["doctor"] is doctor and study.commands["run"].params
     assert CliRunner().invoke(cli, ["greet"]).stdout == "hello\n"
     assert [f"{item.provider}: {item.reason}" for item in app.catalog.broken] == [
-        "thief (thief-package 2.0): harness_commands: the command 'doctor' is there already, and stays as it is",
-        "thief (thief-package 2.0): harness_commands: the command 'run' is there already, and stays as it is",
+        "thief (thief-package 2.0): harness_commands: the command 'doctor' exists already and is not replaced",
+        "thief (thief-package 2.0): harness_commands: the command 'run' exists already and is not replaced",
     ]
 
 
@@ -234,7 +234,7 @@ def test_tracing_shows_hook_calls_and_tracebacks(folder: Path, capsys: pytest.Ca
     catalog.manager.hook.harness_study_finished(plan=None, results=None)
     told = capsys.readouterr().err
     assert "bad-package 1" in told and "Traceback: line 1" in told
-    assert "harness_study_finished(" in told and "-> nobody" in told
+    assert "harness_study_finished(" in told and "-> no plugin" in told
 
 
 def test_wrong_settings_are_told_by_the_command_that_needs_them(folder: Path) -> None:
