@@ -84,7 +84,7 @@ def prepare(app: App, name: str, budget: str | None, sets: tuple[str, ...], as_j
     epilog=examples(
         "harness data check gmic_ablation --budget quick",
         "harness data check gmic_ablation --budget quick --full",
-        "harness data check phantom_mammograms --set images=[700,300,50] --full --json",
+        "harness data check phantom_mammograms --set images=[700,300,50] --full",
     )
 )
 @data_options

@@ -92,8 +92,7 @@ def run(app: App, /, study: str, budget: str | None, sets: tuple[str, ...], fres
     """Search every variant, confirm its best trial over seeds, and print one table.
 
     The same command resumes a run that was stopped and shows the table of a finished one. If the study, the
-    data or a plugin changed, it starts again and lists the differences. Ctrl-C stops the run; no finished
-    epoch is lost.
+    data or a plugin changed, it starts again and lists the differences. After Ctrl-C the run can be resumed.
     """
     from harness.api.execution import set_aside
 

@@ -74,7 +74,7 @@ def list_studies(app: App, as_json: bool) -> None:
     epilog=examples(
         "harness study plan gmic_ablation",
         "harness study plan gmic_ablation --budget standard",
-        "harness study plan my/study.toml --set train.epochs=2 --set gap.train.lr=0.001",
+        "harness study plan my/study.toml --set gap.train.lr=0.001",
     )
 )
 @study_argument

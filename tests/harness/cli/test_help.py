@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from harness.cli.app import App
 from harness.cli.commands.doctor import doctor
 from harness.cli.commands.study import study
+from harness.cli.help import commands_below
 from harness.cli.main import build_cli
 from harness.contract.catalog import Broken, Catalog, Provider
 from harness.contract.hookspecs import hookimpl
@@ -56,13 +57,19 @@ def test_nothing_heavy_is_imported(arguments: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["--help", "study --help"])
-def test_help_does_without_arrays_and_schemas(arguments: str, tmp_path: Path) -> None:
-    """NumPy took a quarter of the time to the first line, pydantic a third of what was left."""
-    code = PROBE.replace(repr(HEAVY), repr(("numpy", "pydantic")))
+def test_help_loads_neither_arrays_nor_schemas(arguments: str, tmp_path: Path) -> None:
+    """NumPy took a quarter of the time to the first line, pydantic a third of the rest."""
+    code = PROBE.replace(repr(HEAVY), repr((*HEAVY, "numpy", "pydantic")))
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments.split()], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stderr.strip() == "[]"
+
+
+def test_importing_harness_loads_nothing_heavy(tmp_path: Path) -> None:
+    code = f"import sys, harness; print([name for name in {(*HEAVY, 'numpy', 'pydantic')} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -79,6 +86,50 @@ def test_every_command_has_help_that_teaches(harness: Harness, folder: Path) -> 
             assert shown.exit_code == 0 and len(shown.stdout) > 150, path
         if path not in {("study",), ("plugin",), ("data",)}:
             assert f"harness {' '.join(path)}" in shown.stdout[shown.stdout.index("Examples:") :], path
+
+
+def help_of(cli: click.Group, path: tuple[str, ...], width: int) -> str:
+    """Return the help of a command; click's runner ignores COLUMNS."""
+    return CliRunner().invoke(cli, [*path, "--help"], terminal_width=width).stdout
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_every_group_lists_its_commands_with_whole_sentences(folder: Path, width: int) -> None:
+    cli = build_cli(App(folder))
+    for path in [(), *(path for path in commands(cli) if len(path) == 1)]:
+        group = cli.commands[path[0]] if path else cli
+        if isinstance(group, click.Group):
+            listed = " ".join(help_of(cli, path, width).split("Commands:\n")[1].split())
+            for name, command in group.commands.items():
+                sentence = " ".join((command.help or "").split("\n\n")[0].split())
+                assert f"{name} {command.short_help}" in listed, (path, name)
+                assert (command.short_help or "").endswith(".") and sentence.startswith(command.short_help or "-")
+            assert "..." not in listed
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_no_word_of_a_help_text_is_broken(folder: Path, width: int) -> None:
+    cli = build_cli(App(folder))
+    for path, command in zip(commands(cli), commands_below(cli), strict=True):
+        shown = help_of(cli, path, width)
+        texts = [command.help or "", *(item.help or "" for item in command.params if isinstance(item, click.Option))]
+        assert {word for text in texts for word in text.replace("\b", "").split()} <= set(shown.split()), path
+        assert width < 80 or max(map(len, shown.splitlines())) <= width, path
+
+
+def test_the_command_of_a_plugin_is_listed_with_its_whole_first_sentence(folder: Path) -> None:
+    sentence = "Greet everybody at great length, with --every-name of the house, its guests and those who went home."
+
+    class Plugin:
+        @hookimpl
+        def harness_commands(self, cli: click.Group) -> None:
+            cli.add_command(click.Command("greet", help=f"{sentence} Then stop.\n\nMore."))
+
+    app = App(folder)
+    app.catalog = Catalog()
+    app.catalog.register(Plugin())
+    shown = help_of(build_cli(app), (), 60)
+    assert f"greet {sentence} plugin " in " ".join(shown.split())
 
 
 def test_a_usage_error_exits_with_2(harness: Harness) -> None:
