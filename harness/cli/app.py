@@ -1,4 +1,4 @@
-"""What every command shares: the two consoles, the settings and the catalog, each made when first asked for."""
+"""The state that every command shares: consoles, settings and catalog, each made on first use."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 from rich.panel import Panel
 from rich.text import Text
 
+from harness.cli.rendering.atoms import Words, longest
 from harness.config.settings_files import disabled_plugins
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
@@ -30,19 +31,19 @@ class App:
     """One invocation of `harness`.
 
     Args:
-        folder: where `harness.toml` is looked up.
+        folder: the folder of `harness.toml`.
     """
 
     folder: Path = field(default_factory=Path.cwd)
 
     @property
     def out(self) -> Console:
-        """Standard output; made anew so that a redirected stream is seen."""
+        """Standard output, made anew so that a redirected stream is used."""
         return Console(file=sys.stdout, highlight=False)
 
     @property
     def err(self) -> Console:
-        """Standard error: messages that are no result."""
+        """Standard error, for messages that are no result."""
         return Console(file=sys.stderr, highlight=False, stderr=True)
 
     def show(self, *parts: RenderableType) -> None:
@@ -52,7 +53,7 @@ class App:
 
     @cached_property
     def settings(self) -> Settings:
-        """Where things are, from harness.toml.
+        """The settings of harness.toml.
 
         Raises:
             InputError: the file is wrong.
@@ -63,7 +64,7 @@ class App:
 
     @cached_property
     def catalog(self) -> Catalog:
-        """What is installed, without what the settings disable; wrong settings disable nothing."""
+        """The installed components without disabled plugins; wrong settings disable nothing."""
         catalog = Catalog.discover(disabled_plugins(self.folder))
         if os.environ.get("HARNESS_TRACE") == "1":
             trace(catalog, self.err)
@@ -85,7 +86,7 @@ pass_app = click.make_pass_decorator(App)
 
 
 def trace(catalog: Catalog, console: Console) -> None:
-    """Prints each plugin with its origin, and from now on every hook call and what came of it."""
+    """Print each plugin with its origin, then every hook call and its outcome."""
     for provider in catalog.providers.values():
         seconds = catalog.slow.get(provider)
         console.print(Text(f"trace: loaded {provider}" + (f", slow: {seconds:.2f} s" if seconds else ""), "dim"))
@@ -93,7 +94,7 @@ def trace(catalog: Catalog, console: Console) -> None:
         console.print(Text(f"trace: broken {item.provider}: {item.reason}\n{item.details}", "dim"))
 
     def before(hook: str, implementations: Any, kwargs: Any) -> None:
-        names = ", ".join(item.plugin_name for item in implementations) or "nobody"
+        names = ", ".join(item.plugin_name for item in implementations) or "no plugin"
         console.print(Text(f"trace: {hook}({', '.join(kwargs)}) -> {names}", "dim"))
 
     def after(outcome: Any, hook: str, implementations: Any, kwargs: Any) -> None:
@@ -104,18 +105,27 @@ def trace(catalog: Catalog, console: Console) -> None:
 
 
 def show_error(console: Console, error: HarnessError) -> None:
-    """One red panel with the message as it is."""
-    title = _TITLES.get(error.exit_code, "failed")
-    console.print(Panel(Text(str(error)), title=f"harness: {title}", title_align="left", border_style="red"))
+    """Print the message in a red panel."""
+    show_panel(console, str(error), _TITLES.get(error.exit_code, "failed"), "red")
+
+
+def show_panel(console: Console, message: str, title: str, colour: str) -> None:
+    """Print a message in a panel; without one if a word, such as a path, is wider than the panel."""
+    text = Text(message)
+    if longest(text) <= console.width - 4:
+        box = Panel(Words(text), title=f"harness: {title}", title_align="left", border_style=colour)
+        console.print(box)
+    else:
+        console.print(Text(f"harness: {title}", colour), Words(text), sep="\n", crop=False)
 
 
 def show_broken(console: Console, catalog: Catalog) -> None:
-    """One yellow line that names the plugins which cannot be used; nothing where all can."""
+    """Print one line that names the plugins that could not be loaded, if there are any."""
     if catalog.broken:
         names = "; ".join(f"{item.provider}: {item.reason}" for item in catalog.broken)
-        console.print(Text(f"left out: {names}", "yellow"), soft_wrap=True)
+        console.print(Text(f"not loaded: {names}", "yellow"), soft_wrap=True)
 
 
 def examples(*lines: str) -> str:
-    """An epilog of a command's help: example calls, not re-wrapped."""
+    """Return the epilog of a command's help: example calls, not wrapped."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

@@ -17,6 +17,7 @@ from harness.cli.commands.plugin import plugin
 from harness.cli.commands.predict import predict
 from harness.cli.commands.study import study
 from harness.cli.commands.ui import ui
+from harness.cli.help import complete_help
 from harness.contract.catalog import Broken, Catalog
 from harness.contract.errors import HarnessError, MachineError
 
@@ -25,12 +26,12 @@ FAULTS_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, 
 
 
 class Harness(click.Group):
-    """The top group: turns our own errors into one panel and an exit code, and leaves all others alone."""
+    """The top group. It turns a HarnessError into a panel and an exit code, and leaves all other errors alone."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command.
+        """Run the command.
 
-        A HarnessError is explained to the user; anything else is a bug and keeps its traceback.
+        A HarnessError is explained to the user. Any other error is a bug and keeps its traceback.
         """
         app = ctx.ensure_object(App)
         try:
@@ -43,9 +44,7 @@ class Harness(click.Group):
                 raise
             show_error(
                 app.err,
-                MachineError(
-                    f"{error.filename or 'disk'}: {error.strerror}; mend that and give the same command again"
-                ),
+                MachineError(f"{error.filename or 'disk'}: {error.strerror}; correct that and repeat the command"),
             )
             ctx.exit(MachineError.exit_code)
         except KeyboardInterrupt:
@@ -54,7 +53,7 @@ class Harness(click.Group):
 
 
 def build_cli(app: App) -> click.Group:
-    """The whole command line, with what plugins add to it."""
+    """Return the command line with the commands that plugins add."""
     cli = Harness(
         "harness",
         help=__doc_help__,
@@ -64,24 +63,25 @@ def build_cli(app: App) -> click.Group:
         cli.add_command(command)
     click.version_option(package_name="mil-harness", prog_name="harness")(cli)
     add_commands(cli, app.catalog)
+    complete_help(cli)
     return cli
 
 
 def add_commands(cli: click.Group, catalog: Catalog) -> None:
-    """Lets every plugin add commands: new names only, and nothing of a plugin whose hook fails."""
+    """Let every plugin add commands: new names only, and none of a plugin whose hook fails."""
     before = _commands(cli)
     for provider, worked in catalog.each("harness_commands", cli=cli):
         for group, commands in before.items():
             for name, command in commands.items():
                 if worked and group.commands.get(name) is not command:
-                    reason = f"harness_commands: the command {name!r} is there already, and stays as it is"
+                    reason = f"harness_commands: the command {name!r} exists already and is not replaced"
                     catalog.broken.append(Broken(provider, reason))
             group.commands = {**(group.commands if worked else {}), **commands}
         before = _commands(cli)
 
 
 def _commands(group: click.Group) -> dict[click.Group, dict[str, click.Command]]:
-    """What stands in the group, and in each group below it."""
+    """Return the commands of the group and of each group below it."""
     found = {group: dict(group.commands)}
     for command in group.commands.values():
         if isinstance(command, click.Group):
@@ -90,8 +90,8 @@ def _commands(group: click.Group) -> dict[click.Group, dict[str, click.Command]]
 
 
 def main() -> None:
-    """Entry point of the command `harness`."""
-    # OpenMP's threads wait asleep: awake, they take the cores from NNPACK's, the loader's and other trials'.
+    """Run the command `harness`."""
+    # Waiting threads of OpenMP sleep: active ones take the cores from NNPACK, the loader and other trials.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
     app = App()
     cli = build_cli(app)
@@ -99,15 +99,15 @@ def main() -> None:
     cli(prog_name="harness")
 
 
-__doc_help__ = """Fair, resumable benchmarks of weakly supervised medical image classifiers.
+__doc_help__ = """Run fair, resumable benchmarks of weakly supervised medical image classifiers.
 
 \b
-  harness study plan gmic_ablation   what would run, and what it costs
-  harness study run gmic_ablation    search, confirm, one table
-  harness study show gmic_ablation   the table again
-  harness predict gmic_ablation/gmic new.csv   new images, scored by a confirmed model
-  harness explain gmic_ablation/gmic new.csv   and where it looked
-  harness ui                         every trial, in MLflow's UI
+  harness study plan gmic_ablation            what would run, and its cost
+  harness study run gmic_ablation             search, confirm, one table
+  harness study show gmic_ablation            the table again
+  harness predict gmic_ablation/gmic new.csv  scores of new images
+  harness explain gmic_ablation/gmic new.csv  saliency maps of new images
+  harness ui                                  every trial, in MLflow's UI
 
 Exit codes: 0 done, 1 some variant failed, 2 the input is wrong, 3 the machine failed, 130 interrupted.
 """

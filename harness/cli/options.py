@@ -1,4 +1,4 @@
-"""Arguments and options that several study commands take, and the plan that they name."""
+"""Arguments and options of several commands, and the plan or results that they name."""
 
 from __future__ import annotations
 
@@ -19,50 +19,50 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
-    """`90s`, `15m`, `2h`, `1h30m`; gives seconds."""
+    """A duration such as `90s`, `15m`, `2h` or `1h30m`, as seconds."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds, or a usage error."""
+        """Return seconds, or fail with a usage error."""
         if isinstance(value, float):
             return value
         if not re.fullmatch(r"(\d+(\.\d+)?[smhd])+", value):
-            self.fail(f"{value!r} is no duration; write 90s, 15m, 2h or 1h30m.", param, ctx)
+            self.fail(f"{value!r} is not a duration; write 90s, 15m, 2h or 1h30m.", param, ctx)
         return sum(float(number) * _UNITS[unit] for number, _, unit in re.findall(r"(\d+(\.\d+)?)([smhd])", value))
 
 
 def study_argument(command: Command) -> Command:
-    """The study: a name or a path."""
+    """Add the argument STUDY: a name or a path."""
     return click.argument("study", metavar="STUDY")(command)
 
 
 def budget_option(command: Command) -> Command:
-    """Which budget of the study."""
-    text = "A budget of the study file, such as quick or standard; without it, the file's own choice."
+    """Add the option `--budget` of a plan."""
+    text = "Budget of the study file, such as quick or standard.  [default: the one the file names]"
     return click.option("--budget", metavar="NAME", help=text)(command)
 
 
 def run_option(command: Command) -> Command:
-    """Which run of the study."""
-    text = "The run of this budget; without it, the run that went on last, whatever its budget."
+    """Add the option `--budget` of a run."""
+    text = "Use the run of this budget.  [default: the latest run of any budget]"
     return click.option("--budget", metavar="NAME", help=text)(command)
 
 
 def set_option(command: Command) -> Command:
-    """Values that replace those of the file."""
-    text = "Replaces a value of the file; several may be given. `gap.train.lr=0.001` addresses one variant."
+    """Add the option `--set`."""
+    text = "Replace a value of the file; repeatable. `gap.train.lr=0.001` changes the variant gap alone."
     return click.option("--set", "sets", metavar="PATH=VALUE", multiple=True, help=text)(command)
 
 
 def json_option(command: Command) -> Command:
-    """Output for programs."""
-    return click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")(command)
+    """Add the option `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
 def heads_option(command: Command) -> Command:
-    """Heads as rows."""
-    return click.option("--heads", is_flag=True, help="A row for each head of a variant, beneath its own.")(command)
+    """Add the option `--heads`."""
+    return click.option("--heads", is_flag=True, help="Add a row for each head below its variant.")(command)
 
 
 def plan_of(app: App, study: str, budget: str | None, sets: tuple[str, ...]) -> Plan:

@@ -1,4 +1,4 @@
-"""What `predict` and `explain` share: which confirmed models are meant, and the new images they are shown."""
+"""Confirmed models and new images, as `predict` and `explain` take them from the command line."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Models:
     """Confirmed models of one variant.
 
     Args:
-        models: one a seed and fold.
+        models: one for each seed and fold.
         name: `<study>-<variant>`.
-        says: which these are.
+        says: a description of the models.
     """
 
     models: tuple[Confirmed, ...]
@@ -38,10 +38,12 @@ class Models:
 
 
 def run_and_manifest(command: Command) -> Command:
-    """The arguments RUN and MANIFEST, and which of a study's models are meant."""
+    """Add the arguments RUN and MANIFEST, and the options that select models."""
     for option in (
-        click.option("--seed", type=int, metavar="N", help="The model of one seed; without it, the mean over all."),
-        click.option("--budget", metavar="NAME", help="A budget of the study; without it, the one that ran last."),
+        click.option(
+            "--seed", type=int, metavar="N", help="Use the model of one seed.  [default: the mean over all seeds]"
+        ),
+        click.option("--budget", metavar="NAME", help="Use the run of this budget.  [default: the latest run]"),
         click.argument("manifest", type=click.Path(path_type=Path), metavar="MANIFEST"),
         click.argument("run", metavar="RUN"),
     ):
@@ -50,7 +52,7 @@ def run_and_manifest(command: Command) -> Command:
 
 
 def load_models(app: App, run: str, budget: str | None, seed: int | None) -> Models:
-    """The models that the command line names, rebuilt from their weights.
+    """Return the models that the command line names, rebuilt from their weights.
 
     Raises:
         InputError: there are none, or they cannot be built here.
@@ -63,13 +65,13 @@ def load_models(app: App, run: str, budget: str | None, seed: int | None) -> Mod
     chosen = choose_models(settings.results, place, budget, seed)
     models = tuple(revive(path, app.catalog, settings.data, settings.device) for path in chosen.weights)
     if models[0].unlike:
-        told = f"trained with other versions than are installed now: {', '.join(models[0].unlike)}"
-        app.err.print(Text(told, "yellow"), soft_wrap=True)
+        changed = f"trained with other versions than the installed ones: {', '.join(models[0].unlike)}"
+        app.err.print(Text(changed, "yellow"), soft_wrap=True)
     return Models(models, chosen.name, chosen.says)
 
 
 def open_images(app: App, models: Models, manifest: Path, most: int | None = None) -> Unseen:
-    """The images of the manifest, as these models read them.
+    """Return the images of the manifest, as these models read them.
 
     Raises:
         InputError: the table cannot be read, or lacks its column of images.
@@ -83,26 +85,26 @@ def open_images(app: App, models: Models, manifest: Path, most: int | None = Non
 
 
 def refuse_to_overwrite(path: Path, overwrite: bool) -> None:
-    """Sees that nothing stands where the output is to go.
+    """Refuse to write where something exists.
 
     Raises:
-        InputError: something does, and --overwrite is not given.
+        InputError: the path exists, and --overwrite is not given.
     """
     if path.exists() and not overwrite:
-        raise InputError(f"{path}: is there already; --overwrite replaces it, --out names another place")
+        raise InputError(f"{path}: exists already; --overwrite replaces it, --out sets another path")
 
 
 def _tracked(app: App, run_id: str) -> str:
-    """Where the results stand of a run that MLflow knows."""
+    """Return the place of the results of a run that MLflow has."""
     from harness.adapters.mlflow.client import tags_of
     from harness.config.tracking import tracking_uri
 
     tags = tags_of(tracking_uri(app.settings), run_id)
     if not {"study", "study_id", "budget", "stage"} <= set(tags):
-        raise InputError(f"{run_id}: the tracking store has no run of harness with this id")
+        raise InputError(f"{run_id}: the tracking store has no harness run with this id")
     folder = app.settings.results / tags["study"] / f"{tags['budget']}-{tags['study_id'][:8]}"
     if tags["stage"] == "confirm":
         return str(folder / "trials" / tags["spec_id"])
     if tags["stage"] == "search":
-        raise InputError(f"{run_id}: is a searched trial, which leaves no weights; take a confirmation or a variant")
+        raise InputError(f"{run_id}: is a search trial, which keeps no weights; use a confirmation or a variant")
     return str(folder / tags["variant"] if tags["stage"] == "variant" else folder)

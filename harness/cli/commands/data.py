@@ -1,4 +1,4 @@
-"""`harness data`: which data sets there are, make them ready, and look for what is wrong with them."""
+"""`harness data`: list, prepare and check data sets."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from rich.progress import Progress
 from harness.audit.verdicts import NOT_CHECKED, WRONG, DataCheck
 from harness.cli.app import App, examples, pass_app
 from harness.cli.options import budget_option, json_option, plan_of
+from harness.cli.rendering.atoms import Words
 from harness.cli.views.components import component_table, parameter_rows
 from harness.cli.views.data_view import findings_view, shortcuts_view, verdict_line
-from harness.cli.views.rendering.atoms import Words
 from harness.contract.errors import InputError
 from harness.contract.types import Split
 from harness.study.plan.command_lines import OF_DATA
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """Data sets: list them, decode them once, check them.
+    """List, prepare and check data sets.
 
-    NAME is a data set, with --set for its parameters, or a study, whose data are then meant.
+    NAME is a data set, with --set for its parameters, or a study, whose data set is used.
     """
 
 
 def data_options(command: Any) -> Any:
-    """What `prepare` and `check` share."""
+    """Add the argument and options that `prepare` and `check` share."""
     command = click.option(
-        "--set", "sets", metavar="KEY=VALUE", multiple=True, help="A parameter of the data set; several may be given."
+        "--set", "sets", metavar="KEY=VALUE", multiple=True, help="Set a parameter of the data set; repeatable."
     )(command)
     return click.argument("name")(budget_option(command))
 
@@ -45,7 +45,7 @@ def data_options(command: Any) -> Any:
 @json_option
 @pass_app
 def list_data(app: App, as_json: bool) -> None:
-    """Lists the data sets that are installed, with their parameters."""
+    """List the installed data sets with their parameters."""
     items = [item for item in app.catalog.items() if item[0] == "dataset"]
     if as_json:
         names = ("name", "summary", "source")
@@ -67,7 +67,10 @@ def list_data(app: App, as_json: bool) -> None:
 @json_option
 @pass_app
 def prepare(app: App, name: str, budget: str | None, sets: tuple[str, ...], as_json: bool) -> None:
-    """Decodes every image once, into the cache that all trials share; twice is the same as once."""
+    """Decode every image once into the cache that all trials share.
+
+    Images that are in the cache already are not decoded again.
+    """
     dataset = _dataset(app, name, budget, sets)
     cache = _cache(app, dataset)
     if as_json:
@@ -81,26 +84,27 @@ def prepare(app: App, name: str, budget: str | None, sets: tuple[str, ...], as_j
     epilog=examples(
         "harness data check gmic_ablation --budget quick",
         "harness data check gmic_ablation --budget quick --full",
-        "harness data check phantom_mammograms --set images=[700,300,50] --full --json",
+        "harness data check phantom_mammograms --set images=[700,300,50] --full",
     )
 )
 @data_options
-@click.option("--full", is_flag=True, help="Decodes every image: duplicates, and what tells the labels.")
-@click.option("--again", is_flag=True, help="With --full: checks anew what was checked before.")
+@click.option("--full", is_flag=True, help="Decode every image; look for duplicates and shortcuts.")
+@click.option("--again", is_flag=True, help="With --full, repeat a check whose result was kept.")
 @json_option
 @pass_app
 def check(
     app: App, name: str, budget: str | None, sets: tuple[str, ...], full: bool, again: bool, as_json: bool
 ) -> None:
-    """Counts, and looks for patients and ids in two splits; decodes nothing.
+    """Count images and labels, and find patients and ids that occur in two splits.
 
-    With --full also: exact and near duplicates across splits and with different labels, and whether the
-    labels can be told from exposure, size, border, sharpness or metadata (cross-validation on train and
-    val, grouped by patient: from an AUC of .60 on, a model need not have learned the lesion). The
-    result is kept; `harness study plan` shows its verdict. Exit code 1 if anything is wrong.
+    Without --full no image is decoded. With --full, also find exact and near duplicates across splits and with
+    different labels, and shortcuts: labels that can be predicted from exposure, size, border, sharpness or
+    metadata. Shortcuts are tested by cross-validation on train and val, grouped by patient. From an AUC of .60
+    on, a model may score well without having learned the lesion. The result is kept; `harness study plan` shows
+    its verdict. The exit code is 1 if anything is wrong.
     """
     if again and not full:
-        raise InputError("--again belongs to --full: without it nothing is kept")
+        raise InputError("--again belongs to --full: without --full no result is kept")
     dataset = _dataset(app, name, budget, sets)
     found = _full_check(app, dataset, again) if full else _quick_check(dataset)
     (_print_json if as_json else _print_check)(app, found, full)
@@ -114,7 +118,7 @@ def _quick_check(dataset: Dataset) -> DataCheck:
 
 
 def _full_check(app: App, dataset: Dataset, again: bool) -> DataCheck:
-    """The kept check where data and metadata are what they were, else a new one, which is kept."""
+    """Return the kept check if data and metadata are unchanged, else make a new check and keep it."""
     from harness.audit.datacheck import full_check, metadata_digest
     from harness.study.plan.datacheck import read_check, write_check
 
@@ -129,7 +133,7 @@ def _full_check(app: App, dataset: Dataset, again: bool) -> DataCheck:
 
 
 def _print_json(app: App, found: DataCheck, full: bool) -> None:
-    """One object; a quick check says what was kept of a full one under `kept`."""
+    """Print one object; a quick check has the kept full check under `kept`."""
     from harness.study.plan.datacheck import read_check
 
     values = json.loads(found.to_json())
@@ -157,7 +161,7 @@ def _dataset(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> 
 
 
 def _table(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> Mapping[str, Any]:
-    """The `[dataset]` table that the command line means."""
+    """Return the `[dataset]` table that the command line names."""
     from harness.config.merge import merge
     from harness.config.trees import dataset_table
     from harness.study.file.patch import parse_override
@@ -168,15 +172,15 @@ def _table(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> Ma
             find_study(name)
         except InputError as error:
             known = ", ".join(app.catalog.names("dataset"))
-            raise InputError(f"{error}\n(and no data set has this name; there are {known})") from error
+            raise InputError(f"{error}\n(and no data set has this name; allowed are {known})") from error
         changes = tuple(text if re.match(OF_DATA, text) else f"dataset.{text}" for text in sets)
         plan = plan_of(app, name, budget, changes)
         own = dataset_table(plan)
         if not own:
-            raise InputError(f"{plan.path}: this study has no data set: its systems were tested elsewhere")
+            raise InputError(f"{plan.path}: this study has no data set: its predictions were made elsewhere")
         return own
     if budget:
-        raise InputError(f"--budget belongs to a study; {name!r} is a data set: give its parameters with --set")
+        raise InputError(f"--budget belongs to a study; {name!r} is a data set: set its parameters with --set")
     table: dict[str, Any] = {"use": name}
     for text in sets:
         table = dict(merge(table, parse_override(text).table))

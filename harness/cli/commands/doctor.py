@@ -1,4 +1,4 @@
-"""`harness doctor`: is the machine fit, and do the journal, Optuna and MLflow tell the same?"""
+"""`harness doctor`: check the machine, and that journal, Optuna and MLflow agree."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
 from harness.cli.options import json_option
-from harness.cli.views.rendering.grid import Grid
+from harness.cli.rendering.grid import Grid
 
 _COLOURS = {"ok": "green", "note": "yellow", "wrong": "red"}
 
 
 @click.command(epilog=examples("harness doctor", "harness doctor --send"))
-@click.option("--send", is_flag=True, help="First sends MLflow what could not be sent before.")
+@click.option("--send", is_flag=True, help="First send MLflow the events that could not be sent before.")
 @json_option
 @pass_app
 def doctor(app: App, send: bool, as_json: bool) -> None:
-    """Checks the machine, the plugins and every study's records.
+    """Check the machine, the plugins and the records of every study.
 
-    For each study the set of (trial, state) is compared in its journal, in Optuna and in MLflow, and what
-    differs is named; the journal is right. Exit code 1 if anything is wrong.
+    For each study, compare the trials and their states in the journal, in Optuna and in MLflow, and list the
+    differences; the journal is authoritative. The exit code is 1 if anything is wrong.
     """
     from harness.adapters.mlflow.client import in_brief
     from harness.adapters.mlflow.store import Sender, states, unsent
@@ -48,7 +48,7 @@ def doctor(app: App, send: bool, as_json: bool) -> None:
             sender = Sender(uri, folder, artifact_root(settings))
             try:
                 sender.send()
-            except Exception as error:  # whatever the store, or the way to it, raises: the other studies are sent
+            except Exception as error:  # any error of the store or the network: the other studies are sent
                 reason = f"cannot be sent to MLflow: {in_brief(error)}"
                 findings.append(Finding("wrong", f"{folder.parent.name}/{folder.name}", reason))
             finally:

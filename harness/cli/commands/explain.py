@@ -1,4 +1,4 @@
-"""`harness explain`: where a confirmed model looked in new images, as pictures and as arrays."""
+"""`harness explain`: saliency maps of a confirmed model on new images, as pictures and as arrays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 from harness.cli.app import App, examples, pass_app
 from harness.cli.commands.confirmed import load_models, open_images, refuse_to_overwrite, run_and_manifest
 from harness.cli.options import json_option
-from harness.cli.views.rendering.atoms import Words
+from harness.cli.rendering.atoms import Words
 from harness.contract.errors import Problems
 from harness.contract.tables import OWN_MAP
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog=examples(
         "harness explain gmic_ablation/gmic new/manifest.csv",
-        "harness explain gmic_ablation/gmic/0 new/manifest.csv --explainer native --classes malignant --images 4",
+        "harness explain gmic_ablation/gmic/0 new/manifest.csv --classes malignant",
         "harness plugin list explainer",
     )
 )
@@ -35,27 +35,27 @@ if TYPE_CHECKING:
     default="native",
     show_default=True,
     metavar="NAME",
-    help="`native` is the model's own evidence; `harness plugin list explainer` names the others.",
+    help="`native` is the model's own saliency; `harness plugin list explainer` lists the others.",
 )
 @click.option(
-    "--param", "params", metavar="KEY=VALUE", multiple=True, help="A parameter of the explainer; several may be given."
+    "--param", "params", metavar="KEY=VALUE", multiple=True, help="Set a parameter of the explainer; repeatable."
 )
-@click.option("--classes", metavar="A,B", default="", help="Classes to map, with commas between; without it, all.")
+@click.option("--classes", metavar="A,B", default="", help="Classes to map, separated by commas.  [default: all]")
 @click.option(
     "--images",
     type=click.IntRange(1),
     default=16,
     show_default=True,
-    help="How many rows of the table, from the first on.",
+    help="Number of rows of the table, from the first on.",
 )
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("maps"),
     show_default=True,
-    help="The folder for pictures and arrays.",
+    help="Folder for pictures and arrays.",
 )
-@click.option("--overwrite", is_flag=True, help="Writes into a folder that is there.")
+@click.option("--overwrite", is_flag=True, help="Write into an existing folder.")
 @json_option
 @pass_app
 def explain(
@@ -71,16 +71,16 @@ def explain(
     as_json: bool,
     **asked: Any,
 ) -> None:
-    """Maps where a confirmed model looks in new images: a picture of each image and class, and the arrays.
+    """Write saliency maps of a confirmed model on new images, as a picture of each class and as arrays.
 
     RUN and MANIFEST are those of `harness predict`: a study, study/variant or study/variant/seed, a folder of
-    results or the id of an MLflow run; and a table with a column `image`. Of several confirmed models the maps
-    are averaged, as their scores are.
+    results or the id of an MLflow run; and a table with a column `image`. Maps of several confirmed models are
+    averaged, as their scores are.
 
-    Pictures are named <number>-<image>-<class>.png: the image, with its true outline where the manifest has
-    masks (`mask_<class>`), beside the map laid over it; the bar says what the brightest colour stands for.
-    <number>-<image>.npz holds the arrays: `maps` "class h w" in [0, 1] at the size the model sees, `classes`,
-    `scores`, `labels`, `id`.
+    Pictures are named <number>-<image>-<class>.png. Each shows the image and the map laid over it, with the
+    true outline if the manifest has masks (`mask_<class>`). The bar gives the value of the brightest colour.
+    <number>-<image>.npz holds the arrays: `maps` "class h w" in [0, 1] at the size of the model's input,
+    `classes`, `scores`, `labels`, `id`.
     """
     from harness.reporting.figures.pictures import overlay_figure
     from harness.study.journal.writing import write_file
@@ -111,10 +111,10 @@ def explain(
 
 
 def explainer_table(app: App, name: str, params: tuple[str, ...]) -> dict[str, Any]:
-    """The explainer's table, as a study's `[explain]` would hold it.
+    """Return the explainer's table, as in the `[explain]` section of a study.
 
     Raises:
-        InputError: there is no such explainer, it takes no such parameter, or one is not written KEY=VALUE.
+        InputError: the explainer or a parameter does not exist, or a parameter is not written KEY=VALUE.
     """
     from harness.config.merge import merge
     from harness.study.file.patch import parse_override
@@ -122,7 +122,7 @@ def explainer_table(app: App, name: str, params: tuple[str, ...]) -> dict[str, A
     table: dict[str, Any] = {"use": name}
     for text in params:
         table = dict(merge(table, parse_override(text, "--param").table))
-    if name == OWN_MAP and not params:  # there even where no plugin provides it
+    if name == OWN_MAP and not params:  # exists even if no plugin provides it
         return table
     app.catalog.get("explainer", name)
     problems = Problems("")
@@ -132,11 +132,11 @@ def explainer_table(app: App, name: str, params: tuple[str, ...]) -> dict[str, A
 
 
 def one_overlay(item: Explained, place: int, k: int) -> Mapping[str, Any]:
-    """One image and class in the form of `harness.contract.tables.OVERLAYS`.
+    """Return one image and class in the form of `harness.contract.tables.OVERLAYS`.
 
     Args:
         item: the image.
-        place: of the class among those that were mapped.
+        place: of the class among the mapped classes.
         k: of the class among the task's.
     """
     import numpy as np
@@ -169,5 +169,5 @@ def _arrays(item: Explained) -> bytes:
 
 
 def _plain(name: str) -> str:
-    """The name with only what every file system takes, its end kept: paths differ there."""
+    """Return the name with characters that every file system accepts, cut at its beginning: paths differ at the end."""
     return re.sub(r"[^A-Za-z0-9._-]+", "_", name)[-80:].strip("._") or "image"

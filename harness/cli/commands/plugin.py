@@ -1,4 +1,4 @@
-"""`harness plugin`: what is installed, and what could not be loaded."""
+"""`harness plugin`: the installed components, and the plugins that could not be loaded."""
 
 from __future__ import annotations
 
@@ -9,29 +9,31 @@ from typing import Any
 import click
 
 from harness.cli.app import App, examples, pass_app
+from harness.cli.rendering.atoms import Words
 from harness.cli.views.components import broken_table, component_table, notes_view, parameter_rows
-from harness.cli.views.rendering.atoms import Words
 from harness.contract.catalog import Provider
 from harness.contract.components import KINDS, Component
 
 
 @click.group()
 def plugin() -> None:
-    """Components and the distributions they come from.
+    """List components and the distributions that provide them.
 
-    A plugin is any installed distribution with an entry point in the group `harness`; the built-ins
-    arrive the same way. `disabled = ["systems"]` under [plugins] in harness.toml leaves one out.
+    A plugin is any installed distribution with an entry point in the group `harness`. The built-in plugins
+    are loaded in the same way. `disabled = ["systems"]` under [plugins] in harness.toml leaves one out.
     """
 
 
 @plugin.command("list", epilog=examples("harness plugin list", "harness plugin list pooling --json"))
-@click.argument("kind", required=False, type=click.Choice(KINDS))
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable: one object a component.")
+@click.argument("kind", required=False, metavar="[KIND]", type=click.Choice(KINDS))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: one object for each component.")
 @pass_app
 def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
-    """Lists every component with its parameters, and names what is broken or slow; of one kind, its sources too.
+    """List every component, and the plugins that are broken or slow.
 
-    HARNESS_TRACE=1 shows the tracebacks of what is broken, and every hook call.
+    With KIND, list the components of one kind with their parameters and sources: dataset, backbone, pooling,
+    architecture, explainer or metric. HARNESS_TRACE=1 shows the
+    traceback of each broken plugin and every hook call.
     """
     items = [item for item in app.catalog.items() if kind in (None, item[0])]
     if as_json:

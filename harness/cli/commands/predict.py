@@ -1,4 +1,4 @@
-"""`harness predict`: new images through a confirmed model, into a table of scores."""
+"""`harness predict`: score new images with a confirmed model."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import click
 from harness.cli.app import App, examples, pass_app
 from harness.cli.commands.confirmed import load_models, open_images, refuse_to_overwrite, run_and_manifest
 from harness.cli.options import json_option
+from harness.cli.rendering.atoms import Words
+from harness.cli.rendering.grid import Grid
 from harness.cli.views.numbers import figure
-from harness.cli.views.rendering.atoms import Words
-from harness.cli.views.rendering.grid import Grid
 from harness.contract.errors import InputError
 from harness.contract.tables import OWN_HEAD
 
@@ -28,7 +28,7 @@ SUFFIXES = (".csv", ".parquet")
     epilog=examples(
         "harness predict gmic_ablation/gmic new/manifest.csv",
         "harness predict gmic_ablation/gmic/0 new/manifest.csv --out scores.parquet",
-        "harness predict results/gmic_ablation/quick-1a2b3c4d/trials/0123456789ab-confirm-0 new/manifest.csv",
+        "harness predict results/gmic_ablation/quick-1a2b3c4d new/manifest.csv",
     )
 )
 @run_and_manifest
@@ -37,9 +37,9 @@ SUFFIXES = (".csv", ".parquet")
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("predictions.csv"),
     show_default=True,
-    help="Where the table goes, .csv or .parquet.",
+    help="Path of the table, .csv or .parquet.",
 )
-@click.option("--overwrite", is_flag=True, help="Replaces a file that is there.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing file.")
 @json_option
 @pass_app
 def predict(
@@ -52,19 +52,19 @@ def predict(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Scores new images with a confirmed model, and writes their predictions table.
+    """Score new images with a confirmed model and write a table of predictions.
 
     RUN is a study, study/variant or study/variant/seed; the folder of a study's results or of one confirmed
-    trial; or the id of a run in MLflow. Without a variant the one that is best on the validation split is
-    taken, and said; without a seed, scores are averaged over all confirmed models of the variant.
+    trial; or the id of a run in MLflow. Without a variant, the best variant on the validation split is used and
+    printed. Without a seed, scores are averaged over all confirmed models of the variant.
 
     MANIFEST is a CSV or Parquet table with a column `image`: paths relative to the table. A model that was
-    trained on a manifest reads the columns that its own had. Columns `label_<class>` (1, 0 or nothing) and the
-    patient are taken over where they are there. Images are brought to the size the model was trained on; one
-    with another number of channels is refused, unless the model's own manifest said how to convert it.
+    trained on a manifest reads the columns of that manifest. Columns `label_<class>` (1, 0 or empty) and the
+    patient are copied if present. Images are resized to the size the model was trained on. An image with
+    another number of channels is refused, unless the model's own manifest states how to convert it.
 
-    The table has a row for each image, class and head: study, variant, seed, fold, split ("new"), id, unit,
-    group, class, label, head ("output" is the model's own score), score in [0, 1].
+    The table has a row for each image, class and head. Its columns are study, variant, seed, fold, split
+    ("new"), id, unit, group, class, label, head ("output" is the model's own score) and score in [0, 1].
     """
     from harness.study.journal.writing import write_file
     from harness.trial.predict.predict import predict_unseen
@@ -92,7 +92,7 @@ def predict(
 
 
 def summary(table: pd.DataFrame, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """A row a class: mean score, how many are above .5, how many have a label, and their AUC (None without both)."""
+    """Return for each class the mean score, the images above .5, the labelled images, and their AUC or None."""
     from harness.metrics.functional import auroc, to_arrays
 
     own = table[table["head"] == OWN_HEAD]

@@ -1,4 +1,4 @@
-"""What an earlier run of the same study left: finished, to be resumed, or different, and in what."""
+"""Earlier runs of the same study: finished, resumable, or different and in what."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.app import App
-from harness.cli.views.rendering.atoms import Words
+from harness.cli.rendering.atoms import Words
 from harness.contract.errors import InputError, MachineError
 from harness.contract.types import Plan
 
@@ -15,29 +15,29 @@ if TYPE_CHECKING:
 
 
 def what_is_there(app: App, plan: Plan, earlier: Results | None) -> Sequence[str]:
-    """Whether this resumes, is finished, or differs from the run before."""
+    """Return lines that say if the run is resumed, is finished, or differs from an earlier one and how."""
     from harness.cli.views.show import progress_of
     from harness.config.trees import differences
     from harness.study.journal.folders import read_plan, runs_of
 
     if earlier is not None:
         if earlier.finished:
-            return ["finished before: this is its table (--fresh runs it anew)"]
+            return ["already finished: this is its table (--fresh runs it again)"]
         return [f"resuming: {progress_of(earlier)}"]
-    mine = app.settings.results / plan.directory  # there if it was begun and nothing ran
+    mine = app.settings.results / plan.directory  # exists if the run began and no trial did
     others = [folder for folder in runs_of(app.settings.results, plan.study, plan.budget) if folder != mine]
     if not others:
         return []
     try:
         before = read_plan(others[0])
     except MachineError:
-        return ["starting anew"]
-    changed = differences(_identity(before), _identity(plan)) or ["the harness's own way of naming studies"]
-    return [f"starting anew; since {others[0].name} has changed:", *(f"  {line}" for line in changed)]
+        return ["starting again"]
+    changed = differences(_identity(before), _identity(plan)) or ["how harness derives the identity of a study"]
+    return [f"starting again; changes since {others[0].name}:", *(f"  {line}" for line in changed)]
 
 
 def show_took(app: App, plan: Plan) -> None:
-    """Prints how long the latest whole run of the study took on this machine, if there was one."""
+    """Print how long the latest complete run of the study took on this machine, if there was one."""
     from harness.cli.views.live import duration
     from harness.study.run.last_duration import took
 
@@ -57,11 +57,13 @@ def _identity(plan: Plan) -> dict[str, Any]:
 
 
 def check_versions(app: App, plan: Plan) -> None:
-    """Refuses to go on with other plugins than the trials so far had.
+    """Refuse to resume with other plugins than those of the finished trials.
 
     Raises:
-        InputError: names each that is another one now.
+        InputError: names each plugin that differs.
     """
     changed = app.catalog.unlike(plan.plugins)
     if changed:
-        raise InputError(f"{plan.directory} was begun with other plugins: {', '.join(changed)}. `run` starts anew.")
+        raise InputError(
+            f"{plan.directory} was started with other plugins: {', '.join(changed)}. `harness study run` starts again."
+        )

@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.panel import Panel
 from rich.text import Text
 
-from harness.cli.app import App, examples, pass_app
+from harness.cli.app import App, examples, pass_app, show_panel
 from harness.cli.commands.resume import check_versions, show_took, what_is_there
 from harness.cli.options import (
     Duration,
@@ -21,8 +20,8 @@ from harness.cli.options import (
     set_option,
     study_argument,
 )
+from harness.cli.rendering.atoms import Words
 from harness.cli.views.plan import plan_view
-from harness.cli.views.rendering.atoms import Words
 from harness.contract.errors import InputError
 from harness.contract.types import Plan
 
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Manner:
-    """How a study is run and shown; no part of its identity."""
+    """Options of a run that are no part of the study's identity."""
 
     tuner: TunerName
     time_limit_s: float | None
@@ -45,7 +44,7 @@ class Manner:
 
 
 def manner_options(command: Any) -> Any:
-    """The options that `run` and `resume` share."""
+    """Add the options that `run` and `resume` share."""
     for option in reversed(
         [
             click.option(
@@ -53,19 +52,21 @@ def manner_options(command: Any) -> Any:
                 "time_limit_s",
                 type=Duration(),
                 metavar="2h",
-                help="Ends in good order after that time.",
+                help="Stop after this time; the same command resumes the run.",
             ),
             click.option(
                 "--tuner",
                 type=click.Choice(["ray", "inline"]),
                 default="ray",
                 show_default=True,
-                help="inline runs one trial at a time in this process, without Ray: for debugging.",
+                help="inline runs one trial at a time in this process, without Ray, for debugging.",
             ),
-            click.option("--concurrent", type=click.IntRange(1), help="Trials at a time; wins over harness.toml."),
+            click.option(
+                "--concurrent", type=click.IntRange(1), help="Number of trials at a time; overrides harness.toml."
+            ),
             heads_option,
             json_option,
-            click.option("--quiet", is_flag=True, help="No plan and no progress, only the table."),
+            click.option("--quiet", is_flag=True, help="Print the table only, without plan and progress."),
         ]
     ):
         command = option(command)
@@ -83,13 +84,15 @@ def manner_options(command: Any) -> Any:
 @budget_option
 @set_option
 @manner_options
-@click.option("--fresh", is_flag=True, help="Starts anew even if nothing changed; the old results are set aside.")
+@click.option(
+    "--fresh", is_flag=True, help="Start again even if nothing changed; earlier results are renamed, not removed."
+)
 @pass_app
 def run(app: App, /, study: str, budget: str | None, sets: tuple[str, ...], fresh: bool, **manner: Any) -> None:
-    """Searches every variant, confirms its best over seeds, and prints one table.
+    """Search every variant, confirm its best trial over seeds, and print one table.
 
-    The same command resumes a run that was stopped, and shows the table of one that is finished. Where the
-    study, the data or a plugin changed, it starts anew and says what differs. Ctrl-C stops in good order.
+    The same command resumes a run that was stopped and shows the table of a finished one. If the study, the
+    data or a plugin changed, it starts again and lists the differences. After Ctrl-C the run can be resumed.
     """
     from harness.api.execution import set_aside
 
@@ -106,7 +109,7 @@ def run(app: App, /, study: str, budget: str | None, sets: tuple[str, ...], fres
 @manner_options
 @pass_app
 def resume(app: App, /, study: str, budget: str | None, **manner: Any) -> None:
-    """Goes on with the run that went on last, exactly as it was planned: no --set to repeat."""
+    """Resume the latest run exactly as it was planned, without repeating --set."""
     from harness.study.journal.folders import find_run, read_plan
 
     plan = read_plan(find_run(app.settings.results, study, budget))
@@ -134,7 +137,7 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
     display = None if silent else _display(app, plan)
     execution = execute(plan, session, tuner=manner.tuner, time_limit_s=manner.time_limit_s, display=display)
     outcome, unsent = execution.outcome, execution.unsent
-    # Stopped before anything was written, or the input is wrong: a table of what that left would hide why.
+    # Stopped before anything was written, or the input is wrong: a table would hide the reason.
     if outcome.exit_code == InputError.exit_code or not (folder / "plan.json").exists():
         _say(app, outcome)
         click.get_current_context().exit(outcome.exit_code)
@@ -143,15 +146,17 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
         click.echo(show.as_json(results, manner.heads, exit_code=outcome.exit_code, unsent=outcome.unsent))
     elif results.state.trials:
         show.show_table(app, results, manner.heads)
-    # After the table: hours of training are on the screen, whatever becomes of the report.
+    # After the table, which must be on the screen even if the report fails.
     if results.finished and (execution.ran or not (folder / "report" / "report.html").exists()):
-        write(results, session)  # whatever the tracking store has: only the sending depends on it
+        write(results, session)  # independent of the tracking store, which only the sending needs
         unsent = unsent or send_report(results, session)
     if results.state.trials and not manner.as_json:
         show.show_places(app, results)
     _say(app, outcome)
     for item in app.catalog.broken[known:]:
-        app.err.print(Text(f"left out during the run: {item.provider}: {item.reason}", "yellow"), soft_wrap=True)
+        app.err.print(
+            Text(f"not used since it failed during the run: {item.provider}: {item.reason}", "yellow"), soft_wrap=True
+        )
     if unsent:
         app.err.print(Text(unsent, "yellow"))
     click.get_current_context().exit(outcome.exit_code)
@@ -173,9 +178,9 @@ def _display(app: App, plan: Plan) -> Display:
 
 
 def _say(app: App, outcome: Outcome) -> None:
-    """How it ended, where that needs saying."""
+    """Print how the run ended, if there is a message."""
     if outcome.message:
         titles = {0: "done", 1: "some variant failed", 2: "the input is wrong", 3: "the machine failed"}
         title = titles.get(outcome.exit_code, "stopped")
         colour = "yellow" if outcome.exit_code in (0, 130) else "red"
-        app.err.print(Panel(Text(outcome.message), title=f"harness: {title}", title_align="left", border_style=colour))
+        show_panel(app.err, outcome.message, title, colour)

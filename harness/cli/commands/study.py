@@ -1,4 +1,4 @@
-"""`harness study`: plan a study, look at what it came to, write its report, remove it. Running is in `run`."""
+"""`harness study`: list, plan, show, report and remove. Running a study is in `run`."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from harness.cli.options import (
     set_option,
     study_argument,
 )
+from harness.cli.rendering.grid import Grid
 from harness.cli.views.plan import plan_view
-from harness.cli.views.rendering.grid import Grid
 from harness.contract.errors import InputError
 
 
 @click.group()
 def study() -> None:
-    """Studies: what would run, run it, what came of it.
+    """Plan, run, show and remove studies.
 
-    STUDY is a name (looked up in ./studies, then among those that come with harness) or the path of a TOML
-    file. What was begun is never begun twice: the same command goes on where it stopped.
+    STUDY is the path of a TOML file or a name. A name is looked up in ./studies, then among the studies that
+    harness ships. A run that was stopped is resumed by the same command.
     """
 
 
@@ -45,7 +45,7 @@ study.add_command(resume)
 @json_option
 @pass_app
 def list_studies(app: App, as_json: bool) -> None:
-    """Lists the studies that can be named, and what was run of each."""
+    """List the studies that can be named, with their runs."""
     from harness.study.file.spec import Study, load_study, study_names
     from harness.study.journal.folders import runs_of
 
@@ -74,7 +74,7 @@ def list_studies(app: App, as_json: bool) -> None:
     epilog=examples(
         "harness study plan gmic_ablation",
         "harness study plan gmic_ablation --budget standard",
-        "harness study plan my/study.toml --set train.epochs=2 --set gap.train.lr=0.001",
+        "harness study plan my/study.toml --set gap.train.lr=0.001",
     )
 )
 @study_argument
@@ -83,7 +83,7 @@ def list_studies(app: App, as_json: bool) -> None:
 @json_option
 @pass_app
 def plan(app: App, study: str, budget: str | None, sets: tuple[str, ...], as_json: bool) -> None:
-    """Shows what would run, what is skipped and why; trains and decodes nothing."""
+    """Show what would run, what is skipped and why, without training or decoding."""
     found = plan_of(app, study, budget, sets)
     if as_json:
         click.echo(json.dumps(asdict(found), indent=2, default=str))
@@ -96,15 +96,15 @@ def plan(app: App, study: str, budget: str | None, sets: tuple[str, ...], as_jso
 @study_argument
 @run_option
 @heads_option
-@click.option("--units", is_flag=True, help="AUCs by what is diagnosed: a breast's score is the mean of its views.")
+@click.option("--units", is_flag=True, help="AUC by diagnosed unit: the score of a breast is the mean over its views.")
 @json_option
 @pass_app
 def show(app: App, study: str, budget: str | None, heads: bool, units: bool, as_json: bool) -> None:
-    """Shows the table of the run that went on last, finished or not, and what it cost.
+    """Show the table of the latest run, finished or not, and its cost.
 
-    Below the table stand the epochs spent, how many images with labels and with masks were read to fit, to
-    select, and to test, and how often the test split of these data was opened by all studies in the results
-    folder. A variant marked † was trained with masks.
+    The cost is the number of epochs, of images read with labels and with masks to fit, select and test, and of
+    times that any study in the results folder opened the test split of these data. A variant marked † was
+    trained with masks.
     """
     from harness.cli.views import show as view
 
@@ -123,7 +123,10 @@ def show(app: App, study: str, budget: str | None, heads: bool, units: bool, as_
 @json_option
 @pass_app
 def report(app: App, study: str, budget: str | None, as_json: bool) -> None:
-    """Writes the report anew: report.html (one file), Markdown, CSV. With --json, one object with the paths."""
+    """Write the report again as HTML (one file), Markdown and CSV.
+
+    With --json, print one object with the paths.
+    """
     from harness.api.report import write
 
     results = results_of(app, study, budget)
@@ -138,13 +141,13 @@ def report(app: App, study: str, budget: str | None, as_json: bool) -> None:
 @study.command(epilog=examples("harness study rm gmic_ablation --budget quick", "harness study rm gmic_ablation --yes"))
 @study_argument
 @run_option
-@click.option("--yes", is_flag=True, help="Does not ask; --json needs it.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation; required with --json.")
 @json_option
 @pass_app
 def rm(app: App, study: str, budget: str | None, yes: bool, as_json: bool) -> None:
-    """Removes what the latest run left: its folder, its runs in MLflow, its searches in a shared Optuna database.
+    """Remove the latest run: its folder, its runs in MLflow and its searches in a shared Optuna database.
 
-    The ledger of test openings stays: what was seen was seen.
+    The ledger of test openings is kept: an opened test split cannot be closed again.
     """
     from harness.adapters.mlflow.store import forget
     from harness.config.tracking import tracking_uri
@@ -153,7 +156,7 @@ def rm(app: App, study: str, budget: str | None, yes: bool, as_json: bool) -> No
 
     folder = find_run(app.settings.results, study, budget)
     if as_json and not yes:
-        raise InputError("--json asks nothing: give --yes with it")
+        raise InputError("--json does not ask for confirmation: add --yes")
     if not yes:
         shared = " and in the shared Optuna database" if app.settings.optuna_url else ""
         if not click.confirm(f"Remove {folder} and its runs in MLflow{shared}?"):
@@ -170,7 +173,7 @@ def rm(app: App, study: str, budget: str | None, yes: bool, as_json: bool) -> No
 
 
 def _forget_searches(app: App, folder: Path) -> list[str]:
-    """Removes the run's searches from the Optuna database that studies share; their names."""
+    """Remove the run's searches from the shared Optuna database and return their names."""
     if app.settings.optuna_url is None:  # the run's own database goes with its folder
         return []
     from harness.adapters.optuna.search import OptunaSampler

@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
+from harness.cli.rendering.atoms import Words
+from harness.cli.rendering.grid import Grid
 from harness.cli.views.numbers import defined, difference, figure, p_text
-from harness.cli.views.rendering.atoms import Words
-from harness.cli.views.rendering.grid import Grid
 from harness.statistics.ranks import Ranks
 from harness.tables.compare.joined import Joined
 

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
-from harness.cli.views.rendering.atoms import Words
-from harness.cli.views.rendering.grid import Grid
+from harness.cli.rendering.atoms import Words
+from harness.cli.rendering.grid import Grid
 from harness.contract.catalog import Broken, Provider
 from harness.contract.components import Component, Use, describe, parameters
 

@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from harness.audit.verdicts import SHOWN, DataCheck, Finding, Shortcut, worst_shortcuts
+from harness.cli.rendering.atoms import Words
+from harness.cli.rendering.grid import Grid
 from harness.cli.views.numbers import figure
 from harness.cli.views.plan import VERDICT_COLOURS
-from harness.cli.views.rendering.atoms import Words
-from harness.cli.views.rendering.grid import Grid
 
 _LEVELS = {"info": "", "warning": "yellow", "error": "red"}
 ROWS = 5

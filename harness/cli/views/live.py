@@ -13,8 +13,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from harness.cli.rendering.grid import Grid
 from harness.cli.views.numbers import figure
-from harness.cli.views.rendering.grid import Grid
 from harness.cli.views.variants import epochs_of, trials_of
 from harness.contract.types import Plan, TrialSpec
 from harness.study.journal.journal import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 
 from harness.audit.verdicts import NOT_CHECKED
-from harness.cli.views.rendering.atoms import Words
-from harness.cli.views.rendering.grid import Grid
+from harness.cli.rendering.atoms import Words
+from harness.cli.rendering.grid import Grid
 from harness.cli.views.variants import epochs_of, fully_supervised, trials_of
 from harness.contract.types import Plan
 from harness.study.plan.command_lines import check_command

@@ -9,9 +9,9 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from harness.cli.rendering.atoms import Words
+from harness.cli.rendering.grid import Grid
 from harness.cli.views.numbers import difference, figure, known, short
-from harness.cli.views.rendering.atoms import Words
-from harness.cli.views.rendering.grid import Grid
 from harness.cli.views.variants import fully_supervised
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from harness.cli.app import App
 from harness.cli.commands.doctor import doctor
 from harness.cli.commands.study import study
+from harness.cli.help import commands_below
 from harness.cli.main import build_cli
 from harness.contract.catalog import Broken, Catalog, Provider
 from harness.contract.hookspecs import hookimpl
@@ -56,13 +57,19 @@ def test_nothing_heavy_is_imported(arguments: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["--help", "study --help"])
-def test_help_does_without_arrays_and_schemas(arguments: str, tmp_path: Path) -> None:
-    """NumPy took a quarter of the time to the first line, pydantic a third of what was left."""
-    code = PROBE.replace(repr(HEAVY), repr(("numpy", "pydantic")))
+def test_help_loads_neither_arrays_nor_schemas(arguments: str, tmp_path: Path) -> None:
+    """NumPy took a quarter of the time to the first line, pydantic a third of the rest."""
+    code = PROBE.replace(repr(HEAVY), repr((*HEAVY, "numpy", "pydantic")))
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments.split()], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stderr.strip() == "[]"
+
+
+def test_importing_harness_loads_nothing_heavy(tmp_path: Path) -> None:
+    code = f"import sys, harness; print([name for name in {(*HEAVY, 'numpy', 'pydantic')} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -79,6 +86,50 @@ def test_every_command_has_help_that_teaches(harness: Harness, folder: Path) -> 
             assert shown.exit_code == 0 and len(shown.stdout) > 150, path
         if path not in {("study",), ("plugin",), ("data",)}:
             assert f"harness {' '.join(path)}" in shown.stdout[shown.stdout.index("Examples:") :], path
+
+
+def help_of(cli: click.Group, path: tuple[str, ...], width: int) -> str:
+    """Return the help of a command; click's runner ignores COLUMNS."""
+    return CliRunner().invoke(cli, [*path, "--help"], terminal_width=width).stdout
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_every_group_lists_its_commands_with_whole_sentences(folder: Path, width: int) -> None:
+    cli = build_cli(App(folder))
+    for path in [(), *(path for path in commands(cli) if len(path) == 1)]:
+        group = cli.commands[path[0]] if path else cli
+        if isinstance(group, click.Group):
+            listed = " ".join(help_of(cli, path, width).split("Commands:\n")[1].split())
+            for name, command in group.commands.items():
+                sentence = " ".join((command.help or "").split("\n\n")[0].split())
+                assert f"{name} {command.short_help}" in listed, (path, name)
+                assert (command.short_help or "").endswith(".") and sentence.startswith(command.short_help or "-")
+            assert "..." not in listed
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_no_word_of_a_help_text_is_broken(folder: Path, width: int) -> None:
+    cli = build_cli(App(folder))
+    for path, command in zip(commands(cli), commands_below(cli), strict=True):
+        shown = help_of(cli, path, width)
+        texts = [command.help or "", *(item.help or "" for item in command.params if isinstance(item, click.Option))]
+        assert {word for text in texts for word in text.replace("\b", "").split()} <= set(shown.split()), path
+        assert width < 80 or max(map(len, shown.splitlines())) <= width, path
+
+
+def test_the_command_of_a_plugin_is_listed_with_its_whole_first_sentence(folder: Path) -> None:
+    sentence = "Greet everybody at great length, with --every-name of the house, its guests and those who went home."
+
+    class Plugin:
+        @hookimpl
+        def harness_commands(self, cli: click.Group) -> None:
+            cli.add_command(click.Command("greet", help=f"{sentence} Then stop.\n\nMore."))
+
+    app = App(folder)
+    app.catalog = Catalog()
+    app.catalog.register(Plugin())
+    shown = help_of(build_cli(app), (), 60)
+    assert f"greet {sentence} plugin " in " ".join(shown.split())
 
 
 def test_a_usage_error_exits_with_2(harness: Harness) -> None:
@@ -133,7 +184,7 @@ def test_a_broken_plugin_is_named_in_one_line_and_stops_nothing(third_party_site
         text=True,
     )
     assert done.returncode == 0
-    lines = [line for line in done.stderr.splitlines() if line.startswith("left out: ")]
+    lines = [line for line in done.stderr.splitlines() if line.startswith("not loaded: ")]
     assert len(lines) == 1 and "broken" in lines[0]
 
 
@@ -164,8 +215,8 @@ def test_a_plugin_replaces_no_command_and_the_clash_is_named(folder: Path) -> No
     assert cli.commands["doctor"] is doctor and study.commands["run"].params
     assert CliRunner().invoke(cli, ["greet"]).stdout == "hello\n"
     assert [f"{item.provider}: {item.reason}" for item in app.catalog.broken] == [
-        "thief (thief-package 2.0): harness_commands: the command 'doctor' is there already, and stays as it is",
-        "thief (thief-package 2.0): harness_commands: the command 'run' is there already, and stays as it is",
+        "thief (thief-package 2.0): harness_commands: the command 'doctor' exists already and is not replaced",
+        "thief (thief-package 2.0): harness_commands: the command 'run' exists already and is not replaced",
     ]
 
 
@@ -234,7 +285,7 @@ def test_tracing_shows_hook_calls_and_tracebacks(folder: Path, capsys: pytest.Ca
     catalog.manager.hook.harness_study_finished(plan=None, results=None)
     told = capsys.readouterr().err
     assert "bad-package 1" in told and "Traceback: line 1" in told
-    assert "harness_study_finished(" in told and "-> nobody" in told
+    assert "harness_study_finished(" in told and "-> no plugin" in told
 
 
 def test_wrong_settings_are_told_by_the_command_that_needs_them(folder: Path) -> None:

@@ -48,7 +48,7 @@ def test_a_finished_study_shows_its_table_and_trains_nothing(finished: Any) -> N
     journal = next(finished.folder.glob("results/tiny/*/journal.jsonl"))
     before = journal.read_bytes()
     again = finished.harness(*RUN)
-    assert "finished before" in again.stdout and "against narrow" in again.stdout
+    assert "already finished" in again.stdout and "against narrow" in again.stdout
     assert journal.read_bytes() == before
 
 
@@ -180,7 +180,7 @@ def test_results_are_data_frames_in_a_notebook(finished: Any, monkeypatch: pytes
 def test_what_changed_is_said_when_a_study_starts_anew(harness: Harness) -> None:
     harness(*RUN, "--quiet")
     changed = harness(*RUN, "--set", "train.epochs=1").stdout
-    assert "starting anew" in changed and "train.epochs: 2 -> 1" in changed
+    assert "starting again" in changed and "train.epochs: 2 -> 1" in changed
 
 
 def test_a_run_that_could_not_begin_is_not_called_another_study(harness: Harness, folder: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_run_that_could_not_begin_is_not_called_another_study(harness: Harness
     assert harness(*RUN).exit_code == 2
     settings.unlink()
     done = harness(*RUN)
-    assert done.exit_code == 0 and "starting anew" not in done.stdout
+    assert done.exit_code == 0 and "starting again" not in done.stdout
 
 
 def test_fresh_sets_the_old_results_aside(harness: Harness, folder: Path) -> None:

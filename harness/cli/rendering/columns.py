@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from rich.text import Text
 
-from harness.cli.views.rendering.atoms import longest, natural
+from harness.cli.rendering.atoms import longest, natural
 
 READABLE = 16
 """Width in which a column of sentences can be read, in characters."""

@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.cli.views.rendering.atoms import Words, wrap
-from harness.cli.views.rendering.columns import Column, Content
+from harness.cli.rendering.atoms import Words, wrap
+from harness.cli.rendering.columns import Column, Content
 
 NARROW = 24
 """Widest value of a table that is shown in parts or transposed, in characters; wider values are shown in blocks."""
@@ -43,12 +43,12 @@ def lay_out(content: Content, elsewhere: str, width: int) -> Iterator[Renderable
 
 
 def fits(columns: Sequence[Column], width: int) -> bool:
-    """Return True if the columns have their least width beside each other, with the space around them."""
+    """Return True if the width holds the columns at their least widths, with the space around them."""
     return sum(column.least for column in columns) + 2 * len(columns) <= width
 
 
 def _unbroken(columns: Sequence[Column], width: int) -> bool:
-    """Return True if no cell of the columns is broken next to each other."""
+    """Return True if the width holds the columns without a break in any cell."""
     return sum(max(column.unbroken, column.least) for column in columns) + 2 * len(columns) <= width
 
 

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.text import Text
 
-from harness.cli.views.rendering.atoms import Words
-from harness.cli.views.rendering.columns import Column, Content
-from harness.cli.views.rendering.layout import lay_out
+from harness.cli.rendering.atoms import Words
+from harness.cli.rendering.columns import Column, Content
+from harness.cli.rendering.layout import lay_out
 
 
 class Grid:
