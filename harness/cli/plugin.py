@@ -20,7 +20,7 @@ def plugin() -> None:
     """Components and the distributions they come from.
 
     A plugin is any installed distribution with an entry point in the group `harness`; the built-ins
-    arrive the same way. `disabled = ["systems"]` under [plugins] in harness.toml leaves one out.
+    arrive the same way. `disabled = ["datasets"]` under [plugins] in harness.toml leaves one out.
     """
 
 

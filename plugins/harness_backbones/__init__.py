@@ -23,7 +23,7 @@ def build_resnet22(
 
     GMIC's starts from PyTorch's default, GLAM's from `initialisation = "xavier_normal"` in every convolution.
     """
-    from harness_backbones.resnet22 import ResNet22
+    from harness_backbones.resnet22.model import ResNet22
 
     _check_width(width)
     return ResNet22(channels, width=width, strides=_STAGE_STRIDES[stride], xavier=initialisation == "xavier_normal")
@@ -52,7 +52,7 @@ def build_unit_resnet(channels: int, /, *, depth: Literal[18, 34] = 34, width: i
         depth: 18 or 34.
         width: channels of the first stage; each of the three later ones has twice as many.
     """
-    from harness_backbones.unit_resnet import UnitResNet
+    from harness_backbones.unit_resnet.model import UnitResNet
 
     _check_width(width)
     return UnitResNet(channels, depth=depth, width=width)
@@ -91,7 +91,7 @@ def build_timm(
         InputError: the weights cannot be had, or do not fit.
         ValueError: the parameters cannot work.
     """
-    from harness_backbones.timm import build
+    from harness_backbones.timm.model import build
 
     return build(
         channels,
@@ -116,7 +116,7 @@ def timm_facts(
     Raises:
         ValueError: timm has no such model, the parameters exclude each other, or there is no such file.
     """
-    from harness_backbones.timm_names import check_name
+    from harness_backbones.timm.names import check_name
 
     check_name(model)
     if pretrained and weights:
@@ -149,7 +149,7 @@ def build_googlenet(
         InputError: the weights cannot be had, or do not fit.
         ValueError: the parameters exclude each other.
     """
-    from harness_backbones.googlenet import build
+    from harness_backbones.googlenet.model import build
 
     googlenet_facts(stride=stride, pretrained=pretrained, weights=weights)
     return build(channels, stride=stride, pretrained=pretrained, weights=weights)

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from harness import Component, hookimpl
+from harness_datasets.chest_phantom.component import CHEST_PHANTOM
+from harness_datasets.digit_bags.component import DIGIT_BAGS, MNIST_BAGS
+from harness_datasets.feature_bags.component import FEATURE_BAGS
+from harness_datasets.histology_phantom.component import HISTOLOGY_PHANTOM
+from harness_datasets.manifest.component import MANIFEST
 
 # The components, not their modules: those have namesakes here, which would take their place once imported.
-from harness_datasets.builders.breasts import NEEDLE_DIGITS, PHANTOM_EXAMS, PHANTOM_MAMMOGRAMS
-from harness_datasets.builders.chest import CHEST_PHANTOM
-from harness_datasets.builders.digit_bags import DIGIT_BAGS, MNIST_BAGS
-from harness_datasets.builders.feature_bags import FEATURE_BAGS
-from harness_datasets.builders.histology import HISTOLOGY_PHANTOM
-from harness_datasets.builders.manifest import MANIFEST
-from harness_datasets.builders.skin import SKIN_ULTRASOUND
+from harness_datasets.shared.breasts import NEEDLE_DIGITS, PHANTOM_EXAMS, PHANTOM_MAMMOGRAMS
+from harness_datasets.skin_ultrasound.component import SKIN_ULTRASOUND
 
 if TYPE_CHECKING:
     from harness import Dataset

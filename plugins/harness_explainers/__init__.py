@@ -22,14 +22,14 @@ _COMMON = {"score": _SCORE, "scale": _SHOWN}
 
 def build_native() -> Explainer:
     """The model's own evidence."""
-    from harness_explainers.native import Native
+    from harness_explainers.native.explainer import Native
 
     return Native("native")
 
 
 def build_attention() -> Explainer:
     """Attention over crops, painted where they lie."""
-    from harness_explainers.attention import Attention
+    from harness_explainers.attention.explainer import Attention
 
     return Attention("attention")
 
@@ -38,7 +38,7 @@ def build_gradcam() -> Explainer:
     """Grad-CAM."""
     from pytorch_grad_cam import GradCAM
 
-    from harness_explainers.cam import Cam
+    from harness_explainers.cams.cam import Cam
 
     return Cam("gradcam", GradCAM)
 
@@ -47,7 +47,7 @@ def build_gradcam_plus_plus() -> Explainer:
     """Grad-CAM++."""
     from pytorch_grad_cam import GradCAMPlusPlus
 
-    from harness_explainers.cam import Cam
+    from harness_explainers.cams.cam import Cam
 
     return Cam("gradcam_plus_plus", GradCAMPlusPlus)
 
@@ -56,14 +56,14 @@ def build_hirescam() -> Explainer:
     """HiRes-CAM."""
     from pytorch_grad_cam import HiResCAM
 
-    from harness_explainers.cam import Cam
+    from harness_explainers.cams.cam import Cam
 
     return Cam("hirescam", HiResCAM)
 
 
 def build_eigengradcam() -> Explainer:
     """EigenGrad-CAM."""
-    from harness_explainers.cam import Cam, SignedEigenGradCam
+    from harness_explainers.cams.cam import Cam, SignedEigenGradCam
 
     return Cam("eigengradcam", SignedEigenGradCam)
 
@@ -72,7 +72,7 @@ def build_layercam() -> Explainer:
     """Layer-CAM."""
     from pytorch_grad_cam import LayerCAM
 
-    from harness_explainers.cam import Cam
+    from harness_explainers.cams.cam import Cam
 
     return Cam("layercam", LayerCAM)
 
@@ -83,7 +83,7 @@ def build_scorecam(*, chunk: int = 16) -> Explainer:
     Args:
         chunk: masked images in one forward pass; memory, not results, depends on it. At least 1.
     """
-    from harness_explainers.cam import BoundedScoreCam, Cam
+    from harness_explainers.cams.cam import BoundedScoreCam, Cam
 
     _at_least_one(chunk=chunk)
     return Cam("scorecam", _with_chunk(BoundedScoreCam, chunk))
@@ -95,7 +95,7 @@ def build_ablationcam(*, chunk: int = 16) -> Explainer:
     Args:
         chunk: channels left out in one forward pass of what follows the layer. At least 1.
     """
-    from harness_explainers.cam import BoundedAblationCam, Cam
+    from harness_explainers.cams.cam import BoundedAblationCam, Cam
 
     _at_least_one(chunk=chunk)
     return Cam("ablationcam", _with_chunk(BoundedAblationCam, chunk))
@@ -103,7 +103,7 @@ def build_ablationcam(*, chunk: int = 16) -> Explainer:
 
 def build_saliency() -> Explainer:
     """The size of the score's gradient."""
-    from harness_explainers.attribution import Saliency
+    from harness_explainers.attributions.attribution import Saliency
 
     return Saliency("saliency")
 
@@ -123,7 +123,7 @@ def build_integrated_gradients(
         sign: what speaks for the class, against it, or both.
         chunk: of them in one forward and backward pass; at least 1.
     """
-    from harness_explainers.attribution import IntegratedGradients
+    from harness_explainers.attributions.attribution import IntegratedGradients
 
     _at_least_one(steps=steps, chunk=chunk)
     return IntegratedGradients("integrated_gradients", steps, baseline, sign, chunk)
@@ -148,7 +148,7 @@ def build_gradient_shap(
         sign: what speaks for the class, against it, or both.
         seed: of the draws.
     """
-    from harness_explainers.attribution import GradientShap
+    from harness_explainers.attributions.attribution import GradientShap
 
     _at_least_one(samples=samples)
     if noise < 0 or spread < 0:
@@ -173,7 +173,7 @@ def build_occlusion(
         sign: where covering lowers the score, raises it, or both.
         chunk: covered images in one forward pass; at least 1.
     """
-    from harness_explainers.attribution import Occlusion
+    from harness_explainers.attributions.attribution import Occlusion
 
     _at_least_one(chunk=chunk)
     occlusion_facts(window_px=window_px, stride_px=stride_px)

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+import harness_architectures
 import harness_backbones
 import harness_explainers
 import harness_poolings
-import harness_systems
 from harness import Plan
 from harness.cli.report import assumptions
 from harness.contract.catalog import Catalog
@@ -20,7 +20,7 @@ from harness.contract.types import Objective, VariantPlan
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
     found = Catalog()
-    for plugin in (harness_backbones, harness_explainers, harness_poolings, harness_systems):
+    for plugin in (harness_backbones, harness_explainers, harness_poolings, harness_architectures):
         found.register(plugin)
     return found
 
