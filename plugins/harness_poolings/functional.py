@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from harness_poolings import kept
+from harness_poolings.rules import kept
 
 EPS = 1e-6
 FLOOR = 1e-12

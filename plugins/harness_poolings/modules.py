@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from harness.nn import Pooled, Pooling
-from harness_poolings import Rule, functional
+from harness_poolings import functional
+from harness_poolings.rules import Rule
 
 _Values = Float[Tensor, "b n d"]
 _Key = Float[Tensor, "b n e"] | None

@@ -13,7 +13,7 @@ from harness.trial.cache import Cache
 from harness.trial.datacheck import duplicate_findings, full_check, metadata_digest
 from harness.trial.verdicts import DataCheck, Finding, Shortcut, gravest
 from harness_datasets.manifest.component import build_manifest
-from harness_datasets.shared.breasts import build_needle_digits
+from harness_datasets.needle_digits.component import build_needle_digits
 
 
 class Films(Dataset):

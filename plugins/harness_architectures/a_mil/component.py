@@ -68,7 +68,7 @@ def a_mil_facts(
     }
 
 
-COMPONENT: Component[Any] = Component(
+A_MIL: Component[Any] = Component(
     name="a_mil",
     build=build_a_mil,
     facts=a_mil_facts,

@@ -76,7 +76,7 @@ def _check(pooling: Any, tau: float) -> None:
         raise ValueError(f"pooling pools features, {pooling.name!r} pools probabilities only.")
 
 
-COMPONENT: Component[Any] = Component(
+AG_CNN: Component[Any] = Component(
     name="ag_cnn",
     build=build_ag_cnn,
     facts=ag_cnn_facts,

@@ -112,7 +112,7 @@ def attention_pooling_facts(
     return {"patches": count, "kept": min(count, kept), "pooled": pooled, "canonical": {"kept": min(count, kept)}}
 
 
-COMPONENT: Component[Any] = Component(
+ATTENTION_POOLING: Component[Any] = Component(
     name="attention_pooling",
     build=build_attention_pooling,
     facts=attention_pooling_facts,

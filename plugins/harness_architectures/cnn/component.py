@@ -40,12 +40,12 @@ def build_cnn(
     Raises:
         ValueError: the parameters cannot work.
     """
-    from harness_architectures.cnn.model import CNN
+    from harness_architectures.cnn.model import CNN as Network
 
     _check(pooling, head, dropout)
     net, classes, first = backbone(task.channels), len(task.classes), head == "linear_after_pool"
     pool = pooling(net.features, 1 if first else classes)
-    return CNN(net, pool, classes, exclusive=task.kind == "multiclass", pool_first=first, dropout=dropout)
+    return Network(net, pool, classes, exclusive=task.kind == "multiclass", pool_first=first, dropout=dropout)
 
 
 def cnn_facts(
@@ -66,7 +66,7 @@ def _check(pooling: Any, head: Head, dropout: float) -> None:
         )
 
 
-COMPONENT: Component[Any] = Component(
+CNN: Component[Any] = Component(
     name="cnn",
     build=build_cnn,
     facts=cnn_facts,

@@ -57,7 +57,7 @@ def _check(hidden: int) -> None:
         raise ValueError(f"`hidden >= 1` must hold, but got {hidden=}.")
 
 
-COMPONENT: Component[Any] = Component(
+DMV_CNN: Component[Any] = Component(
     name="dmv_cnn",
     build=build_dmv_cnn,
     facts=dmv_cnn_facts,

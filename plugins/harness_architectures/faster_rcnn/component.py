@@ -9,13 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness import BackboneFactory, Component, Task, use
-
-SIDE = 800
-"""Shorter side in pixels of the images that torchvision's anchors and levels are made for."""
-SMALLEST_ANCHOR = 32
-CANONICAL_BOX = 224
-"""Side of a box that is read from the level of stride 16, in an image of SIDE."""
-NO_WEIGHTS = 'the losses of faster_rcnn take no label weights: use `balance = "sampler"` in place of "weights"'
+from harness_architectures.faster_rcnn.sizes import NO_WEIGHTS, smallest_anchor
 
 
 def build_faster_rcnn(
@@ -80,16 +74,6 @@ def faster_rcnn_facts(task: Task, /, *, anchor_px: float | None = None, **given:
     return {"anchor_px": round(side, 2), "canonical": {"anchor_px": side}}
 
 
-def smallest_anchor(task: Task, anchor_px: float | None) -> float:
-    """What is given, or torchvision's for an image of this size."""
-    return SMALLEST_ANCHOR * scale(task) if anchor_px is None else float(anchor_px)
-
-
-def scale(task: Task) -> float:
-    """How long the image's shorter side is beside torchvision's; 1 where it is not known."""
-    return min(task.image_size) / SIDE or 1.0
-
-
 def _check(counts: Mapping[str, int], anchor_px: float | None, least_score: float) -> None:
     for name, value in counts.items():
         if value < 1:
@@ -100,7 +84,7 @@ def _check(counts: Mapping[str, int], anchor_px: float | None, least_score: floa
         raise ValueError(f"`0 <= least_score < 1` must hold, but got {least_score=}.")
 
 
-COMPONENT: Component[Any] = Component(
+FASTER_RCNN: Component[Any] = Component(
     name="faster_rcnn",
     build=build_faster_rcnn,
     facts=faster_rcnn_facts,

@@ -19,7 +19,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from harness import Task
 from harness.nn import Backbone, Batch, Model, Output
 from harness_architectures.faster_rcnn.boxes import fully_known, painted, targets_of
-from harness_architectures.faster_rcnn.component import CANONICAL_BOX, NO_WEIGHTS, scale
+from harness_architectures.faster_rcnn.sizes import CANONICAL_BOX, NO_WEIGHTS, scale
 from harness_architectures.shared.class_maps import map_shapes
 
 PROBE = 224

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness import BackboneFactory, Component, PoolingFactory, Task, use
+from harness_architectures.glam.patch import patch_side
 from harness_architectures.shared.geometry import Geometry, map_size
 
-PATCH_PER_HEIGHT = 512 / 2944
-"""Side of the patch as a share of the image's height, in the paper's configuration."""
 SCALES = 3
 """How many of the last stages have a saliency head."""
 
@@ -41,7 +40,7 @@ def build_glam(
     Raises:
         ValueError: the parameters cannot work for this image size, or the backbone has fewer than three stages.
     """
-    from harness_architectures.glam.model import GLAM
+    from harness_architectures.glam.model import GLAM as Network
     from harness_architectures.shared.class_maps import map_shapes
 
     _check(task, backbone, local_backbone, patch_px, map_l1)
@@ -51,7 +50,7 @@ def build_glam(
         raise ValueError(f"glam reads the last {SCALES} stages of its backbone, and this one has {len(shapes)}.")
     channels = 3 if replicate_grey and task.channels == 1 else task.channels
     local_net = local_backbone(channels)
-    return GLAM(
+    return Network(
         task,
         backbone=global_net,
         features=[shape[0] for shape in shapes[-SCALES:]],
@@ -91,11 +90,6 @@ def glam_facts(
     }
 
 
-def patch_side(image_size: tuple[int, int], patch_px: int | None) -> int:
-    """The patch's side in pixels: the published share of the height where none is given."""
-    return max(1, round(PATCH_PER_HEIGHT * image_size[0])) if patch_px is None else patch_px
-
-
 def _check(task: Task, backbone: Any, local_backbone: Any, patch_px: int | None, map_l1: float) -> Geometry | None:
     """Where the patch lies on the finest of the three maps, if that is known yet."""
     if not 0 <= map_l1 < float("inf"):
@@ -112,7 +106,7 @@ def _check(task: Task, backbone: Any, local_backbone: Any, patch_px: int | None,
     return Geometry.of(task.image_size, cells, patch_side(task.image_size, patch_px))
 
 
-COMPONENT: Component[Any] = Component(
+GLAM: Component[Any] = Component(
     name="glam",
     build=build_glam,
     facts=glam_facts,

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from harness import Task
 from harness.nn import Backbone, Batch, Model, Output, Pooling, outside_autocast
-from harness_architectures.glam.component import patch_side
+from harness_architectures.glam.patch import patch_side
 from harness_architectures.shared.class_maps import (
     as_distribution,
     cells_of,

@@ -98,7 +98,7 @@ def assemble(
     Raises:
         ValueError: the parameters cannot work for this image size.
     """
-    from harness_architectures.gmic.model import GMIC
+    from harness_architectures.gmic.model import GMIC as Network
     from harness_architectures.shared.class_maps import map_shapes
 
     place = check(task, backbone, crops, crop_px, map_l1)
@@ -108,7 +108,7 @@ def assemble(
         Geometry.of(task.image_size, map_shapes(global_net, task)[0][1:], crop_px).check(crops)
     cropped, seen = crop_widths(task, crop_channels, replicate_grey)
     local_net = local_backbone(seen)
-    return GMIC(
+    return Network(
         task,
         backbone=global_net,
         local_backbone=local_net,
@@ -197,7 +197,7 @@ def check_local_pooling(local_pooling: Any, crops: int) -> Mapping[str, Any] | N
     return {"use": "top_fraction", "kept": 1} if crops == 1 else facts.get("canonical")
 
 
-COMPONENT: Component[Any] = Component(
+GMIC: Component[Any] = Component(
     name="gmic",
     build=build_gmic,
     facts=gmic_facts,

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from harness import BackboneFactory, Component, PoolingFactory, Task, use
-from harness_architectures.gmic.component import COMPONENT as GMIC
-from harness_architectures.gmic.component import assemble, gmic_facts
+from harness_architectures.gmic.component import GMIC, assemble, gmic_facts
 
 
 def build_gmic_2019(
@@ -73,7 +72,7 @@ def _check_exponent(map_exponent: float) -> None:
         raise ValueError(f"`map_exponent > 0` must hold, but got {map_exponent=}.")
 
 
-COMPONENT: Component[Any] = Component(
+GMIC_2019: Component[Any] = Component(
     name="gmic_2019",
     build=build_gmic_2019,
     facts=gmic_2019_facts,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from harness import InputError, Task
 from harness.nn import Backbone, Batch, Model, Output, Phase, masked_bce, outside_autocast
-from harness_architectures.pixel_labels.component import starts
+from harness_architectures.pixel_labels.sizes import starts
 from harness_architectures.pixel_labels.windows import draw_corners, grid, patch_labels, spread_out
 from harness_architectures.shared.class_maps import as_distribution
 from harness_architectures.shared.regions import take_crops

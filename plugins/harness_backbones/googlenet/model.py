@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from harness import InputError
 from harness.nn import Backbone
-from harness_backbones import GOOGLENET_FEATURES
 from harness_backbones import weights as stored
 
 LEVELS = {
@@ -31,13 +30,14 @@ class GoogLeNet(Backbone):
     Args:
         channels: of the images.
         stride: 8, 16 or 32.
+        features: channels of the last map at this stride.
         rescaled: whether images, as normalised for ImageNet, are first brought to the range that torchvision's
             weights were trained with.
 
     Source: Szegedy et al. 2015, CVPR; batch norm as in torchvision.
     """
 
-    def __init__(self, channels: int, *, stride: int = 32, rescaled: bool = False) -> None:
+    def __init__(self, channels: int, *, stride: int, features: int, rescaled: bool) -> None:
         super().__init__()
         from torchvision.models import googlenet
 
@@ -48,7 +48,7 @@ class GoogLeNet(Backbone):
         if channels != 3:
             old = net.conv1.conv
             net.conv1.conv = nn.Conv2d(channels, old.out_channels, 7, stride=2, padding=3, bias=False)
-        self.features, self.stride, self.rescaled = GOOGLENET_FEATURES[stride], stride, rescaled
+        self.features, self.stride, self.rescaled = features, stride, rescaled
         mean, deviation = (torch.tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_DEVIATION))
         self.register_buffer("scale", deviation / 0.5, persistent=False)
         self.register_buffer("offset", (mean - 0.5) / 0.5, persistent=False)
@@ -70,9 +70,10 @@ class GoogLeNet(Backbone):
         return images * self.scale + self.offset if self.rescaled else images
 
 
-def build(channels: int, *, stride: int, pretrained: bool, weights: str | None) -> GoogLeNet:
-    """A backbone with the weights asked for; see `harness_backbones.build_googlenet`."""
-    net = GoogLeNet(channels, stride=stride, rescaled=pretrained and weights is None and channels == 3)
+def build(channels: int, *, stride: int, features: int, pretrained: bool, weights: str | None) -> GoogLeNet:
+    """A backbone with the weights asked for; see `harness_backbones.googlenet.component.build_googlenet`."""
+    rescaled = pretrained and weights is None and channels == 3
+    net = GoogLeNet(channels, stride=stride, features=features, rescaled=rescaled)
     if pretrained or weights:
         state = _from_torchvision() if weights is None else stored.read(weights)
         names = {name.split(".")[0] for name in net.net.state_dict()}

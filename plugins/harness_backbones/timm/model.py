@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from harness import InputError, nearest
 from harness.nn import Backbone
-from harness_backbones import timm_facts
 from harness_backbones import weights as stored
 
 
@@ -69,10 +68,9 @@ def build(
     out_index: int | None,
     zero_init_last: bool | None,
 ) -> TimmBackbone:
-    """A backbone with the weights asked for; see `build_timm`."""
+    """A backbone with the weights asked for; see `harness_backbones.timm.component.build_timm`."""
     import timm
 
-    timm_facts(model=model, pretrained=pretrained, weights=weights, zero_init_last=zero_init_last)  # type: ignore[arg-type]
     if not timm.is_model(model.split(".")[0]):
         raise InputError(f"timm has no model named {model!r}{nearest(model, timm.list_models())}")
     options: dict[str, Any] = {"in_chans": channels, "num_classes": 0, "global_pool": ""}

@@ -40,7 +40,7 @@ def build_chest_phantom(
     from harness_datasets.chest_phantom.dataset import ChestPhantom
 
     params = {"images": list(images), "image_size": list(image_size), "difficulty": float(difficulty), "seed": seed}
-    return ChestPhantom(params)
+    return ChestPhantom(chest_task(image_size=image_size), params)
 
 
 def chest_task(*, image_size: tuple[int, int] = (128, 128), **_: Any) -> Task:

@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import Dataset, InputError, Sample, seed_of
-from harness_datasets.chest_phantom.component import chest_task
+from harness import Dataset, InputError, Sample, Task, seed_of
 from harness_datasets.chest_phantom.findings import CLASSES, PREVALENCE, Drawn, Lung, Site, draw, kept_free, site
 from harness_datasets.shared.canvas import Ellipse, Shape, Stroke, coverage, encode, power_law_texture
 from harness_datasets.shared.lesions import band
@@ -52,8 +51,8 @@ class Scene:
 class ChestPhantom(Dataset):
     """See `harness_datasets.chest_phantom.component.build_chest_phantom` for the parameters."""
 
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self.params = dict(params)
+    def __init__(self, task: Task, params: Mapping[str, Any]) -> None:
+        self.task, self.params = task, dict(params)
         height, width = params["image_size"]
         if not all(LEAST <= size <= MOST for size in (height, width)):
             raise InputError(
@@ -64,7 +63,6 @@ class ChestPhantom(Dataset):
             raise InputError(f"dataset chest_phantom: difficulty: must be in [0, 1], but is {params['difficulty']}")
         if min(params["images"]) < 4:
             raise InputError(f"dataset chest_phantom: images: 4 a split at least, but got {list(params['images'])}")
-        self.task = chest_task(image_size=(height, width))
         self._scene = Scene.of(params["difficulty"])
         self._unit = min(height, width) * self._scene.scale
         self._splits = cache(self._samples)

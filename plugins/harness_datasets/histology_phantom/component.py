@@ -46,6 +46,7 @@ def build_histology_phantom(
     from harness_datasets.histology_phantom.dataset import HistologyPhantom
 
     return HistologyPhantom(
+        histology_task(image_size=image_size),
         {
             "images": list(images),
             "image_size": list(image_size),
@@ -54,7 +55,7 @@ def build_histology_phantom(
             "tiles": tiles,
             "nucleus_px": float(nucleus_px),
             "seed": seed,
-        }
+        },
     )
 
 

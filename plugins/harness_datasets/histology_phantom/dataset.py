@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from harness import Dataset, InputError, Sample, seed_of
-from harness_datasets.histology_phantom.component import histology_task
+from harness import Dataset, InputError, Sample, Task, seed_of
 from harness_datasets.histology_phantom.nuclei import CROWDED, STREWN, Kind, Nest, lattice, shape
 from harness_datasets.shared.canvas import Ellipse, coverage, power_law_texture
 
@@ -38,9 +37,8 @@ class HistologyPhantom(Dataset):
 
     name = "histology_phantom"
 
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self.params = dict(params)
-        self.task = histology_task(image_size=params["image_size"])
+    def __init__(self, task: Task, params: Mapping[str, Any]) -> None:
+        self.task, self.params = task, dict(params)
         for problem in self._problems():
             raise InputError(f"dataset {self.name}: {problem}")
         self._splits = cache(self._samples)

@@ -26,7 +26,7 @@ INK = 0.3  # of full ink: where a glyph's outline runs
 
 
 class NeedleDigits(SyntheticBreasts):
-    """See `harness_datasets.shared.breasts.build_needle_digits` for the parameters."""
+    """See `harness_datasets.needle_digits.component.build_needle_digits` for the parameters."""
 
     def __init__(self, root: Path, params: Mapping[str, Any]) -> None:
         super().__init__("needle_digits", VERSION, params)

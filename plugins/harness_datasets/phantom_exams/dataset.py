@@ -18,7 +18,7 @@ VERSION = 1
 
 
 class PhantomExams(Dataset):
-    """See `harness_datasets.shared.breasts.build_phantom_exams` for the parameters.
+    """See `harness_datasets.phantom_exams.component.build_phantom_exams` for the parameters.
 
     Patients, images and labels are those of `phantom_mammograms`; what is a unit there is a sample here.
     """

@@ -56,7 +56,7 @@ class Scene:
 
 
 class PhantomMammograms(SyntheticBreasts):
-    """See `harness_datasets.shared.breasts.build_phantom_mammograms` for the parameters."""
+    """See `harness_datasets.phantom_mammograms.component.build_phantom_mammograms` for the parameters."""
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         super().__init__("phantom_mammograms", VERSION, params)

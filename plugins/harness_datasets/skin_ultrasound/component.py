@@ -45,6 +45,7 @@ def build_skin_ultrasound(
     from harness_datasets.skin_ultrasound.dataset import SkinUltrasound
 
     return SkinUltrasound(
+        skin_task(image_size=image_size),
         {
             "images": list(images),
             "image_size": list(image_size),
@@ -52,15 +53,16 @@ def build_skin_ultrasound(
             "folds": folds,
             "fold": fold,
             "seed": seed,
-        }
+        },
     )
 
 
 def skin_task(*, image_size: tuple[int, int] = (128, 128), **_: Any) -> Task:
     """What `skin_ultrasound` sets as the task, known without building it."""
-    from harness_datasets.skin_ultrasound.dataset import skin_task
+    from harness_datasets.skin_ultrasound.dataset import CLASSES
 
-    return skin_task(image_size=image_size)
+    height, width = image_size
+    return Task(kind="multiclass", classes=CLASSES, image_size=(height, width), mask_kind="layers")
 
 
 SKIN_ULTRASOUND: Component[Dataset] = Component(

@@ -53,9 +53,8 @@ class SkinUltrasound(Dataset):
     they are, so that these hardly tell. Grey values are brought to a histogram drawn independently of the class.
     """
 
-    def __init__(self, params: Mapping[str, Any]) -> None:
-        self.params = dict(params)
-        self.task = skin_task(image_size=params["image_size"])
+    def __init__(self, task: Task, params: Mapping[str, Any]) -> None:
+        self.task, self.params = task, dict(params)
         self.patients = {name: count // VIEWS for name, count in zip(SPLITS[::-1], params["images"], strict=True)}
         self._check()
         self._splits = cache(self._samples)
@@ -212,12 +211,6 @@ class SkinUltrasound(Dataset):
         if folds and sum(self.patients.values()) < folds * len(CLASSES):
             least = VIEWS * folds * len(CLASSES)
             raise InputError(f"{told}: folds: {folds} need {least} images in all, a patient of each class a fold")
-
-
-def skin_task(*, image_size: Sequence[int] = (128, 128), **_: Any) -> Task:
-    """Exactly one of four classes, and layers in grey code."""
-    height, width = image_size
-    return Task(kind="multiclass", classes=CLASSES, image_size=(height, width), mask_kind="layers")
 
 
 def _layer_of(edges: Floats, y: Floats) -> np.ndarray:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
-from pytorch_grad_cam import AblationCAM, EigenGradCAM, ScoreCAM
 from pytorch_grad_cam.base_cam import BaseCAM
 from torch import Tensor, nn
 
@@ -54,82 +52,6 @@ class Cam(Attribution):
             raise ValueError("no gradient of the score reaches the layer that is explained.")
         slope = gradients[0].float().numpy() if gradients else None
         return torch.from_numpy(cam.get_cam_image(batch.images, layer, classes, activations, slope, False))
-
-
-class SignedEigenGradCam(EigenGradCAM):  # type: ignore[misc]
-    """EigenGrad-CAM with a sign: a principal component has none of its own, so it takes that of the plain sum."""
-
-    def get_cam_image(self, images: Any, layer: Any, classes: Any, activations: Any, gradients: Any, *_: Any) -> Array:
-        """The first principal component of activation times gradient, "b i j"."""
-        component: Array = super().get_cam_image(images, layer, classes, activations, gradients, False)
-        agreement = (component * (activations * gradients).sum(1)).sum((1, 2), keepdims=True)
-        return np.where(agreement < 0, -component, component)
-
-
-class BoundedScoreCam(ScoreCAM):  # type: ignore[misc]
-    """Score-CAM whose masked images are made and scored `chunk` at a time, without a progress bar."""
-
-    chunk = 16
-
-    @torch.no_grad()
-    def get_cam_weights(self, images: Tensor, layer: Any, classes: list[int], activations: Array, _: Any) -> Array:
-        """The softmax over channels of the score of the image seen through each channel, "b d"."""
-        enlarge = nn.UpsamplingBilinear2d(size=tuple(images.shape[2:]))
-        weights = []
-        for place, kind in enumerate(classes):
-            score, maps = self.model.of(place), torch.from_numpy(activations[place]).to(images.device)
-            found = []
-            for part in maps.split(self.chunk):
-                masks = enlarge(part[None])[0]  # n h w
-                low, high = masks.amin((1, 2), keepdim=True), masks.amax((1, 2), keepdim=True)
-                masks = (masks - low) / (high - low + 1e-8)
-                found.append(score(images[place] * masks[:, None])[:, kind])
-            weights.append(torch.cat(found).softmax(0).cpu())
-        return torch.stack(weights).numpy()
-
-
-class BoundedAblationCam(AblationCAM):  # type: ignore[misc]
-    """Ablation-CAM by letting the layer answer with one channel at 0, as the paper does, `chunk` at a time.
-
-    The library puts another layer in its place, which stays there if a forward pass fails, takes -1e7 for
-    "absent" where activations may be negative, and divides by the score with its sign, which turns the map of
-    a negative logit inside out.
-    """
-
-    chunk = 16
-
-    @torch.no_grad()
-    def get_cam_weights(self, images: Tensor, layer: Any, classes: list[int], activations: Array, _: Any) -> Array:
-        """How far the score falls without each channel, "b d"."""
-        weights = []
-        for place, kind in enumerate(classes):
-            score, maps = self.model.of(place), torch.from_numpy(activations[place]).to(images.device)
-            whole = _score_with(score, layer, images[place], maps[None], kind)
-            found = []
-            for channels in torch.arange(len(maps), device=maps.device).split(self.chunk):
-                ablated = maps.repeat(len(channels), 1, 1, 1)
-                ablated[torch.arange(len(channels)), channels] = 0
-                found.append(whole - _score_with(score, layer, images[place], ablated, kind))
-            weights.append(torch.cat(found).cpu())
-        return torch.stack(weights).numpy()
-
-
-def _score_with(score: ClassScores, layer: nn.Module, image: Tensor, maps: Tensor, kind: int) -> Tensor:
-    with _answering(layer, maps):
-        return score(image.expand(len(maps), *image.shape))[:, kind]
-
-
-@contextmanager
-def _answering(layer: nn.Module, value: Tensor) -> Iterator[None]:
-    """The layer gives a copy of `value` whatever it is asked; it computes nothing."""
-    before = vars(layer).get("forward")
-    layer.forward = lambda *_, **__: value.clone()  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        del layer.forward
-        if before is not None:
-            layer.forward = before  # type: ignore[method-assign]
 
 
 def _begin_here(layer: nn.Module, _: Any, output: Any) -> Tensor:

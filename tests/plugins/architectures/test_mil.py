@@ -15,9 +15,9 @@ from harness.contract.types import Task
 from harness.testing.bag_batches import bag_batch
 from harness.testing.contracts_bags import InstanceLaws
 from harness.testing.contracts_models import ArchitectureLaws
-from harness_architectures.mil.clam import ends, two_way
-from harness_architectures.mil.nystrom import nystrom, pseudo_inverse, segment_means
-from harness_architectures.mil.transmil import squared
+from harness_architectures.mil.clam.model import ends, two_way
+from harness_architectures.mil.transmil.model import squared
+from harness_architectures.mil.transmil.nystrom import nystrom, pseudo_inverse, segment_means
 
 TABLE = Task(classes=("a", "b"), sample="features", features=12)
 BAG = Task(classes=("a", "b"), sample="bag", image_size=(28, 28))

@@ -6,7 +6,7 @@ import torch
 from harness import InputError, Task
 from harness.contract.errors import Problems
 from harness.nn import Batch
-from harness_architectures.a_mil.component import COMPONENT
+from harness_architectures.a_mil.component import A_MIL
 from harness_architectures.shared.patches.grid import PatchGrid
 from harness_architectures.shared.patches.tensors import boxes, cut, evidence_map, flatness, relative, stitch, unfold
 from harness_explainers.attention.explainer import Attention
@@ -124,4 +124,4 @@ def test_the_published_network_has_the_published_shapes(catalog):
     assert model.pooling.value.weight.shape == (128, 500)
     published = Task(classes=("malignant",), channels=3, image_size=(460, 700))
     pooling = catalog.factory("pooling", "attention", Problems(""), "pooling")
-    assert COMPONENT.facts(published, crop=(448, 700), pooling=pooling)["patches"] == 400
+    assert A_MIL.facts(published, crop=(448, 700), pooling=pooling)["patches"] == 400

@@ -15,8 +15,8 @@ from harness import InputError, Task
 from harness.contract.catalog import Catalog
 from harness.nn import Backbone, Batch, Model, Output, Targets
 from harness.trial.phases import choose, set_modes
-from harness_architectures.pixel_labels.component import starts
 from harness_architectures.pixel_labels.model import PixelLabels
+from harness_architectures.pixel_labels.sizes import starts
 from harness_architectures.pixel_labels.windows import draw_corners, patch_labels, spread_out
 
 TASK = Task(classes=("benign", "malignant"), image_size=(48, 40), mask_kind="outline")

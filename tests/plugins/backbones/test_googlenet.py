@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from harness import InputError
-from harness_backbones import build_googlenet
+from harness_backbones.googlenet.component import build_googlenet
 
 
 @pytest.fixture(scope="module")

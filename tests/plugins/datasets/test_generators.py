@@ -12,7 +12,8 @@ from harness.contract.errors import InputError
 from harness.trial.cache import Cache
 from harness.trial.shortcuts import SUSPECT, shortcut_auc
 from harness_datasets.histology_phantom.component import build_histology_phantom
-from harness_datasets.shared.breasts import build_needle_digits, build_phantom_mammograms
+from harness_datasets.needle_digits.component import build_needle_digits
+from harness_datasets.phantom_mammograms.component import build_phantom_mammograms
 from harness_datasets.shared.canvas import Ellipse, Stroke, coverage, power_law_texture
 from harness_datasets.shared.glyphs import load_glyphs
 from harness_datasets.shared.lesions import Thing

@@ -7,7 +7,7 @@ import pytest
 
 from harness.trial.audit import check_dataset
 from harness_datasets.manifest.component import build_manifest
-from harness_datasets.shared.breasts import build_needle_digits
+from harness_datasets.needle_digits.component import build_needle_digits
 
 SETS = {
     "busi": {"labels": ("lesion", "malignant"), "where": "conflict == 0", "mask_kind": "outline"},

@@ -17,7 +17,7 @@ from harness.contract.nn import Batch, Model, Output
 from harness.contract.types import Task
 from harness_explainers.adapter import ClassScores
 from harness_explainers.attention.explainer import paint
-from harness_explainers.attributions.attribution import IntegratedGradients
+from harness_explainers.attributions.integrated_gradients.explainer import IntegratedGradients
 
 NAMES = {component.name for component in harness_explainers.harness_explainers()}
 CAMS = {"gradcam", "gradcam_plus_plus", "hirescam", "eigengradcam", "layercam", "scorecam", "ablationcam"}

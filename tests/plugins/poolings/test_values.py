@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from harness import InputError
-from harness_poolings import functional, kept
+from harness_poolings import functional
+from harness_poolings.rules import kept
 
 COUNTS = {
     1380: (14, 28, 41, 69, 138, 276),

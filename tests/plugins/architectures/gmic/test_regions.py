@@ -147,7 +147,7 @@ def test_the_published_geometry():
     ],
 )
 def test_the_plan_knows_the_maps_size_without_building(size, stride, expected):
-    from harness_backbones import build_resnet22, resnet22_facts
+    from harness_backbones.resnet22.component import build_resnet22, resnet22_facts
 
     assert map_size(size, resnet22_facts(stride=stride)) == expected
     if size[0] < 1000:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from harness import Task
 from harness.nn import Batch, Model, Output, outside_autocast
 from harness_architectures.mil.encoders import Instances, bag_output, real
-from harness_architectures.mil.nystrom import NystromAttention
+from harness_architectures.mil.transmil.nystrom import NystromAttention
 from harness_architectures.shared.scores import logit_loss
 
 
