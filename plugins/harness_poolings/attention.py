@@ -24,7 +24,7 @@ def build_gated_attention(features: int, outputs: int, /, *, dim: int = 128, bia
     return Attention(features, outputs, dim=dim, bias=bias, gated=True)
 
 
-def attention_facts(cells: int, /, *, dim: int = 128, bias: bool = False) -> Mapping[str, Any]:
+def attention_facts(cells: int, /, *, dim: int, **_: Any) -> Mapping[str, Any]:
     """No more than the check."""
     if dim < 1:
         raise ValueError(f"`dim >= 1` must hold, but got {dim=}.")

@@ -16,7 +16,7 @@ def build_lse(features: int, outputs: int, /, *, sharpness: float = 5.0) -> Any:
     return LogSumExp(sharpness)
 
 
-def lse_facts(cells: int, /, *, sharpness: float = 5.0) -> Mapping[str, Any]:
+def lse_facts(cells: int, /, *, sharpness: float) -> Mapping[str, Any]:
     """No more than the check."""
     if not sharpness > 0:
         raise ValueError(f"`sharpness > 0` must hold, but got {sharpness=}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from harness import Component
@@ -29,17 +28,10 @@ def build_squared_attention(
     return NormalisedAttention(features, outputs, dim=dim, bias=bias, rule=rule)
 
 
-def squared_attention_facts(
-    cells: int, /, *, dim: int = 128, bias: bool = False, rule: Rule = "squared"
-) -> Mapping[str, Any]:
-    """No more than the check."""
-    return attention_facts(cells, dim=dim)
-
-
 SQUARED_ATTENTION: Component[Any] = Component(
     name="squared_attention",
     build=build_squared_attention,
-    facts=squared_attention_facts,
+    facts=attention_facts,
     summary="learnt weights: squares of sigmoid(w tanh(V x)) over their sum",
     source="Liu et al. 2024, Geomatics and Information Science of Wuhan University, 1070-1078",
     tiny={"dim": 4},

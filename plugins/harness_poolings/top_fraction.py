@@ -17,7 +17,7 @@ def build_top_fraction(features: int, outputs: int, /, *, fraction: float = 0.03
     return TopFraction(fraction)
 
 
-def top_fraction_facts(cells: int, /, *, fraction: float = 0.03) -> Mapping[str, Any]:
+def top_fraction_facts(cells: int, /, *, fraction: float) -> Mapping[str, Any]:
     """How many cells the fraction comes to."""
     return keeps(kept(cells, fraction))
 

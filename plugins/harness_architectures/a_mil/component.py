@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness import Component, PoolingFactory, Task, use
+from harness_architectures.shared.checks import check_pools_features
 from harness_architectures.shared.patches.grid import PatchGrid
 
 LEAST_PX = 16  # two 5x5 convolutions without padding and two halvings leave one cell
@@ -36,27 +37,27 @@ def build_a_mil(
     """
     from harness_architectures.a_mil.model import AMil
 
-    a_mil_facts(task, patch_px=patch_px, crop=crop, pooling=pooling, features=features, width=width)
-    return AMil(task, patch_px=patch_px, crop=crop, pooling=pooling(features, 1), features=features, width=width)
+    given: dict[str, Any] = {"patch_px": patch_px, "crop": crop, "features": features, "width": width}
+    a_mil_facts(task, pooling=pooling, **given)
+    return AMil(task, pooling=pooling(features, 1), **given)
 
 
 def a_mil_facts(
     task: Task,
     /,
     *,
-    patch_px: int = 28,
-    crop: tuple[int, int] | None = None,
-    pooling: PoolingFactory,
-    features: int = 500,
-    width: int = 20,
+    patch_px: int,
+    crop: tuple[int, int] | None,
+    pooling: Any,
+    features: int,
+    width: int,
 ) -> Mapping[str, Any]:
     """How many patches there are, in rows and columns, and what the pooling of so many comes to."""
     if patch_px < LEAST_PX:
         raise ValueError(f"`patch_px >= {LEAST_PX}` must hold: smaller ones do not pass, but got {patch_px=}.")
     if features < 1 or width < 2:
         raise ValueError(f"`features >= 1` and `width >= 2` must hold, but got {features=}, {width=}.")
-    if pooling.facts(1).get("pools") == "probabilities":
-        raise ValueError(f"pooling pools features, {pooling.name!r} pools probabilities only.")
+    check_pools_features(pooling, 1)
     if task.image_size == (0, 0):
         return {}
     grid = PatchGrid.of(task.image_size, patch_px, crop)

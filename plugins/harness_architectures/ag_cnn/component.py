@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from harness import BackboneFactory, Component, PoolingFactory, Task, use
+from harness_architectures.shared.checks import check_pools_features
 
 Scheme = Literal["G", "G_L_F", "G_L_F*", "GL_F", "G_LF", "GLF"]
 
@@ -51,12 +52,12 @@ def ag_cnn_facts(
     task: Task,
     /,
     *,
-    backbone: BackboneFactory,
-    pooling: PoolingFactory,
-    heat: Literal["max", "l1", "l2"] = "max",
-    tau: float = 0.7,
-    crop: Literal["attention", "whole"] = "attention",
-    scheme: Scheme = "G_L_F",
+    backbone: Any,
+    pooling: Any,
+    tau: float,
+    crop: str,
+    scheme: str,
+    **_: Any,
 ) -> Mapping[str, Any]:
     """What is in the files of weights, and which parameters make no difference."""
     _check(pooling, tau)
@@ -72,8 +73,7 @@ def ag_cnn_facts(
 def _check(pooling: Any, tau: float) -> None:
     if not 0 < tau < 1:
         raise ValueError(f"`0 < tau < 1` must hold, but got {tau=}.")
-    if pooling.facts(1).get("pools") == "probabilities":
-        raise ValueError(f"pooling pools features, {pooling.name!r} pools probabilities only.")
+    check_pools_features(pooling, 1)
 
 
 AG_CNN: Component[Any] = Component(

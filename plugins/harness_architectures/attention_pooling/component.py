@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness import BackboneFactory, Component, PoolingFactory, Task, use
+from harness_architectures.attention_pooling.settings import Settings
+from harness_architectures.shared.checks import check_pools_features
 from harness_architectures.shared.patches.grid import PatchGrid
 
 
@@ -51,65 +53,39 @@ def build_attention_pooling(
     from harness_architectures.attention_pooling.model import AttentionPooling, PooledNetwork
     from harness_architectures.attention_pooling.scorer import PatchScorer
 
-    attention_pooling_facts(
-        task,
-        patch_px=patch_px,
-        crop=crop,
-        kept=kept,
-        highest=highest,
-        lowest=lowest,
-        scorer_epochs=scorer_epochs,
-        scorer=scorer,
-        backbone=backbone,
-        pooling=pooling,
-        features=features,
-    )
+    given: dict[str, Any] = {
+        "patch_px": patch_px,
+        "crop": crop,
+        "kept": kept,
+        "highest": highest,
+        "lowest": lowest,
+        "scorer_epochs": scorer_epochs,
+        "features": features,
+    }
+    attention_pooling_facts(task, scorer=scorer, backbone=backbone, pooling=pooling, **given)
     classes = len(task.classes)
     return AttentionPooling(
         task,
-        patch_px=patch_px,
-        crop=crop,
-        kept=kept,
-        highest=highest,
-        lowest=lowest,
-        scorer_epochs=scorer_epochs,
+        Settings(**given),
         scorer=PatchScorer(scorer(task.channels), features, classes),
         pooled=PooledNetwork(backbone(task.channels), features, pooling(features, 1), classes),
     )
 
 
 def attention_pooling_facts(
-    task: Task,
-    /,
-    *,
-    patch_px: int = 56,
-    crop: tuple[int, int] | None = None,
-    kept: int = 10,
-    highest: int = 10,
-    lowest: int = 10,
-    scorer_epochs: int | None = None,
-    scorer: BackboneFactory,
-    backbone: BackboneFactory,
-    pooling: PoolingFactory,
-    features: int = 128,
+    task: Task, /, *, scorer: Any, backbone: Any, pooling: Any, **settings: Any
 ) -> Mapping[str, Any]:
     """How many patches there are, how many of them are learnt from, and n, how many are pooled."""
-    least = {"kept": 1, "highest": 1, "lowest": 0, "features": 1}
-    given = {"kept": kept, "highest": highest, "lowest": lowest, "features": features}
-    for name, low in least.items():
-        if given[name] < low:
-            raise ValueError(f"`{name} >= {low}` must hold, but got {name}={given[name]}.")
-    if scorer_epochs is not None and scorer_epochs < 1:
-        raise ValueError(f"`scorer_epochs >= 1` must hold, but got {scorer_epochs=}.")
+    given = Settings(**settings)
     scorer.facts()
     backbone.facts()
-    if pooling.facts(highest + lowest).get("pools") == "probabilities":
-        raise ValueError(f"pooling pools features, {pooling.name!r} pools probabilities only.")
+    most = given.highest + given.lowest
+    check_pools_features(pooling, most)
     if task.image_size == (0, 0):
         return {}
-    count = PatchGrid.of(task.image_size, patch_px, crop).count
-    pooled = min(count, highest + lowest)
-    return {"patches": count, "kept": min(count, kept), "pooled": pooled, "canonical": {"kept": min(count, kept)}}
+    count = PatchGrid.of(task.image_size, given.patch_px, given.crop).count
+    kept = min(count, given.kept)
+    return {"patches": count, "kept": kept, "pooled": min(count, most), "canonical": {"kept": kept}}
 
 
 ATTENTION_POOLING: Component[Any] = Component(

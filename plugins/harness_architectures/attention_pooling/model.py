@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from harness import Task
 from harness.nn import Backbone, Batch, Model, Output, Phase, Pooled, Pooling, masked_bce, outside_autocast
 from harness_architectures.attention_pooling.scorer import PatchScorer, Selection, ends, take, top
+from harness_architectures.attention_pooling.settings import Settings
 from harness_architectures.shared.patches.grid import PatchGrid
 from harness_architectures.shared.patches.tensors import boxes, cut, evidence_map, flatness, relative, share
 from harness_architectures.shared.scores import link, logit_loss
@@ -55,31 +56,17 @@ class AttentionPooling(Model):
     Source: Liu et al. 2024; US patent 12,008,076.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        *,
-        patch_px: int,
-        crop: tuple[int, int] | None,
-        kept: int,
-        highest: int,
-        lowest: int,
-        scorer_epochs: int | None,
-        scorer: PatchScorer,
-        pooled: PooledNetwork,
-    ) -> None:
+    def __init__(self, task: Task, settings: Settings, *, scorer: PatchScorer, pooled: PooledNetwork) -> None:
         super().__init__()
         self.exclusive = task.kind == "multiclass"
-        self.patch_px, self.crop = patch_px, crop
-        self.kept, self.highest, self.lowest = kept, highest, lowest
-        self.scorer_epochs = scorer_epochs
+        self.settings = settings
         self.scorer, self.pooled = scorer, pooled
         self.selection = Selection()
 
     def phases(self) -> tuple[Phase, ...]:
         """The scorer, then the network over its selection; batch-norm of the scorer stays as it was."""
         return (
-            Phase(name="scorer", trainable=("scorer",), epochs=self.scorer_epochs),
+            Phase(name="scorer", trainable=("scorer",), epochs=self.settings.scorer_epochs),
             Phase(name="pooling", trainable=("pooled",), eval_mode=("scorer",)),
         )
 
@@ -95,14 +82,14 @@ class AttentionPooling(Model):
         images = batch.images
         if images is None:
             raise TypeError("attention_pooling reads images, and this batch has none.")
-        grid = PatchGrid.of((images.shape[2], images.shape[3]), self.patch_px, self.crop)
+        grid = PatchGrid.of((images.shape[2], images.shape[3]), self.settings.patch_px, self.settings.crop)
         patches = cut(images, grid)
         chosen = self.selection.of(batch) if self.training and _learns(self.scorer) else None
         if chosen is not None and self._scorer_alone():
             return self._learn_from(patches, chosen)
         with torch.no_grad():
             logits = self.scorer(patches)  # b n k
-        chosen = top(logits, self.kept) if chosen is None else chosen
+        chosen = top(logits, self.settings.kept) if chosen is None else chosen
         learning = self.training and _learns(self.scorer)
         told = self._score(patches, chosen) if learning else logits.gather(1, chosen)  # b t k
         probs = self._image_score(told)
@@ -110,7 +97,7 @@ class AttentionPooling(Model):
         if self._scorer_alone():
             evidence = evidence_map(parts["patch_scores"], grid)
             return Output(probs=probs, heads={"scorer": probs}, evidence=evidence, parts=parts)
-        return self._pool(patches, ends(logits, self.highest, self.lowest), grid, probs, parts)
+        return self._pool(patches, ends(logits, self.settings.highest, self.settings.lowest), grid, probs, parts)
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """Of the patches that bear their image's label, and of the pooled image; each only while its network learns."""

@@ -48,9 +48,7 @@ def build_cnn(
     return Network(net, pool, classes, exclusive=task.kind == "multiclass", pool_first=first, dropout=dropout)
 
 
-def cnn_facts(
-    task: Task, /, *, backbone: Any, pooling: Any, head: Head = "linear_after_pool", dropout: float = 0.0
-) -> Mapping[str, Any]:
+def cnn_facts(task: Task, /, *, pooling: Any, head: Head, dropout: float, **_: Any) -> Mapping[str, Any]:
     """The checks; what a map comes to is known only once the backbone is built."""
     _check(pooling, head, dropout)
     return {}

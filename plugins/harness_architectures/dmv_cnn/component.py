@@ -31,7 +31,7 @@ def build_dmv_cnn(task: Task, /, *, backbone: BackboneFactory = use("resnet22"),
     return DMVCNN(task, [(name, backbone(task.channels)) for name in projections(task)], hidden)
 
 
-def dmv_cnn_facts(task: Task, /, *, backbone: BackboneFactory, hidden: int = 512) -> Mapping[str, Any]:
+def dmv_cnn_facts(task: Task, /, *, backbone: Any, hidden: int) -> Mapping[str, Any]:
     """The projections, where the data have views."""
     _check(hidden)
     backbone.facts()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness import BackboneFactory, Component, Task, use
-from harness_architectures.faster_rcnn.sizes import NO_WEIGHTS, smallest_anchor
+from harness_architectures.faster_rcnn.sizes import NO_WEIGHTS, Sizes
 
 
 def build_faster_rcnn(
@@ -49,39 +49,24 @@ def build_faster_rcnn(
     """
     from harness_architectures.faster_rcnn.model import FasterRCNN
 
-    given = {"levels": levels, "width": width, "head": head, "proposals": proposals, "samples": samples}
-    _check(given | {"detections": detections, "least_px": least_px}, anchor_px, least_score)
-    return FasterRCNN(
-        task,
-        backbone=backbone(task.channels),
+    sizes = Sizes(
         levels=levels,
         width=width,
         head=head,
-        anchor_px=smallest_anchor(task, anchor_px),
+        anchor_px=anchor_px,
         proposals=proposals,
         samples=samples,
         detections=detections,
         least_score=least_score,
         least_px=least_px,
     )
+    return FasterRCNN(task, backbone(task.channels), sizes)
 
 
-def faster_rcnn_facts(task: Task, /, *, anchor_px: float | None = None, **given: Any) -> Mapping[str, Any]:
+def faster_rcnn_facts(task: Task, /, *, backbone: Any, **sizes: Any) -> Mapping[str, Any]:
     """Side of the smallest anchor in pixels."""
-    counts = ("levels", "width", "head", "proposals", "samples", "detections", "least_px")
-    _check({name: given[name] for name in counts if name in given}, anchor_px, given.get("least_score", 0.0))
-    side = smallest_anchor(task, anchor_px)
+    side = Sizes(**sizes).smallest_anchor(task)
     return {"anchor_px": round(side, 2), "canonical": {"anchor_px": side}}
-
-
-def _check(counts: Mapping[str, int], anchor_px: float | None, least_score: float) -> None:
-    for name, value in counts.items():
-        if value < 1:
-            raise ValueError(f"`{name} >= 1` must hold, but got {value}.")
-    if anchor_px is not None and not 0 < anchor_px < float("inf"):
-        raise ValueError(f"`anchor_px > 0` must hold, but got {anchor_px=}.")
-    if not 0 <= least_score < 1:
-        raise ValueError(f"`0 <= least_score < 1` must hold, but got {least_score=}.")
 
 
 FASTER_RCNN: Component[Any] = Component(

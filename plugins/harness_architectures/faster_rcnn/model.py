@@ -19,7 +19,7 @@ from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 from harness import Task
 from harness.nn import Backbone, Batch, Model, Output
 from harness_architectures.faster_rcnn.boxes import fully_known, painted, targets_of
-from harness_architectures.faster_rcnn.sizes import CANONICAL_BOX, NO_WEIGHTS, scale
+from harness_architectures.faster_rcnn.sizes import CANONICAL_BOX, NO_WEIGHTS, Sizes, scale
 from harness_architectures.shared.class_maps import map_shapes
 
 PROBE = 224
@@ -45,27 +45,15 @@ class FasterRCNN(Model):
     Source: Ren et al. 2015, NeurIPS; Lin et al. 2017, CVPR.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        *,
-        backbone: Backbone,
-        levels: int,
-        width: int,
-        head: int,
-        anchor_px: float,
-        proposals: int,
-        samples: int,
-        detections: int,
-        least_score: float,
-        least_px: int,
-    ) -> None:
+    def __init__(self, task: Task, backbone: Backbone, sizes: Sizes) -> None:
         super().__init__()
-        self.exclusive, self.classes, self.least_px = task.kind == "multiclass", len(task.classes), least_px
+        self.exclusive, self.classes, self.least_px = task.kind == "multiclass", len(task.classes), sizes.least_px
+        width, proposals = sizes.width, sizes.proposals
         self.backbone = backbone
-        self.stages, features = _resolutions(backbone, task, levels)
+        self.stages, features = _resolutions(backbone, task, sizes.levels)
         self.pyramid = FeaturePyramidNetwork(features, width, LastLevelMaxPool())
-        sides = [anchor_px * 2**level for level in range(len(features) + 1)]
+        smallest = sizes.smallest_anchor(task)
+        sides = [smallest * 2**level for level in range(len(features) + 1)]
         anchors = AnchorGenerator([(side,) for side in sides], [RATIOS] * len(sides))
         self.proposer = RegionProposalNetwork(
             anchors,
@@ -82,16 +70,16 @@ class FasterRCNN(Model):
         canonical = max(1, round(CANONICAL_BOX * scale(task)))
         self.judge = RoIHeads(
             MultiScaleRoIAlign(names, output_size=7, sampling_ratio=2, canonical_scale=canonical),
-            TwoMLPHead(width * 7**2, head),
-            FastRCNNPredictor(head, 1 + self.classes),
+            TwoMLPHead(width * 7**2, sizes.head),
+            FastRCNNPredictor(sizes.head, 1 + self.classes),
             fg_iou_thresh=0.5,
             bg_iou_thresh=0.5,
-            batch_size_per_image=samples,
+            batch_size_per_image=sizes.samples,
             positive_fraction=0.25,
             bbox_reg_weights=None,
-            score_thresh=least_score,
+            score_thresh=sizes.least_score,
             nms_thresh=0.5,
-            detections_per_img=detections,
+            detections_per_img=sizes.detections,
         )
 
     def forward(self, batch: Batch) -> Output:

@@ -67,13 +67,13 @@ def glam_facts(
     task: Task,
     /,
     *,
-    backbone: BackboneFactory,
-    local_backbone: BackboneFactory,
-    pooling: PoolingFactory,
-    local_pooling: PoolingFactory,
-    patch_px: int | None = None,
-    map_l1: float = 3.162e-5,
-    replicate_grey: bool = True,
+    backbone: Any,
+    local_backbone: Any,
+    pooling: Any,
+    local_pooling: Any,
+    patch_px: int | None,
+    map_l1: float,
+    **_: Any,
 ) -> Mapping[str, Any]:
     """Side of the patch, the finest map and the patch's window on it, where the backbone tells its stages' sizes."""
     place = _check(task, backbone, local_backbone, patch_px, map_l1)

@@ -1,9 +1,4 @@
-"""GMIC, the Globally-Aware Multiple Instance Classifier: its name, parameters and facts.
-
-`model` is the network with its losses, `published` reads the authors' checkpoints. What GLAM shares stands
-beside the package: `geometry` places maps, windows and crops (no torch), `regions` picks and takes the
-crops, `class_maps` has maps and losses.
-"""
+"""`gmic`: its parameters, facts and declaration."""
 
 from __future__ import annotations
 
@@ -11,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from harness import BackboneFactory, Component, PoolingFactory, Task, file_facts, use
-from harness_architectures.shared.geometry import Geometry, map_size
+from harness_architectures.gmic.assembly import assemble, check_local_pooling, check_map_l1
+from harness_architectures.gmic.cropping import Cropping
 
 PUBLISHED_CLASSES = ("benign", "malignant")
 
@@ -59,16 +55,12 @@ def build_gmic(
 
     model = assemble(
         task,
+        Cropping(crops, crop_px, crop_choice, replicate_grey, crop_channels),
         backbone=backbone,
         local_backbone=local_backbone,
         pooling=pooling,
         local_pooling=local_pooling,
-        crops=crops,
-        crop_px=crop_px,
         map_l1=map_l1,
-        crop_choice=crop_choice,
-        replicate_grey=replicate_grey,
-        crop_channels=crop_channels,
     )
     if weights is not None:
         if task.classes == PUBLISHED_CLASSES[::-1]:
@@ -77,124 +69,34 @@ def build_gmic(
     return model
 
 
-def assemble(
-    task: Task,
-    *,
-    backbone: BackboneFactory,
-    local_backbone: BackboneFactory,
-    pooling: PoolingFactory,
-    local_pooling: PoolingFactory,
-    crops: int,
-    crop_px: int | None,
-    map_l1: float,
-    crop_choice: Literal["saliency", "random"],
-    replicate_grey: bool,
-    crop_channels: int | None = None,
-    fuse: bool = True,
-    map_exponent: float = 1.0,
-) -> Any:
-    """The network from its parts, checked; of either year, see `model.GMIC` for `fuse` and `map_exponent`.
-
-    Raises:
-        ValueError: the parameters cannot work for this image size.
-    """
-    from harness_architectures.gmic.model import GMIC as Network
-    from harness_architectures.shared.class_maps import map_shapes
-
-    place = check(task, backbone, crops, crop_px, map_l1)
-    check_local_pooling(local_pooling, crops)
-    global_net = backbone(task.channels)
-    if place is None and task.image_size != (0, 0):
-        Geometry.of(task.image_size, map_shapes(global_net, task)[0][1:], crop_px).check(crops)
-    cropped, seen = crop_widths(task, crop_channels, replicate_grey)
-    local_net = local_backbone(seen)
-    return Network(
-        task,
-        backbone=global_net,
-        local_backbone=local_net,
-        pooling=pooling(global_net.features, len(task.classes)),
-        local_pooling=local_pooling(local_net.features, 1),
-        crops=crops,
-        crop_px=crop_px,
-        map_l1=map_l1,
-        crop_choice=crop_choice,
-        local_channels=seen,
-        fuse=fuse,
-        map_exponent=map_exponent,
-        crop_channels=cropped,
-    )
-
-
-def crop_widths(task: Task, crop_channels: int | None, replicate_grey: bool) -> tuple[int, int]:
-    """How many channels of the image the crops take, and how many the local network reads."""
-    cropped = task.channels if crop_channels is None else crop_channels
-    if not 1 <= cropped <= task.channels:
-        raise ValueError(f"`1 <= crop_channels <= {task.channels}` must hold, but got {crop_channels=}.")
-    return cropped, 3 if replicate_grey and cropped == 1 else cropped
-
-
 def gmic_facts(
     task: Task,
     /,
     *,
-    backbone: BackboneFactory,
-    local_backbone: BackboneFactory,
-    pooling: PoolingFactory,
-    local_pooling: PoolingFactory,
-    crops: int = 6,
-    crop_px: int | None = None,
-    map_l1: float = 3.162e-5,
-    crop_choice: Literal["saliency", "random"] = "saliency",
-    replicate_grey: bool = True,
-    crop_channels: int | None = None,
-    weights: str | None = None,
+    backbone: Any,
+    local_backbone: Any,
+    pooling: Any,
+    local_pooling: Any,
+    map_l1: float,
+    weights: str | None,
+    **cropping: Any,
 ) -> Mapping[str, Any]:
     """Map, cells, window, crop side, how many crops fit, what the poolings come to, and what is in `weights`.
 
     Where only the built backbone knows the map's size (timm), just the checks that need no map.
     """
     local_backbone.facts()
-    files = file_facts("weights", weights)
-    canonical: dict[str, Any] = {"local_pooling": check_local_pooling(local_pooling, crops)}
-    place = check(task, backbone, crops, crop_px, map_l1)
-    if place is None:
-        pooling.facts(1)
-        return {"canonical": {key: value for key, value in canonical.items() if value}, **files}
-    canonical["pooling"] = pooling.facts(place.cells).get("canonical")
-    canonical["crop_px"] = place.crop_px
-    return {
-        "map": list(place.map),
-        "cells": place.cells,
-        "window": list(place.window),
-        "crop_px": place.crop_px,
-        "most_crops": place.most_crops,
-        "canonical": {key: value for key, value in canonical.items() if value},
-        **files,
-    }
-
-
-def check(task: Task, backbone: Any, crops: int, crop_px: int | None, map_l1: float) -> Geometry | None:
-    """Where everything is, if that is known yet."""
-    if crops < 1:
-        raise ValueError(f"K = {crops}: `crops >= 1` must hold.")
-    if not 0 <= map_l1 < float("inf"):
-        raise ValueError(f"`map_l1 >= 0` must hold, but got {map_l1=}.")
-    if crop_px is not None and crop_px < 1:
-        raise ValueError(f"`crop_px >= 1` must hold, but got {crop_px=}.")
-    cells = map_size(task.image_size, backbone.facts())
-    if task.image_size == (0, 0) or cells is None:
-        return None
-    place = Geometry.of(task.image_size, cells, crop_px)
-    place.check(crops)
-    return place
-
-
-def check_local_pooling(local_pooling: Any, crops: int) -> Mapping[str, Any] | None:
-    """What it comes to: of a single crop every pooling makes the same."""
-    facts = local_pooling.facts(crops)
-    if facts.get("pools") == "probabilities":
-        raise ValueError(f"local_pooling pools features, {local_pooling.name!r} pools probabilities only.")
-    return {"use": "top_fraction", "kept": 1} if crops == 1 else facts.get("canonical")
+    files, given = file_facts("weights", weights), Cropping(**cropping)
+    check_map_l1(map_l1)
+    canonical: dict[str, Any] = {"local_pooling": check_local_pooling(local_pooling, given.crops)}
+    known: dict[str, Any] = {}
+    place = given.place(task, backbone)
+    pooled = pooling.facts(1 if place is None else place.cells)
+    if place is not None:
+        canonical |= {"pooling": pooled.get("canonical"), "crop_px": place.crop_px}
+        known = {"map": list(place.map), "cells": place.cells, "window": list(place.window)}
+        known |= {"crop_px": place.crop_px, "most_crops": place.most_crops}
+    return {**known, "canonical": {key: value for key, value in canonical.items() if value}, **files}
 
 
 GMIC: Component[Any] = Component(

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from harness import BackboneFactory, Component, PoolingFactory, Task, use
-from harness_architectures.gmic.component import GMIC, assemble, gmic_facts
+from harness_architectures.gmic.assembly import assemble
+from harness_architectures.gmic.component import GMIC, gmic_facts
+from harness_architectures.gmic.cropping import Cropping
 
 
 def build_gmic_2019(
@@ -45,26 +47,21 @@ def build_gmic_2019(
     _check_exponent(map_exponent)
     return assemble(
         task,
+        Cropping(crops, crop_px, crop_choice, replicate_grey),
         backbone=backbone,
         local_backbone=local_backbone,
         pooling=pooling,
         local_pooling=local_pooling,
-        crops=crops,
-        crop_px=crop_px,
         map_l1=map_weight,
-        crop_choice=crop_choice,
-        replicate_grey=replicate_grey,
         fuse=False,
         map_exponent=map_exponent,
     )
 
 
-def gmic_2019_facts(
-    task: Task, /, *, map_weight: float = 1.259e-4, map_exponent: float = 1.0, **rest: Any
-) -> Mapping[str, Any]:
+def gmic_2019_facts(task: Task, /, *, map_weight: float, map_exponent: float, **rest: Any) -> Mapping[str, Any]:
     """Those of `gmic`."""
     _check_exponent(map_exponent)
-    return gmic_facts(task, map_l1=map_weight, **rest)
+    return gmic_facts(task, map_l1=map_weight, weights=None, **rest)
 
 
 def _check_exponent(map_exponent: float) -> None:

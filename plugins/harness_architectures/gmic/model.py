@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
 from harness import Task
 from harness.nn import Backbone, Batch, Model, Output, Pooling, outside_autocast
+from harness_architectures.gmic.cropping import Cropping
 from harness_architectures.shared.class_maps import (
     as_distribution,
     cells_of,
@@ -34,6 +33,13 @@ class GMIC(Model):
     the global features also from the fusion.
 
     Args:
+        task: classes and channels.
+        cropping: what is cropped.
+        backbone: the global network.
+        local_backbone: sees the crops.
+        pooling: reduces each map to a score.
+        local_pooling: reduces the crops' features to one vector.
+        map_l1: weight of the maps' sum.
         fuse: a linear layer over both networks' features gives the scores (2021); else their mean does (2019).
         map_exponent: of the maps' cells in their sum; 1 in 2021, searched in 2019.
 
@@ -43,25 +49,21 @@ class GMIC(Model):
     def __init__(
         self,
         task: Task,
+        cropping: Cropping,
         *,
         backbone: Backbone,
         local_backbone: Backbone,
         pooling: Pooling,
         local_pooling: Pooling,
-        crops: int,
-        crop_px: int | None,
         map_l1: float,
-        crop_choice: Literal["saliency", "random"],
-        local_channels: int,
-        crop_channels: int,
         fuse: bool = True,
         map_exponent: float = 1.0,
     ) -> None:
         super().__init__()
         self.exclusive = task.kind == "multiclass"
-        self.crops, self.crop_px, self.crop_choice = crops, crop_px, crop_choice
+        self.cropping = cropping
+        self.crop_channels, self.local_channels = cropping.channels(task)
         self.map_l1, self.map_exponent = map_l1, map_exponent
-        self.local_channels, self.crop_channels = local_channels, crop_channels
         classes = len(task.classes)
         self.backbone = backbone
         self.saliency = nn.Conv2d(backbone.features, classes, 1, bias=False)
@@ -78,8 +80,7 @@ class GMIC(Model):
             raise TypeError("gmic reads images, and this batch has none.")
         features = self.backbone(images)  # b d i j
         maps = class_maps(self.saliency, features)
-        place = Geometry.of(size_of(images), size_of(maps), self.crop_px)
-        place.check(self.crops)
+        place = self.cropping.on(size_of(images), size_of(maps))
         scores = self.pooling(cells_of(maps), key=cells_of(features)).value
 
         cells = self._corners(maps, place, batch)
@@ -125,8 +126,8 @@ class GMIC(Model):
         return self.backbone
 
     def _corners(self, maps: Tensor, place: Geometry, batch: Batch) -> Tensor:
-        if self.crop_choice == "saliency":
-            return retrieve_roi(maps, place.window, self.crops)
+        if self.cropping.crop_choice == "saliency":
+            return retrieve_roi(maps, place.window, self.cropping.crops)
         count = len(maps)
         names = None if self.training else batch.ids or ("",) * count
-        return random_corners(place, count, self.crops, maps.device, names)
+        return random_corners(place, count, self.cropping.crops, maps.device, names)

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness import ArchitectureFactory, BackboneFactory, Component, Task, use
 from harness_architectures.pixel_labels.declared import ASSUMED, SOURCE, SPACE, TINY
-from harness_architectures.pixel_labels.sizes import starts, widened, window_and_stride
+from harness_architectures.pixel_labels.sizes import widened, window_and_stride, window_facts
 
 
 def build_pixel_labels(
@@ -42,7 +42,8 @@ def build_pixel_labels(
     """
     from harness_architectures.pixel_labels.model import PixelLabels
 
-    window, stride = window_and_stride(task, window_px, stride_px, patches, patch_epochs)
+    window, stride = window_and_stride(task, window_px, stride_px)
+    _check(patches, patch_epochs)
     classifier = backbone(task.channels)
     return PixelLabels(
         task,
@@ -59,23 +60,24 @@ def pixel_labels_facts(
     task: Task,
     /,
     *,
-    system: ArchitectureFactory,
-    backbone: BackboneFactory,
-    window_px: int | None = None,
-    stride_px: int | None = None,
-    patches: int = 8,
-    patch_epochs: int | None = None,
+    system: Any,
+    window_px: int | None,
+    stride_px: int | None,
+    patches: int,
+    patch_epochs: int | None,
+    **_: Any,
 ) -> Mapping[str, Any]:
     """The system's facts, window and stride in pixels, and how many windows an image has."""
-    window, stride = window_and_stride(task, window_px, stride_px, patches, patch_epochs)
-    inner = system.facts(widened(task))
-    found = {key: value for key, value in inner.items() if key != "canonical"}
-    found |= {"window_px": window, "stride_px": stride}
-    if min(task.image_size):
-        found["windows"] = len(starts(task.image_size[0], window, stride)) * len(
-            starts(task.image_size[1], window, stride)
-        )
-    return {**found, "canonical": {"window_px": window, "stride_px": stride}}
+    window = window_and_stride(task, window_px, stride_px)
+    _check(patches, patch_epochs)
+    return window_facts(task, system, *window)
+
+
+def _check(patches: int, patch_epochs: int | None) -> None:
+    if patches < 2:
+        raise ValueError(f"`patches >= 2` must hold: half are drawn at a lesion, but got {patches=}.")
+    if patch_epochs is not None and patch_epochs < 1:
+        raise ValueError(f"`patch_epochs >= 1` must hold, but got {patch_epochs=}.")
 
 
 PIXEL_LABELS: Component[Any] = Component(

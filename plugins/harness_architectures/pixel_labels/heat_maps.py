@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness import ArchitectureFactory, BackboneFactory, Component, Task, file_facts, use
-from harness_architectures.pixel_labels.component import pixel_labels_facts
 from harness_architectures.pixel_labels.declared import ASSUMED, SOURCE, SPACE, TINY
-from harness_architectures.pixel_labels.sizes import widened, window_and_stride
+from harness_architectures.pixel_labels.sizes import widened, window_and_stride, window_facts
 
 RANDOM = "random"
 
@@ -57,17 +56,10 @@ def build_heat_maps(
 
 
 def heat_maps_facts(
-    task: Task,
-    /,
-    *,
-    weights: str,
-    system: ArchitectureFactory,
-    backbone: BackboneFactory,
-    window_px: int | None = None,
-    stride_px: int | None = None,
+    task: Task, /, *, weights: str, system: Any, window_px: int | None, stride_px: int | None, **_: Any
 ) -> Mapping[str, Any]:
     """As of `pixel_labels`, and what is in `weights`."""
-    found = pixel_labels_facts(task, system=system, backbone=backbone, window_px=window_px, stride_px=stride_px)
+    found = window_facts(task, system, *window_and_stride(task, window_px, stride_px))
     own = {} if weights == RANDOM else file_facts("weights", weights).get("files", {})
     files = {**found.get("files", {}), **own}
     return {**found, "files": files} if files else found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from harness import Misfit, Task
 
@@ -10,9 +12,7 @@ WINDOW_PER_HEIGHT = 256 / 2944
 """Side of a window as a share of the image's height, in the paper's configuration."""
 
 
-def window_and_stride(
-    task: Task, window_px: int | None, stride_px: int | None, patches: int = 2, patch_epochs: int | None = None
-) -> tuple[int, int]:
+def window_and_stride(task: Task, window_px: int | None, stride_px: int | None) -> tuple[int, int]:
     """Side and stride in pixels; of an unknown image those of the published one."""
     least = min(task.image_size)
     window = window_px if window_px is not None else max(1, round(WINDOW_PER_HEIGHT * (task.image_size[0] or 2944)))
@@ -23,11 +23,17 @@ def window_and_stride(
         raise Misfit(f"`window_px <= {least}` must hold for images of {task.image_size}, but got {window}.")
     if not 1 <= stride <= window:
         raise ValueError(f"`1 <= stride_px <= {window}` must hold: windows leave no gap, but got {stride_px=}.")
-    if patches < 2:
-        raise ValueError(f"`patches >= 2` must hold: half are drawn at a lesion, but got {patches=}.")
-    if patch_epochs is not None and patch_epochs < 1:
-        raise ValueError(f"`patch_epochs >= 1` must hold, but got {patch_epochs=}.")
     return window, stride
+
+
+def window_facts(task: Task, system: Any, window: int, stride: int) -> Mapping[str, Any]:
+    """Return the facts of the architecture behind the heat maps, window and stride in pixels, and how many windows."""
+    found = {key: value for key, value in system.facts(widened(task)).items() if key != "canonical"}
+    found |= {"window_px": window, "stride_px": stride}
+    if min(task.image_size):
+        rows, columns = (len(starts(length, window, stride)) for length in task.image_size)
+        found["windows"] = rows * columns
+    return {**found, "canonical": {"window_px": window, "stride_px": stride}}
 
 
 def starts(length: int, window: int, stride: int) -> list[int]:

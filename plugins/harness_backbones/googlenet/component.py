@@ -37,9 +37,7 @@ def build_googlenet(
     return build(channels, stride=stride, features=FEATURES[stride], pretrained=pretrained, weights=weights)
 
 
-def googlenet_facts(
-    *, stride: Literal[32, 16, 8] = 32, pretrained: bool = False, weights: str | None = None
-) -> Mapping[str, Any]:
+def googlenet_facts(*, stride: int, pretrained: bool, weights: str | None) -> Mapping[str, Any]:
     """Stride and features, and what is in the file of weights."""
     if pretrained and weights:
         raise ValueError("`pretrained` and `weights` exclude each other.")

@@ -29,12 +29,7 @@ def build_resnet22(
     return ResNet22(channels, width=width, strides=_STAGE_STRIDES[stride], xavier=initialisation == "xavier_normal")
 
 
-def resnet22_facts(
-    *,
-    stride: Literal[64, 16, 8, 4] = 64,
-    width: int = 16,
-    initialisation: Literal["pytorch", "xavier_normal"] = "pytorch",
-) -> Mapping[str, Any]:
+def resnet22_facts(*, stride: int, width: int, **_: Any) -> Mapping[str, Any]:
     """Stride, features, and `layers`: (kernel, stride, padding) of all that shrinks the map, in order.
 
     The last five are the stages, so that each stage's map can be known.

@@ -49,12 +49,7 @@ def build_timm(
 
 
 def timm_facts(
-    *,
-    model: str = "resnet18",
-    pretrained: bool | Literal["efficientnet_lite0"] = False,
-    weights: str | None = None,
-    out_index: int | None = None,
-    zero_init_last: bool | None = None,
+    *, model: str, pretrained: bool | str, weights: str | None, zero_init_last: bool | None, **_: Any
 ) -> Mapping[str, Any]:
     """The checks, and what is in the file of weights; timm's strides are known only once it is imported.
 

@@ -23,7 +23,7 @@ def build_unit_resnet(channels: int, /, *, depth: Literal[18, 34] = 34, width: i
     return UnitResNet(channels, depth=depth, width=width)
 
 
-def unit_resnet_facts(*, depth: Literal[18, 34] = 34, width: int = 64) -> Mapping[str, Any]:
+def unit_resnet_facts(*, width: int, **_: Any) -> Mapping[str, Any]:
     """Stride, features, and `layers`: (kernel, stride, padding) of all that shrinks the map, in order."""
     check_width(width)
     return {"stride": 4, "features": width * 8, "layers": [(7, 2, 3), (3, 2, 1)]}

@@ -43,7 +43,7 @@ def build_chest_phantom(
     return ChestPhantom(chest_task(image_size=image_size), params)
 
 
-def chest_task(*, image_size: tuple[int, int] = (128, 128), **_: Any) -> Task:
+def chest_task(*, image_size: tuple[int, int], **_: Any) -> Task:
     """What chest_phantom sets as the task, known without building it."""
     from harness_datasets.chest_phantom.findings import CLASSES
 

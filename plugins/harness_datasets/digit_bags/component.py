@@ -10,6 +10,8 @@ from harness import Component, Task
 if TYPE_CHECKING:
     from harness import Dataset
 
+MNIST_PX = 28
+
 
 def build_digit_bags(
     root: Path,
@@ -85,19 +87,19 @@ def build_mnist_bags(
     from harness_datasets.digit_bags.dataset import DigitBags
 
     params = {"digits": "mnist", "bags": list(bags), "targets": list(targets), "mean": float(mean), "law": law}
-    params |= {"deviation": float(deviation), "digit_px": 28, "per_patient": 1, "seed": seed}
+    params |= {"deviation": float(deviation), "digit_px": MNIST_PX, "per_patient": 1, "seed": seed}
     return DigitBags("mnist_bags", root, mnist_bags_task(targets=targets), params)
 
 
-def digit_bags_task(*, targets: tuple[int, ...] = (9, 3), digit_px: int = 28, **_: Any) -> Task:
+def digit_bags_task(*, targets: tuple[int, ...], digit_px: int, **_: Any) -> Task:
     """What digit bags are about, known without building them."""
     classes = tuple(f"digit_{target}" for target in targets)
     return Task(classes=classes, unit="bag", image_size=(digit_px, digit_px), sample="bag")
 
 
-def mnist_bags_task(*, targets: tuple[int, ...] = (9,), **_: Any) -> Task:
-    """The same, with the defaults of mnist_bags."""
-    return digit_bags_task(targets=targets)
+def mnist_bags_task(*, targets: tuple[int, ...], **_: Any) -> Task:
+    """The same of MNIST's digits, known without building them."""
+    return digit_bags_task(targets=targets, digit_px=MNIST_PX)
 
 
 _ILSE = "Ilse, Tomczak, Welling 2018, ICML"

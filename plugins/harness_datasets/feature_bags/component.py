@@ -75,8 +75,8 @@ def feature_bags_task(
     *,
     labels: tuple[str, ...],
     features: int,
-    kind: Literal["multilabel", "multiclass"] = "multilabel",
-    unit: str = "bag",
+    kind: Literal["multilabel", "multiclass"],
+    unit: str,
     **_: Any,
 ) -> Task:
     """What the parameters of feature bags say of their task; the table is not opened."""

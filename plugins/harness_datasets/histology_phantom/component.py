@@ -59,7 +59,7 @@ def build_histology_phantom(
     )
 
 
-def histology_task(*, image_size: tuple[int, int] = (112, 112), **_: Any) -> Task:
+def histology_task(*, image_size: tuple[int, int], **_: Any) -> Task:
     """What `histology_phantom` sets as the task, known without building it."""
     height, width = image_size
     return Task(classes=("tumour",), channels=3, image_size=(height, width), mask_kind="outline")

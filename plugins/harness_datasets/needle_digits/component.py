@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from harness import Component, Task
+from harness import Component
 from harness_datasets.shared.breasts import breast_task
 
 if TYPE_CHECKING:
@@ -68,16 +68,11 @@ def build_needle_digits(
     )
 
 
-def canvas_task(*, image_size: tuple[int, int] = (96, 72), **_: Any) -> Task:
-    """What needle_digits sets as the task, known without building it."""
-    return breast_task(image_size=image_size)
-
-
 NEEDLE_DIGITS: Component[Dataset] = Component(
     name="needle_digits",
     build=build_needle_digits,
     summary="handwritten digits on a textured canvas: find the 3 (malignant) and the 5 (benign)",
     source="after Pawlowski et al. 2019, Needles in Haystacks; handwriting: UCI digits by scikit-learn, or MNIST",
-    task=canvas_task,
+    task=breast_task,
     tiny={"images": (16, 8, 8), "image_size": (96, 72)},
 )

@@ -12,13 +12,13 @@ EXAM_VIEWS = ("CC", "MLO", "other CC", "other MLO")
 """What a sample is read as where it is a breast in its exam: its own views, then those of the other one."""
 
 
-def breast_task(*, image_size: tuple[int, int] = (192, 128), **_: Any) -> Task:
+def breast_task(*, image_size: tuple[int, int], **_: Any) -> Task:
     """What both generators set as the task, known without building them."""
     height, width = image_size
     return Task(classes=CLASSES, unit="breast", image_size=(height, width), mask_kind="outline")
 
 
-def exam_task(*, image_size: tuple[int, int] = (192, 128), **_: Any) -> Task:
+def exam_task(*, image_size: tuple[int, int], **_: Any) -> Task:
     """What phantom_exams sets as its task, known without building it."""
     task = breast_task(image_size=image_size)
     return replace(task, mask_kind="none", sample="views", views=EXAM_VIEWS)

@@ -57,7 +57,7 @@ def build_skin_ultrasound(
     )
 
 
-def skin_task(*, image_size: tuple[int, int] = (128, 128), **_: Any) -> Task:
+def skin_task(*, image_size: tuple[int, int], **_: Any) -> Task:
     """What `skin_ultrasound` sets as the task, known without building it."""
     from harness_datasets.skin_ultrasound.dataset import CLASSES
 

@@ -8,7 +8,7 @@ from typing import Any
 from harness_explainers.facts import at_least_one
 
 
-def every_channel(*, chunk: int = 16) -> Mapping[str, Any]:
+def every_channel(*, chunk: int) -> Mapping[str, Any]:
     """Cost of a pass of the image, and one for each channel of the layer."""
     at_least_one(chunk=chunk)
     return {"cost": {"forwards": 1, "forwards_per_channel": 1}}

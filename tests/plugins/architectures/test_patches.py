@@ -6,7 +6,6 @@ import torch
 from harness import InputError, Task
 from harness.contract.errors import Problems
 from harness.nn import Batch
-from harness_architectures.a_mil.component import A_MIL
 from harness_architectures.shared.patches.grid import PatchGrid
 from harness_architectures.shared.patches.tensors import boxes, cut, evidence_map, flatness, relative, stitch, unfold
 from harness_explainers.attention.explainer import Attention
@@ -123,5 +122,5 @@ def test_the_published_network_has_the_published_shapes(catalog):
     assert model.project[0].weight.shape == (500, 800)
     assert model.pooling.value.weight.shape == (128, 500)
     published = Task(classes=("malignant",), channels=3, image_size=(460, 700))
-    pooling = catalog.factory("pooling", "attention", Problems(""), "pooling")
-    assert A_MIL.facts(published, crop=(448, 700), pooling=pooling)["patches"] == 400
+    made = catalog.factory("architecture", {"use": "a_mil", "crop": [448, 700]}, Problems(""), "model")
+    assert made.facts(published)["patches"] == 400

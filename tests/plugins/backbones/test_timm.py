@@ -136,15 +136,15 @@ def test_a_model_without_pretrained_weights_says_so(catalog):
 def test_the_plan_knows_every_name_that_timm_knows_without_importing_it():
     from timm.models._registry import _model_entrypoints
 
-    from harness_backbones.timm.component import timm_facts
     from harness_backbones.timm.names import check_name
 
     for name in [*_model_entrypoints, "resnet18.a1_in1k"]:
         if name != "tests":
             check_name(name)
     with pytest.raises(ValueError, match="timm has no model named 'resnt18'; did you mean 'resnet18'"):
-        timm_facts(model="resnt18")
-    probe = "import sys; from harness_backbones.timm.component import timm_facts; timm_facts(model='resnet18'); "
+        check_name("resnt18")
+    probe = "import sys; from harness_backbones.timm.component import timm_facts; "
+    probe += "timm_facts(model='resnet18', pretrained=False, weights=None, zero_init_last=None); "
     probe += "assert not {'timm', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", probe], check=True)
 

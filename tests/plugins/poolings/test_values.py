@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from harness import InputError
+from harness.contract.errors import Problems
 from harness_poolings import functional
 from harness_poolings.rules import kept
 
@@ -123,7 +124,8 @@ def test_padding_may_hold_anything(catalog):
 
 def test_facts_say_what_a_pooling_comes_to(catalog):
     def canonical(name, **params):
-        return catalog.get("pooling", name).facts(192, **params).get("canonical")
+        made = catalog.factory("pooling", {"use": name, **params}, Problems(""), "pooling")
+        return made.facts(192).get("canonical")
 
     assert canonical("mean") == canonical("uniform") == canonical("top_fraction", fraction=1.0)
     assert canonical("max") == canonical("top_fraction", fraction=0.005) == {"use": "top_fraction", "kept": 1}

@@ -36,7 +36,7 @@ def build_attention_mil(
     return AttentionMil(task, Instances(task, backbone, dim), pooling)
 
 
-def attention_mil_facts(task: Task, /, *, backbone: Any = None, pooling: Any, dim: int = 500) -> Mapping[str, Any]:
+def attention_mil_facts(task: Task, /, *, backbone: Any, pooling: Any, dim: int) -> Mapping[str, Any]:
     """No more than the checks."""
     check_encoder(task, backbone)
     check_positive(dim=dim)

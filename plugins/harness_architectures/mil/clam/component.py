@@ -44,33 +44,29 @@ def build_clam(
     from harness_architectures.mil.clam.model import Clam
     from harness_architectures.mil.encoders import Instances
 
-    clam_facts(
-        task, backbone=backbone, dim=dim, attention_dim=attention_dim, dropout=dropout, clustered=clustered,
-        bag_weight=bag_weight,
-    )  # fmt: skip
-    return Clam(
-        task,
-        Instances(task, backbone, dim, dropout),
-        branches=branches,
-        attention_dim=attention_dim,
-        dropout=dropout,
-        clustered=clustered,
-        clustering_loss=clustering_loss,
-        bag_weight=bag_weight,
-        subtyping=subtyping,
-    )
+    given: dict[str, Any] = {
+        "branches": branches,
+        "attention_dim": attention_dim,
+        "dropout": dropout,
+        "clustered": clustered,
+        "clustering_loss": clustering_loss,
+        "bag_weight": bag_weight,
+        "subtyping": subtyping,
+    }
+    clam_facts(task, backbone=backbone, dim=dim, **given)
+    return Clam(task, Instances(task, backbone, dim, dropout), **given)
 
 
 def clam_facts(
     task: Task,
     /,
     *,
-    backbone: Any = None,
-    dim: int = 512,
-    attention_dim: int = 256,
-    dropout: float = 0.25,
-    clustered: int = 8,
-    bag_weight: float = 0.7,
+    backbone: Any,
+    dim: int,
+    attention_dim: int,
+    dropout: float,
+    clustered: int,
+    bag_weight: float,
     **_: Any,
 ) -> Mapping[str, Any]:
     """The checks; and that of a single class both kinds of branches are one."""

@@ -29,7 +29,7 @@ def build_dsmil(task: Task, /, *, backbone: BackboneFactory | None = None, dim: 
     return Dsmil(task, Instances(task, backbone, None if task.sample == "features" else dim), query_dim)
 
 
-def dsmil_facts(task: Task, /, *, backbone: Any = None, dim: int = 512, query_dim: int = 128) -> Mapping[str, Any]:
+def dsmil_facts(task: Task, /, *, backbone: Any, dim: int, query_dim: int) -> Mapping[str, Any]:
     """No more than the checks."""
     check_encoder(task, backbone)
     check_positive(dim=dim, query_dim=query_dim)

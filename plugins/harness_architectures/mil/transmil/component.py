@@ -53,13 +53,13 @@ def transmil_facts(
     task: Task,
     /,
     *,
-    backbone: Any = None,
-    dim: int = 512,
-    heads: int = 8,
-    landmarks: int = 256,
-    iterations: int = 6,
-    dropout: float = 0.1,
-    value_kernel: int = 33,
+    backbone: Any,
+    dim: int,
+    heads: int,
+    landmarks: int,
+    iterations: int,
+    dropout: float,
+    value_kernel: int,
 ) -> Mapping[str, Any]:
     """No more than the checks."""
     check_encoder(task, backbone)

@@ -34,13 +34,13 @@ def build_gradient_shap(
     """
     from harness_explainers.attributions.gradient_shap.explainer import GradientShap
 
-    at_least_one(samples=samples)
+    gradient_shap_facts(samples=samples)
     if noise < 0 or spread < 0:
         raise ValueError(f"`noise >= 0` and `spread >= 0` must hold, but got {noise=}, {spread=}.")
     return GradientShap("gradient_shap", samples, noise, spread, baseline, sign, seed)
 
 
-def gradient_shap_facts(*, samples: int = 5, **_: Any) -> Mapping[str, Any]:
+def gradient_shap_facts(*, samples: int, **_: Any) -> Mapping[str, Any]:
     """Cost of `samples` passes there and back.
 
     Raises:

@@ -30,11 +30,11 @@ def build_integrated_gradients(
     """
     from harness_explainers.attributions.integrated_gradients.explainer import IntegratedGradients
 
-    at_least_one(steps=steps, chunk=chunk)
+    integrated_gradients_facts(steps=steps, chunk=chunk)
     return IntegratedGradients("integrated_gradients", steps, baseline, sign, chunk)
 
 
-def integrated_gradients_facts(*, steps: int = 50, chunk: int = 10, **_: Any) -> Mapping[str, Any]:
+def integrated_gradients_facts(*, steps: int, chunk: int, **_: Any) -> Mapping[str, Any]:
     """Cost of `steps` passes there and back.
 
     Raises:

@@ -37,7 +37,7 @@ def build_occlusion(
     return Occlusion("occlusion", window_px, stride_px, baseline, sign, chunk)
 
 
-def occlusion_facts(*, window_px: int = 15, stride_px: int = 9, **_: Any) -> Mapping[str, Any]:
+def occlusion_facts(*, window_px: int, stride_px: int, **_: Any) -> Mapping[str, Any]:
     """Cost of a pass of the image, and one for each place of the window.
 
     Raises:

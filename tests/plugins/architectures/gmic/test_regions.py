@@ -149,7 +149,7 @@ def test_the_published_geometry():
 def test_the_plan_knows_the_maps_size_without_building(size, stride, expected):
     from harness_backbones.resnet22.component import build_resnet22, resnet22_facts
 
-    assert map_size(size, resnet22_facts(stride=stride)) == expected
+    assert map_size(size, resnet22_facts(stride=stride, width=16)) == expected
     if size[0] < 1000:
         built = build_resnet22(1, stride=stride, width=1)
         assert tuple(built(torch.zeros(2, 1, *size)).shape[2:]) == expected

@@ -29,17 +29,21 @@ def _own_memory(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("home")))
 
 
+def parameters(table):
+    catalog, problems = Catalog(), Problems("")
+    catalog.register(harness_datasets)
+    made = catalog.factory("dataset", {"use": "manifest", **table}, problems, "dataset")
+    problems.raise_if_any()
+    return made.params
+
+
 class _Laws(DatasetLaws):
     plugin = harness_datasets
     only = ("manifest",)
     table, rows = {}, None
 
     def parameters(self, component):
-        catalog, problems = Catalog(), Problems("")
-        catalog.register(harness_datasets)
-        made = catalog.factory("dataset", {"use": "manifest", **self.table}, problems, "dataset")
-        problems.raise_if_any()
-        return made.params
+        return parameters(self.table)
 
     def dataset(self, component, root, **changed):
         if not (root / "set").exists():
@@ -112,10 +116,11 @@ def test_prepared_exams_have_all_breasts_facing_right(tmp_path):
 
 
 def test_the_task_is_that_of_the_phantoms_exams():
-    task = manifest_task(**EXAMS)
+    task = manifest_task(**parameters(EXAMS))
     phantom = exam_task(image_size=(60, 44))
     assert (task.sample, task.views, task.unit) == (phantom.sample, phantom.views, phantom.unit)
-    assert manifest_task(**BAGS).sample == manifest_task(**BAGS).unit == "bag"
+    bag = manifest_task(**parameters(BAGS))
+    assert bag.sample == bag.unit == "bag"
 
 
 def test_exams_of_one_patient_are_kept_apart(tmp_path):
