@@ -25,7 +25,7 @@ from harness_architectures.pixel_labels.heat_maps import HEAT_MAPS
 
 @hookimpl
 def harness_architectures() -> Iterable[Component[Any]]:
-    """The architectures of this package."""
+    """Yield the architectures of this package."""
     yield from (A_MIL, AG_CNN, ATTENTION_POOLING, CNN, DMV_CNN, FASTER_RCNN, GLAM, GMIC, GMIC_2019)
     yield from (ATTENTION_MIL, CLAM, DSMIL, TRANSMIL)
     yield from (PIXEL_LABELS, HEAT_MAPS)

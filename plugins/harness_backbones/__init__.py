@@ -14,7 +14,7 @@ from harness_backbones.unit_resnet.component import UNIT_RESNET
 
 @hookimpl
 def harness_backbones() -> Iterable[Component[Any]]:
-    """The backbones of this package."""
+    """Yield the backbones of this package."""
     yield RESNET22
     yield GOOGLENET
     yield TIMM

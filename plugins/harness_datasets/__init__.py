@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def harness_datasets() -> Iterable[Component[Dataset]]:
-    """The built-in data sets."""
+    """Yield the built-in data sets."""
     yield DIGIT_BAGS
     yield FEATURE_BAGS
     yield MNIST_BAGS

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def harness_explainers() -> Iterable[Component[Explainer]]:
-    """What the model itself computed, class-activation maps, and attribution to pixels."""
+    """Yield the explainers: the model's own maps, class-activation maps, and attribution to pixels."""
     yield from (NATIVE, ATTENTION)
     yield from (GRADCAM, GRADCAM_PLUS_PLUS, HIRESCAM, EIGENGRADCAM, LAYERCAM, SCORECAM, ABLATIONCAM)
     yield from (SALIENCY, INTEGRATED_GRADIENTS, GRADIENT_SHAP, OCCLUSION)

@@ -13,12 +13,12 @@ COMMON = {
 
 
 def one_pass(**_: Any) -> Mapping[str, Any]:
-    """Cost of a forward pass an image and class."""
+    """Return the cost of a forward pass for each image and class."""
     return {"cost": {"forwards": 1}}
 
 
 def one_gradient(**_: Any) -> Mapping[str, Any]:
-    """Cost of a forward and a backward pass an image and class."""
+    """Return the cost of a forward and a backward pass for each image and class."""
     return {"cost": {"forwards": 1, "backwards": 1}}
 
 

@@ -21,6 +21,6 @@ from harness_poolings.top_fraction import TOP_FRACTION
 
 @hookimpl
 def harness_poolings() -> Iterable[Component[Any]]:
-    """The poolings of this package."""
+    """Yield the poolings of this package."""
     yield from (MEAN, MAX, TOP_FRACTION, LSE, NOISY_OR)
     yield from (ATTENTION, GATED_ATTENTION, SQUARED_ATTENTION, BOUNDED_ATTENTION, UNIFORM)

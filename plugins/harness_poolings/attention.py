@@ -9,7 +9,7 @@ from harness import Component
 
 
 def build_attention(features: int, outputs: int, /, *, dim: int = 128, bias: bool = False) -> Any:
-    """Weights from a two-layer network; `dim` is its width."""
+    """Build weights from a two-layer network; `dim` is its width."""
     from harness_poolings.modules import Attention
 
     attention_facts(1, dim=dim)
@@ -17,7 +17,7 @@ def build_attention(features: int, outputs: int, /, *, dim: int = 128, bias: boo
 
 
 def build_gated_attention(features: int, outputs: int, /, *, dim: int = 128, bias: bool = False) -> Any:
-    """Attention whose hidden layer is gated by a sigmoid."""
+    """Build attention whose hidden layer is gated by a sigmoid."""
     from harness_poolings.modules import Attention
 
     attention_facts(1, dim=dim)
@@ -25,7 +25,7 @@ def build_gated_attention(features: int, outputs: int, /, *, dim: int = 128, bia
 
 
 def attention_facts(cells: int, /, *, dim: int, **_: Any) -> Mapping[str, Any]:
-    """No more than the check."""
+    """Check the width."""
     if dim < 1:
         raise ValueError(f"`dim >= 1` must hold, but got {dim=}.")
     return {}

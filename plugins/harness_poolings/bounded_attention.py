@@ -9,7 +9,7 @@ from harness_poolings.attention import attention_facts
 
 
 def build_bounded_attention(features: int, outputs: int, /, *, dim: int = 128, bias: bool = False) -> Any:
-    """Attention by the softmax of scores in (0, 1): no weight is more than e times another."""
+    """Build attention by the softmax of scores in (0, 1): no weight is more than e times another."""
     from harness_poolings.modules import NormalisedAttention
 
     attention_facts(1, dim=dim)

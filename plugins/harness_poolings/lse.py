@@ -9,7 +9,7 @@ from harness import Component
 
 
 def build_lse(features: int, outputs: int, /, *, sharpness: float = 5.0) -> Any:
-    """Log-sum-exp: the mean for `sharpness` near 0, the maximum for a large one."""
+    """Build log-sum-exp: the mean for `sharpness` near 0, the maximum for a large one."""
     from harness_poolings.modules import LogSumExp
 
     lse_facts(1, sharpness=sharpness)
@@ -17,7 +17,7 @@ def build_lse(features: int, outputs: int, /, *, sharpness: float = 5.0) -> Any:
 
 
 def lse_facts(cells: int, /, *, sharpness: float) -> Mapping[str, Any]:
-    """No more than the check."""
+    """Check the sharpness."""
     if not sharpness > 0:
         raise ValueError(f"`sharpness > 0` must hold, but got {sharpness=}.")
     return {}

@@ -10,14 +10,14 @@ from harness_poolings.rules import keeps
 
 
 def build_max(features: int, outputs: int, /) -> Any:
-    """The highest value of each column."""
+    """Build the highest value of each column."""
     from harness_poolings.modules import TopFraction
 
     return TopFraction(None)
 
 
 def max_facts(cells: int, /) -> Mapping[str, Any]:
-    """The maximum keeps one cell."""
+    """Return that the maximum keeps one cell."""
     return keeps(1)
 
 

@@ -10,14 +10,14 @@ from harness_poolings.rules import keeps
 
 
 def build_mean(features: int, outputs: int, /) -> Any:
-    """Equal weights."""
+    """Build equal weights."""
     from harness_poolings.modules import Mean
 
     return Mean()
 
 
 def mean_facts(cells: int, /) -> Mapping[str, Any]:
-    """The mean keeps every cell."""
+    """Return that the mean keeps every cell."""
     return keeps(cells)
 
 

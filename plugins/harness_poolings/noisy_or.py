@@ -9,14 +9,14 @@ from harness import Component
 
 
 def build_noisy_or(features: int, outputs: int, /) -> Any:
-    """The probability that any instance is positive, were they independent."""
+    """Build the probability that any instance is positive, if they were independent."""
     from harness_poolings.modules import NoisyOr
 
     return NoisyOr()
 
 
 def noisy_or_facts(cells: int, /) -> Mapping[str, Any]:
-    """It pools probabilities and nothing else."""
+    """Return that it pools probabilities only."""
     return {"pools": "probabilities"}
 
 

@@ -9,7 +9,7 @@ Rule = Literal["squared", "mean_square", "root_mean_square", "signed"]
 
 
 def kept(count: int, fraction: float) -> int:
-    """How many of `count` instances the share `fraction` keeps: rounded half to even, at least one.
+    """Return how many of `count` instances the share `fraction` keeps: rounded half to even, at least one.
 
     Raises:
         ValueError: `fraction` is outside (0, 1].

@@ -12,7 +12,7 @@ from harness_poolings.rules import Rule
 def build_squared_attention(
     features: int, outputs: int, /, *, dim: int = 128, bias: bool = False, rule: Rule = "squared"
 ) -> Any:
-    """Attention whose weights are squares of bounded scores over their sum.
+    """Build attention whose weights are squares of bounded scores over their sum.
 
     Args:
         features: width of what attention looks at.

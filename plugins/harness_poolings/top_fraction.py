@@ -10,7 +10,7 @@ from harness_poolings.rules import keeps, kept
 
 
 def build_top_fraction(features: int, outputs: int, /, *, fraction: float = 0.03) -> Any:
-    """The mean of each column's highest values; `fraction` in (0, 1] of the unmasked instances."""
+    """Build the mean of each column's highest values; `fraction` in (0, 1] of the unmasked instances."""
     from harness_poolings.modules import TopFraction
 
     kept(1, fraction)
@@ -18,7 +18,7 @@ def build_top_fraction(features: int, outputs: int, /, *, fraction: float = 0.03
 
 
 def top_fraction_facts(cells: int, /, *, fraction: float) -> Mapping[str, Any]:
-    """How many cells the fraction comes to."""
+    """Return the number of cells that the fraction keeps."""
     return keeps(kept(cells, fraction))
 
 

@@ -22,7 +22,7 @@ def build_a_mil(
     features: int = 500,
     width: int = 20,
 ) -> Any:
-    """A-MIL: patches through a small network, attention over them, one score an image.
+    """Build A-MIL: patches through a small network, attention over them, one score an image.
 
     Args:
         task: classes, channels and image size.
@@ -52,7 +52,7 @@ def a_mil_facts(
     features: int,
     width: int,
 ) -> Mapping[str, Any]:
-    """How many patches there are, in rows and columns, and what the pooling of so many comes to."""
+    """Return the number of patches, their rows and columns, and the canonical form of the pooling."""
     if patch_px < LEAST_PX:
         raise ValueError(f"`patch_px >= {LEAST_PX}` must hold: smaller ones do not pass, but got {patch_px=}.")
     if features < 1 or width < 2:

@@ -62,7 +62,7 @@ class AMil(Model):
         self.classifier = nn.Linear(features, len(task.classes))
 
     def forward(self, batch: Batch) -> Output:
-        """Scores of images and of their patches."""
+        """Compute the scores of images and of their patches."""
         images = batch.images
         if images is None:
             raise TypeError("a_mil reads images, and this batch has none.")
@@ -85,12 +85,12 @@ class AMil(Model):
         )
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Negative log-likelihood of the images' labels."""
+        """Compute the negative log-likelihood of the images' labels."""
         assert out.logits is not None
         return {"bag": logit_loss(out.logits, batch, self.exclusive)}
 
     def explain_layer(self) -> nn.Module:
-        """The last convolution's maps of all patches, stitched."""
+        """Return the layer of the last convolution's maps of all patches, stitched."""
         return self.stitched
 
     def _embed(self, images: Float[Tensor, "b c h w"], grid: PatchGrid) -> Float[Tensor, "b n d"]:

@@ -25,7 +25,7 @@ def build_ag_cnn(
     crop: Literal["attention", "whole"] = "attention",
     scheme: Scheme = "G_L_F",
 ) -> Any:
-    """AG-CNN as published, its ablations and its control.
+    """Build AG-CNN as published, its ablations or its control.
 
     Args:
         task: classes, channels and image size.
@@ -59,7 +59,7 @@ def ag_cnn_facts(
     scheme: str,
     **_: Any,
 ) -> Mapping[str, Any]:
-    """What is in the files of weights, and which parameters make no difference."""
+    """Return the digests of weight files, and the parameters that make no difference."""
     _check(pooling, tau)
     canonical: dict[str, Any] = {}
     if crop == "whole" or scheme == "G":

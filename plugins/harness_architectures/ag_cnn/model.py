@@ -37,7 +37,7 @@ class Branch(nn.Module):
         self.classifier = nn.Linear(backbone.features, classes)
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Features "b d i j", vector "b d", logits "b k"."""
+        """Compute features "b d i j", vector "b d" and logits "b k"."""
         features = self.backbone(images)
         vector = self.pooling(features.flatten(2).transpose(1, 2)).value
         return features, vector, outside_autocast(self.classifier, vector)
@@ -84,7 +84,7 @@ class AGCNN(Model):
             self.fusion = nn.Linear(2 * self.local_branch.classifier.in_features, self.classes)
 
     def forward(self, batch: Batch) -> Output:
-        """Scores of every branch that is needed, the maps, and where the local branch looked."""
+        """Compute the scores of every branch that is needed, the maps, and the boxes of the local branch."""
         images = batch.images
         if images is None:
             raise TypeError("ag_cnn reads images, and this batch has none.")
@@ -110,7 +110,7 @@ class AGCNN(Model):
         )
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of each classifier that learns, averaged over the classes."""
+        """Compute the cross-entropy of each classifier that learns, averaged over the classes."""
         found = {}
         for name, classifier in self._classifiers().items():
             if classifier.weight.requires_grad:
@@ -118,11 +118,11 @@ class AGCNN(Model):
         return found
 
     def phases(self) -> tuple[Phase, ...]:
-        """One to three, as the scheme says."""
+        """Return one to three phases, depending on the scheme."""
         return PHASES[self.scheme]
 
     def explain_layer(self) -> nn.Module:
-        """The global branch's network, whose output is the last feature map."""
+        """Return the global branch's network, whose output is the last feature map."""
         return self.global_branch.backbone
 
     def _classifiers(self) -> dict[str, nn.Linear]:
@@ -132,7 +132,7 @@ class AGCNN(Model):
         return found
 
     def _looks_closer(self) -> bool:
-        """Whether anything behind the crop learns."""
+        """Return True if any layer after the crop learns."""
         return any(layer.weight.requires_grad for name, layer in self._classifiers().items() if name != "global")
 
     def _boxes(self, heat: Float[Tensor, "b h w"]) -> Tensor:
@@ -143,7 +143,7 @@ class AGCNN(Model):
 
     @torch.no_grad()
     def _evidence(self, features: Float[Tensor, "b d i j"]) -> Float[Tensor, "b k i j"]:
-        """What the global branch would say of an image that looked like the cell all over."""
+        """Classify each cell as if the whole image looked like it."""
         cells = outside_autocast(self.global_branch.classifier, features.movedim(1, 3))
         return link(cells, self.exclusive).movedim(3, 1)
 

@@ -21,7 +21,7 @@ _NEIGHBOURS[1] = True  # eight within an image, none in the next image of the ba
 def heat_map(
     features: Float[Tensor, "b d i j"], size: tuple[int, int], statistic: Literal["max", "l1", "l2"] = "max"
 ) -> Float[Tensor, "b h w"]:
-    """What the absolute activations come to over the channels, at image size, in [0, 1] by its own range.
+    """Reduce the absolute activations over the channels, at image size, min-max normalised to [0, 1].
 
     A constant map is 0 everywhere.
 
@@ -41,7 +41,7 @@ def heat_map(
 
 
 def largest_region(heat: Float[Tensor, "b h w"], tau: float) -> Int[Tensor, "b 4"]:
-    """The bounding box of the largest connected region hotter than tau: x0 y0 x1 y1 in pixels, half open.
+    """Return the bounding box of the largest connected region above tau: x0 y0 x1 y1 in pixels, half open.
 
     The whole image where nothing is that hot, or the box is less than 2 px high or wide.
 
@@ -63,7 +63,7 @@ def largest_region(heat: Float[Tensor, "b h w"], tau: float) -> Int[Tensor, "b 4
 
 
 def crop_and_resize(images: Float[Tensor, "b c h w"], boxes: Int[Tensor, "b 4"]) -> Float[Tensor, "b c h w"]:
-    """What is in the boxes (x0 y0 x1 y1 in pixels, half open), enlarged to the images' own size, bilinear."""
+    """Crop the boxes (x0 y0 x1 y1 in pixels, half open) and resize them bilinearly to the images' size."""
     height, width = images.shape[2:]
     x0, y0, x1, y1 = (edge.unsqueeze(1).float() for edge in boxes.unbind(1))
     across = (x0 + (x1 - x0) * _centres(width, images.device)) * 2 / width - 1  # b w, of -1 to 1 from edge to edge
@@ -74,5 +74,5 @@ def crop_and_resize(images: Float[Tensor, "b c h w"], boxes: Int[Tensor, "b 4"])
 
 
 def _centres(count: int, device: torch.device) -> Float[Tensor, " n"]:
-    """Where the pixels' centres lie on an edge of length 1."""
+    """Return the centres of the pixels on an edge of length 1."""
     return (torch.arange(count, device=device) + 0.5) / count

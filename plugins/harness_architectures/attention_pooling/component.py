@@ -29,7 +29,7 @@ def build_attention_pooling(
     pooling: PoolingFactory = use("squared_attention", dim=128, bias=True),
     features: int = 128,
 ) -> Any:
-    """A patch scorer trained by multiple-instance learning, then a network over the patches it selects.
+    """Build a patch scorer trained by multiple-instance learning, and a network over the patches it selects.
 
     Train without `augment`: the patches of an image are selected before each epoch, and an image that is
     flipped or moved afterwards is refused.
@@ -75,7 +75,7 @@ def build_attention_pooling(
 def attention_pooling_facts(
     task: Task, /, *, scorer: Any, backbone: Any, pooling: Any, **settings: Any
 ) -> Mapping[str, Any]:
-    """How many patches there are, how many of them are learnt from, and n, how many are pooled."""
+    """Return the number of patches, of patches learnt from, and of patches pooled (n)."""
     given = Settings(**settings)
     scorer.facts()
     backbone.facts()

@@ -34,7 +34,7 @@ class PooledNetwork(nn.Module):
         self.classifier = nn.Linear(features, classes)
 
     def forward(self, patches: Float[Tensor, "b m c y x"]) -> tuple[Tensor, Tensor, Pooled]:
-        """The image's logits "b k", each patch's alone "b m k", and what was pooled."""
+        """Compute the image's logits "b k", those of each patch alone "b m k", and the pooled vector."""
         maps = self.backbone(patches.flatten(0, 1))
         bag = self.embed(maps.mean((2, 3))).unflatten(0, patches.shape[:2])
         pooled = self.pooling(bag)
@@ -64,21 +64,21 @@ class AttentionPooling(Model):
         self.selection = Selection()
 
     def phases(self) -> tuple[Phase, ...]:
-        """The scorer, then the network over its selection; batch-norm of the scorer stays as it was."""
+        """Return the scorer's phase and that of the network over its selection; the scorer's batch-norm is frozen."""
         return (
             Phase(name="scorer", trainable=("scorer",), epochs=self.settings.scorer_epochs),
             Phase(name="pooling", trainable=("pooled",), eval_mode=("scorer",)),
         )
 
     def begin_epoch(self, predict: Callable[[], Iterable[tuple[Batch, Output]]]) -> None:
-        """Selects the training images' patches by the scorer as it now is, while the scorer learns."""
+        """Select the training images' patches by the current scorer, while the scorer learns."""
         self.selection.clear()
         if _learns(self.scorer):
             for batch, out in predict():
                 self.selection.add(batch, out.parts["selected"])
 
     def forward(self, batch: Batch) -> Output:
-        """Scores of patches, and of the image by them and by the patches at both ends."""
+        """Compute scores of patches, and of the image from them and from the selected patches."""
         images = batch.images
         if images is None:
             raise TypeError("attention_pooling reads images, and this batch has none.")
@@ -100,7 +100,7 @@ class AttentionPooling(Model):
         return self._pool(patches, ends(logits, self.settings.highest, self.settings.lowest), grid, probs, parts)
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Of the patches that bear their image's label, and of the pooled image; each only while its network learns."""
+        """Compute the losses of selected patches and of the pooled image, each while its network learns."""
         found = {}
         if _learns(self.scorer):
             logits: Tensor = out.parts["selected_logits"]
@@ -119,12 +119,12 @@ class AttentionPooling(Model):
         return _learns(self.scorer) and not _learns(self.pooled)
 
     def _learn_from(self, patches: Float[Tensor, "b n c y x"], chosen: Int[Tensor, "b t k"]) -> Output:
-        """A training step of the scorer: the other patches are not looked at."""
+        """Run a training step of the scorer on the chosen patches only."""
         told = self._score(patches, chosen)
         return Output(probs=self._image_score(told), parts={"selected": chosen, "selected_logits": told})
 
     def _score(self, patches: Float[Tensor, "b n c y x"], chosen: Int[Tensor, "b t k"]) -> Float[Tensor, "b t k"]:
-        """Logits of each class's own patches for that class."""
+        """Compute the logits of each class's own patches for that class."""
         seen = self.scorer(take(patches, chosen.flatten(1)))  # b (t k) k
         return seen.unflatten(1, tuple(chosen.shape[1:])).diagonal(dim1=2, dim2=3)
 
@@ -140,7 +140,7 @@ class AttentionPooling(Model):
         scorer: Float[Tensor, "b k"],
         parts: dict[str, Any],
     ) -> Output:
-        """The second network over the patches at these places."""
+        """Run the second network over the patches at these places."""
         logits, alone, pooled = self.pooled(take(patches, places))
         probs, scores = link(logits, self.exclusive), link(alone, self.exclusive)
         parts["boxes"] = boxes(grid, patches.device)[places]

@@ -21,18 +21,18 @@ class PatchScorer(nn.Module):
         self.head = nn.Sequential(nn.Linear(backbone.features, features), nn.ReLU(), nn.Linear(features, classes))
 
     def forward(self, patches: Float[Tensor, "b n c y x"]) -> Float[Tensor, "b n k"]:
-        """Logits, in fp32: what they rank decides what is learnt from."""
+        """Compute logits in fp32, because their ranking decides which patches are learnt from."""
         maps = self.backbone(patches.flatten(0, 1))
         return outside_autocast(self.head, maps.mean((2, 3))).unflatten(0, patches.shape[:2])
 
 
 def top(logits: Float[Tensor, "b n k"], count: int) -> Int[Tensor, "b t k"]:
-    """For each class the instances with the highest logits, best first; all of them where there are fewer."""
+    """Return the instances with the highest logits of each class, best first; all where there are fewer."""
     return logits.topk(min(count, logits.shape[1]), dim=1).indices
 
 
 def ends(logits: Float[Tensor, "b n k"], highest: int, lowest: int) -> Int[Tensor, "b m"]:
-    """The instances with the highest and the lowest scores, each once; by the best class where there are several."""
+    """Return the instances with the highest and the lowest scores, each once, ranked by their best class."""
     number = logits.shape[1]
     order = logits.amax(2).argsort(dim=1, descending=True, stable=True)
     high = min(highest, number)
@@ -41,7 +41,7 @@ def ends(logits: Float[Tensor, "b n k"], highest: int, lowest: int) -> Int[Tenso
 
 
 def take(patches: Float[Tensor, "b n c y x"], places: Int[Tensor, "b m"]) -> Float[Tensor, "b m c y x"]:
-    """The patches at these places of each image."""
+    """Return the patches at these places of each image."""
     return patches[torch.arange(len(patches), device=patches.device).unsqueeze(1), places]
 
 
@@ -56,17 +56,17 @@ class Selection:
         self._places: dict[str, tuple[Tensor, Tensor]] = {}
 
     def add(self, batch: Batch, places: Int[Tensor, "b t k"]) -> None:
-        """Remembers one batch's."""
+        """Store the places of one batch."""
         assert batch.images is not None
         for key, own, pixels in zip(batch.ids, places.cpu(), _probe(batch.images), strict=True):
             self._places[key] = own, pixels
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Remove all places."""
         self._places.clear()
 
     def of(self, batch: Batch) -> Int[Tensor, "b t k"] | None:
-        """The places of a batch's images; None where one of them was never seen.
+        """Return the places of a batch's images, or None if one of them is not stored.
 
         Raises:
             ValueError: an image is not as it was when its patches were selected.
@@ -83,6 +83,6 @@ class Selection:
 
 
 def _probe(images: Float[Tensor, "b c h w"]) -> Tensor:
-    """Some sixteen pixels of each image, on the CPU."""
+    """Return about sixteen pixels of each image, on the CPU."""
     down, across = (max(1, size // 4) for size in images.shape[2:])
     return images[:, :, down // 2 :: down, across // 3 :: across].detach().cpu()

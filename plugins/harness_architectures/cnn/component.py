@@ -26,7 +26,7 @@ def build_cnn(
     head: Head = "linear_after_pool",
     dropout: float = 0.0,
 ) -> Model:
-    """A backbone with a pooling and a linear head; pretrained weights are the backbone's.
+    """Build a backbone with a pooling and a linear head; pretrained weights are the backbone's.
 
     Args:
         task: classes, channels and image size.
@@ -49,7 +49,7 @@ def build_cnn(
 
 
 def cnn_facts(task: Task, /, *, pooling: Any, head: Head, dropout: float, **_: Any) -> Mapping[str, Any]:
-    """The checks; what a map comes to is known only once the backbone is built."""
+    """Check the parameters; the size of the map is known only once the backbone is built."""
     _check(pooling, head, dropout)
     return {}
 

@@ -40,14 +40,14 @@ class CNN(Model):
         self.head = nn.Linear(backbone.features, classes)
 
     def forward(self, batch: Batch) -> Output:
-        """Scores, and a map a class."""
+        """Compute scores, and a map for each class."""
         if batch.images is None:
             raise TypeError("cnn reads images, and this batch has none.")
         features: Tensor = self.backbone(batch.images)
         return self._features_first(features) if self.pool_first else self._maps_first(self.dropout(features))
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy: over exclusive classes, or of each class by itself."""
+        """Compute the cross-entropy over exclusive classes, or of each class separately."""
         assert out.logits is not None
         if self.exclusive:
             return {"class": masked_cross_entropy(out.logits, batch.labels, weights=batch.weights)}
@@ -56,7 +56,7 @@ class CNN(Model):
         return {"class": masked_bce(out.probs, batch.labels, weights=batch.weights, eps=EPS)}
 
     def explain_layer(self) -> nn.Module:
-        """The backbone, whose output is the last feature map."""
+        """Return the backbone, whose output is the last feature map."""
         return self.backbone
 
     def _features_first(self, features: Float[Tensor, "b d i j"]) -> Output:
@@ -75,7 +75,7 @@ class CNN(Model):
         return Output(probs=probs, logits=probs.log(), evidence=maps)
 
     def _of_cells(self, features: Float[Tensor, "b d i j"]) -> Float[Tensor, "b k i j"]:
-        """The linear layer at each cell, as a 1x1 convolution; in fp32, so that cells do not tie."""
+        """Apply the linear layer to each cell, as a 1x1 convolution in fp32, so that cells do not tie."""
         return outside_autocast(self.head, features.movedim(1, -1)).movedim(-1, 1)
 
     def _link(self, logits: Float[Tensor, "b k *cells"]) -> Float[Tensor, "b k *cells"]:

@@ -15,7 +15,7 @@ OTHER = "other "
 
 
 def build_dmv_cnn(task: Task, /, *, backbone: BackboneFactory = use("resnet22"), hidden: int = 512) -> Any:
-    """The view-wise network: one backbone a projection, shared by left and right breasts.
+    """Build the view-wise network: one backbone a projection, shared by left and right breasts.
 
     Args:
         task: classes, channels, image size and views.
@@ -32,14 +32,14 @@ def build_dmv_cnn(task: Task, /, *, backbone: BackboneFactory = use("resnet22"),
 
 
 def dmv_cnn_facts(task: Task, /, *, backbone: Any, hidden: int) -> Mapping[str, Any]:
-    """The projections, where the data have views."""
+    """Return the projections, if the data have views."""
     _check(hidden)
     backbone.facts()
     return {"projections": list(projections(task))} if task.views else {}
 
 
 def projections(task: Task) -> tuple[str, ...]:
-    """The names of the breast's own views.
+    """Return the names of the breast's own views.
 
     Raises:
         ValueError: they are not followed by the same views of the other breast.

@@ -41,7 +41,7 @@ class DMVCNN(Model):
         )
 
     def forward(self, batch: Batch) -> Output:
-        """Scores of a batch of exams; the pixels of a missing view are never looked at."""
+        """Compute the scores of a batch of exams; pixels of a missing view are never read."""
         images, there = batch.images, batch.mask
         if images is None or there is None or images.ndim != 5 or images.shape[1] != 2 * len(self.names):
             raise TypeError(f"dmv_cnn reads exams of {2 * len(self.names)} views, and this batch has none.")
@@ -64,7 +64,7 @@ class DMVCNN(Model):
         )
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of each projection over the exams in which it counts."""
+        """Compute the cross-entropy of each projection over the exams in which it counts."""
         found = {}
         for place, name in enumerate(self.names):
             labels = batch.labels.where(out.parts["counts"][:, place, None], torch.nan)
@@ -74,7 +74,7 @@ class DMVCNN(Model):
         return found
 
     def _project(self, place: int, images: Float[Tensor, "b 2 c h w"], there: Bool[Tensor, "b 2"]) -> Tensor:
-        """Logits of one projection: the network sees the images that are there, and no others."""
+        """Compute the logits of one projection from the images that exist."""
         network, judge = self.networks[place], self.judges[place]
         vectors = images.new_zeros(*there.shape, int(network.features))  # type: ignore[arg-type]
         if there.any():

@@ -12,7 +12,7 @@ from harness.nn import Batch
 
 
 def lesion_boxes(masks: Array, least_px: int) -> tuple[Array, Array]:
-    """The boxes around the lesions of one image.
+    """Return the boxes around the lesions of one image.
 
     Augmentation can leave specks of a lesion: components below `least_px` get no box where the class has a
     larger one. An empty mask has none.
@@ -35,7 +35,7 @@ def lesion_boxes(masks: Array, least_px: int) -> tuple[Array, Array]:
 
 
 def targets_of(batch: Batch, rows: Int[Tensor, " r"], least_px: int) -> list[dict[str, Tensor]]:
-    """What torchvision asks for, of the images in `rows`: `boxes` "l 4" and `labels` "l", 0 being background."""
+    """Return torchvision's targets of the images in `rows`: `boxes` "l 4" and `labels` "l", 0 for background."""
     assert batch.targets is not None
     device = batch.targets.masks.device
     masks = (batch.targets.masks > 0).cpu().numpy()
@@ -47,7 +47,7 @@ def targets_of(batch: Batch, rows: Int[Tensor, " r"], least_px: int) -> list[dic
 
 
 def fully_known(batch: Batch) -> Bool[Tensor, " b"]:
-    """Whether label and outline of every class are known: what is not drawn is then background."""
+    """Return True if label and outline of every class are known; what is not drawn is then background."""
     assert batch.targets is not None
     return (batch.targets.known & ~batch.labels.isnan()).all(1)
 
@@ -55,7 +55,7 @@ def fully_known(batch: Batch) -> Bool[Tensor, " b"]:
 def painted(
     boxes: Float[Tensor, "n 4"], scores: Float[Tensor, " n"], kinds: Int[Tensor, " n"], shape: tuple[int, int, int]
 ) -> Float[Tensor, "k h w"]:
-    """A map a class: each pixel has the score of the best box that holds its centre, 0 where none does."""
+    """Draw a map for each class: a pixel has the score of the best box that contains it, else 0."""
     scores, maps = scores.detach(), scores.new_zeros(shape)
     order = scores.argsort()  # the best is painted last
     edges = (boxes - 0.5).ceil().long()[order].tolist()

@@ -27,7 +27,7 @@ def build_faster_rcnn(
     least_score: float = 0.0,
     least_px: int = 4,
 ) -> Any:
-    """Faster R-CNN over a feature pyramid, its targets the boxes around the lesions of each mask.
+    """Build Faster R-CNN over a feature pyramid; its targets are the boxes around the lesions of each mask.
 
     Args:
         task: classes, channels and image size.
@@ -64,7 +64,7 @@ def build_faster_rcnn(
 
 
 def faster_rcnn_facts(task: Task, /, *, backbone: Any, **sizes: Any) -> Mapping[str, Any]:
-    """Side of the smallest anchor in pixels."""
+    """Return the side of the smallest anchor in pixels."""
     side = Sizes(**sizes).smallest_anchor(task)
     return {"anchor_px": round(side, 2), "canonical": {"anchor_px": side}}
 

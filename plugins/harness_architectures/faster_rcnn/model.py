@@ -83,7 +83,7 @@ class FasterRCNN(Model):
         )
 
     def forward(self, batch: Batch) -> Output:
-        """Boxes, scores and maps; in training the losses."""
+        """Compute boxes, scores and maps, or in training the losses."""
         if batch.images is None:
             raise TypeError("faster_rcnn reads images, and this batch has none.")
         stages = self.backbone.stages(batch.images)
@@ -94,7 +94,7 @@ class FasterRCNN(Model):
             return self._train(batch, levels) if self.training else self._detect(batch.images, levels)
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Torchvision's four: of both stages how well boxes are told from background, and how well they fit.
+        """Return torchvision's four losses: classification and box regression of both stages.
 
         Raises:
             ValueError: the output is not one of training.
@@ -104,7 +104,7 @@ class FasterRCNN(Model):
         return {name.removeprefix("loss_"): loss for name, loss in out.parts.items()}
 
     def _train(self, batch: Batch, levels: Levels) -> Output:
-        """The losses over the images of which everything is known; the others must not count as background."""
+        """Compute the losses over the fully known images; the others must not count as background."""
         if batch.targets is None:
             raise TypeError("faster_rcnn is trained on outlines, and this batch has none.")
         assert batch.images is not None
@@ -145,13 +145,13 @@ class FasterRCNN(Model):
         )
 
     def _judged(self, levels: Levels, proposals: list[Tensor], size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """The second stage's logits "n 1+k" and corrections "n 4(1+k)" of all images' proposals in a row."""
+        """Compute the second stage's logits "n 1+k" and corrections "n 4(1+k)" of all images' proposals."""
         seen = self.judge.box_roi_pool(levels, proposals, [size] * len(proposals))
         found: tuple[Tensor, Tensor] = self.judge.box_predictor(self.judge.box_head(seen))
         return found
 
     def _best(self, scores: Float[Tensor, "n k"]) -> Float[Tensor, " k"]:
-        """Of each class the best box's score; suppression keeps it, but another class may use up the limit on boxes."""
+        """Return each class's best box score; suppression keeps that box, the limit on boxes may not."""
         best = torch.cat((scores, scores.new_zeros(1, self.classes))).amax(0)
         return best.where(best > self.judge.score_thresh, 0.0)
 
@@ -163,7 +163,7 @@ class FasterRCNN(Model):
 
 
 def _resolutions(backbone: Backbone, task: Task, levels: int) -> tuple[tuple[int, ...], list[int]]:
-    """The deepest stage of each of the coarsest resolutions, fine to coarse, and the channels of each.
+    """Return the deepest stage of each of the coarsest resolutions, fine to coarse, and its channels.
 
     Raises:
         ValueError: a resolution is not half of the one before: boxes could not be dealt out to levels.
@@ -180,7 +180,7 @@ def _resolutions(backbone: Backbone, task: Task, levels: int) -> tuple[tuple[int
 
 
 def _filled(rows: Sequence[Tensor], value: float) -> Tensor:
-    """Rows of unequal length as one tensor "b n …"."""
+    """Pad rows of unequal length to one tensor "b n …"."""
     return nn.utils.rnn.pad_sequence(list(rows), batch_first=True, padding_value=value)
 
 

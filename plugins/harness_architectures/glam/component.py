@@ -25,7 +25,7 @@ def build_glam(
     map_l1: float = 3.162e-5,
     replicate_grey: bool = True,
 ) -> Any:
-    """GLAM: maps of three scales, one large patch, and a fine map of the patch pasted back into place.
+    """Build GLAM: maps of three scales, one large patch, and a fine map of the patch pasted back.
 
     Args:
         task: classes, channels and image size.
@@ -75,7 +75,7 @@ def glam_facts(
     map_l1: float,
     **_: Any,
 ) -> Mapping[str, Any]:
-    """Side of the patch, the finest map and the patch's window on it, where the backbone tells its stages' sizes."""
+    """Return side and window of the patch and the finest map, where the backbone's stages are known."""
     place = _check(task, backbone, local_backbone, patch_px, map_l1)
     pooling.facts(1)
     local_pooling.facts(1)
@@ -91,7 +91,7 @@ def glam_facts(
 
 
 def _check(task: Task, backbone: Any, local_backbone: Any, patch_px: int | None, map_l1: float) -> Geometry | None:
-    """Where the patch lies on the finest of the three maps, if that is known yet."""
+    """Check the parameters; return the patch's place on the finest map, or None if it is not known yet."""
     if not 0 <= map_l1 < float("inf"):
         raise ValueError(f"`map_l1 >= 0` must hold, but got {map_l1=}.")
     if patch_px is not None and patch_px < 1:

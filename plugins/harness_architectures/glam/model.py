@@ -73,7 +73,7 @@ class GLAM(Model):
         self.fusion = nn.Linear(backbone.features + local_backbone.features, classes)
 
     def forward(self, batch: Batch) -> Output:
-        """Scores, maps and the patch of a batch of images."""
+        """Compute scores, maps and the patch of a batch of images."""
         images = batch.images
         if images is None:
             raise TypeError("glam reads images, and this batch has none.")
@@ -110,7 +110,7 @@ class GLAM(Model):
         )
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of global, local and fusion, and beta times the sums of the global and the local map."""
+        """Compute the cross-entropy of global, local and fusion, and beta times the sums of both maps."""
         assert out.logits is not None
         return {
             "global": score_loss(out.parts["global_scores"], batch),
@@ -120,17 +120,17 @@ class GLAM(Model):
         }
 
     def explain_layer(self) -> nn.Module:
-        """The global network, whose output is the last feature map."""
+        """Return the global network, whose output is the last feature map."""
         return self.backbone
 
     def _scores(self, maps: Sequence[Tensor], stages: Sequence[Tensor]) -> Float[Tensor, "b k"]:
-        """The mean of what each scale's maps are pooled to."""
+        """Return the mean of the pooled maps of all scales."""
         triples = zip(self.poolings, maps, stages, strict=True)
         return torch.stack([pool(cells_of(m), key=cells_of(stage)).value for pool, m, stage in triples]).mean(0)
 
 
 def combine(maps: Sequence[Float[Tensor, "b k _ _"]]) -> Float[Tensor, "b k i j"]:
-    """The weighted sum of the maps of three scales, fine to coarse, at the size of the finest."""
+    """Return the weighted sum of the maps of three scales, fine to coarse, at the size of the finest."""
     finest = size_of(maps[0])
     resized = [functional.interpolate(m, finest, mode="bilinear", align_corners=False) for m in maps]
     return torch.stack([weight * m for weight, m in zip(SCALE_WEIGHTS, resized, strict=True)]).sum(0).clamp(0, 1)
@@ -142,7 +142,7 @@ def paste(
     corners: Int[Tensor, "b 2"],
     place: Geometry,
 ) -> Float[Tensor, "b k u v"]:
-    """The combined map on a grid as fine as the patch's own map, which replaces it inside the patch.
+    """Resize the combined map to the resolution of the patch's own map, and replace it inside the patch.
 
     Args:
         combined: over the whole image.

@@ -5,5 +5,5 @@ PATCH_PER_HEIGHT = 512 / 2944
 
 
 def patch_side(image_size: tuple[int, int], patch_px: int | None) -> int:
-    """The patch's side in pixels: the published share of the height where none is given."""
+    """Return the patch's side in pixels, by default the published share of the height."""
     return max(1, round(PATCH_PER_HEIGHT * image_size[0])) if patch_px is None else patch_px

@@ -28,7 +28,7 @@ def build_gmic(
     crop_channels: int | None = None,
     weights: str | None = None,
 ) -> Any:
-    """GMIC as published; every part of it can be exchanged.
+    """Build GMIC as published; every part of it can be exchanged.
 
     Args:
         task: classes, channels and image size.
@@ -81,7 +81,7 @@ def gmic_facts(
     weights: str | None,
     **cropping: Any,
 ) -> Mapping[str, Any]:
-    """Map, cells, window, crop side, how many crops fit, what the poolings come to, and what is in `weights`.
+    """Return sizes of map, window and crops, the canonical forms of the poolings, and the digest of `weights`.
 
     Where only the built backbone knows the map's size (timm), just the checks that need no map.
     """

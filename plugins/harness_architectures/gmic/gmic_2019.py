@@ -26,7 +26,7 @@ def build_gmic_2019(
     crop_choice: Literal["saliency", "random"] = "saliency",
     replicate_grey: bool = True,
 ) -> Any:
-    """The mean of the global and the local scores; the maps are held down by map_weight * sum(map ** map_exponent).
+    """Build GMIC of 2019: the mean of global and local scores, with a penalty on the maps to a power.
 
     Args:
         task: as for `gmic`, and so all that is not named here.
@@ -59,7 +59,7 @@ def build_gmic_2019(
 
 
 def gmic_2019_facts(task: Task, /, *, map_weight: float, map_exponent: float, **rest: Any) -> Mapping[str, Any]:
-    """Those of `gmic`."""
+    """Return the facts of `gmic`."""
     _check_exponent(map_exponent)
     return gmic_facts(task, map_l1=map_weight, weights=None, **rest)
 

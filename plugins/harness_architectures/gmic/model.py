@@ -74,7 +74,7 @@ class GMIC(Model):
         self.fusion = nn.Linear(backbone.features + local_backbone.features, classes) if fuse else None
 
     def forward(self, batch: Batch) -> Output:
-        """Scores, maps and crops of a batch of images."""
+        """Compute scores, maps and crops of a batch of images."""
         images = batch.images
         if images is None:
             raise TypeError("gmic reads images, and this batch has none.")
@@ -108,7 +108,7 @@ class GMIC(Model):
         return Output(probs=probs, logits=logits, heads=heads, evidence=maps, parts=parts)
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of global, local and, where there is one, fusion, and beta times the maps' sum.
+        """Compute the cross-entropy of global, local and (if any) fusion, and beta times the maps' sum.
 
         The sum is rescaled to the published map's 1,380 cells, so that beta keeps its meaning.
         """
@@ -122,7 +122,7 @@ class GMIC(Model):
         return {**losses, "map_l1": self.map_l1 * map_sum(out.evidence, self.map_exponent)}
 
     def explain_layer(self) -> nn.Module:
-        """The global network, whose output is the last feature map."""
+        """Return the global network, whose output is the last feature map."""
         return self.backbone
 
     def _corners(self, maps: Tensor, place: Geometry, batch: Batch) -> Tensor:

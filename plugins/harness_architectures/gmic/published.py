@@ -31,7 +31,7 @@ _NAMES = (
 
 
 def load_published(model: nn.Module, path: str | Path) -> None:
-    """Loads a published checkpoint into a GMIC of the published configuration.
+    """Load a published checkpoint into a GMIC of the published configuration.
 
     Pickled code is never run.
 
@@ -55,7 +55,7 @@ def load_published(model: nn.Module, path: str | Path) -> None:
 
 
 def published_name(name: str) -> str:
-    """The published name of one of our parameters or buffers; ours where there is none."""
+    """Return the published name of one of our parameters or buffers; ours where there is none."""
     for ours, theirs in _NAMES:
         renamed, count = re.subn(f"^{ours}", theirs, name)
         if count:

@@ -39,7 +39,7 @@ class Averaged(nn.Module):
         self.backbone = backbone
 
     def forward(self, images: Float[Tensor, "m c h w"]) -> Float[Tensor, "m d"]:
-        """Global average pooling."""
+        """Average the last map over space."""
         maps: Tensor = self.backbone(images)
         return maps.mean((2, 3))
 
@@ -71,7 +71,7 @@ class Instances(nn.Module):
         )
 
     def forward(self, batch: Batch) -> Float[Tensor, "b n d"]:
-        """What stands in the padding is of no meaning."""
+        """Encode instances; values in the padding have no meaning."""
         found: Tensor = self.project(batch.encoded(self._encode))
         return found
 
@@ -82,16 +82,16 @@ class Instances(nn.Module):
 
 
 def real(batch: Batch) -> Tensor:
-    """The mask "b n" of a batch of bags."""
+    """Return the mask "b n" of a batch of bags."""
     assert batch.mask is not None, "the plan lets no other batch come here"
     return batch.mask
 
 
 def bag_output(exclusive: bool, logits: Float[Tensor, "b k"], parts: dict[str, Any]) -> Output:
-    """Scores of a bag and what is worth showing of it."""
+    """Return the scores of a bag with its parts."""
     return Output(probs=link(logits, exclusive), logits=logits, parts=parts)
 
 
 def over_instances(scores: Float[Tensor, "b n w"], mask: Tensor) -> Float[Tensor, "b n w"]:
-    """Softmax over the real instances of each bag, in fp32; 0 in the padding."""
+    """Return the softmax over the real instances of each bag, in fp32; 0 in the padding."""
     return scores.float().masked_fill(~mask[..., None], torch.finfo(torch.float32).min).softmax(1)

@@ -11,12 +11,12 @@ SMALLEST_PX = 16
 
 
 def lenet_cells(side_px: int) -> int:
-    """Rows (or columns) that two 5 x 5 convolutions without padding, each followed by a 2 x 2 maximum, leave."""
+    """Return the rows (or columns) left by two 5 x 5 convolutions without padding, each with a 2 x 2 maximum."""
     return ((side_px - 4) // 2 - 4) // 2
 
 
 def check_encoder(task: Task, backbone: Any) -> None:
-    """Whether the LeNet, where it is the encoder, has room on the images.
+    """Check that the images are large enough for the LeNet, where it is the encoder.
 
     Raises:
         Misfit: it has not.
@@ -27,7 +27,7 @@ def check_encoder(task: Task, backbone: Any) -> None:
 
 
 def check_positive(**values: int) -> None:
-    """Whether each of these parameters is above 0.
+    """Check that each of these parameters is above 0.
 
     Raises:
         ValueError: one is not.
@@ -38,7 +38,7 @@ def check_positive(**values: int) -> None:
 
 
 def check_share(**values: float) -> None:
-    """Whether each of these parameters is in [0, 1).
+    """Check that each of these parameters is in [0, 1).
 
     Raises:
         ValueError: one is not.

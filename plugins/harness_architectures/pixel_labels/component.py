@@ -25,7 +25,7 @@ def build_pixel_labels(
     patches: int = 8,
     patch_epochs: int | None = None,
 ) -> Any:
-    """A patch classifier learnt from outlines, slid over the image; its heat maps are further channels.
+    """Build a patch classifier learnt from outlines, whose heat maps are further channels of the image.
 
     Args:
         task: classes, channels and image size.
@@ -67,7 +67,7 @@ def pixel_labels_facts(
     patch_epochs: int | None,
     **_: Any,
 ) -> Mapping[str, Any]:
-    """The system's facts, window and stride in pixels, and how many windows an image has."""
+    """Return the inner architecture's facts, window and stride in pixels, and the number of windows."""
     window = window_and_stride(task, window_px, stride_px)
     _check(patches, patch_epochs)
     return window_facts(task, system, *window)

@@ -22,7 +22,7 @@ def build_heat_maps(
     window_px: int | None = None,
     stride_px: int | None = None,
 ) -> Any:
-    """The same with a classifier that is ready: no outlines are read, and a sample may be an exam of views.
+    """Build the same with a trained classifier: no outlines are read, and a sample may be an exam of views.
 
     Args:
         task: classes, channels and image size.
@@ -58,7 +58,7 @@ def build_heat_maps(
 def heat_maps_facts(
     task: Task, /, *, weights: str, system: Any, window_px: int | None, stride_px: int | None, **_: Any
 ) -> Mapping[str, Any]:
-    """As of `pixel_labels`, and what is in `weights`."""
+    """Return the facts of `pixel_labels` and the digest of `weights`."""
     found = window_facts(task, system, *window_and_stride(task, window_px, stride_px))
     own = {} if weights == RANDOM else file_facts("weights", weights).get("files", {})
     files = {**found.get("files", {}), **own}

@@ -57,7 +57,7 @@ class PixelLabels(Model):
         self.system = system
 
     def phases(self) -> tuple[Phase, ...]:
-        """The classifier's, then those of the system with the classifier frozen, batch-norm included."""
+        """Return the classifier's phase, then the inner model's with the classifier and its batch-norm frozen."""
         first = Phase(
             name="patch_classifier",
             trainable=CLASSIFIER,
@@ -76,11 +76,11 @@ class PixelLabels(Model):
         return tuple(later) if self.ready else (first, *later)
 
     def begin_epoch(self, predict: Callable[[], Iterable[tuple[Batch, Output]]]) -> None:
-        """The system's own, on images with heat maps."""
+        """Begin the inner model's epoch, on images with heat maps."""
         self.system.begin_epoch(lambda: ((self._with_maps(batch), out) for batch, out in predict()))
 
     def forward(self, batch: Batch) -> Output:
-        """Heat maps, and what the system makes of them; drawn patches while the classifier learns."""
+        """Compute heat maps and the inner model's output; drawn patches while the classifier learns."""
         lesson = self._lesson(batch) if self.classifier.training and not self.ready else {}
         if lesson and not self.system.training:
             best = lesson["patch_logits"].detach().sigmoid().amax(1)
@@ -97,7 +97,7 @@ class PixelLabels(Model):
         )
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of the patches, and the system's losses, of whichever learns."""
+        """Compute the cross-entropy of the patches and the inner model's losses, of whichever learns."""
         found = dict[str, Tensor]()
         if "patch_logits" in out.parts:
             logits, labels = out.parts["patch_logits"].flatten(0, 1), out.parts["patch_labels"].flatten(0, 1)
@@ -105,12 +105,12 @@ class PixelLabels(Model):
         return found | self.system.losses(out, batch) if "heat_maps" in out.parts else found
 
     def explain_layer(self) -> nn.Module:
-        """The system's."""
+        """Return the inner model's layer."""
         return self.system.explain_layer()
 
     @torch.no_grad()
     def heat_maps(self, images: Float[Tensor, "m c h w"]) -> Float[Tensor, "m k h w"]:
-        """The classifier slid over the images: its sigmoids in [0, 1], at the images' size."""
+        """Slide the classifier over the images: its sigmoids in [0, 1], at the images' size."""
         size = (images.shape[2], images.shape[3])
         rows, columns = (starts(length, self.window, self.stride) for length in size)
         corners = grid(rows, columns, images.device).expand(len(images), -1, -1)
@@ -131,7 +131,7 @@ class PixelLabels(Model):
         return replace(batch, images=torch.cat((batch.images, maps), -3))
 
     def _lesson(self, batch: Batch) -> dict[str, Tensor]:
-        """Patches of the batch, what the classifier says of them ("b n k" logits), and what it should say."""
+        """Draw patches of the batch; return the classifier's logits "b n k" and their labels."""
         if batch.targets is None or batch.images is None:
             raise TypeError("pixel_labels is trained on images with outlines, and this batch has none.")
         masks, known = batch.targets.masks, batch.targets.known & ~batch.labels.isnan()
@@ -149,7 +149,7 @@ def _within(prefix: str) -> str:
 
 
 def load_classifier(model: PixelLabels, path: str) -> None:
-    """Loads the patch classifier of a confirmed `pixel_labels` model; its system's weights are left out.
+    """Load the patch classifier of a confirmed `pixel_labels` model, without its inner architecture.
 
     Raises:
         InputError: the file cannot be read, or its classifier is not of this kind.

@@ -13,7 +13,7 @@ WINDOW_PER_HEIGHT = 256 / 2944
 
 
 def window_and_stride(task: Task, window_px: int | None, stride_px: int | None) -> tuple[int, int]:
-    """Side and stride in pixels; of an unknown image those of the published one."""
+    """Return side and stride in pixels; of an unknown image those of the published one."""
     least = min(task.image_size)
     window = window_px if window_px is not None else max(1, round(WINDOW_PER_HEIGHT * (task.image_size[0] or 2944)))
     stride = stride_px if stride_px is not None else max(1, window // 2)
@@ -37,11 +37,11 @@ def window_facts(task: Task, system: Any, window: int, stride: int) -> Mapping[s
 
 
 def starts(length: int, window: int, stride: int) -> list[int]:
-    """Where windows begin along an axis: every stride, and one flush with the end."""
+    """Return the starts of windows along an axis: every stride, and one flush with the end."""
     found = list(range(0, length - window + 1, stride))
     return found if found[-1] == length - window else [*found, length - window]
 
 
 def widened(task: Task) -> Task:
-    """The task as the system sees it: a channel more for each class."""
+    """Return the task of the inner architecture, with one channel more for each class."""
     return replace(task, channels=task.channels + len(task.classes))

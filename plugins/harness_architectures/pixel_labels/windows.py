@@ -16,7 +16,7 @@ OVERLAP = 0.1
 
 
 def draw_corners(masks: Float[Tensor, "b k h w"], window: int, count: int) -> Int[Tensor, "b n 2"]:
-    """Upper-left corners of patches; the first half hold a pixel of a lesion in their middle, if there is one.
+    """Draw upper-left corners of patches; the first half contain a lesion pixel near their centre, if any.
 
     The middle is the window's central half, cut off where the image ends. Chance is torch's own generator.
     """
@@ -36,7 +36,7 @@ def draw_corners(masks: Float[Tensor, "b k h w"], window: int, count: int) -> In
 def patch_labels(
     masks: Float[Tensor, "b k h w"], known: Bool[Tensor, "b k"], corners: Int[Tensor, "b n 2"], window: int
 ) -> Float[Tensor, "b n k"]:
-    """1 where a patch shows enough of a class, 0 where nothing of it, NaN between and where the outline is unknown."""
+    """Return 1 where a patch shows enough of a class, 0 where none of it, else NaN."""
     held = take_crops(masks, corners, window).sum((3, 4))  # b n k
     enough = (masks.sum((2, 3)) / 2).clamp(max=OVERLAP * window**2).unsqueeze(1)
     labels = torch.where(held == 0, 0.0, torch.where(held >= enough, 1.0, torch.nan))
@@ -44,14 +44,14 @@ def patch_labels(
 
 
 def grid(rows: Sequence[int], columns: Sequence[int], device: torch.device) -> Int[Tensor, "n 2"]:
-    """The corners of all windows, row by row."""
+    """Return the corners of all windows, row by row."""
     return torch.cartesian_prod(torch.tensor(rows), torch.tensor(columns)).reshape(-1, 2).to(device)
 
 
 def spread_out(
     scores: Float[Tensor, "b k i j"], rows: Sequence[int], columns: Sequence[int], window: int, size: tuple[int, int]
 ) -> Float[Tensor, "b k h w"]:
-    """A map at the image's size: each pixel has the score of the window whose centre is nearest."""
+    """Return a map at the image's size: each pixel has the score of the window with the nearest centre."""
     down, across = (
         (torch.arange(length)[:, None] - (torch.tensor(starts) + (window - 1) / 2)).abs().argmin(1).to(scores.device)
         for length, starts in zip(size, (rows, columns), strict=True)

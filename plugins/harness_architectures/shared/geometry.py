@@ -30,7 +30,7 @@ class Geometry:
 
     @classmethod
     def of(cls, image: tuple[int, int], cells: tuple[int, int], crop_px: int | None) -> Geometry:
-        """The geometry for an image and its map; `crop_px` None is the published proportion.
+        """Return the geometry of an image and its map; `crop_px` None is the published proportion.
 
         All rounding is half to even, as published.
 
@@ -59,7 +59,7 @@ class Geometry:
         return self.map[0] - self.window[0] + 1, self.map[1] - self.window[1] + 1
 
     def check(self, crops: int) -> None:
-        """Refuses more crops than fit.
+        """Refuse more crops than fit.
 
         Raises:
             Misfit: `crops` exceeds `most_crops`.
@@ -73,7 +73,7 @@ class Geometry:
 
 
 def map_size(image: tuple[int, int], facts: Mapping[str, Any]) -> tuple[int, int] | None:
-    """The map's height and width from a backbone's facts; None where they do not tell.
+    """Return the map's height and width from a backbone's facts, or None if they are not known.
 
     `layers` (kernel, stride, padding of each) gives it exactly, `stride` alone rounded up.
     """

@@ -15,7 +15,7 @@ from harness_architectures.shared.geometry import Geometry
 
 @torch.no_grad()
 def retrieve_roi(maps: Float[Tensor, "b k i j"], window: tuple[int, int], crops: int) -> Int[Tensor, "b n 2"]:
-    """Greedy choice of the windows with the highest mean, upper-left corners (row, column) in cells.
+    """Choose the windows with the highest mean greedily; return upper-left corners (row, column) in cells.
 
     Each class map is min-max normalised by itself and the maps are summed. Then `crops` times: of all
     windows fully inside, at a stride of one cell, the one with the highest mean wins (the first in
@@ -47,7 +47,7 @@ def retrieve_roi(maps: Float[Tensor, "b k i j"], window: tuple[int, int], crops:
 def random_corners(
     place: Geometry, images: int, crops: int, device: torch.device, names: Sequence[object] | None = None
 ) -> Int[Tensor, "b n 2"]:
-    """Corners drawn evenly over all places where a window fits, independently of each other.
+    """Draw corners evenly and independently over all places where a window fits.
 
     Args:
         place: tells how many rows and columns there are.
@@ -67,7 +67,7 @@ def random_corners(
 
 
 def to_pixels(corners: Int[Tensor, "b n 2"], place: Geometry) -> Int[Tensor, "b n 2"]:
-    """Corners in pixels: cell / cells * pixels, rounded half to even.
+    """Convert corners to pixels: cell / cells * pixels, rounded half to even.
 
     In doubles, whose rounding is Python's; MPS has none.
     """
@@ -77,7 +77,7 @@ def to_pixels(corners: Int[Tensor, "b n 2"], place: Geometry) -> Int[Tensor, "b 
 
 
 def boxes_at(corners: Int[Tensor, "b n 2"], place: Geometry) -> Int[Tensor, "b n 4"]:
-    """Boxes of the crops at corners in pixels: x0 y0 x1 y1, half open."""
+    """Return the boxes of crops at corners in pixels: x0 y0 x1 y1, half open."""
     first = corners.flip(2)
     return torch.cat((first, first + place.crop_px), 2)
 
@@ -85,7 +85,7 @@ def boxes_at(corners: Int[Tensor, "b n 2"], place: Geometry) -> Int[Tensor, "b n
 def take_crops(
     images: Float[Tensor, "b c h w"], corners: Int[Tensor, "b n 2"], crop_px: int
 ) -> Float[Tensor, "b n c y x"]:
-    """Square crops at corners in pixels.
+    """Cut square crops at corners in pixels.
 
     What overflows the image at the bottom or right is filled with the image's minimum, and what is
     left of the content stands at the crop's bottom right: the released network was trained so.
@@ -100,7 +100,7 @@ def take_crops(
 
 
 def _run_sums(maps: Float[Tensor, "b i j"], axis: int, size: int) -> Tensor:
-    """Sums of `size` neighbours along an axis, by halves; in one order for all, so that equals tie exactly.
+    """Sum `size` neighbours along an axis by halves, in one order for all, so that equals tie exactly.
 
     Along both axes, on a batch of small maps, several times as fast as `avg_pool2d`.
     """
@@ -113,7 +113,7 @@ def _run_sums(maps: Float[Tensor, "b i j"], axis: int, size: int) -> Tensor:
 
 
 def _indices(start: Int[Tensor, "b n"], size: int, length: int) -> tuple[Tensor, Tensor]:
-    """For each pixel of a crop the image's row (or column), and whether it has one."""
+    """Return the image's row (or column) of each pixel of a crop, and whether it has one."""
     offset = torch.arange(size, device=start.device)
     over = (start + size - length).clamp(min=0).unsqueeze(2)
     return (start.unsqueeze(2) - over + offset).clamp(min=0), offset >= over

@@ -9,12 +9,12 @@ from harness.nn import Batch, masked_bce, masked_cross_entropy
 
 
 def link(logits: Float[Tensor, "*any k"], exclusive: bool) -> Float[Tensor, "*any k"]:
-    """Softmax of exclusive classes, else a sigmoid each; in fp32."""
+    """Apply the softmax to exclusive classes, else a sigmoid to each; in fp32."""
     return logits.float().softmax(-1) if exclusive else logits.float().sigmoid()
 
 
 def logit_loss(logits: Float[Tensor, "b k"], batch: Batch, exclusive: bool) -> Float[Tensor, ""]:
-    """Cross-entropy, binary unless classes are exclusive; of exclusive ones an image with an unknown label is left out.
+    """Compute the cross-entropy, binary unless classes are exclusive; unknown exclusive labels do not count.
 
     Summed over classes, averaged over images.
     """

@@ -18,7 +18,7 @@ def build_googlenet(
     pretrained: bool = False,
     weights: str | None = None,
 ) -> Any:
-    """GoogLeNet of torchvision; timm has none.
+    """Build torchvision's GoogLeNet; timm has none.
 
     Args:
         channels: of the images; a first convolution made for another number is adapted.
@@ -38,7 +38,7 @@ def build_googlenet(
 
 
 def googlenet_facts(*, stride: int, pretrained: bool, weights: str | None) -> Mapping[str, Any]:
-    """Stride and features, and what is in the file of weights."""
+    """Return stride, features and the digest of the weights."""
     if pretrained and weights:
         raise ValueError("`pretrained` and `weights` exclude each other.")
     return {"stride": stride, "features": FEATURES[stride], **file_facts("weights", weights)}

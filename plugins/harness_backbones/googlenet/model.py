@@ -54,11 +54,11 @@ class GoogLeNet(Backbone):
         self.register_buffer("offset", (mean - 0.5) / 0.5, persistent=False)
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
-        """The last feature map."""
+        """Compute the last feature map."""
         return self.stages(images)[-1]
 
     def stages(self, images: Float[Tensor, "b c h w"]) -> tuple[Tensor, ...]:
-        """The maps of stride 8, 16 and 32, as far as the network goes."""
+        """Compute the maps of stride 8, 16 and 32, up to the network's stride."""
         ends = {names[-1] for names in LEVELS.values()}
         x, found = self._seen(images), []
         for name, part in self.net.items():
@@ -71,7 +71,7 @@ class GoogLeNet(Backbone):
 
 
 def build(channels: int, *, stride: int, features: int, pretrained: bool, weights: str | None) -> GoogLeNet:
-    """A backbone with the weights asked for; see `harness_backbones.googlenet.component.build_googlenet`."""
+    """Build a backbone with the requested weights; see `harness_backbones.googlenet.component.build_googlenet`."""
     rescaled = pretrained and weights is None and channels == 3
     net = GoogLeNet(channels, stride=stride, features=features, rescaled=rescaled)
     if pretrained or weights:
@@ -83,7 +83,7 @@ def build(channels: int, *, stride: int, features: int, pretrained: bool, weight
 
 
 def _known(key: str) -> bool:
-    """Whether a weight belongs to a part of GoogLeNet that this network may lack."""
+    """Return True if a weight belongs to a part of GoogLeNet that this network may lack."""
     return key.startswith(IGNORED) or key.split(".")[0] in {name for names in LEVELS.values() for name in names}
 
 

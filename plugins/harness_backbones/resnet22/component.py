@@ -19,7 +19,7 @@ def build_resnet22(
     width: int = 16,
     initialisation: Literal["pytorch", "xavier_normal"] = "pytorch",
 ) -> Any:
-    """ResNet-22 of GMIC; `width` is the first stage's, doubled by every later one.
+    """Build GMIC's ResNet-22; `width` is that of the first stage and doubles with every later one.
 
     GMIC's starts from PyTorch's default, GLAM's from `initialisation = "xavier_normal"` in every convolution.
     """
@@ -30,7 +30,7 @@ def build_resnet22(
 
 
 def resnet22_facts(*, stride: int, width: int, **_: Any) -> Mapping[str, Any]:
-    """Stride, features, and `layers`: (kernel, stride, padding) of all that shrinks the map, in order.
+    """Return stride, features, and `layers`: (kernel, stride, padding) of all that shrinks the map, in order.
 
     The last five are the stages, so that each stage's map can be known.
     """

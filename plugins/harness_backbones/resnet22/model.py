@@ -45,11 +45,11 @@ class ResNet22(Backbone):
                 nn.init.xavier_normal_(layer.weight)
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
-        """The last stage, normalised and rectified."""
+        """Compute the last stage, normalised and rectified."""
         return self.stages(images)[-1]
 
     def stages(self, images: Float[Tensor, "b c h w"]) -> tuple[Tensor, ...]:
-        """The output of each stage, fine to coarse; only the last is normalised and rectified."""
+        """Compute each stage's output, fine to coarse; only the last is normalised and rectified."""
         x = self.pool(self.stem(images))
         found = []
         for stage in self.blocks:
@@ -76,7 +76,7 @@ class Block(nn.Module):
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, x: Float[Tensor, "b d h w"]) -> Float[Tensor, "b e i j"]:
-        """The block's sum."""
+        """Compute the block's sum."""
         active = self.relu(self.norm1(x))
         kept = x if self.shortcut is None else self.shortcut(active)
         main = self.conv2(self.relu(self.norm2(self.conv1(active))))

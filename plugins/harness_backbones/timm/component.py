@@ -18,7 +18,7 @@ def build_timm(
     out_index: int | None = None,
     zero_init_last: bool | None = None,
 ) -> Any:
-    """Any network of timm, always "b d i j".
+    """Build any network of timm; its maps are always "b d i j".
 
     Args:
         channels: of the images; a first convolution made for another number is adapted.
@@ -51,7 +51,7 @@ def build_timm(
 def timm_facts(
     *, model: str, pretrained: bool | str, weights: str | None, zero_init_last: bool | None, **_: Any
 ) -> Mapping[str, Any]:
-    """The checks, and what is in the file of weights; timm's strides are known only once it is imported.
+    """Check the parameters and return the digest of the weights; strides are known once timm is imported.
 
     Raises:
         ValueError: timm has no such model, the parameters exclude each other, or there is no such file.

@@ -40,14 +40,14 @@ class TimmBackbone(Backbone):
         self.stride = self._stride(round(probe.shape[-2] / found.shape[-2]))
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
-        """The last feature map, or the level asked for."""
+        """Compute the last feature map, or the requested level."""
         if self.level is not None:
             return self._levels(images, [self.level])[-1]
         maps = self.net.forward_features(images)
         return maps.permute(0, 3, 1, 2) if self.layout == "NHWC" else maps
 
     def stages(self, images: Float[Tensor, "b c h w"]) -> tuple[Tensor, ...]:
-        """All of timm's feature levels, fine to coarse."""
+        """Compute all of timm's feature levels, fine to coarse."""
         return tuple(self._levels(images, None))
 
     def _levels(self, images: Tensor, indices: list[int] | None) -> list[Tensor]:
@@ -68,7 +68,7 @@ def build(
     out_index: int | None,
     zero_init_last: bool | None,
 ) -> TimmBackbone:
-    """A backbone with the weights asked for; see `harness_backbones.timm.component.build_timm`."""
+    """Build a backbone with the requested weights; see `harness_backbones.timm.component.build_timm`."""
     import timm
 
     if not timm.is_model(model.split(".")[0]):
@@ -103,7 +103,7 @@ def _create(model: str, **options: Any) -> Any:
 
 
 def _prune(net: Any, model: str, out_index: int) -> int:
-    """Cuts what lies behind the level, so that no parameter is left without a gradient."""
+    """Remove the layers after the level, so that no parameter is left without a gradient."""
     count = len(net.feature_info)
     if not -count <= out_index < count:
         raise ValueError(f"`{-count} <= out_index < {count}` must hold for {model!r}, but got {out_index=}.")

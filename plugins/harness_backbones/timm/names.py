@@ -17,7 +17,7 @@ _REGISTERED = re.compile(rb"^@register_model\s+def (\w+)\(", re.MULTILINE)
 
 @lru_cache(256)
 def check_name(model: str) -> None:
-    """Sees that timm has a model of this name, with or without a tag behind a dot.
+    """Check that timm has a model of this name, with or without a tag behind a dot.
 
     Raises:
         ValueError: it has none; names the nearest. Where timm is not installed nothing is raised: building will.

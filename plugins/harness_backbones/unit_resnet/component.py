@@ -10,7 +10,7 @@ from harness_backbones.width import check_width
 
 
 def build_unit_resnet(channels: int, /, *, depth: Literal[18, 34] = 34, width: int = 64) -> Any:
-    """ResNet-18 or -34 of which only the stem shrinks the map: stride 4, as GLAM's local network.
+    """Build a ResNet-18 or -34 of which only the stem shrinks the map: stride 4, as GLAM's local network.
 
     Args:
         channels: of the images.
@@ -24,7 +24,7 @@ def build_unit_resnet(channels: int, /, *, depth: Literal[18, 34] = 34, width: i
 
 
 def unit_resnet_facts(*, width: int, **_: Any) -> Mapping[str, Any]:
-    """Stride, features, and `layers`: (kernel, stride, padding) of all that shrinks the map, in order."""
+    """Return stride, features, and `layers`: (kernel, stride, padding) of all that shrinks the map, in order."""
     check_width(width)
     return {"stride": 4, "features": width * 8, "layers": [(7, 2, 3), (3, 2, 1)]}
 

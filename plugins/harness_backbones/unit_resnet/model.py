@@ -36,11 +36,11 @@ class UnitResNet(Backbone):
         self.features, self.stride = widths[-1], 4
 
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
-        """The last stage, at a quarter of the image's height and width."""
+        """Compute the last stage, at a quarter of the image's height and width."""
         return self.stages(images)[-1]
 
     def stages(self, images: Float[Tensor, "b c h w"]) -> tuple[Tensor, ...]:
-        """The output of each stage; all have one size."""
+        """Compute the output of each stage; all have one size."""
         net = self.net
         x = net.maxpool(net.act1(net.bn1(net.conv1(images))))
         found = []

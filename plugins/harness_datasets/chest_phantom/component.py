@@ -20,7 +20,7 @@ def build_chest_phantom(
     difficulty: float = 0.3,
     seed: int = 0,
 ) -> Dataset:
-    """Phantom chest films: four findings that exclude nothing, each with its exact outline; many films have none.
+    """Build synthetic chest films: four independent findings with exact outlines; many films have none.
 
     Named by what they imitate: nodule (a small smooth oval, high in a lung), mass (large, spiculated), effusion (flat,
     at a lung's base), infiltration (blobs close together, in the middle). Prevalences are 25, 20, 30 and 30 %, kept
@@ -44,7 +44,7 @@ def build_chest_phantom(
 
 
 def chest_task(*, image_size: tuple[int, int], **_: Any) -> Task:
-    """What chest_phantom sets as the task, known without building it."""
+    """Return the task of `chest_phantom` without building it."""
     from harness_datasets.chest_phantom.findings import CLASSES
 
     height, width = image_size

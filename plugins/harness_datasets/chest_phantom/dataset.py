@@ -40,7 +40,7 @@ class Scene:
 
     @classmethod
     def of(cls, difficulty: float) -> Scene:
-        """From 0 (large, clear, few vessels) to 1 (small, faint, many)."""
+        """Return the scene of a difficulty from 0 (large, clear, few vessels) to 1 (small, faint, many)."""
 
         def between(easy: float, hard: float) -> float:
             return easy + (hard - easy) * difficulty
@@ -74,11 +74,11 @@ class ChestPhantom(Dataset):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def split(self, name: str) -> Sequence[Sample]:
-        """Patients in order, one or two images each; `tune_loc` is empty."""
+        """Return patients in order, one or two images each; `tune_loc` is empty."""
         return () if name == "tune_loc" else self._splits(name)
 
     def read(self, sample: Sample) -> np.ndarray:
-        """The film, uint16 "h w"."""
+        """Return the film, uint16 "h w"."""
         size, rng = self.task.image_size, self.rng("film", sample.id)
         lungs = self._lungs(sample)
         image = self._anatomy(sample, lungs, rng) + self._painted(sample, lungs)
@@ -88,7 +88,7 @@ class ChestPhantom(Dataset):
         return encode(image * rng.uniform(0.8, 1.0) * (1 + down * y[:, None] + across * x[None, :]))
 
     def read_mask(self, sample: Sample) -> np.ndarray:
-        """Where a finding covers at least half of a pixel, uint8 "k h w"; of an infiltration the disc it fills."""
+        """Return where a finding covers at least half of a pixel, uint8 "k h w"; of an infiltration its disc."""
         masks = np.zeros((len(CLASSES), *self.task.image_size), np.uint8)
         for number, (drawn, label) in enumerate(zip(self._findings(sample), sample.labels, strict=True)):
             if label:
@@ -96,11 +96,11 @@ class ChestPhantom(Dataset):
         return masks
 
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
-        """Whether it is the patient's first or second film."""
+        """Return whether it is the patient's first or second film."""
         return {"film": str(sample.source["film"])}
 
     def rng(self, *names: object) -> np.random.Generator:
-        """A stream of its own for what `names` names."""
+        """Return a random stream for these names."""
         return np.random.default_rng(seed_of("chest_phantom", VERSION, self.params["seed"], *names))
 
     def _samples(self, split: str) -> tuple[Sample, ...]:
@@ -120,12 +120,12 @@ class ChestPhantom(Dataset):
         return tuple(found)
 
     def _positive(self, split: str, name: str, count: int) -> set[int]:
-        """Which images have the finding: the prevalence exactly, but at least one."""
+        """Return the images with the finding: the prevalence exactly, but at least one."""
         wanted = max(1, round(PREVALENCE[name] * count))
         return {int(image) for image in self.rng("labels", split, name).permutation(count)[:wanted]}
 
     def _lungs(self, sample: Sample) -> tuple[Lung, Lung]:
-        """The lung fields: of the patient in size, of the film in place."""
+        """Return the lung fields; their size is the patient's, their place the film's."""
         (height, width), patient = self.task.image_size, self.rng("patient", sample.group)
         film = self.rng("place", sample.id)
         wide, high = patient.uniform(0.165, 0.185) * width, patient.uniform(0.33, 0.38) * height
@@ -134,7 +134,7 @@ class ChestPhantom(Dataset):
         return Lung(x - apart, y, wide, high, -1), Lung(x + apart, y, wide, high, 1)
 
     def _anatomy(self, sample: Sample, lungs: tuple[Lung, Lung], rng: np.random.Generator) -> np.ndarray:
-        """Tissue, the lungs in it, heart and mediastinum over them, ribs over all."""
+        """Draw tissue, the lungs in it, heart and mediastinum over them, ribs over all."""
         size = self.task.image_size
         patient = self.rng("tissue", sample.group)
         fields = coverage([_ellipse(lung, 0.08) for lung in lungs], size)
@@ -151,7 +151,7 @@ class ChestPhantom(Dataset):
         return (image + rng.uniform(0.02, 0.08) * coverage(ribs, size)).astype(np.float32)
 
     def _painted(self, sample: Sample, lungs: tuple[Lung, Lung]) -> np.ndarray:
-        """What findings, counterparts and vessels add; where two of one sign overlap the stronger counts."""
+        """Return what findings, counterparts and vessels add; of overlapping ones of one sign the stronger counts."""
         bright, dark = self._vessels(sample, lungs)
         rng, layers = self.rng("contrasts", sample.id), {1: bright, -1: dark}
         for label, drawn in zip(sample.labels, self._findings(sample), strict=True):
@@ -163,7 +163,7 @@ class ChestPhantom(Dataset):
         return painted
 
     def _vessels(self, sample: Sample, lungs: tuple[Lung, Lung]) -> tuple[list[Shape], list[Shape]]:
-        """Thin bands in the lungs, bright and dark; their number varies more than the findings' ink."""
+        """Return thin bands in the lungs, bright and dark; their number varies more than the findings' ink."""
         rng, least = self.rng("vessels", sample.id), 0.008 * min(self.task.image_size)
         signs: tuple[list[Shape], list[Shape]] = ([], [])
         for _ in range(int(np.exp(rng.uniform(*np.log(self._scene.vessels))))):
@@ -173,7 +173,7 @@ class ChestPhantom(Dataset):
         return signs
 
     def _findings(self, sample: Sample) -> list[Drawn]:
-        """One of each class, present or not, apart from each other where that can be."""
+        """Return one finding of each class, present or not, apart from each other where possible."""
         rng, lungs = self.rng("findings", sample.id), self._lungs(sample)
         found, taken = dict[int, Site](), list[Site]()
         for number in rng.permutation(len(CLASSES)):  # who comes last finds less room: it must not be always the same
@@ -184,20 +184,20 @@ class ChestPhantom(Dataset):
 
 
 def _gap(tried: Site, others: Iterable[Site]) -> float:
-    """Pixels between a site and the nearest other; negative where they overlap."""
+    """Return the pixels between a site and the nearest other; negative where they overlap."""
     (x, y), reach = tried.place, tried.reach
     gaps = (math.hypot(x - o.place[0], y - o.place[1]) - reach - o.reach for o in others)
     return min(gaps, default=0.0)
 
 
 def _ellipse(lung: Lung, edge: float) -> Ellipse:
-    """The lung as a shape; `edge` over its width."""
+    """Return the lung as a shape; `edge` over its width."""
     radius = float(np.sqrt(lung.wide * lung.high))
     return Ellipse(lung.x, lung.y, radius, lung.high / lung.wide, np.pi / 2, edge=edge * radius)
 
 
 def _ribs(lung: Lung, rng: np.random.Generator) -> list[Shape]:
-    """Seven arcs that fall from the spine to the side."""
+    """Return seven arcs that fall from the spine to the side."""
     shapes: list[Shape] = []
     turns = np.linspace(0, np.pi, 7)
     for level in np.linspace(-0.8, 0.75, 7) + rng.uniform(-0.03, 0.03):

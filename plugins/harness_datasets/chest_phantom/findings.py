@@ -49,14 +49,14 @@ class Lung:
     side: int
 
     def at(self, share: float, angle: float) -> tuple[float, float]:
-        """A point at a share of the semi-axes; the angle is 0 laterally and a quarter turn at the base."""
+        """Return a point at a share of the semi-axes; the angle is 0 laterally and a quarter turn at the base."""
         return (
             self.x + self.side * self.wide * share * float(np.cos(angle)),
             self.y + self.high * share * float(np.sin(angle)),
         )
 
     def anywhere(self, rng: np.random.Generator, most: float) -> tuple[float, float]:
-        """A point drawn evenly from the lung shrunk to `most`."""
+        """Draw a point evenly from the lung shrunk to `most`."""
         return self.at(most * float(np.sqrt(rng.uniform())), rng.uniform(0, 2 * np.pi))
 
 
@@ -80,7 +80,7 @@ class Drawn:
 
 
 def site(name: str, lungs: tuple[Lung, Lung], unit: float, rng: np.random.Generator) -> Site:
-    """A place that a finding of the class could have.
+    """Return a possible place of a finding of the class.
 
     Args:
         name: of `CLASSES`.
@@ -97,18 +97,18 @@ def site(name: str, lungs: tuple[Lung, Lung], unit: float, rng: np.random.Genera
 
 
 def kept_free(name: str, at: Site, lungs: tuple[Lung, Lung]) -> list[Site]:
-    """Where nothing else should be: the finding's site and, where it is known, its counterpart's."""
+    """Return sites to keep free: the finding's and, if it is known, its counterpart's."""
     return [at] if name in ("infiltration", "mass") else [at, _mirrored(at, lungs)]
 
 
 def _mirrored(at: Site, lungs: tuple[Lung, Lung]) -> Site:
-    """The same site of the other lung."""
+    """Return the same site of the other lung."""
     other = lungs[0] if at.lung is lungs[1] else lungs[1]
     return Site(other, (other.x - (at.place[0] - at.lung.x), at.place[1]), at.radius, at.reach)
 
 
 def draw(name: str, at: Site, lungs: tuple[Lung, Lung], rng: np.random.Generator) -> Drawn:
-    """The finding at its site, and its counterpart.
+    """Draw the finding at its site, and its counterpart.
 
     The blobs of an infiltration are scattered over both lungs, a mass has its counterpart in the same lung. What has
     its place by anatomy has it at that place of the other lung: elsewhere the two would not stand alike to the lung's
@@ -123,7 +123,7 @@ def draw(name: str, at: Site, lungs: tuple[Lung, Lung], rng: np.random.Generator
 
 
 def _solid(name: str, at: Site, partner: Site, rng: np.random.Generator) -> Drawn:
-    """A round nodule or a spiculated mass."""
+    """Draw a round nodule or a spiculated mass."""
     seeds = rng.integers(0, 2**31, 2)
     solid, loose = _FORMS[name]
     compact = Thing(solid, *at.place, at.radius, 1.0, int(seeds[0])).shapes()
@@ -131,7 +131,7 @@ def _solid(name: str, at: Site, partner: Site, rng: np.random.Generator) -> Draw
 
 
 def _flat(at: Site, partner: Site, rng: np.random.Generator) -> Drawn:
-    """The flat shadow at a lung's base."""
+    """Draw the flat shadow at a lung's base."""
     tilt, aspect, radius = rng.uniform(0, 0.25), rng.uniform(*FLAT), at.radius
     compact: list[Shape] = [Ellipse(*at.place, radius, aspect, at.lung.side * tilt, edge=RIM * radius)]
     x, y = partner.place
@@ -143,7 +143,7 @@ def _flat(at: Site, partner: Site, rng: np.random.Generator) -> Drawn:
 
 
 def _bands(points: np.ndarray, area: float, half: float, rng: np.random.Generator) -> list[Shape]:
-    """Thin bent bands that cover an area together, one about each point "n xy"."""
+    """Return thin bent bands that cover an area together, one about each point "n xy"."""
     narrow, shapes = max(1.0, half), list[Shape]()
     for (x, y), share in zip(points, rng.dirichlet([8.0] * len(points)), strict=True):
         shapes += band(float(x), float(y), float(share) * area / (2 * narrow), narrow, rng)
@@ -151,7 +151,7 @@ def _bands(points: np.ndarray, area: float, half: float, rng: np.random.Generato
 
 
 def _cloud(at: Site, lungs: tuple[Lung, Lung], rng: np.random.Generator) -> Drawn:
-    """Blobs close together, and as many all over the lungs; the outline is the disc they lie in."""
+    """Draw blobs close together, and as many all over the lungs; the outline is the disc around the former."""
     sizes = BLOB * at.radius * rng.uniform(0.8, 1.2, int(rng.integers(*BLOBS)))
     compact: list[Shape] = []
     scattered: list[Shape] = []
@@ -165,7 +165,7 @@ def _cloud(at: Site, lungs: tuple[Lung, Lung], rng: np.random.Generator) -> Draw
 
 
 def _clear(place: tuple[float, float], size: float, others: list[Shape]) -> float:
-    """How far a blob there is from overlapping another, in pixels; never more than 0, which is good enough."""
+    """Return the distance to the nearest other blob in pixels, at most 0; negative where they overlap."""
     gaps = (np.hypot(place[0] - o.x, place[1] - o.y) - size - o.radius for o in others if isinstance(o, Ellipse))
     return float(min([0.0, *gaps]))
 

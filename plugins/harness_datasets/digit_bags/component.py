@@ -25,7 +25,7 @@ def build_digit_bags(
     digit_px: int = 28,
     seed: int = 0,
 ) -> Dataset:
-    """Bags of scikit-learn's handwritten digits: is there a 9, is there a 3? Needs no data of the user's.
+    """Build bags of scikit-learn's handwritten digits: is there a 9, is there a 3? No data are needed.
 
     A patient has two bags and an exposure of their own, which says nothing of the labels. Train without flips: a
     mirrored digit is another digit.
@@ -64,7 +64,7 @@ def build_mnist_bags(
     law: Literal["balanced", "random"] = "balanced",
     seed: int = 0,
 ) -> Dataset:
-    """MNIST-bags of Ilse et al. 2018: a bag is positive if a 9 is in it; negative bags have none.
+    """Build the MNIST-bags of Ilse et al. 2018: a bag is positive if it has a 9; negative bags have none.
 
     The paper draws training bags from MNIST's 60,000 training digits and test bags from its 10,000 test digits.
     Here the latter alone are there: 60 % of each digit are for training bags, 20 % for val and 20 % for test.
@@ -92,13 +92,13 @@ def build_mnist_bags(
 
 
 def digit_bags_task(*, targets: tuple[int, ...], digit_px: int, **_: Any) -> Task:
-    """What digit bags are about, known without building them."""
+    """Return the task of digit bags without building them."""
     classes = tuple(f"digit_{target}" for target in targets)
     return Task(classes=classes, unit="bag", image_size=(digit_px, digit_px), sample="bag")
 
 
 def mnist_bags_task(*, targets: tuple[int, ...], **_: Any) -> Task:
-    """The same of MNIST's digits, known without building them."""
+    """Return the task of bags of MNIST's digits without building them."""
     return digit_bags_task(targets=targets, digit_px=MNIST_PX)
 
 

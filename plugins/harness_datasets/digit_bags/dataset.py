@@ -46,21 +46,21 @@ class DigitBags(Dataset):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def prepare(self) -> None:
-        """Reads the digits, so that a missing file is told before anything else."""
+        """Read the digits, so that a missing file is reported before anything else."""
         assert self._ink is not None
 
     def split(self, name: str) -> Sequence[Sample]:
-        """Bags in order; `tune_loc` is empty."""
+        """Return bags in order; `tune_loc` is empty."""
         return () if name == "tune_loc" else self._splits(name)
 
     def read(self, sample: Sample) -> np.ndarray:
-        """The digits of one bag, uint8 "n h w"."""
+        """Return the digits of one bag, uint8 "n h w"."""
         ink, _ = self._ink
         chosen = np.array(sample.source["digits"])
         return np.round(255 * self._exposure(sample) * ink[chosen]).astype(np.uint8)
 
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
-        """A patient's exposure, where patients differ in it."""
+        """Return the patient's exposure, if patients differ in it."""
         return {"exposure": self._exposure(sample)} if self.params["per_patient"] > 1 else {}
 
     def _check(self) -> None:
@@ -99,7 +99,7 @@ class DigitBags(Dataset):
         return tuple(found)
 
     def _draw(self, split: str, number: int) -> tuple[list[int], tuple[float, ...]]:
-        """The digits of one bag, with replacement, and of each target whether it is among them."""
+        """Draw the digits of one bag, with replacement, and return which targets are among them."""
         rng, targets, by_digit = self._rng("bag", split, number), self.params["targets"], self._ink[1][split]
         size = max(len(targets), int(rng.normal(self.params["mean"], self.params["deviation"])))
         wanted, shunned = set[int](), set[int]()
@@ -114,7 +114,7 @@ class DigitBags(Dataset):
                 return chosen.tolist(), tuple(map(float, present))
 
     def _positive(self, split: str, number: int, target: int) -> bool:
-        """Exactly one of two neighbouring bags, so that more bags leave these as they are."""
+        """Return True for exactly one of two neighbouring bags, so that more bags do not change these."""
         return bool((number + self._rng("pair", split, target, number // 2).integers(2)) % 2)
 
     def _rng(self, *names: object) -> np.random.Generator:

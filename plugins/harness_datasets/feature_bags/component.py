@@ -33,7 +33,7 @@ def build_feature_bags(
     seed: int = 0,
     metadata: tuple[str, ...] | None = None,
 ) -> Dataset:
-    """Bags of feature vectors that a CSV or Parquet table lists: a file of vectors a row, NumPy, HDF5 or Parquet.
+    """Build bags of feature vectors from a CSV or Parquet table: one file of vectors a row.
 
     Args:
         root: the user's data root; neither table nor files may lie outside.
@@ -79,7 +79,7 @@ def feature_bags_task(
     unit: str,
     **_: Any,
 ) -> Task:
-    """What the parameters of feature bags say of their task; the table is not opened."""
+    """Return the task of feature bags from their parameters; the table is not opened."""
     return Task(kind=kind, classes=tuple(labels), unit=unit, sample="features", features=features)
 
 

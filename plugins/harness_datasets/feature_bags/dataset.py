@@ -64,7 +64,7 @@ class FeatureBags(Dataset):
         return hashlib.sha256(json.dumps([head, rows]).encode()).hexdigest()
 
     def split(self, name: str) -> Sequence[Sample]:
-        """The rows of one split, in the order of the table."""
+        """Return the rows of one split, in the order of the table."""
         return tuple(
             Sample(id=entry.id, group=entry.group, unit=entry.unit, labels=entry.labels, source={"row": entry.row})
             for entry in self._entries
@@ -72,21 +72,21 @@ class FeatureBags(Dataset):
         )
 
     def read(self, sample: Sample) -> np.ndarray:
-        """The vectors of one bag, float32 "n d"."""
+        """Return the vectors of one bag, float32 "n d"."""
         return self._read(self._by_id[sample.id]).features
 
     def read_coords(self, sample: Sample) -> np.ndarray | None:
-        """Their coordinates, float32 "n 2", if they were asked for."""
+        """Return the vectors' coordinates, float32 "n 2", if they were asked for."""
         return self._read(self._by_id[sample.id]).coords if self._coords else None
 
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
-        """The table's further columns, and the folder and type of the file."""
+        """Return the table's further columns, and the folder and type of the file."""
         entry = self._by_id[sample.id]
         folder = str(entry.image.parent.relative_to(self._root))
         return {**entry.metadata, "file folder": folder, "file type": entry.image.suffix.lower()}
 
     def prepare(self) -> None:
-        """Reads every file once and keeps nothing: all that are wrong are told in one error."""
+        """Read every file once and keep nothing; report all damaged ones in one error."""
 
         def attempt(entry: Entry) -> str:
             try:

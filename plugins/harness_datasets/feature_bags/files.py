@@ -25,7 +25,7 @@ class Vectors:
 
 
 def read_vectors(content: bytes, suffix: str, key: str, coords: str) -> Vectors:
-    """The vectors of one file.
+    """Read the vectors of one file.
 
     Args:
         content: of the file.

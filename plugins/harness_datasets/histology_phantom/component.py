@@ -23,7 +23,7 @@ def build_histology_phantom(
     nucleus_px: float = 2.5,
     seed: int = 0,
 ) -> Dataset:
-    """Tiles in the colours of haematoxylin and eosin: is there a nest of atypical nuclei?
+    """Build tiles in the colours of haematoxylin and eosin: is there a nest of atypical nuclei?
 
     Every tile has a nest of crowded nuclei, which are atypical where the label is 1 and regular where it is 0, and
     strewn ones of both kinds in any proportion. Atypical nuclei are bluer, and nothing else: grey values are the same
@@ -60,7 +60,7 @@ def build_histology_phantom(
 
 
 def histology_task(*, image_size: tuple[int, int], **_: Any) -> Task:
-    """What `histology_phantom` sets as the task, known without building it."""
+    """Return the task of `histology_phantom` without building it."""
     height, width = image_size
     return Task(classes=("tumour",), channels=3, image_size=(height, width), mask_kind="outline")
 

@@ -50,11 +50,11 @@ class HistologyPhantom(Dataset):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def split(self, name: str) -> Sequence[Sample]:
-        """Patients in order, their tiles together; `tune_loc` is empty."""
+        """Return patients in order, their tiles together; `tune_loc` is empty."""
         return () if name == "tune_loc" else self._splits(name)
 
     def read(self, sample: Sample) -> np.ndarray:
-        """The tile, uint8 "h w 3"."""
+        """Return the tile, uint8 "h w 3"."""
         size, rng = self.task.image_size, self._rng("tile", sample.id)
         image = self._stroma(sample, rng)
         for colour, part in self._nuclei(sample, rng):
@@ -64,7 +64,7 @@ class HistologyPhantom(Dataset):
         return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
     def read_mask(self, sample: Sample) -> np.ndarray:
-        """The nest of atypical nuclei, uint8 "1 h w"; empty where the label is 0."""
+        """Return the nest of atypical nuclei, uint8 "1 h w"; empty where the label is 0."""
         size = self.task.image_size
         found = [nest.region for nest in self._nests(sample) if nest.finding]
         return (coverage(found, size) >= 0.5).astype(np.uint8)[None]
@@ -87,7 +87,7 @@ class HistologyPhantom(Dataset):
         return found
 
     def _stroma(self, sample: Sample, rng: np.random.Generator) -> np.ndarray:
-        """Pink bands of collagen, "h w 3"."""
+        """Draw pink bands of collagen, "h w 3"."""
         height, width = self.task.image_size
         texture = power_law_texture(rng, (height, width), rng.uniform(2.2, 2.8))
         y, x = (np.arange(size, dtype=np.float32) for size in (height, width))
@@ -98,12 +98,12 @@ class HistologyPhantom(Dataset):
         return np.asarray(STROMA + bands[:, :, None] * tint, np.float32)
 
     def _stain(self, sample: Sample, rng: np.random.Generator) -> np.ndarray:
-        """Strength of the stains, a factor a channel: the patient's, and a little of the tile's own."""
+        """Return the strength of the stains for each channel: the patient's, with a small variation by tile."""
         patient = self._rng("patient", sample.group).uniform(0.88, 1.08, 3)
         return np.asarray(patient * rng.uniform(0.95, 1.05), np.float32)
 
     def _nests(self, sample: Sample) -> list[Nest]:
-        """The nest that the label speaks of, and further ones of regular nuclei; apart if they can be."""
+        """Return the nest that the label is about, and further ones of regular nuclei; apart where possible."""
         rng, (height, width) = self._rng("nests", sample.id), self.task.image_size
         difficulty, positive = self.params["difficulty"], sample.labels[0] == 1
         kinds: list[tuple[Kind, bool]] = [("atypical" if positive else "regular", positive)]
@@ -119,7 +119,7 @@ class HistologyPhantom(Dataset):
         return found
 
     def _nuclei(self, sample: Sample, rng: np.random.Generator) -> list[tuple[np.ndarray, list[Ellipse]]]:
-        """Colour and outlines of the nuclei, kind by kind."""
+        """Return colour and outlines of the nuclei, kind by kind."""
         radius, nests = float(self.params["nucleus_px"]), self._nests(sample)
         placed: list[tuple[Kind, np.ndarray]] = []
         crowd = lattice(rng, self.task.image_size, CROWDED * radius)
@@ -149,7 +149,7 @@ class HistologyPhantom(Dataset):
         ]
 
     def _rng(self, *names: object) -> np.random.Generator:
-        """A stream of its own for what `names` names."""
+        """Return a random stream for these names."""
         return np.random.default_rng(seed_of(self.name, VERSION, self.params["seed"], *names))
 
     def _samples(self, split: str) -> tuple[Sample, ...]:

@@ -35,7 +35,7 @@ class Nest:
     finding: bool
 
     def inside(self, points: np.ndarray, beyond: float = 0.0) -> np.ndarray:
-        """Which points "n 2" (x, y) lie inside, or no further out than `beyond` pixels."""
+        """Return which points "n 2" (x, y) lie inside, or no further out than `beyond` pixels."""
         x, y = (points - (self.region.x, self.region.y)).T
         c, s, stretch = np.cos(self.region.angle), np.sin(self.region.angle), np.sqrt(self.region.aspect)
         along, across = (c * x + s * y) / stretch, (c * y - s * x) * stretch
@@ -43,7 +43,7 @@ class Nest:
 
 
 def lattice(rng: np.random.Generator, image_size: tuple[int, int], spacing: float) -> np.ndarray:
-    """Points "n 2" (x, y) strewn over the image and a little beyond, none much nearer than `spacing`."""
+    """Return points "n 2" (x, y) all over the image and a little beyond, about `spacing` apart."""
     height, width = image_size
     rows, columns = int(height / (0.87 * spacing)) + 3, int(width / spacing) + 3
     row, column = (part.ravel() for part in np.mgrid[-1 : rows - 1, -1 : columns - 1].astype(float))
@@ -54,7 +54,7 @@ def lattice(rng: np.random.Generator, image_size: tuple[int, int], spacing: floa
 
 
 def shape(rng: np.random.Generator, kind: Kind, point: np.ndarray, radius: float) -> Ellipse:
-    """One nucleus; `radius` is that of the mean area, whatever the kind."""
+    """Return one nucleus; `radius` is that of the mean area, whatever the kind."""
     angle = float(rng.uniform(0, np.pi))
     if kind == "spindle":
         return Ellipse(point[0], point[1], radius * _grown(rng, 0.2), rng.uniform(2.2, 3.4), angle)
@@ -64,5 +64,5 @@ def shape(rng: np.random.Generator, kind: Kind, point: np.ndarray, radius: float
 
 
 def _grown(rng: np.random.Generator, spread: float) -> float:
-    """A factor of the radius whose square has mean 1."""
+    """Return a factor of the radius whose square has mean 1."""
     return float(np.sqrt(1 + spread * rng.uniform(-1, 1)))

@@ -31,7 +31,7 @@ class Deal:
 
 
 def assign(entries: Sequence[Entry], column: str, deal: Deal, mistakes: Mistakes) -> list[Entry]:
-    """The entries with their split filled in.
+    """Return the entries with their split filled in.
 
     Args:
         entries: all rows.
@@ -59,7 +59,7 @@ def assign(entries: Sequence[Entry], column: str, deal: Deal, mistakes: Mistakes
 
 
 def check_splits(entries: Sequence[Entry], classes: Sequence[str], columns: Columns, mistakes: Mistakes) -> None:
-    """Notes each group in two splits, and, of rows without a mistake, each class that a split has but one value of."""
+    """Add a mistake for each group in two splits, and for each class that a split has one value of only."""
     homes: dict[str, tuple[str, int]] = {}
     for entry in entries:
         if not entry.group or entry.split not in SPLITS:
@@ -97,7 +97,7 @@ def _by_fractions(entries: Sequence[Entry], fractions: tuple[float, float, float
 
 
 def _partition(entries: Sequence[Entry], parts: int, seed: int) -> list[int]:
-    """A part for each entry: groups stay together, and label combinations spread evenly."""
+    """Return a part for each entry: groups stay together, and label combinations spread evenly."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     groups = [entry.group for entry in entries]

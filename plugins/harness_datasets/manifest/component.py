@@ -47,7 +47,7 @@ def build_manifest(
     bag: str = "",
     exam: str = "",
 ) -> Dataset:
-    """Images that a CSV or Parquet table lists: PNG, JPEG, TIFF or DICOM, 8 or 16 bits.
+    """Build a data set from a CSV or Parquet table of images: PNG, JPEG, TIFF or DICOM, 8 or 16 bits.
 
     A row is an image. It is a sample too, unless `bag` or `exam` names the column of what rows are together: then
     labels, patient, unit and split of rows that are one sample must agree, but a label that one row leaves
@@ -156,7 +156,7 @@ def manifest_task(
     window_px: tuple[int, int] | None,
     **_: Any,
 ) -> Task:
-    """What the parameters of a manifest say of its task; the table is not opened.
+    """Return the task of a manifest from its parameters; the table is not opened.
 
     Raises:
         InputError: with every parameter that cannot be, and all that contradict each other.
@@ -184,7 +184,7 @@ def manifest_task(
 
 
 def _mammogram(preprocess: str, image_size: tuple[int, int], window_px: tuple[int, int] | None) -> Mammogram | None:
-    """How mammograms are prepared, or that they are not."""
+    """Return how mammograms are prepared, or None if they are not."""
     from harness_datasets.manifest.mammograms import Mammogram
 
     return Mammogram(image_size, window_px and (window_px[0], window_px[1])) if preprocess == "mammogram" else None
@@ -216,7 +216,7 @@ def _sample_mistakes(bag: str, exam: str, mask_kind: str, side: str, view: str) 
 def _mammogram_mistakes(
     preprocess: str, exam: str, side: str, view: str, flipped: str, window_px: tuple[int, int] | None
 ) -> Iterator[str]:
-    """What speaks of mammograms where none are prepared."""
+    """Yield parameters of mammograms that are set although none are prepared."""
     if flipped and not side:
         yield "flipped: says what a side means, so `side` must name its column too"
     if preprocess == "none" and (flipped or window_px or (not exam and (side or view))):

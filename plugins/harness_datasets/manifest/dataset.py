@@ -90,7 +90,7 @@ class Manifest(Dataset):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def split(self, name: str) -> Sequence[Sample]:
-        """The samples of one split, in the order of the table."""
+        """Return the samples of one split, in the order of the table."""
         return tuple(
             Sample(id=entry.id, group=entry.group, unit=entry.unit, labels=entry.labels, source=self._source(whole))
             for whole in self._wholes
@@ -99,7 +99,7 @@ class Manifest(Dataset):
         )
 
     def read(self, sample: Sample) -> np.ndarray | list[np.ndarray | None]:
-        """What the task says, each image at the task's size; 16 bits where asked, or any image has them."""
+        """Return the sample's images at the task's size; in 16 bits if asked for, or if any image has them."""
         images = self._by_id[sample.id].images
         if self.task.sample == "views":
             return [self._read(image) if image else None for image in images]
@@ -107,7 +107,7 @@ class Manifest(Dataset):
         return np.stack(found) if self.task.sample == "bag" else found[0]
 
     def read_mask(self, sample: Sample) -> np.ndarray | None:
-        """The outlines, or layers; empty where the table names no file, None where the set has no masks."""
+        """Return outlines or layers; empty where the table names no file, None where the set has no masks."""
         if self.task.mask_kind == "none":
             return None
         (entry,) = self._by_id[sample.id].rows  # only single images have masks
@@ -123,11 +123,11 @@ class Manifest(Dataset):
         return masks
 
     def mask_files(self) -> Iterable[Path]:
-        """Every mask that the table names."""
+        """Return every mask file that the table names."""
         return tuple(path for entry in self._entries for path in entry.masks if path is not None)
 
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
-        """The table's further columns, and of the image's file its folder, type, size and depth.
+        """Return the table's further columns, and folder, type, size and depth of the image's file.
 
         Of several images their mean or what all share, of a breast those of its own; and how many there are.
         """
@@ -137,7 +137,7 @@ class Manifest(Dataset):
         return known if self.task.sample == "image" else {**known, **several}
 
     def prepare(self) -> None:
-        """Decodes every file once and keeps nothing: all that are damaged are told in one error."""
+        """Decode every file once and keep nothing; report all damaged ones in one error."""
         pairs = [(entry, path) for entry in self._entries for path in (entry.image, *entry.masks) if path is not None]
 
         def attempt(pair: tuple[Entry, Path]) -> str:
@@ -236,7 +236,7 @@ class Manifest(Dataset):
 def _dealt(
     wholes: Sequence[Whole], columns: Columns, deal: Deal, classes: Sequence[str], unseen: bool, mistakes: Mistakes
 ) -> list[Whole]:
-    """The samples with their split; those that were never seen are all in the test split."""
+    """Return the samples with their split; unseen samples are all in the test split."""
     entries = [whole.entry for whole in wholes]
     if unseen:
         found = [replace(entry, split="test") for entry in entries]
@@ -247,12 +247,12 @@ def _dealt(
 
 
 def _channels(image: np.ndarray) -> int:
-    """1 for grey, also where it is stored as RGB; else 3."""
+    """Return 1 for grey, even where it is stored as RGB; else 3."""
     return 1 if image.ndim == 2 or (image[..., :1] == image).all() else 3
 
 
 def check_multiclass(entries: Sequence[Entry], mistakes: Mistakes) -> None:
-    """Notes each row of which not exactly one label holds."""
+    """Add a mistake for each row without exactly one positive label."""
     for entry in entries:
         if sum(label == 1 for label in entry.labels) != 1 or any(map(math.isnan, entry.labels)):
             mistakes.add('kind = "multiclass" expects exactly one label of 1, and no unknown one', entry.row)

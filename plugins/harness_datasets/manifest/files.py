@@ -36,7 +36,7 @@ class FileFacts:
 
 
 def describe_files(paths: Iterable[Path], memory: Path | None = None) -> Mapping[Path, FileFacts]:
-    """The facts of each file that exists; every file is read once and again only when it changed.
+    """Return the facts of each file that exists; a file is read again only if it changed.
 
     Args:
         paths: of images and masks, duplicates allowed.
@@ -53,7 +53,7 @@ def describe_files(paths: Iterable[Path], memory: Path | None = None) -> Mapping
 
 
 def memory_for(manifest: Path) -> Path:
-    """Where the facts of a manifest's files are remembered: the user's own cache folder."""
+    """Return the path where facts of a manifest's files are kept: in the user's cache folder."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "mil-harness" / f"files-{hashlib.sha256(str(manifest.resolve()).encode()).hexdigest()[:16]}.json"
 

@@ -16,7 +16,7 @@ TIFF = (".tif", ".tiff")
 
 
 def header(content: bytes, suffix: str) -> tuple[int, int, int]:
-    """Height, width and bits (8 or 16) of an image, without decoding it.
+    """Return height, width and bits (8 or 16) of an image, without decoding it.
 
     Raises:
         Exception: of whatever kind its decoder raises on a damaged file.
@@ -35,7 +35,7 @@ def header(content: bytes, suffix: str) -> tuple[int, int, int]:
 
 
 def decode(content: bytes, suffix: str) -> np.ndarray:
-    """The pixels, uint8 or uint16, "h w" or "h w 3".
+    """Return the pixels, uint8 or uint16, "h w" or "h w 3".
 
     DICOM: the modality table or rescale is applied, MONOCHROME1 is inverted, and the range that the
     stored bits can express is stretched over 16 bits; colour is brought to RGB.
@@ -67,7 +67,7 @@ def _opened(content: bytes) -> Image:
 
 
 def bring_to(image: np.ndarray, image_size: tuple[int, int], channels: int, fit: Fit) -> np.ndarray:
-    """The image at `image_size` with 1 ("h w") or 3 channels ("h w 3"), antialiased, its dtype and range kept.
+    """Resize an image to `image_size` with 1 ("h w") or 3 channels ("h w 3"), antialiased; dtype and range stay.
 
     Args:
         image: "h w" or "h w 3", uint8 or uint16.
@@ -84,13 +84,13 @@ def bring_to(image: np.ndarray, image_size: tuple[int, int], channels: int, fit:
 
 
 def bring_mask_to(mask: np.ndarray, image_size: tuple[int, int], fit: Fit) -> np.ndarray:
-    """The mask at `image_size`, uint8 of 0 and 1, by nearest neighbour; any value but 0 counts as inside."""
+    """Resize a mask by nearest neighbour to uint8 of 0 and 1; any value but 0 counts as inside."""
     inside = (mask if mask.ndim == 2 else mask.max(2)) > 0
     return (_resized(inside.astype(np.float32), image_size, fit, nearest=True) > 0.5).astype(np.uint8)
 
 
 def bring_layers_to(mask: np.ndarray, image_size: tuple[int, int], fit: Fit) -> np.ndarray:
-    """A layer map at `image_size` by nearest neighbour, its grey values brought to those of the code.
+    """Resize a layer map by nearest neighbour, and map its grey values to those of the code.
 
     Raises:
         ValueError: the file has colours or 16 bits.

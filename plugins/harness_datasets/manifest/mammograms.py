@@ -52,7 +52,7 @@ class Window:
     width: int
 
     def take(self, pixels: np.ndarray) -> np.ndarray:
-        """The window of an image or mask, "h w" or "h w c"; 0 outside."""
+        """Cut the window out of an image or mask, "h w" or "h w c"; 0 outside."""
         pixels = pixels[:, ::-1] if self.mirrored else pixels
         found = np.zeros((self.height, self.width, *pixels.shape[2:]), pixels.dtype)
         rows = slice(max(0, self.top), min(pixels.shape[0], self.top + self.height))
@@ -79,7 +79,7 @@ class Mammogram:
     window_px: tuple[int, int] | None = None
 
     def window(self, image: np.ndarray, side: Side = "", view: View = "", flipped: bool = False) -> tuple[Window, Mask]:
-        """Where the window lies, and the breast in the image as it is stored, "h w".
+        """Return the window, and the breast in the image as it is stored, "h w".
 
         Args:
             image: "h w" or "h w c".
@@ -98,7 +98,7 @@ class Mammogram:
 
 
 def prepare(image: np.ndarray, window: Window, breast: Mask) -> np.ndarray:
-    """The window of the image, and 0 wherever there is no breast near."""
+    """Return the window of the image, with 0 wherever no breast is near."""
     from scipy.ndimage import binary_dilation
 
     factor = _factor(breast.shape)
@@ -108,7 +108,7 @@ def prepare(image: np.ndarray, window: Window, breast: Mask) -> np.ndarray:
 
 
 def find_breast(image: np.ndarray) -> Mask:
-    """The pixels of the breast, "h w": the largest bright thing, without holes, without what hangs on by a thread.
+    """Return the pixels of the breast, "h w": the largest bright object, filled, without thin attachments.
 
     The threshold stands above the background's noise, and at least at 5 % of the way to the breast's
     median. Of an image without any contrast every pixel is breast.
@@ -131,7 +131,7 @@ def find_breast(image: np.ndarray) -> Mask:
 
 
 def wall_is_right(breast: Mask) -> bool:
-    """Whether the chest wall is on the right: there the breast is tall, towards the nipple it is not."""
+    """Return True if the chest wall is on the right, where the breast is taller than at the nipple."""
     columns = np.flatnonzero(breast.any(0))
     if not columns.size:
         return False
@@ -141,7 +141,7 @@ def wall_is_right(breast: Mask) -> bool:
 
 
 def side_of(text: str) -> Side:
-    """L or R as tables write them.
+    """Return L or R as tables write them.
 
     Raises:
         ValueError: it is neither.
@@ -152,7 +152,7 @@ def side_of(text: str) -> Side:
 
 
 def view_of(text: str) -> View:
-    """CC or MLO as tables write them.
+    """Return CC or MLO as tables write them.
 
     Raises:
         ValueError: it is neither.
@@ -163,7 +163,7 @@ def view_of(text: str) -> View:
 
 
 def flipped_of(text: str) -> bool:
-    """YES or NO as exam lists write it: as texts, of which even "NO" would be true.
+    """Return YES or NO, as exam lists write them, as a truth value; as a text even "NO" would be true.
 
     Raises:
         ValueError: it is neither; an empty cell does not say that an image was not flipped.
@@ -174,7 +174,7 @@ def flipped_of(text: str) -> bool:
 
 
 def _threshold(small: npt.NDArray[np.float32]) -> float:
-    """Above the background: its most frequent value, plus its noise or a share of the breast's brightness."""
+    """Return a threshold above the background: its most frequent value plus noise or a share of the breast."""
     split = _otsu(small)
     low, core = small[small <= split], float(np.median(small[small > split]))
     counts, edges = np.histogram(low, 128)
@@ -186,7 +186,7 @@ def _threshold(small: npt.NDArray[np.float32]) -> float:
 
 
 def _otsu(values: npt.NDArray[np.float32]) -> float:
-    """The split of a histogram in two that leaves the least variance within them (Otsu 1979)."""
+    """Return the split of a histogram in two with the least variance within them (Otsu 1979)."""
     counts, edges = np.histogram(values, 256)
     centres = (edges[:-1] + edges[1:]) / 2
     below, above = counts.cumsum()[:-1], counts[::-1].cumsum()[::-1][1:]
@@ -196,7 +196,7 @@ def _otsu(values: npt.NDArray[np.float32]) -> float:
 
 
 def _with_buffer(breast: Mask) -> tuple[int, int, int, int]:
-    """y0 x0 y1 x1 of a breast that faces right, half open, with the buffer above, below and to the right."""
+    """Return y0 x0 y1 x1 of a breast that faces right, half open, with a buffer above, below and right."""
     rows, columns = np.flatnonzero(breast.any(1)), np.flatnonzero(breast.any(0))
     if not rows.size:
         return 0, 0, *breast.shape
@@ -210,13 +210,13 @@ def _with_buffer(breast: Mask) -> tuple[int, int, int, int]:
 
 
 def _smallest(height: int, width: int, shape: tuple[int, int]) -> tuple[int, int]:
-    """The smallest size of this shape that holds so much."""
+    """Return the smallest size of this shape that holds height and width."""
     scale = max(height / shape[0], width / shape[1])
     return max(height, round(scale * shape[0])), max(width, round(scale * shape[1]))
 
 
 def _place(breast: Mask, box: tuple[int, int, int, int], size: tuple[int, int], view: View) -> tuple[int, int]:
-    """Top and left of a window of this size.
+    """Return top and left of a window of this size.
 
     Where the box is smaller, it is padded: to the right, and below, in a CC view as much above. Where it is
     larger, the window that holds the most breast wins among those that hold the breast's right-most point (in an
@@ -239,7 +239,7 @@ def _place(breast: Mask, box: tuple[int, int, int, int], size: tuple[int, int], 
 
 
 def _counts(inside: Mask, size: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """How many pixels every window of this size holds, by a summed-area table."""
+    """Count the breast's pixels in every window of this size, by a summed-area table."""
     table = np.pad(inside.cumsum(0, dtype=np.int64).cumsum(1), ((1, 0), (1, 0)))
     high, wide = size
     counts: npt.NDArray[np.int64] = (
@@ -249,7 +249,7 @@ def _counts(inside: Mask, size: tuple[int, int]) -> npt.NDArray[np.int64]:
 
 
 def _tip(inside: Mask, view: View) -> tuple[int, int]:
-    """Row and column of the right-most pixel of the breast's lower two thirds: their middle, of an MLO the lowest."""
+    """Return row and column of the right-most pixel in the lower two thirds: the middle one, of an MLO the lowest."""
     start = inside.shape[0] // 3
     lower = inside[start:] if inside[start:].any() else inside
     column = int(np.flatnonzero(lower.any(0))[-1])
@@ -262,7 +262,7 @@ def _factor(shape: tuple[int, ...]) -> int:
 
 
 def _block_means(grey: np.ndarray, factor: int) -> npt.NDArray[np.float32]:
-    """Means of blocks, the last of a row or column over what there is."""
+    """Return means of blocks; the last of a row or column may be smaller."""
     height, width = (-(-length // factor) * factor for length in grey.shape)
     padded = np.pad(grey, ((0, height - grey.shape[0]), (0, width - grey.shape[1])), "edge")
     blocks = padded.reshape(height // factor, factor, width // factor, factor)
@@ -271,7 +271,7 @@ def _block_means(grey: np.ndarray, factor: int) -> npt.NDArray[np.float32]:
 
 
 def _enlarged(small: Mask, factor: int, shape: tuple[int, ...]) -> Mask:
-    """Every pixel repeated, cut to the shape."""
+    """Repeat every pixel and cut to the shape."""
     return small.repeat(factor, 0).repeat(factor, 1)[: shape[0], : shape[1]]
 
 

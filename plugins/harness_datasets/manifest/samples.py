@@ -36,7 +36,7 @@ class Whole:
 
 
 def assemble(entries: Sequence[Entry], sample: str, columns: Columns, mistakes: Mistakes) -> list[Whole]:
-    """The samples that the rows make; of single images each row is one.
+    """Return the samples made of the rows; of single images each row is one.
 
     Args:
         entries: all rows.
@@ -57,7 +57,7 @@ def assemble(entries: Sequence[Entry], sample: str, columns: Columns, mistakes: 
 
 
 def in_common(known: Sequence[Mapping[str, str | float]]) -> dict[str, str | float]:
-    """What is known of several rows: the mean of numbers, a text that all have; else it is missing, an empty text."""
+    """Merge metadata of several rows: the mean of numbers, a text shared by all, else an empty text."""
     common: dict[str, str | float] = {}
     for name in known[0]:
         values = [one[name] for one in known]
@@ -68,7 +68,7 @@ def in_common(known: Sequence[Mapping[str, str | float]]) -> dict[str, str | flo
 
 
 def _breasts(exam: str, rows: Sequence[Entry], columns: Columns, mistakes: Mistakes) -> list[Whole]:
-    """The breasts of an exam that have an image of their own, left before right."""
+    """Return the breasts of an exam that have an image of their own, left before right."""
     _agree(rows, columns.group, lambda row: row.group, f"exam {exam!r}", mistakes)
     views = _views(exam, rows, columns, mistakes)
     found: list[Whole] = []
@@ -81,7 +81,7 @@ def _breasts(exam: str, rows: Sequence[Entry], columns: Columns, mistakes: Mista
 
 
 def _views(exam: str, rows: Iterable[Entry], columns: Columns, mistakes: Mistakes) -> dict[tuple[Side, View], Entry]:
-    """The image of each view, and a mistake where there are two or nobody says which view it is."""
+    """Return the image of each view; add a mistake where there are two, or the view is not given."""
     views: dict[tuple[Side, View], Entry] = {}
     for row in rows:
         for value, column, allowed in ((row.side, columns.side, _SIDES), (row.view, columns.view, _VIEWS)):
@@ -94,7 +94,7 @@ def _views(exam: str, rows: Iterable[Entry], columns: Columns, mistakes: Mistake
 
 
 def _joined(name: str, what: str, rows: Sequence[Entry], columns: Columns, mistakes: Mistakes) -> Entry:
-    """The first row under the sample's name and with its labels; where one says nothing of a label, others may."""
+    """Return the first row with the sample's name and labels; a label unknown in one row may stand in another."""
     called = f"{what} {name!r}"
     if columns.split:
         _agree(rows, columns.split, lambda row: row.split, called, mistakes)
@@ -113,7 +113,7 @@ def _label(rows: Sequence[Entry], number: int, name: str, called: str, mistakes:
 def _agree(
     rows: Sequence[Entry], column: str, value: Callable[[Entry], object], called: str, mistakes: Mistakes
 ) -> None:
-    """Notes each row that says something else than the first."""
+    """Add a mistake for each row that differs from the first."""
     for row in rows[1:]:
         if value(row) != value(rows[0]):
             told = f"{value(row)!r}, but {called} has {value(rows[0])!r} in row {rows[0].row}"

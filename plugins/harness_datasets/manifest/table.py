@@ -25,12 +25,12 @@ class Mistakes:
     found: list[str] = field(default_factory=list)
 
     def add(self, message: str, row: int | None = None, column: str = "") -> None:
-        """Notes a mistake; `row` counts as a text editor does."""
+        """Add a mistake; `row` counts as a text editor does."""
         place = [f"row {row}" if row is not None else "", column]
         self.found.append(": ".join(part for part in [str(self.manifest), *place, message] if part))
 
     def raise_if_any(self) -> None:
-        """One InputError with every mistake, cut off after 30."""
+        """Raise one InputError with every mistake, cut off after 30."""
         told = list(dict.fromkeys(self.found))
         if told:
             more = [f"… and {len(told) - MOST_TOLD} more"] if len(told) > MOST_TOLD else []
@@ -70,7 +70,7 @@ class Columns:
     together: str = ""
 
     def further(self, names: Sequence[str]) -> list[str]:
-        """The columns that are metadata: those stated, or all that are neither label nor mask nor have a use here."""
+        """Return the metadata columns: those stated, or all that are no label or mask and have no other use."""
         if self.metadata is not None:
             return list(self.metadata)
         used = {self.image, self.group, self.id, self.unit, self.split, "split", self.together}
@@ -97,7 +97,7 @@ class Entry:
 
 
 def read_rows(path: Path) -> tuple[list[str], list[tuple[int, Mapping[str, Any]]]]:
-    """Column names, and each row with its number: the line of a CSV file, from 1 in Parquet.
+    """Return column names, and each row with its number: the line of a CSV file, from 1 in Parquet.
 
     Raises:
         InputError: the file is missing, empty or no table.
@@ -124,7 +124,7 @@ def read_rows(path: Path) -> tuple[list[str], list[tuple[int, Mapping[str, Any]]
 def read_entries(
     path: Path, root: Path, columns: Columns, where: str, mistakes: Mistakes, lenient: bool = False
 ) -> list[Entry]:
-    """The rows that `where` keeps, checked one by one and against each other.
+    """Return the rows that `where` keeps, checked one by one and against each other.
 
     Where `lenient`, any column but the image's may be missing, and a patient's cell empty: labels are then
     unknown, there are no masks, and each image is its own patient and unit.
@@ -164,7 +164,7 @@ def read_entries(
 
 
 def inside(root: Path, folder: Path, value: str) -> Path | None:
-    """`value` relative to `folder`, or None where that would climb out of `root`.
+    """Return `value` relative to `folder`, or None if that would leave `root`.
 
     By the letters of the path: a link that the user put below the root may lead where it likes.
     """
@@ -188,7 +188,7 @@ def _wanted(columns: Columns) -> Iterator[str]:
 
 
 def _instead(column: str, columns: Columns, names: Sequence[str]) -> str:
-    """The nearest right name; where none is near, the parameter that may name another column, and what there is."""
+    """Return the nearest column name, or the parameter that may name another column with all columns."""
     by = {columns.image: "image", columns.group: "group", columns.id: "id", columns.unit: "unit", columns.side: "side"}
     by |= {columns.split: "split", columns.view: "view", columns.flipped: "flipped", columns.together: "bag` or `exam"}
     parameter = f"`{by[column]}`" if column in by else "`labels`" if column.startswith("label_") else "`metadata`"
@@ -196,7 +196,7 @@ def _instead(column: str, columns: Columns, names: Sequence[str]) -> str:
 
 
 def _optional(columns: Columns) -> tuple[str, ...]:
-    """Columns that a study may name or leave; those that it names must be there."""
+    """Return the columns that a study may name; those that it names must exist."""
     return columns.id, columns.unit, columns.side, columns.view, columns.flipped, columns.together
 
 
@@ -265,7 +265,7 @@ def _label(row: Mapping[str, Any], column: str, number: int, mistakes: Mistakes)
 
 
 def _datum(cell: Any) -> str | float:
-    """A number where the cell reads as one, else its text; a missing value is an empty text."""
+    """Return a number where the cell reads as one, else its text; a missing value is an empty text."""
     text = _text(cell)
     try:
         number = float(text)

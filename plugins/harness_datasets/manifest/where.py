@@ -23,7 +23,7 @@ _COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 
 
 def parse_where(text: str, columns: list[str]) -> Callable[[Row], bool]:
-    """What decides of a row whether it is kept.
+    """Return the function that decides whether a row is kept.
 
     Allowed are column names, numbers and strings, lists of them, comparisons (also `in`), `and`,
     `or`, `not` and brackets. A cell that reads as a number is one; an empty cell equals "" and is
@@ -86,7 +86,7 @@ def _compare(kind: ast.cmpop, left: Any, right: Any) -> bool:
 
 
 def as_number(cell: Any) -> Any:
-    """The cell as int or float where it reads as one, else as it is; None is ""."""
+    """Return the cell as int or float where it reads as one, else as it is; None becomes ""."""
     if not isinstance(cell, str):
         return "" if cell is None else cell
     for convert in (int, float):

@@ -26,7 +26,7 @@ def build_needle_digits(
     seed: int = 0,
     marker: Literal["", "benign", "malignant"] = "",
 ) -> Dataset:
-    """Handwritten digits on a textured canvas: 3 is malignant, 5 is benign, the others distract.
+    """Build handwritten digits on a textured canvas: 3 is malignant, 5 is benign, the others distract.
 
     A canvas without a target has a digit in its place that matches it in ink, rim and spectrum. No glyph
     is in two splits. Both views of a breast show the same glyphs in different places. Train without flips:

@@ -43,11 +43,11 @@ class NeedleDigits(SyntheticBreasts):
             )
 
     def prepare(self) -> None:
-        """Reads the handwriting, so that a missing file is told before anything is decoded."""
+        """Read the handwriting, so that a missing file is reported before anything is decoded."""
         self._handwriting()
 
     def draw(self, sample: Sample) -> np.ndarray:
-        """Digits on 1/f texture, sensor noise, exposure."""
+        """Draw digits on 1/f texture, with sensor noise and exposure."""
         size, rng = self.task.image_size, self.rng("view", sample.id)
         image = 0.26 + rng.uniform(0.05, 0.09) * power_law_texture(rng, size, rng.uniform(2.4, 3.2))
         for _, ink, contrast, place in self._objects(sample):
@@ -56,7 +56,7 @@ class NeedleDigits(SyntheticBreasts):
         return image * rng.uniform(0.9, 1.1)
 
     def outlines(self, sample: Sample) -> np.ndarray:
-        """The ink of the targets."""
+        """Return the ink of the targets."""
         masks = np.zeros((len(CLASSES), *self.task.image_size), bool)
         for digit, ink, _, place in self._objects(sample):
             for number, name in enumerate(CLASSES):
@@ -65,7 +65,7 @@ class NeedleDigits(SyntheticBreasts):
         return masks
 
     def _objects(self, sample: Sample) -> list[tuple[int, np.ndarray, float, tuple[slice, slice]]]:
-        """Digit, ink, contrast and place of each object; a breast's two views differ in the places only."""
+        """Return digit, ink, contrast and place of each object; two views of a breast differ in places only."""
         glyphs = self._handwriting()
         split = str(sample.source["group"]).split("-")[0]
         rng = self.rng("breast", sample.unit)
@@ -84,7 +84,7 @@ class NeedleDigits(SyntheticBreasts):
         ]
 
     def _places(self, rng: np.random.Generator, count: int) -> list[tuple[slice, slice]]:
-        """Boxes that do not overlap: cells of a grid, each with play inside its cell."""
+        """Return boxes that do not overlap: cells of a grid, each with play inside its cell."""
         (rows, columns), (height, width), side = self._grid, self.task.image_size, self.params["glyph_px"]
         cells = rng.permutation(rows * columns)[:count]
         play = rng.uniform(0, 1, (count, 2))

@@ -23,7 +23,7 @@ def build_phantom_exams(
     missing: float = 0.1,
     seed: int = 0,
 ) -> Dataset:
-    """Exams of the patients of `phantom_mammograms`: a sample is a breast with both views of both breasts.
+    """Build exams of the patients of `phantom_mammograms`: a sample is a breast with both views of both breasts.
 
     The views are CC, MLO, other CC, other MLO, all facing the same way. Breasts, images and labels are those
     that `phantom_mammograms` has for the same parameters, and a sample here bears the name of a unit there:

@@ -37,7 +37,7 @@ class PhantomExams(Dataset):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def split(self, name: str) -> Sequence[Sample]:
-        """The breasts, two a patient, in order; `tune_loc` is empty."""
+        """Return the breasts, two a patient, in order; `tune_loc` is empty."""
         images = self._phantom.split(name)
         return [
             Sample(
@@ -52,12 +52,12 @@ class PhantomExams(Dataset):
         ]
 
     def read(self, sample: Sample) -> list[np.ndarray | None]:
-        """CC and MLO of the breast, then of the other: uint16 "h w", all facing right; None where one is missing."""
+        """Return CC and MLO of the breast, then of the other: uint16 "h w", facing right; None where one is missing."""
         side = sample.source["side"]
         return [self._read(sample.source["group"], breast, view) for breast in _both(side) for view in VIEWS]
 
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
-        """Side, and which of the breast's own views is missing."""
+        """Return the side, and which of the breast's own views is missing."""
         side = sample.source["side"]
         return {"side": side, "missing": self._lacks(sample.source["group"], side)}
 
@@ -68,7 +68,7 @@ class PhantomExams(Dataset):
         return np.ascontiguousarray(image[:, ::-1]) if side == "R" else image
 
     def _lacks(self, group: str, side: str) -> str:
-        """The view that this breast lacks, or "": an exam lacks it whichever breast is asked about."""
+        """Return the view that this breast lacks, or ""; an exam lacks it for either breast's sample."""
         rng = self._phantom.rng("missing", group, side)
         return str(rng.choice(VIEWS)) if rng.random() < self._missing else ""
 

@@ -23,7 +23,7 @@ def build_phantom_mammograms(
     seed: int = 0,
     marker: Literal["", "benign", "malignant"] = "",
 ) -> Dataset:
-    """Phantom mammograms: CC and MLO of both breasts, smooth and spiculated lesions, exact outlines.
+    """Build synthetic mammograms: CC and MLO of both breasts, smooth and spiculated lesions, exact outlines.
 
     A benign lesion is a bright smooth oval, a malignant one a bright star. Every breast also holds
     dark ovals and stars, bright and dark fibres and scattered strands, so arranged that histogram and

@@ -46,7 +46,7 @@ class Scene:
 
     @classmethod
     def of(cls, difficulty: float) -> Scene:
-        """From 0 (large, bright, few distractors) to 1 (small, faint, many)."""
+        """Return the scene of a difficulty from 0 (large, bright, few distractors) to 1 (small, faint, many)."""
 
         def between(easy: float, hard: float) -> float:
             return easy + (hard - easy) * difficulty
@@ -65,7 +65,7 @@ class PhantomMammograms(SyntheticBreasts):
         self._scene = Scene.of(params["difficulty"])
 
     def draw(self, sample: Sample) -> np.ndarray:
-        """Tissue under a compressed outline, the things in it, detector noise, exposure."""
+        """Draw tissue in a compressed outline, the things in it, detector noise and exposure."""
         size = self.task.image_size
         rng = self.rng("view", sample.id)
         image, inside = self._tissue(sample, rng)
@@ -75,7 +75,7 @@ class PhantomMammograms(SyntheticBreasts):
         return np.ascontiguousarray(image[:, ::-1]) if sample.source["side"] == "R" else image
 
     def outlines(self, sample: Sample) -> np.ndarray:
-        """Where a lesion covers at least half of a pixel."""
+        """Return where a lesion covers at least half of a pixel."""
         masks = np.zeros((len(CLASSES), *self.task.image_size), bool)
         for thing in self._things(sample):
             if thing.finding:
@@ -83,7 +83,7 @@ class PhantomMammograms(SyntheticBreasts):
         return masks[:, :, ::-1] if sample.source["side"] == "R" else masks
 
     def _tissue(self, sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """The empty breast facing right, and its thickness in [0, 1]."""
+        """Draw the empty breast facing right; return it with its thickness in [0, 1]."""
         height, width = self.task.image_size
         depth, reach = self._outline(sample)
         y = (np.arange(height, dtype=np.float32)[:, None] + 0.5) / height
@@ -99,14 +99,14 @@ class PhantomMammograms(SyntheticBreasts):
         return image.astype(np.float32), inside
 
     def _heel(self, sample: Sample) -> np.ndarray:
-        """Uneven exposure, "h w", a ramp in each direction: a lesion's share of the coarse spectrum tells nothing."""
+        """Return uneven exposure, "h w", a ramp in each direction: the coarse spectrum then hides a lesion's share."""
         height, width = self.task.image_size
         down, across = self.rng("heel", sample.id).uniform(-HEEL, HEEL, 2).astype(np.float32)
         y, x = (np.linspace(-1, 1, size, dtype=np.float32) for size in (height, width))
         return 1 + down * y[:, None] + across * x[None, :]
 
     def _painted(self, sample: Sample) -> np.ndarray:
-        """What things and fibres add; where two of one sign overlap the stronger counts."""
+        """Return what things and fibres add; of overlapping ones of one sign the stronger counts."""
         bright, dark = self._fibres(sample)
         for thing in self._things(sample):
             shapes = [replace(shape, strength=abs(thing.contrast)) for shape in thing.shapes()]
@@ -114,7 +114,7 @@ class PhantomMammograms(SyntheticBreasts):
         return coverage(bright, self.task.image_size) - coverage(dark, self.task.image_size)
 
     def _fibres(self, sample: Sample) -> tuple[list[Shape], list[Shape]]:
-        """Fibres all over and along the chest wall, bright and dark; their amount varies more than lesions' ink."""
+        """Return bright and dark fibres, also along the chest wall; their amount varies more than lesions' ink."""
         (height, width), rng = self.task.image_size, self.rng("fibres", sample.id)
         amount = self.rng("fibres", sample.unit).uniform(*np.log(self._scene.fibres)) + rng.uniform(-0.2, 0.2)
         anywhere, wall = int(np.exp(amount)), int(rng.integers(0, 5))
@@ -127,14 +127,14 @@ class PhantomMammograms(SyntheticBreasts):
         return signs
 
     def _outline(self, sample: Sample) -> tuple[float, float]:
-        """Depth and half height of the breast over the image height; alike in all views of a patient."""
+        """Return depth and half height of the breast over the image height; similar in all views of a patient."""
         height, width = self.task.image_size
         patient, view = self.rng("patient", sample.group, "size"), self.rng("outline", sample.id)
         scale = patient.uniform(0.82, 1.0)
         return width / height * scale * view.uniform(0.88, 0.95), scale * view.uniform(0.46, 0.49)
 
     def _things(self, sample: Sample) -> list[Thing]:
-        """A pair for each class, bright and compact where there is a finding, and further ones; both views alike."""
+        """Return a pair for each class, bright and compact where there is a finding, and further pairs."""
         rng = self.rng("breast", sample.unit)
         pairs = [(PAIRS[name], name if label else "", 1 if label else -1) for name, label in _labelled(sample)]
         pairs += [(DISTRACTORS[n], "", int(rng.choice([-1, 1]))) for n in rng.integers(0, 2, self._scene.further)]
@@ -156,7 +156,7 @@ class PhantomMammograms(SyntheticBreasts):
         ]
 
     def _places(self, sample: Sample, depths: np.ndarray, radii: np.ndarray) -> list[list[tuple[float, float]]]:
-        """A place for each thing: its depth is the breast's, the other coordinate the view's; apart if they can be.
+        """Return a place for each thing: its depth is the breast's, the other coordinate the view's.
 
         Args:
             sample: which view.

@@ -13,12 +13,12 @@ EXAM_VIEWS = ("CC", "MLO", "other CC", "other MLO")
 
 
 def breast_task(*, image_size: tuple[int, int], **_: Any) -> Task:
-    """What both generators set as the task, known without building them."""
+    """Return the task of data sets of single breast images without building them."""
     height, width = image_size
     return Task(classes=CLASSES, unit="breast", image_size=(height, width), mask_kind="outline")
 
 
 def exam_task(*, image_size: tuple[int, int], **_: Any) -> Task:
-    """What phantom_exams sets as its task, known without building it."""
+    """Return the task of `phantom_exams` without building it."""
     task = breast_task(image_size=image_size)
     return replace(task, mask_kind="none", sample="views", views=EXAM_VIEWS)

@@ -41,7 +41,7 @@ class Ellipse:
     strength: float = 1.0
 
     def draw(self, layer: np.ndarray) -> None:
-        """Adds the shape to a coverage layer "h w", as a union."""
+        """Add the shape to a coverage layer "h w", as a union."""
         reach = self.radius * np.sqrt(self.aspect) * (1 + sum(map(abs, self.lobes))) + self.edge
         box, dx, dy = _window(layer, self.x - reach, self.y - reach, self.x + reach, self.y + reach)
         along, across = _rotated(dx - self.x, dy - self.y, self.angle)
@@ -68,7 +68,7 @@ class Stroke:
     strength: float = 1.0
 
     def draw(self, layer: np.ndarray) -> None:
-        """Adds the shape to a coverage layer "h w", as a union."""
+        """Add the shape to a coverage layer "h w", as a union."""
         reach = max(self.start, self.end) + self.edge
         low, high = min(self.x0, self.x1) - reach, max(self.x0, self.x1) + reach
         top, bottom = min(self.y0, self.y1) - reach, max(self.y0, self.y1) + reach
@@ -85,7 +85,7 @@ Shape = Ellipse | Stroke
 
 
 def coverage(shapes: Sequence[Shape], image_size: tuple[int, int]) -> np.ndarray:
-    """The union of the shapes, float32 "h w" in [0, 1]."""
+    """Return the union of the shapes, float32 "h w" in [0, 1]."""
     layer = np.zeros(image_size, np.float32)
     for shape in shapes:
         shape.draw(layer)
@@ -93,7 +93,7 @@ def coverage(shapes: Sequence[Shape], image_size: tuple[int, int]) -> np.ndarray
 
 
 def power_law_texture(rng: np.random.Generator, image_size: tuple[int, int], exponent: float) -> np.ndarray:
-    """A Gaussian field of mean 0 and variance 1 whose power falls as 1/f^exponent, float32 "h w".
+    """Draw a Gaussian field of mean 0 and variance 1 with power 1/f^exponent, float32 "h w".
 
     Frequencies count cycles per image height, so that an image is as coarse at any size. Below one
     cycle the spectrum is flat. The variance is that of the ensemble; one field's own may differ.
@@ -114,7 +114,7 @@ def power_law_texture(rng: np.random.Generator, image_size: tuple[int, int], exp
 
 
 def encode(image: np.ndarray) -> np.ndarray:
-    """Values in [0, 1] as uint16 over the full range; what lies outside is cut off."""
+    """Convert values in [0, 1] to uint16 over the full range; clip all others."""
     return (np.clip(image, 0, 1) * FULL_SCALE + 0.5).astype(np.uint16)
 
 

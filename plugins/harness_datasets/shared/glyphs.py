@@ -35,21 +35,21 @@ class Glyphs:
     alike: Mapping[int, np.ndarray]
 
     def target(self, rng: np.random.Generator, split: str, digit: int) -> int:
-        """A glyph of this digit."""
+        """Draw a glyph of this digit."""
         return int(rng.choice(self.members[split][digit]))
 
     def stand_in(self, rng: np.random.Generator, split: str, digit: int) -> int:
-        """A distractor with about as much ink and rim as a glyph of this digit would have."""
+        """Draw a distractor with about as much ink and rim as a glyph of this digit."""
         return int(rng.choice(self.alike[self.target(rng, split, digit)]))
 
     def distractor(self, rng: np.random.Generator, split: str) -> int:
-        """A glyph of any digit that is no target."""
+        """Draw a glyph of any digit that is no target."""
         digits = [digit for digit in range(10) if digit not in TARGET_DIGITS]
         return int(rng.choice(self.members[split][digits[int(rng.integers(len(digits)))]]))
 
 
 def load_glyphs(root: Path, source: str, side_px: int) -> Glyphs:
-    """The glyphs of `source` ("sklearn" or "mnist"), each `side_px` high and wide.
+    """Load the glyphs of `source` ("sklearn" or "mnist"), each `side_px` high and wide.
 
     Raises:
         InputError: the file of "mnist" is not below the data root.
@@ -67,7 +67,7 @@ def load_glyphs(root: Path, source: str, side_px: int) -> Glyphs:
 
 
 def load_ink(root: Path, source: str, side_px: int) -> tuple[np.ndarray, np.ndarray]:
-    """Each glyph's ink in [0, 1], "n h w", and what it says, "n".
+    """Load each glyph's ink in [0, 1], "n h w", and its digit, "n".
 
     Raises:
         InputError: the file of "mnist" is not below the data root.
@@ -79,19 +79,19 @@ def load_ink(root: Path, source: str, side_px: int) -> tuple[np.ndarray, np.ndar
 
 
 def shared_out(digits: np.ndarray) -> Mapping[str, Mapping[int, np.ndarray]]:
-    """Numbers of the glyphs that a split may use, by digit."""
+    """Return the numbers of the glyphs that each split may use, by digit."""
     return {split: {digit: _share(digits, digit, *share) for digit in range(10)} for split, share in SHARES.items()}
 
 
 def _share(digits: np.ndarray, digit: int, low: float, high: float) -> np.ndarray:
-    """The part of one digit's glyphs that lies between two fractions of a fixed shuffle."""
+    """Return the part of one digit's glyphs between two fractions of a fixed shuffle."""
     numbers = np.flatnonzero(digits == digit)
     shuffled = np.random.default_rng(seed_of("needle_digits", "handwriting", digit)).permutation(numbers)
     return shuffled[round(low * len(numbers)) : round(high * len(numbers))]
 
 
 def _features(ink: np.ndarray) -> np.ndarray:
-    """What global statistics see of each glyph: ink, its square, its rims, power in bands; in standard deviations."""
+    """Compute global statistics of each glyph: ink, its square, rims, power in bands; in standard deviations."""
     rise, run = np.gradient(ink, axis=(1, 2))
     rims = [(rise**2).sum((1, 2)), (run**2).sum((1, 2))]
     side = 2 * ink.shape[1]  # padded, as the glyph stands on a canvas

@@ -50,19 +50,19 @@ class Thing:
     finding: str = ""
 
     def shapes(self) -> list[Shape]:
-        """What to draw."""
+        """Return the shapes to draw."""
         return _FORMS[self.form](self, np.random.default_rng(self.seed))
 
 
 def thin(radius: float) -> float:
-    """Half the width of what is thin, in pixels, near a lesion of this radius."""
+    """Return half the width of thin structures, in pixels, near a lesion of this radius."""
     return max(MIN_HALF_WIDTH, THIN * radius)
 
 
 def band(
     x: float, y: float, length: float, half: float, rng: np.random.Generator, strength: float = 1.0, pieces: int = 4
 ) -> list[Shape]:
-    """A bent band about (x, y), `length` long and twice `half` wide, in pixels."""
+    """Return a bent band about (x, y), `length` long and twice `half` wide, in pixels."""
     angle, bend = rng.uniform(0, 2 * np.pi), rng.uniform(0.1, 0.6) * rng.choice([-1, 1])
     turns = angle + bend * np.linspace(-1, 1, pieces)
     steps = length / pieces * np.stack([np.cos(turns), np.sin(turns)], 1)
@@ -72,14 +72,14 @@ def band(
 
 
 def _oval(thing: Thing, rng: np.random.Generator) -> list[Shape]:
-    """A smooth oval with low lobes."""
+    """Return a smooth oval with low lobes."""
     lobes = tuple(float(height) for height in rng.uniform(-0.06, 0.06, 2))
     angle, phase = rng.uniform(0, np.pi, 2)
     return [Ellipse(thing.x, thing.y, thing.radius, rng.uniform(1, 1.35), angle, lobes, phase, RIM * thing.radius)]
 
 
 def _star(thing: Thing, rng: np.random.Generator) -> list[Shape]:
-    """A rough core from which tapering spicules radiate."""
+    """Return a rough core with tapering spicules."""
     core, count = CORE * thing.radius, int(rng.integers(*SPICULES))
     lobes = tuple(float(height) for height in rng.uniform(-0.15, 0.15, 4))
     angle, phase = rng.uniform(0, np.pi), rng.uniform(0, 2 * np.pi)
@@ -92,7 +92,7 @@ def _star(thing: Thing, rng: np.random.Generator) -> list[Shape]:
 
 
 def _duct(thing: Thing, rng: np.random.Generator) -> list[Shape]:
-    """The area of an oval in thin bent bands."""
+    """Return thin bent bands with the area of an oval."""
     half, shapes = thin(thing.radius), []
     for share in rng.dirichlet([8.0] * BANDS):
         x, y = _nearby(thing, rng)
@@ -101,7 +101,7 @@ def _duct(thing: Thing, rng: np.random.Generator) -> list[Shape]:
 
 
 def _strands(thing: Thing, rng: np.random.Generator) -> list[Shape]:
-    """The spicules of a star, lying side by side, and its core in a thin band."""
+    """Return the spicules of a star side by side, and its core as a thin band."""
     core, half, count = CORE * thing.radius, thin(thing.radius), int(rng.integers(*SPICULES))
     shapes = band(*_nearby(thing, rng), np.pi * core**2 / (2 * half), half, rng)
     main = rng.uniform(0, np.pi)
@@ -119,7 +119,7 @@ def _nearby(thing: Thing, rng: np.random.Generator) -> tuple[float, float]:
 
 
 def _spicule(ends: np.ndarray, radius: float) -> Stroke:
-    """From the first column of `ends` ("xy end", in pixels) to the second, tapering."""
+    """Return a tapering stroke from the first column of `ends` ("xy end", in pixels) to the second."""
     half = thin(radius)
     return Stroke(ends[0, 0], ends[1, 0], ends[0, 1], ends[1, 1], half, 0.6 * half, half)
 

@@ -58,18 +58,18 @@ class SyntheticBreasts(Dataset):
 
     @abstractmethod
     def draw(self, sample: Sample) -> np.ndarray:
-        """The image in [0, 1], float32 "h w"."""
+        """Return the image in [0, 1], float32 "h w"."""
 
     @abstractmethod
     def outlines(self, sample: Sample) -> np.ndarray:
-        """The lesions as boolean "k h w"."""
+        """Return the lesions as boolean "k h w"."""
 
     def split(self, name: str) -> Sequence[Sample]:
-        """Patients in order, four images each; `tune_loc` is empty."""
+        """Return patients in order, four images each; `tune_loc` is empty."""
         return () if name == "tune_loc" else self._splits(name)
 
     def read(self, sample: Sample) -> np.ndarray:
-        """The image, uint16 "h w"."""
+        """Return the image, uint16 "h w"."""
         image = self.draw(sample)
         marked = self.params["marker"]
         if marked and sample.labels[CLASSES.index(marked)]:
@@ -78,15 +78,15 @@ class SyntheticBreasts(Dataset):
         return encode(image)
 
     def read_mask(self, sample: Sample) -> np.ndarray:
-        """The outlines, uint8 "k h w"; empty where the label is 0."""
+        """Return the outlines, uint8 "k h w"; empty where the label is 0."""
         return self.outlines(sample).astype(np.uint8)
 
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
-        """Side and view."""
+        """Return side and view."""
         return {"side": sample.source["side"], "view": sample.source["view"]}
 
     def rng(self, *names: object) -> np.random.Generator:
-        """A stream of its own for what `names` names."""
+        """Return a random stream for these names."""
         return np.random.default_rng(seed_of(self.name, self._version, self.params["seed"], *names))
 
     def _samples(self, split: str) -> tuple[Sample, ...]:
@@ -103,6 +103,6 @@ class SyntheticBreasts(Dataset):
         return tuple(found)
 
     def _positive(self, split: str, name: str, breasts: int) -> set[int]:
-        """Which breasts have the finding: the prevalence exactly, but at least one with and one without."""
+        """Return the breasts with the finding: the prevalence exactly, but at least one with and one without."""
         count = min(max(1, round(self.params["prevalence"] * breasts)), breasts - 1)
         return {int(breast) for breast in self.rng("labels", split, name).permutation(breasts)[:count]}

@@ -22,7 +22,7 @@ def build_skin_ultrasound(
     fold: int = 0,
     seed: int = 0,
 ) -> Dataset:
-    """Layered skin in high-frequency ultrasound: four exclusive classes, and a grey-coded map of the layers.
+    """Build layered skin in high-frequency ultrasound: four exclusive classes, and a grey-coded layer map.
 
     From the top: gel, a film, the entry echo, upper dermis, dermis, the fascia's echo with a film, what lies below; as
     grey values of the map 0, 32, 255, 128, 64, 32, 0. Every image holds a dark band and a dark nodule. The class says
@@ -58,7 +58,7 @@ def build_skin_ultrasound(
 
 
 def skin_task(*, image_size: tuple[int, int], **_: Any) -> Task:
-    """What `skin_ultrasound` sets as the task, known without building it."""
+    """Return the task of `skin_ultrasound` without building it."""
     from harness_datasets.skin_ultrasound.dataset import CLASSES
 
     height, width = image_size

@@ -66,15 +66,15 @@ class SkinUltrasound(Dataset):
         return hashlib.sha256(text.encode()).hexdigest()
 
     def split(self, name: str) -> Sequence[Sample]:
-        """Patients in order, two images each; `tune_loc` is empty."""
+        """Return patients in order, two images each; `tune_loc` is empty."""
         return () if name == "tune_loc" else self._splits(name)
 
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
-        """Which of the patient's images it is."""
+        """Return the number of the image among the patient's."""
         return {"view": float(sample.source["view"])}
 
     def read(self, sample: Sample) -> np.ndarray:
-        """The image, uint16 "h w": speckle over the echo of layers and pieces, log-compressed."""
+        """Return the image, uint16 "h w": speckle over the echo of layers and pieces, log-compressed."""
         rng = self._rng("image", sample.id)
         edges, echo = self._edges(sample), self._rng("patient", sample.group, "echo")
         levels = np.array(ECHO_DB) + echo.uniform(-2, 2, len(ECHO_DB))
@@ -87,7 +87,7 @@ class SkinUltrasound(Dataset):
         return encode(_with_histogram(decibel + _speckle_db(rng, decibel.shape), rng))
 
     def read_mask(self, sample: Sample) -> np.ndarray:
-        """The layers in grey code, uint8 "k h w"; of the classes that the image has not, zeros."""
+        """Return the layers in grey code, uint8 "k h w"; zeros for the classes that the image does not have."""
         layers = np.array(GREY, np.uint8)[_layer_of(self._edges(sample), self._y)]
         own = self._class_of(sample)
         masks = np.zeros((len(CLASSES), *self.task.image_size), np.uint8)
@@ -107,7 +107,7 @@ class SkinUltrasound(Dataset):
         return (np.arange(width, dtype=np.float32) + 0.5) / width
 
     def _edges(self, sample: Sample) -> Floats:
-        """Depth of the seven borders between layers, "7 w": the patient's thicknesses, each image's own waves."""
+        """Return the depth of the seven borders between layers, "7 w": thicknesses by patient, waves by image."""
         patient, rng = self._rng("patient", sample.group, "layers"), self._rng("edges", sample.id)
         sides = []
         for _ in range(2):  # top and bottom, drawn alike
@@ -118,7 +118,7 @@ class SkinUltrasound(Dataset):
         return np.concatenate([top, middle[None], bottom]).astype(np.float32)
 
     def _pieces(self, sample: Sample) -> dict[Piece, Floats]:
-        """How much of each pixel a piece covers, "h w" each; the bright line lies anywhere between the echoes."""
+        """Return each piece's coverage of the pixels, "h w"; the bright line lies anywhere between the echoes."""
         rng, edges = self._rng("pieces", sample.id), self._edges(sample)
         raised = RAISED[self._class_of(sample)]
         small = 1 - 0.35 * float(self.params["difficulty"])
@@ -135,7 +135,7 @@ class SkinUltrasound(Dataset):
         }
 
     def _strip(self, depth: Floats, half: float) -> Floats:
-        """A strip of this half thickness along `depth`, over the whole width."""
+        """Return a strip of this half thickness along `depth`, over the whole width."""
         return _ramp((half - np.abs(self._y - depth)) * self.task.image_size[0])
 
     def _nodule(self, rng: np.random.Generator, depth: Floats, place: float, half: float) -> Floats:
@@ -147,7 +147,7 @@ class SkinUltrasound(Dataset):
         return coverage([shape], self.task.image_size)
 
     def _streaks(self, rng: np.random.Generator) -> Floats:
-        """Short bright and dark fibres anywhere, in decibel: their number varies more than what a piece changes."""
+        """Return short bright and dark fibres in decibel; their number varies more than what a piece changes."""
         height, width = self.task.image_size
         found = np.zeros((height, width), np.float32)
         for _ in range(int(rng.integers(4, 10 + round(10 * float(self.params["difficulty"]))))):
@@ -175,7 +175,7 @@ class SkinUltrasound(Dataset):
         return tuple(found)
 
     def _members(self, split: str) -> list[tuple[int, int]]:
-        """Number and class of a split's patients."""
+        """Return number and class of a split's patients."""
         folds, fold = int(self.params["folds"]), int(self.params["fold"])
         if not folds:
             return self._home(split)
@@ -191,7 +191,7 @@ class SkinUltrasound(Dataset):
         return sorted(dealt[split])
 
     def _home(self, split: str) -> list[tuple[int, int]]:
-        """The same without folds: classes are as even as the number allows."""
+        """Return the same without folds; classes are as even as the number allows."""
         first = sum(self.patients[name] for name in SPLITS[: SPLITS.index(split)])
         kinds = self._rng("classes", split).permutation(self.patients[split]) % len(CLASSES)
         return [(first + place, int(kind)) for place, kind in enumerate(kinds)]
@@ -214,24 +214,24 @@ class SkinUltrasound(Dataset):
 
 
 def _layer_of(edges: Floats, y: Floats) -> np.ndarray:
-    """Number of the layer that a pixel lies in, "h w", from 0 at the top."""
+    """Return the number of each pixel's layer, "h w", from 0 at the top."""
     found: np.ndarray = (y[None] >= edges[:, None, :]).sum(0)
     return found
 
 
 def _wave(rng: np.random.Generator, x: Floats, height: float) -> Floats:
-    """A smooth undulation of about this height, "w"."""
+    """Return a smooth undulation of about this height, "w"."""
     turns, phases = rng.uniform(0.5, 2.5, 2), rng.uniform(0, 2 * np.pi, 2)
     return np.asarray(height / 2 * np.sin(2 * np.pi * turns[:, None] * x + phases[:, None]).sum(0), np.float32)
 
 
 def _ramp(distance: np.ndarray) -> Floats:
-    """Coverage of a pixel whose centre lies so many pixels inside an edge."""
+    """Return the coverage of a pixel from the distance of its centre to an edge in pixels, positive inside."""
     return np.clip(distance + 0.5, 0, 1).astype(np.float32)
 
 
 def _speckle_db(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
-    """Fully developed speckle in decibel: a complex Gaussian field's size, blurred more across than along the beam.
+    """Return fully developed speckle in decibel: the size of a complex Gaussian field, blurred across the beam.
 
     Source: Burckhardt 1978, IEEE Transactions on Sonics and Ultrasonics 25(1) (Rayleigh statistics).
     """
@@ -243,7 +243,7 @@ def _speckle_db(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
 
 
 def _with_histogram(values: Floats, rng: np.random.Generator) -> Floats:
-    """The values' ranks on a curve of grey values of its own: exposure, contrast and histogram tell no class."""
+    """Map the values' ranks to a random curve of grey values: the histogram then says nothing of the class."""
     low, high, bend = rng.uniform(0, 0.04), rng.uniform(0.85, 1.0), rng.uniform(1.3, 2.0)
     order = np.empty(values.size, np.float32)
     order[values.ravel().argsort(kind="stable")] = (np.arange(values.size, dtype=np.float32) + 0.5) / values.size

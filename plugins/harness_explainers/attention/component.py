@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def build_attention() -> Explainer:
-    """Attention over crops, painted where they lie."""
+    """Build the explainer of attention over crops, painted where they lie."""
     from harness_explainers.attention.explainer import Attention
 
     return Attention("attention")

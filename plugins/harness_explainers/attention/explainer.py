@@ -29,7 +29,7 @@ class Attention(Attribution):
 def paint(
     weights: Float[Tensor, "b n"], boxes: Float[Tensor, "b n 4"] | Tensor, size: tuple[int, int]
 ) -> Float[Tensor, "b h w"]:
-    """Boxes in pixels (x0 y0 x1 y1, half open), filled with their weights; 0 where there is no box."""
+    """Fill boxes in pixels (x0 y0 x1 y1, half open) with their weights; 0 where there is no box."""
     canvas = weights.new_zeros(len(weights), *size)
     for image, own, places in zip(canvas, weights, boxes.long().tolist(), strict=True):
         for weight, (x0, y0, x1, y1) in zip(own, places, strict=True):

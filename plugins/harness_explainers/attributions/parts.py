@@ -10,12 +10,12 @@ from harness_explainers.attributions.choices import Baseline, Sign
 
 
 def baseline_of(images: Float[Tensor, "b c h w"], kind: Baseline) -> Float[Tensor, "b c h w"]:
-    """An image that shows nothing: 0 everywhere as the model is given it, or each image's darkest value."""
+    """Return an image that shows nothing: 0 everywhere as the model is given it, or its darkest value."""
     blank = torch.zeros_like(images, requires_grad=False)
     return blank if kind == "zero" else blank + images.detach().amin((1, 2, 3), keepdim=True)
 
 
 def part_of(contributions: Float[Tensor, "c h w"], sign: Sign) -> Float[Tensor, "h w"]:
-    """The sum over channels, as it is, turned round, or its size."""
+    """Return the sum over channels, as it is, negated, or absolute."""
     total = contributions.detach().sum(0)
     return {"positive": total, "negative": -total, "absolute": total.abs()}[sign]

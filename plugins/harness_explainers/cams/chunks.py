@@ -9,6 +9,6 @@ from harness_explainers.facts import at_least_one
 
 
 def every_channel(*, chunk: int) -> Mapping[str, Any]:
-    """Cost of a pass of the image, and one for each channel of the layer."""
+    """Return the cost: a pass of the image, and one for each channel of the layer."""
     at_least_one(chunk=chunk)
     return {"cost": {"forwards": 1, "forwards_per_channel": 1}}

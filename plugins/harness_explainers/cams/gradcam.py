@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def build_gradcam() -> Explainer:
-    """Grad-CAM."""
+    """Build Grad-CAM."""
     from pytorch_grad_cam import GradCAM
 
     from harness_explainers.cams.cam import Cam

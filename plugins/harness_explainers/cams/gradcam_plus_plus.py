@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def build_gradcam_plus_plus() -> Explainer:
-    """Grad-CAM++."""
+    """Build Grad-CAM++."""
     from pytorch_grad_cam import GradCAMPlusPlus
 
     from harness_explainers.cams.cam import Cam

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def build_hirescam() -> Explainer:
-    """HiRes-CAM."""
+    """Build HiRes-CAM."""
     from pytorch_grad_cam import HiResCAM
 
     from harness_explainers.cams.cam import Cam

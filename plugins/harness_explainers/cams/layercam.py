@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def build_layercam() -> Explainer:
-    """Layer-CAM."""
+    """Build Layer-CAM."""
     from pytorch_grad_cam import LayerCAM
 
     from harness_explainers.cams.cam import Cam

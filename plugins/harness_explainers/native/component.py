@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def build_native() -> Explainer:
-    """The model's own evidence."""
+    """Build the explainer that shows the model's own saliency."""
     from harness_explainers.native.explainer import Native
 
     return Native("native")

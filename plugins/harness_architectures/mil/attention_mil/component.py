@@ -18,7 +18,7 @@ def build_attention_mil(
     pooling: PoolingFactory = use("attention", dim=128, bias=True),
     dim: int = 500,
 ) -> Any:
-    """Attention MIL; `pooling` may be any that pools features.
+    """Build attention MIL; `pooling` may be any that pools features.
 
     Args:
         task: bags of images, views or feature tables.
@@ -37,7 +37,7 @@ def build_attention_mil(
 
 
 def attention_mil_facts(task: Task, /, *, backbone: Any, pooling: Any, dim: int) -> Mapping[str, Any]:
-    """No more than the checks."""
+    """Check the parameters."""
     check_encoder(task, backbone)
     check_positive(dim=dim)
     if pooling.facts(1).get("pools") == "probabilities":

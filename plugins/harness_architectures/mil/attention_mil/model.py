@@ -33,12 +33,12 @@ class AttentionMil(Model):
         self.classifier = nn.Linear(instances.width, len(task.classes))
 
     def forward(self, batch: Batch) -> Output:
-        """`parts` hold the attention of poolings that have weights."""
+        """Score bags; `parts` hold the attention of poolings that have weights."""
         pooled = self.pooling(self.instances(batch), mask=real(batch))
         parts = {} if pooled.weights is None else {"attention": pooled.weights}
         return bag_output(self.exclusive, outside_autocast(self.classifier, pooled.value), parts)
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """The Bernoulli likelihood of the bag's label."""
+        """Compute the negative log-likelihood of the bag's label."""
         assert out.logits is not None
         return {"bag": logit_loss(out.logits, batch, self.exclusive)}

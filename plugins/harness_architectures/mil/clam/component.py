@@ -24,7 +24,7 @@ def build_clam(
     bag_weight: float = 0.7,
     subtyping: bool = False,
 ) -> Any:
-    """CLAM-SB (`branches = "single"`) or CLAM-MB ("multiple").
+    """Build CLAM-SB (`branches = "single"`) or CLAM-MB ("multiple").
 
     Args:
         task: bags of images, views or feature tables.
@@ -69,7 +69,7 @@ def clam_facts(
     bag_weight: float,
     **_: Any,
 ) -> Mapping[str, Any]:
-    """The checks; and that of a single class both kinds of branches are one."""
+    """Check the parameters; with a single class both kinds of branches are equal."""
     check_encoder(task, backbone)
     check_positive(dim=dim, attention_dim=attention_dim, clustered=clustered)
     check_share(dropout=dropout)

@@ -33,7 +33,7 @@ class GatedAttention(nn.Module):
         self.score = nn.Linear(dim, branches)
 
     def forward(self, vectors: Float[Tensor, "b n d"]) -> Float[Tensor, "b n w"]:
-        """Before the softmax."""
+        """Compute the scores before the softmax."""
         scores: Tensor = self.score(self.value(vectors) * self.gate(vectors))
         return scores
 
@@ -77,20 +77,20 @@ class Clam(Model):
         self.clusters = nn.ModuleList(nn.Linear(instances.width, 2) for _ in range(classes))
 
     def forward(self, batch: Batch) -> Output:
-        """`parts`: `attention`, `attention_raw` before the softmax (heat maps are drawn from its percentiles)."""
+        """Score bags; `parts`: `attention`, and `attention_raw` before the softmax (for heat maps)."""
         vectors = self.instances(batch)
         with torch.autocast(vectors.device.type, enabled=False):
             return self._attend(vectors.float(), real(batch))
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """The bag's and the clustering's, weighted."""
+        """Compute the weighted losses of bag and clustering."""
         assert out.logits is not None
         bag = logit_loss(out.logits, batch, self.exclusive)
         clustering = self._clustering(out, batch.labels)
         return {"bag": self._bag_weight * bag, "clustering": (1 - self._bag_weight) * clustering}
 
     def _attend(self, vectors: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"]) -> Output:
-        """In fp32 throughout, as published: in bf16 instances tie for the ends that are clustered."""
+        """Attend in fp32 throughout, as published: in bf16 instances tie for the clustered ends."""
         raw = self.attention(vectors)
         attention = over_instances(raw, mask)
         bags: Float[Tensor, "b w d"] = torch.bmm(attention.transpose(1, 2), vectors)
@@ -100,7 +100,7 @@ class Clam(Model):
         )
 
     def _clustering(self, out: Output, labels: Float[Tensor, "b k"]) -> Float[Tensor, ""]:
-        """Mean over the bags and classes that have pseudo-labels; all of them at once."""
+        """Compute the mean over the bags and classes that have pseudo-labels, all at once."""
         vectors, attention, mask = (out.parts[name] for name in ("vectors", "attention", "mask"))
         positive = (labels == 1)[..., None]  # b k 1
         taken = positive | (labels == 0)[..., None] if self._subtyping else positive
@@ -118,7 +118,7 @@ class Clam(Model):
 def ends(
     attention: Float[Tensor, "b w n"], mask: Bool[Tensor, "b n"], count: int
 ) -> tuple[Bool[Tensor, "b w n"], Bool[Tensor, "b w n"]]:
-    """Which are the `count` instances of highest attention, and which those of lowest.
+    """Return masks of the `count` instances of highest attention, and of those of lowest.
 
     None is in both: a bag of fewer than 2 `count` instances gives half of them each; a single instance is the highest.
     """
@@ -129,7 +129,7 @@ def ends(
 
 
 def two_way(lead: Float[Tensor, "*any"], kind: Literal["svm", "ce"]) -> Float[Tensor, "*any"]:
-    """The loss of a right score that leads the wrong one by this much.
+    """Compute the loss of a right score that leads the wrong one by `lead`.
 
     Cross-entropy, or the smooth top-1 SVM loss with margin 1 and temperature 1, which for two classes is cross-entropy
     that wants the lead to be one larger.

@@ -11,7 +11,7 @@ from harness_architectures.mil.sizes import check_encoder, check_positive
 
 
 def build_dsmil(task: Task, /, *, backbone: BackboneFactory | None = None, dim: int = 512, query_dim: int = 128) -> Any:
-    """DSMIL.
+    """Build DSMIL.
 
     Args:
         task: bags of images, views or feature tables.
@@ -30,7 +30,7 @@ def build_dsmil(task: Task, /, *, backbone: BackboneFactory | None = None, dim: 
 
 
 def dsmil_facts(task: Task, /, *, backbone: Any, dim: int, query_dim: int) -> Mapping[str, Any]:
-    """No more than the checks."""
+    """Check the parameters."""
     check_encoder(task, backbone)
     check_positive(dim=dim, query_dim=query_dim)
     return {}

@@ -43,18 +43,18 @@ class Dsmil(Model):
         self.classifier = nn.Conv1d(classes, classes, instances.width)
 
     def forward(self, batch: Batch) -> Output:
-        """Heads `bag` and `max`: the streams by themselves; the model's own scores are of their mean logit."""
+        """Score bags by the mean logit of both streams, which are the heads `bag` and `max`."""
         vectors = self.instances(batch)
         with torch.autocast(vectors.device.type, enabled=False):
             return self._streams(vectors.float(), real(batch))
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Half of each stream's."""
+        """Compute half of each stream's loss."""
         names = ("bag", "max")
         return {name: 0.5 * logit_loss(out.parts[f"{name}_logits"], batch, self.exclusive) for name in names}
 
     def _streams(self, vectors: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"]) -> Output:
-        """In fp32 throughout, as published: in bf16 instances tie for the critical one."""
+        """Run both streams in fp32, as published: in bf16 instances tie for the critical one."""
         scores = self.score(vectors).masked_fill(~mask[..., None], -math.inf)
         highest, critical = scores.max(1)  # b k
         queries = self.query(vectors)

@@ -22,7 +22,7 @@ def build_transmil(
     dropout: float = 0.1,
     value_kernel: int = 33,
 ) -> Any:
-    """TransMIL.
+    """Build TransMIL.
 
     Args:
         task: bags of images, views or feature tables.
@@ -61,7 +61,7 @@ def transmil_facts(
     dropout: float,
     value_kernel: int,
 ) -> Mapping[str, Any]:
-    """No more than the checks."""
+    """Check the parameters."""
     check_encoder(task, backbone)
     check_positive(dim=dim, heads=heads, landmarks=landmarks, iterations=iterations)
     check_share(dropout=dropout)

@@ -31,7 +31,7 @@ class Layer(nn.Module):
         self.attention = attention
 
     def forward(self, tokens: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """Tokens to tokens."""
+        """Attend, with a residual connection."""
         found: Tensor = tokens + self.attention(self.norm(tokens))
         return found
 
@@ -46,7 +46,7 @@ class Ppeg(nn.Module):
         )
 
     def forward(self, tokens: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """The class token, the first, goes past."""
+        """Encode positions of all tokens but the first, the class token."""
         side = math.isqrt(len(tokens) - 1)
         grid = tokens[1:].T.reshape(1, -1, side, side)
         found = torch.stack([grid, *(convolution(grid) for convolution in self.convolutions)]).sum(0)
@@ -73,13 +73,13 @@ class TransMil(Model):
         self.classifier = nn.Linear(dim, len(task.classes))
 
     def forward(self, batch: Batch) -> Output:
-        """It has no attention over instances alone to show: two layers mix them."""
+        """Score bags; there is no attention over instances alone to show, because two layers mix them."""
         vectors, mask = self.instances(batch), real(batch)
         bags = torch.stack([self._bag(own[there]) for own, there in zip(vectors, mask, strict=True)])
         return bag_output(self.exclusive, outside_autocast(self.classifier, self.norm(bags)), {})
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy of the bag."""
+        """Compute the cross-entropy of the bag."""
         assert out.logits is not None
         return {"bag": logit_loss(out.logits, batch, self.exclusive)}
 
@@ -90,7 +90,7 @@ class TransMil(Model):
 
 
 def squared(vectors: Float[Tensor, "n d"]) -> Float[Tensor, "m d"]:
-    """The list filled up to the next square number with its own first members."""
+    """Repeat the first members of the list up to the next square number."""
     count = len(vectors)
     side = math.isqrt(count - 1) + 1
     return torch.cat([vectors, vectors[: side * side - count]])

@@ -33,7 +33,7 @@ class NystromAttention(nn.Module):
         )
 
     def forward(self, tokens: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """Every token sees every other."""
+        """Attend from every token to every other."""
         count, dim = tokens.shape
         parts = self.project(tokens).view(count, 3, self.heads, dim // self.heads).permute(1, 2, 0, 3)
         query, key, value = parts.float().unbind(0)  # h n e
@@ -52,7 +52,7 @@ def nystrom(
     landmarks: int,
     iterations: int,
 ) -> Float[Tensor, "h n f"]:
-    """What attention over n tokens gives, from `landmarks` of them or n, whichever is less."""
+    """Approximate attention over n tokens from `landmarks` of them, or n if that is less."""
     query = query * query.shape[2] ** -0.5
     few_queries, few_keys = segment_means(query, landmarks), segment_means(key, landmarks)
     left = (query @ few_keys.transpose(1, 2)).softmax(2)
@@ -62,7 +62,7 @@ def nystrom(
 
 
 def segment_means(tokens: Float[Tensor, "h n e"], segments: int) -> Float[Tensor, "h m e"]:
-    """Means of m neighbouring stretches, as even as whole numbers allow; m = min(segments, n)."""
+    """Return means of m neighbouring segments of nearly equal length; m = min(segments, n)."""
     count = tokens.shape[1]
     many = min(segments, count)
     place = torch.arange(count, device=tokens.device) * many // count
@@ -71,7 +71,7 @@ def segment_means(tokens: Float[Tensor, "h n e"], segments: int) -> Float[Tensor
 
 
 def pseudo_inverse(matrix: Float[Tensor, "h m m"], iterations: int) -> Float[Tensor, "h m m"]:
-    """The Moore-Penrose inverse, to third order; each matrix is scaled by norms of its own.
+    """Approximate the Moore-Penrose inverse to third order; each matrix is scaled by its own norms.
 
     Source: eq. 12, after Razavi et al. 2014: it starts at A' / (|A|_1 |A|_inf).
     """

@@ -23,7 +23,7 @@ class PatchGrid:
 
     @classmethod
     def of(cls, image: tuple[int, int], patch_px: int, crop: tuple[int, int] | None = None) -> PatchGrid:
-        """The grid of an image; `crop` None takes the whole of it.
+        """Return the grid of an image; `crop` None takes the whole of it.
 
         Raises:
             ValueError: patch or crop are no lengths.

@@ -13,21 +13,21 @@ from harness_architectures.shared.patches.grid import PatchGrid
 
 
 def unfold(images: Float[Tensor, "b c h w"], side: int) -> Float[Tensor, "b n c y x"]:
-    """Square patches side by side, row by row; `side` divides height and width."""
+    """Cut images into adjacent square patches, row by row; `side` divides height and width."""
     count, channels, height, width = images.shape
     cut = images.reshape(count, channels, height // side, side, width // side, side)
     return cut.permute(0, 2, 4, 1, 3, 5).reshape(count, -1, channels, side, side)
 
 
 def stitch(patches: Float[Tensor, "b n c y x"], rows: int) -> Float[Tensor, "b c h w"]:
-    """What `unfold` took apart: patches in `rows` rows."""
+    """Join patches in `rows` rows; the inverse of `unfold`."""
     count, number, channels, high, wide = patches.shape
     laid = patches.reshape(count, rows, number // rows, channels, high, wide)
     return laid.permute(0, 3, 1, 4, 2, 5).reshape(count, channels, rows * high, number // rows * wide)
 
 
 def cut(images: Float[Tensor, "b c h w"], grid: PatchGrid) -> Float[Tensor, "b n c y x"]:
-    """The patches of a grid."""
+    """Return the patches of a grid."""
     (top, left), (height, width) = grid.corner, grid.area
     return unfold(images[:, :, top : top + height, left : left + width], grid.patch_px)
 
@@ -39,12 +39,12 @@ class Stitched(nn.Module):
     """
 
     def forward(self, maps: Float[Tensor, "b n d i j"], rows: int) -> Float[Tensor, "b d y x"]:
-        """The maps in their patches' places."""
+        """Place the maps where their patches lie."""
         return stitch(maps, rows)
 
 
 def boxes(grid: PatchGrid, device: torch.device) -> Int[Tensor, "n 4"]:
-    """Where the patches lie: x0 y0 x1 y1 in pixels of the image, half open."""
+    """Return the patches' boxes: x0 y0 x1 y1 in pixels of the image, half open."""
     top, left = grid.corner
     y, x = torch.meshgrid(
         top + grid.patch_px * torch.arange(grid.rows, device=device),
@@ -56,17 +56,17 @@ def boxes(grid: PatchGrid, device: torch.device) -> Int[Tensor, "n 4"]:
 
 
 def share(weights: Float[Tensor, "b n w"]) -> Float[Tensor, "b n"]:
-    """One weight an instance; of several weight maps their mean."""
+    """Return one weight for each instance: the mean of several weight maps."""
     return weights.float().mean(2)
 
 
 def relative(weights: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
-    """Weights over the highest of their image."""
+    """Divide weights by the highest of their image."""
     return weights / weights.amax(1, keepdim=True).clamp_min(torch.finfo(weights.dtype).tiny)
 
 
 def flatness(weights: Float[Tensor, "b n"]) -> dict[str, Float[Tensor, " b"]]:
-    """How even weights are: `attention_entropy`, over that of equal weights, 1 is even; `attention_peak`, max / mean.
+    """Return `attention_entropy` relative to equal weights (1 is even) and `attention_peak`, max / mean.
 
     Dividing by the maximum, as attention is drawn, hides it.
     """
@@ -77,7 +77,7 @@ def flatness(weights: Float[Tensor, "b n"]) -> dict[str, Float[Tensor, " b"]]:
 
 
 def evidence_map(scores: Float[Tensor, "b n k"], grid: PatchGrid) -> Float[Tensor, "b k i j"]:
-    """Patch scores in their places, a cell a patch; around a crop there is nothing, a cell is then a pixel."""
+    """Arrange patch scores as a map, a cell a patch; with a crop a cell is a pixel and the margin is 0."""
     maps = scores.transpose(1, 2).unflatten(2, (grid.rows, grid.columns))
     if grid.area == grid.image:
         return maps

@@ -22,7 +22,7 @@ def build_gradient_shap(
     sign: Sign = "positive",
     seed: int = 0,
 ) -> Explainer:
-    """Expected gradients.
+    """Build expected gradients.
 
     Args:
         samples: noisy images, each with a baseline and a point of its own; at least 1.
@@ -41,7 +41,7 @@ def build_gradient_shap(
 
 
 def gradient_shap_facts(*, samples: int, **_: Any) -> Mapping[str, Any]:
-    """Cost of `samples` passes there and back.
+    """Return the cost: `samples` forward and backward passes.
 
     Raises:
         ValueError: the parameters cannot work.

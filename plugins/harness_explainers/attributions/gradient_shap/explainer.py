@@ -62,7 +62,7 @@ class GradientShap(Attribution):
 
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Global random numbers, which captum draws from, begin at `seed` inside and go on as before outside."""
+    """Seed the global random numbers that captum uses inside, and restore their state afterwards."""
     before = np.random.get_state()
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)

@@ -20,7 +20,7 @@ def build_integrated_gradients(
     sign: Sign = "positive",
     chunk: int = 10,
 ) -> Explainer:
-    """Integrated gradients.
+    """Build integrated gradients.
 
     Args:
         steps: points on the way from the baseline to the image; at least 1.
@@ -35,7 +35,7 @@ def build_integrated_gradients(
 
 
 def integrated_gradients_facts(*, steps: int, chunk: int, **_: Any) -> Mapping[str, Any]:
-    """Cost of `steps` passes there and back.
+    """Return the cost: `steps` forward and backward passes.
 
     Raises:
         ValueError: the parameters cannot work.

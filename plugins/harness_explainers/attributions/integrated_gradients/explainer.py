@@ -29,7 +29,7 @@ class IntegratedGradients(Attribution):
         self._steps, self._baseline, self._sign, self._chunk = steps, baseline, sign, chunk
 
     def attribute(self, model: Model, batch: Batch, kind: int) -> Float[Tensor, "c h w"]:
-        """Signed contributions to the score of the batch's one image; their sum is the score's rise over the way."""
+        """Return signed contributions to the score of the batch's one image; they sum to the score's rise."""
         assert batch.images is not None
         method = captum.attr.IntegratedGradients(ClassScores(model, batch))
         return method.attribute(

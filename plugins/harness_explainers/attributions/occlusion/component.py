@@ -21,7 +21,7 @@ def build_occlusion(
     sign: Sign = "positive",
     chunk: int = 16,
 ) -> Explainer:
-    """Occlusion.
+    """Build occlusion.
 
     Args:
         window_px: side of the square that is covered, in pixels; at least 1, at most the image's shorter side.
@@ -38,7 +38,7 @@ def build_occlusion(
 
 
 def occlusion_facts(*, window_px: int, stride_px: int, **_: Any) -> Mapping[str, Any]:
-    """Cost of a pass of the image, and one for each place of the window.
+    """Return the cost: a pass of the image, and one for each place of the window.
 
     Raises:
         ValueError: the parameters cannot work.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def build_saliency() -> Explainer:
-    """The size of the score's gradient."""
+    """Build the explainer of the magnitude of the score's gradient."""
     from harness_explainers.attributions.saliency.explainer import Saliency
 
     return Saliency("saliency")

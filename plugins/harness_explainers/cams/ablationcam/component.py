@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def build_ablationcam(*, chunk: int = 16) -> Explainer:
-    """Ablation-CAM.
+    """Build Ablation-CAM.
 
     Args:
         chunk: channels left out in one forward pass of what follows the layer. At least 1.

@@ -28,7 +28,7 @@ class BoundedAblationCam(AblationCAM):  # type: ignore[misc]
 
     @torch.no_grad()
     def get_cam_weights(self, images: Tensor, layer: Any, classes: list[int], activations: Array, _: Any) -> Array:
-        """How far the score falls without each channel, "b d"."""
+        """Return how far the score falls without each channel, "b d"."""
         weights = []
         for place, kind in enumerate(classes):
             score, maps = self.model.of(place), torch.from_numpy(activations[place]).to(images.device)
@@ -49,7 +49,7 @@ def _score_with(score: ClassScores, layer: nn.Module, image: Tensor, maps: Tenso
 
 @contextmanager
 def _answering(layer: nn.Module, value: Tensor) -> Iterator[None]:
-    """The layer gives a copy of `value` whatever it is asked; it computes nothing."""
+    """Make the layer return a copy of `value`, whatever its input; it computes nothing."""
     before = vars(layer).get("forward")
     layer.forward = lambda *_, **__: value.clone()  # type: ignore[method-assign]
     try:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def build_eigengradcam() -> Explainer:
-    """EigenGrad-CAM."""
+    """Build EigenGrad-CAM."""
     from harness_explainers.cams.cam import Cam
     from harness_explainers.cams.eigengradcam.method import SignedEigenGradCam
 

@@ -14,7 +14,7 @@ class SignedEigenGradCam(EigenGradCAM):  # type: ignore[misc]
     """EigenGrad-CAM with a sign: a principal component has none of its own, so it takes that of the plain sum."""
 
     def get_cam_image(self, images: Any, layer: Any, classes: Any, activations: Any, gradients: Any, *_: Any) -> Array:
-        """The first principal component of activation times gradient, "b i j"."""
+        """Return the first principal component of activation times gradient, "b i j"."""
         component: Array = super().get_cam_image(images, layer, classes, activations, gradients, False)
         agreement = (component * (activations * gradients).sum(1)).sum((1, 2), keepdims=True)
         return np.where(agreement < 0, -component, component)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def build_scorecam(*, chunk: int = 16) -> Explainer:
-    """Score-CAM.
+    """Build Score-CAM.
 
     Args:
         chunk: masked images in one forward pass; memory, not results, depends on it. At least 1.

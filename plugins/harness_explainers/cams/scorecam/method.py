@@ -21,7 +21,7 @@ class BoundedScoreCam(ScoreCAM):  # type: ignore[misc]
 
     @torch.no_grad()
     def get_cam_weights(self, images: Tensor, layer: Any, classes: list[int], activations: Array, _: Any) -> Array:
-        """The softmax over channels of the score of the image seen through each channel, "b d"."""
+        """Return the softmax over channels of the score of the image masked by each channel, "b d"."""
         enlarge = nn.UpsamplingBilinear2d(size=tuple(images.shape[2:]))
         weights = []
         for place, kind in enumerate(classes):
