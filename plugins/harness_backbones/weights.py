@@ -1,4 +1,4 @@
-"""Weights for timm's networks: from a file, a package or the hub, each with a clear error where they cannot be had."""
+"""Weights for timm's networks: from a file, a package or the hub, with a clear error where they are unavailable."""
 
 from __future__ import annotations
 
@@ -140,6 +140,6 @@ def _reachable(address: str) -> bool:
 
 def _unavailable(model: str, reason: str) -> str:
     return (
-        f"the pretrained weights of {model!r} cannot be had: {reason}. Set pretrained = false, weights = PATH, "
+        f"the pretrained weights of {model!r} are not available: {reason}. Set pretrained = false, weights = PATH, "
         "or use model = pretrained = 'efficientnet_lite0', whose weights come inside an optional package."
     )

@@ -1,4 +1,4 @@
-"""What every explainer here stands on: a model seen as a function of images, and left as it was."""
+"""The base of the explainers: a model as a function of images, restored afterwards."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from harness.nn import Batch, Explainer, Model
 
 
 class Attribution(Explainer):
-    """An explainer that leaves the model as it was and names itself in every error.
+    """Base of explainers that restore the model and name themselves in every error.
 
-    You must write `_maps`. You may write `_shown`: unless you do, values are cut at 0 and divided by each
-    map's maximum.
+    You must write `_maps`. You may write `_shown`; by default it clips values at 0 and divides each map by
+    its maximum.
 
     Args:
         name: as the study writes it, for errors.

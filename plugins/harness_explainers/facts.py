@@ -1,4 +1,4 @@
-"""What declarations of explainers share: costs, checks and the choices that sources leave open. Free of torch."""
+"""Common declarations of explainers: costs, checks and the choices that sources leave open. Free of torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ COMMON = {
     "score": "the class's logit where the model has logits, else its probability",
     "scale": "values below 0 are cut, each map is divided by its maximum, small ones are enlarged bilinearly",
 }
-"""What every explainer assumes that asks for the part of a score."""
+"""Assumptions of every explainer of a score."""
 
 
 def one_pass(**_: Any) -> Mapping[str, Any]:

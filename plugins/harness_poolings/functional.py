@@ -39,7 +39,7 @@ def top_fraction(
     `fraction` near 0 is the maximum, 1 the mean. Used by GMIC to turn a class map into an image score.
 
     Args:
-        values: evidence per instance; of equals any may be taken.
+        values: score per instance; of equals any may be taken.
         fraction: share of the unmasked instances that is kept, in (0, 1]; None keeps one.
         mask: True where an instance is real.
 
@@ -65,7 +65,7 @@ def log_sum_exp(values: Float[Tensor, "b n k"], sharpness: float, mask: _Mask = 
     """Return log(mean(exp(r x))) / r: between the mean (r near 0) and the maximum (r large).
 
     Args:
-        values: evidence per instance.
+        values: score per instance.
         sharpness: r, above 0.
         mask: True where an instance is real.
 

@@ -1,4 +1,4 @@
-"""What declarations and modules of poolings share. Free of torch."""
+"""Common parts of the declarations and modules of poolings. Free of torch."""
 
 from __future__ import annotations
 

@@ -97,8 +97,8 @@ AG_CNN: Component[Any] = Component(
         "no finding": "the paper's 15th output, for no finding, is none here; a data set may name such a class",
         "kept epoch": "the best mean of three epochs, as everywhere here: of val/global/auroc, then val/local/auroc, "
         "then the study's objective; of GL together by val/local/auroc",
-        "joint schemes": "the losses of all that learns are added with equal weight; the fusion's reaches whatever "
-        "learns beside it",
+        "joint schemes": "the losses of all that learns are added with equal weight; the fusion's reaches all that "
+        "learns at the same time",
         "batch size": "one for all phases; the paper has 126 (a caption says 128), 64 and 64 for ResNet-50, and 64, 32 "
         "and 32 for DenseNet-121",
         "augmentation": "the study's flips, shifts and scales; the paper resizes to 256 px, crops 224 px at random and "

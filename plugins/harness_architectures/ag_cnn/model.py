@@ -1,4 +1,4 @@
-"""AG-CNN's network, losses and phases. Written from the paper; see `regions` for where it looks."""
+"""AG-CNN's network, losses and phases. Written from the paper; `regions` selects the crop."""
 
 from __future__ import annotations
 

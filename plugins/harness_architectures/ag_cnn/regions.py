@@ -1,4 +1,4 @@
-"""Where AG-CNN looks: the heat map of an image, its largest hot region, and the crop. Class-agnostic, no gradient."""
+"""AG-CNN's heat map of an image, its largest hot region, and the crop. Class-agnostic, no gradient."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 LEAST_PX = 2
-"""A narrower box holds nothing that could be enlarged."""
+"""A narrower box is too small to be enlarged."""
 _NEIGHBOURS = np.zeros((3, 3, 3), bool)
 _NEIGHBOURS[1] = True  # eight within an image, none in the next image of the batch
 

@@ -1,4 +1,4 @@
-"""Two models in two phases: a patch scorer, then a network with attention over the patches it ranks at both ends.
+"""Two models in two phases: a patch scorer, then a network with attention over the patches ranked highest and lowest.
 
 Nothing here is random: what is selected depends on the weights alone, so that a resumed training selects the same.
 """
@@ -43,11 +43,11 @@ class PooledNetwork(nn.Module):
 
 
 class AttentionPooling(Model):
-    """Phase `scorer`: before each epoch every image's k highest patches are selected anew, and take its label.
+    """Phase `scorer`: before each epoch every image's k highest patches are selected again, and take its label.
 
     Phase `pooling`: the scorer is frozen; of each image the m highest and the m lowest patches go through a second
     network and attention pooling, trained together. Selecting is not differentiable, so that "end to end" means
-    this network alone. While only the scorer learns, `probs` are its own, so that its best epoch can be told.
+    this network alone. While only the scorer learns, `probs` are its own, so that its best epoch can be selected.
 
     Output: `heads` has `scorer`, in the second phase also `pooled`, which `probs` is. `parts`: `patch_scores`
     "b n k" of all patches, `selected` "b t k" those the scorer learns from, and of the second network `boxes`
@@ -91,9 +91,9 @@ class AttentionPooling(Model):
             logits = self.scorer(patches)  # b n k
         chosen = top(logits, self.settings.kept) if chosen is None else chosen
         learning = self.training and _learns(self.scorer)
-        told = self._score(patches, chosen) if learning else logits.gather(1, chosen)  # b t k
-        probs = self._image_score(told)
-        parts: dict[str, Any] = {"patch_scores": logits.sigmoid(), "selected": chosen, "selected_logits": told}
+        selected = self._score(patches, chosen) if learning else logits.gather(1, chosen)  # b t k
+        probs = self._image_score(selected)
+        parts: dict[str, Any] = {"patch_scores": logits.sigmoid(), "selected": chosen, "selected_logits": selected}
         if self._scorer_alone():
             evidence = evidence_map(parts["patch_scores"], grid)
             return Output(probs=probs, heads={"scorer": probs}, evidence=evidence, parts=parts)
@@ -120,8 +120,8 @@ class AttentionPooling(Model):
 
     def _learn_from(self, patches: Float[Tensor, "b n c y x"], chosen: Int[Tensor, "b t k"]) -> Output:
         """Run a training step of the scorer on the chosen patches only."""
-        told = self._score(patches, chosen)
-        return Output(probs=self._image_score(told), parts={"selected": chosen, "selected_logits": told})
+        selected = self._score(patches, chosen)
+        return Output(probs=self._image_score(selected), parts={"selected": chosen, "selected_logits": selected})
 
     def _score(self, patches: Float[Tensor, "b n c y x"], chosen: Int[Tensor, "b t k"]) -> Float[Tensor, "b t k"]:
         """Compute the logits of each class's own patches for that class."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from harness.nn import Backbone, Batch, outside_autocast
 
 ROUNDING = 1e-3
-"""How far an image's normalised pixels may move with the batch that it is normalised in, and be the same image."""
+"""Tolerance of normalised pixels, which depend on the batch, when an image is recognised again."""
 
 
 class PatchScorer(nn.Module):

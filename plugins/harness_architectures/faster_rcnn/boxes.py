@@ -1,4 +1,4 @@
-"""From masks to what a detector learns from, and from its boxes to a map."""
+"""Conversion of masks to a detector's targets, and of its boxes to a map."""
 
 from __future__ import annotations
 

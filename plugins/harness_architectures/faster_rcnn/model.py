@@ -1,4 +1,4 @@
-"""Faster R-CNN put together from torchvision's parts, on images of the study's own size."""
+"""Faster R-CNN from torchvision's parts, on images of the study's own size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness_architectures.faster_rcnn.sizes import CANONICAL_BOX, NO_WEIGHTS, S
 from harness_architectures.shared.class_maps import map_shapes
 
 PROBE = 224
-"""Height of the image that tells what stages a backbone has, where the study's is not known."""
+"""Height of the blank image for a backbone's stages, where the study's is not known."""
 RATIOS = (0.5, 1.0, 2.0)
 EPS = 1e-6
 
@@ -114,7 +114,7 @@ class FasterRCNN(Model):
             nothing = torch.stack([level.sum() for level in levels.values()]).sum() * 0
             return Output(probs=probs, parts={"loss_classifier": nothing})
         images = batch.images
-        if len(rows) < len(probs):  # seldom: taking all of them would copy every map, and in the backward pass again
+        if len(rows) < len(probs):  # rare: taking all of them would copy every map, and in the backward pass again
             images, levels = images[rows], {name: level[rows] for name, level in levels.items()}
         targets = targets_of(batch, rows, self.least_px)
         proposals, first = self.proposer(_listed(images), levels, targets)

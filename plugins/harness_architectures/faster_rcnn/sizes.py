@@ -1,4 +1,4 @@
-"""Sizes in proportion to the image, which the plan must know before anything is built. Free of torch."""
+"""Sizes in proportion to the image, which the plan needs before building. Free of torch."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from harness_architectures.glam.patch import patch_side
 from harness_architectures.shared.geometry import Geometry, map_size
 
 SCALES = 3
-"""How many of the last stages have a saliency head."""
+"""Number of the last stages with a saliency head."""
 
 
 def build_glam(

@@ -1,4 +1,4 @@
-"""The authors' checkpoints: which of their names is which of ours. Only the names are theirs."""
+"""The authors' checkpoints: their parameter names mapped to ours. Only the names are theirs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from harness import InputError
 
 UNUSED = frozenset({"shared_rep_filter.weight"})
-"""In the published files, but of no layer of the published network."""
+"""Keys of the published files that belong to no layer of the published network."""
 _NAMES = (
     (r"backbone\.stem\.", "ds_net.first_conv."),
     (r"backbone\.blocks\.(\d)\.(\d)\.shortcut\.", r"ds_net.layer_list.\1.\2.downsample.0."),

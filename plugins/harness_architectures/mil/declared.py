@@ -1,4 +1,4 @@
-"""What the declarations of architectures over bags share."""
+"""Common declarations of the architectures over bags."""
 
 NEEDS = frozenset({"instances"})
 ENCODER = {

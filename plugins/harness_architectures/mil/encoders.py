@@ -1,4 +1,4 @@
-"""What the systems over bags share: instances to vectors, vectors of a bag to scores."""
+"""Parts of the architectures over bags: instances to vectors, vectors of a bag to scores."""
 
 from __future__ import annotations
 

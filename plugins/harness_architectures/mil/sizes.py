@@ -1,4 +1,4 @@
-"""Sizes that the plan must know before anything is built. Free of torch."""
+"""Sizes that the plan needs before building. Free of torch."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Pixel labels as further input channels: a patch classifier's heat maps in front of another system.
+"""Pixel labels as further input channels: a patch classifier's heat maps before another architecture.
 
-`windows` places and labels the patches, `model` is the classifier with the system behind it. GMIC's paper
+`windows` places and labels the patches, `model` is the classifier with the architecture behind it. GMIC's paper
 shows it as a variant of GMIC, DMV-CNN's as one of that network.
 """
 
@@ -29,7 +29,7 @@ def build_pixel_labels(
 
     Args:
         task: classes, channels and image size.
-        system: what is given image and heat maps; GMIC with `crop_channels = 1` crops the image alone.
+        system: the architecture that is given image and heat maps; GMIC with `crop_channels = 1` crops the image alone.
         backbone: of the patch classifier.
         window_px: side of a patch; by default 256/2944 of the image's height, rounded.
         stride_px: from one window to the next; by default half a window.
@@ -84,7 +84,7 @@ PIXEL_LABELS: Component[Any] = Component(
     name="pixel_labels",
     build=build_pixel_labels,
     facts=pixel_labels_facts,
-    summary="a patch classifier learnt from outlines gives another system heat maps as further channels",
+    summary="a patch classifier learnt from outlines gives another architecture heat maps as further channels",
     source=SOURCE,
     needs=frozenset({"train_masks"}),
     provides=frozenset({"evidence", "explain_layer"}),

@@ -1,4 +1,4 @@
-"""What the declarations of `pixel_labels` and `heat_maps` share."""
+"""Common declarations of `pixel_labels` and `heat_maps`."""
 
 TINY = {
     "system": {
@@ -16,13 +16,13 @@ TINY = {
     "stride_px": 20,
 }
 SPACE = {"system": {"use": "gmic", "crop_channels": 1, "map_l1": {"log10": [-5.5, -3.5]}}}
-"""Of the default system; another one brings ranges of its own, and the window is the classifier's."""
+"""Ranges of the default architecture; another one brings its own, and the window is the classifier's."""
 ASSUMED = {
     "stride_px": "half a window; neither text says",
-    "classifier": "one sigmoid a class on averaged features of a DenseNet-121; it is frozen while the system learns, "
-    "batch-norm included",
+    "classifier": "one sigmoid a class on averaged features of a DenseNet-121; it is frozen, batch-norm included, "
+    "while the architecture behind it learns",
     "heat maps": "a pixel has the score of the window whose centre is nearest",
-    "colour": "the default system crops the first channel, which is all of a grey image: for colour set "
+    "colour": "the default architecture crops the first channel, which is all of a grey image: for colour set "
     "`system.crop_channels = 3`",
 }
 SOURCE = "Shen et al. 2021, Medical Image Analysis 68, 101908; Wu et al. 2019, IEEE TMI"

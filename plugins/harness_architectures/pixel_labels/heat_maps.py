@@ -28,7 +28,7 @@ def build_heat_maps(
         task: classes, channels and image size.
         weights: path of the weights of a confirmed `pixel_labels` model with this backbone, whose classes, in
             this order, were the same; or "random", a control: further channels of a classifier that knows nothing.
-        system: what is given image and heat maps.
+        system: the architecture that is given image and heat maps.
         backbone: of the patch classifier.
         window_px: side of a patch; by default 256/2944 of the image's height, rounded.
         stride_px: from one window to the next; by default half a window.
@@ -69,7 +69,7 @@ HEAT_MAPS: Component[Any] = Component(
     name="heat_maps",
     build=build_heat_maps,
     facts=heat_maps_facts,
-    summary="heat maps of a patch classifier that was trained before, as further channels of another system",
+    summary="heat maps of a patch classifier that was trained before, as further channels of another architecture",
     source=SOURCE,
     provides=frozenset({"evidence", "explain_layer"}),
     space=SPACE,

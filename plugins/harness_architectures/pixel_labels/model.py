@@ -1,4 +1,4 @@
-"""A patch classifier, and behind it any system that reads images."""
+"""A patch classifier, followed by any architecture that reads images."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ CLASSIFIER = ("classifier", "head")
 
 
 class PixelLabels(Model):
-    """First a patch classifier learns from outlines, then the system learns from images with its heat maps.
+    """First a patch classifier learns from outlines, then the inner model from images with its heat maps.
 
     A classifier that is `ready` learns nothing, needs no outlines, and may look at the views of an exam too.
 
-    Output: the system's, with the head `patches` (the highest value of each heat map) and, in `parts`,
+    Output: the inner model's, with the head `patches` (the highest value of each heat map) and, in `parts`,
     `heat_maps` "b k h w" ("b n k h w" of views). While the classifier alone learns, scores are those of the
     patches drawn.
 

@@ -1,4 +1,4 @@
-"""Where the windows of the patch classifier lie along an axis, and the task behind it. Free of torch."""
+"""Positions of the patch classifier's windows, and the task of the inner architecture. Free of torch."""
 
 from __future__ import annotations
 

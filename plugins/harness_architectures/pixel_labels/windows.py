@@ -1,4 +1,4 @@
-"""Where a patch classifier looks, what it is told of each patch, and the map its scores make."""
+"""The windows of a patch classifier: where they are, their labels, and the map of their scores."""
 
 from __future__ import annotations
 

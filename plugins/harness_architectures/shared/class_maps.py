@@ -1,4 +1,4 @@
-"""What the systems with a sigmoid map a class share: maps, their scores, crops for a local network, losses.
+"""Parts of architectures with a sigmoid map a class: maps, scores, crops for a local network, losses.
 
 For a multi-class task the maps stay one sigmoid a class; only scores made of them are brought to sum to 1.
 """
@@ -13,7 +13,7 @@ from harness import Task
 from harness.nn import Backbone, Batch, masked_bce, outside_autocast
 
 PUBLISHED_CELLS = 46 * 30
-"""Cells of GMIC's published map: what the weight of its maps' sum was tuned for."""
+"""Cells of GMIC's published map, for which the weight of the maps' sum was tuned."""
 EPS = 1e-6
 
 

@@ -1,4 +1,4 @@
-"""Where map cells, windows and crops lie. Plain numbers: what a plan can check before anything is built."""
+"""Positions of map cells, windows and crops in plain numbers, which a plan can check before building."""
 
 from __future__ import annotations
 

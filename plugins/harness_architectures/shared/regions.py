@@ -1,4 +1,4 @@
-"""Which regions of an image GMIC looks at, and how they are cut out. Nothing here waits for the device."""
+"""Selection of GMIC's regions of an image, and the cutting of crops. Nothing here waits for the device."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def take_crops(
 ) -> Float[Tensor, "b n c y x"]:
     """Cut square crops at corners in pixels.
 
-    What overflows the image at the bottom or right is filled with the image's minimum, and what is
-    left of the content stands at the crop's bottom right: the released network was trained so.
+    What overflows the image at the bottom or right is filled with the image's minimum, and the
+    remaining content is at the crop's bottom right: the released network was trained so.
     """
     rows, row_real = _indices(corners[..., 0], crop_px, images.shape[2])
     columns, column_real = _indices(corners[..., 1], crop_px, images.shape[3])

@@ -1,4 +1,4 @@
-"""From logits to probabilities and to a loss, whether or not the classes exclude each other."""
+"""Probabilities and losses from logits, of exclusive or independent classes."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def build_googlenet(
         weights: path of a state dict (.pth, .pt or .safetensors) in torchvision's names; images are taken as they are.
 
     Raises:
-        InputError: the weights cannot be had, or do not fit.
+        InputError: the weights are not available, or do not fit.
         ValueError: the parameters exclude each other.
     """
     from harness_backbones.googlenet.model import build

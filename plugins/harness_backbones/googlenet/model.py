@@ -1,4 +1,4 @@
-"""GoogLeNet, which timm has not: torchvision's, cut before its pooling."""
+"""GoogLeNet of torchvision without its pooling and head; timm has none."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEVELS = {
     16: ("maxpool3", "inception4a", "inception4b", "inception4c", "inception4d", "inception4e"),
     32: ("maxpool4", "inception5a", "inception5b"),
 }
-"""Stride -> the stages that the network of half that stride has not."""
+"""Stride -> the stages that a network of half that stride lacks."""
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 IGNORED = ("fc.", "aux1.", "aux2.")
 
@@ -96,6 +96,6 @@ def _from_torchvision() -> dict[str, Any]:
         return dict(chosen.get_state_dict(progress=False))
     except OSError as error:
         raise InputError(
-            f"the pretrained weights of GoogLeNet cannot be had: {error}. Put them at {kept}, "
+            f"the pretrained weights of GoogLeNet are not available: {error}. Put them at {kept}, "
             "or set pretrained = false or weights = PATH."
         ) from error

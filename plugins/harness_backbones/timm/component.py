@@ -32,7 +32,7 @@ def build_timm(
             0, as timm has it, or at 1; None leaves it to timm.
 
     Raises:
-        InputError: the weights cannot be had, or do not fit.
+        InputError: the weights are not available, or do not fit.
         ValueError: the parameters cannot work.
     """
     from harness_backbones.timm.model import build

@@ -1,6 +1,6 @@
 """Networks of timm as backbones: one layout, any number of channels, weights from a file or a cache.
 
-What is downloaded, and what is done where nothing can be, stands in `weights`.
+Downloads, and the errors where nothing can be downloaded, are in `weights`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which models timm has, read from its source files: importing timm takes seconds, which a plan has not.
+"""The names of timm's models, read from its source files, because importing timm takes seconds.
 
 Knows what timm itself registers, and the older names it still answers to.
 """

@@ -25,7 +25,7 @@ def build_chest_phantom(
     Named by what they imitate: nodule (a small smooth oval, high in a lung), mass (large, spiculated), effusion (flat,
     at a lung's base), infiltration (blobs close together, in the middle). Prevalences are 25, 20, 30 and 30 %, kept
     exactly in every split; the labels are independent. A film without a finding has the same ink elsewhere or of the
-    other sign, so that histogram and spectrum say nothing of its labels. Train without vertical flips.
+    other sign, so that histogram and spectrum are independent of its labels. Train without vertical flips.
 
     Args:
         root: not used; nothing is read.

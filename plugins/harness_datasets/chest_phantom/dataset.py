@@ -1,7 +1,7 @@
 """`chest_phantom`: chest films drawn from a recipe, several findings each, with exact outlines.
 
 Not a physical simulation: two dark lung fields, ribs, heart, mediastinum and vessels over texture. The findings
-stand in `chest_findings`; they are named by what they imitate, and nothing is claimed of patients.
+are in `findings`; they are named by what they imitate, and nothing is claimed of patients.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Every finding is compact and bright; its counterpart is scattered, covers the same area and is dark. An image with
 the finding holds the two so, an image without it both with their signs exchanged: by histogram and by spectrum the
-two are alike, and only what stands at the place tells them apart. Lengths are shares of the image's shorter side.
+two are alike, and only the form at the place separates them. Lengths are shares of the image's shorter side.
 """
 
 from __future__ import annotations
@@ -111,8 +111,8 @@ def draw(name: str, at: Site, lungs: tuple[Lung, Lung], rng: np.random.Generator
     """Draw the finding at its site, and its counterpart.
 
     The blobs of an infiltration are scattered over both lungs, a mass has its counterpart in the same lung. What has
-    its place by anatomy has it at that place of the other lung: elsewhere the two would not stand alike to the lung's
-    own outline, and the coarse spectrum of a film would tell them.
+    its place by anatomy has it at that place of the other lung. Elsewhere the two would differ in their position
+    relative to the lung's outline, and the coarse spectrum of a film would give the label away.
     """
     if name == "infiltration":
         return _cloud(at, lungs, rng)

@@ -27,7 +27,7 @@ def build_digit_bags(
 ) -> Dataset:
     """Build bags of scikit-learn's handwritten digits: is there a 9, is there a 3? No data are needed.
 
-    A patient has two bags and an exposure of their own, which says nothing of the labels. Train without flips: a
+    A patient has two bags and an exposure of their own, which is independent of the labels. Train without flips: a
     mirrored digit is another digit.
 
     Means of the digits' own brightness and spectrum tell the labels to an AUC of .76: an instance is nothing but a
@@ -76,7 +76,7 @@ def build_mnist_bags(
         mean: of the Gaussian whose integer part is a bag's size, at least 1; the paper: 10, 50 and 100.
         deviation: of the same; the paper: 2, 10 and 20.
         law: "balanced": half of the bags are positive, drawn until the target is in, and a negative bag is drawn
-            from the other digits; a bag's size says nothing of its label. "random": every digit is drawn evenly
+            from the other digits; a bag's size is independent of its label. "random": every digit is drawn evenly
             and the label is what comes of it, so that long bags are positive more often. The authors' code has a
             loader of either kind.
         seed: of everything but the split of the handwriting.

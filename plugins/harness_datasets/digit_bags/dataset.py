@@ -71,8 +71,8 @@ class DigitBags(Dataset):
         if not targets or len(set(targets)) < len(targets) or not set(targets) < set(range(10)):
             wrong.append(f"targets: different digits from 0 to 9, not all of them, expected, but got {targets}")
         if self.params["mean"] < 1 or self.params["deviation"] < 0:
-            told = f"mean={self.params['mean']}, deviation={self.params['deviation']}"
-            wrong.append(f"mean: 1 or more, and deviation: 0 or more expected, but got {told}")
+            found = f"mean={self.params['mean']}, deviation={self.params['deviation']}"
+            wrong.append(f"mean: 1 or more, and deviation: 0 or more expected, but got {found}")
         if min(self.task.image_size) < 8:
             wrong.append(f"digit_px: 8 or more expected, but got {self.task.image_size[0]}")
         if wrong:

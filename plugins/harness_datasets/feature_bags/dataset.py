@@ -107,8 +107,8 @@ class FeatureBags(Dataset):
             if found.coords is not None and found.coords.shape != (len(found.features), 2):
                 raise ValueError(f"{len(found.features)} vectors, but coordinates {found.coords.shape}")
         except Exception as error:  # readers raise whatever they like on a damaged file
-            told = f"{self._name(entry)} cannot be read: {error or type(error).__name__}"
-            raise InputError(f"{self.path}: row {entry.row}: {told}") from error
+            message = f"{self._name(entry)} cannot be read: {error or type(error).__name__}"
+            raise InputError(f"{self.path}: row {entry.row}: {message}") from error
         return found
 
     def _name(self, entry: Entry) -> str:

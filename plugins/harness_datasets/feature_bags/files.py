@@ -1,4 +1,4 @@
-"""Reads files of feature vectors: NumPy, HDF5 and Parquet. What is wrong with one is a ValueError that says it."""
+"""Readers of feature vectors: NumPy, HDF5 and Parquet. Mistakes in a file raise a ValueError."""
 
 from __future__ import annotations
 

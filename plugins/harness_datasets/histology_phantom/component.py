@@ -26,8 +26,8 @@ def build_histology_phantom(
     """Build tiles in the colours of haematoxylin and eosin: is there a nest of atypical nuclei?
 
     Every tile has a nest of crowded nuclei, which are atypical where the label is 1 and regular where it is 0, and
-    strewn ones of both kinds in any proportion. Atypical nuclei are bluer, and nothing else: grey values are the same
-    whatever the label, and neither colour alone nor crowding alone tells it. Nothing is simulated physically.
+    scattered ones of both kinds in any proportion. Atypical nuclei differ in being bluer only. Grey values do not
+    depend on the label, and neither colour alone nor crowding alone identifies it. Nothing is simulated physically.
 
     Args:
         root: not used; nothing is read.

@@ -1,6 +1,6 @@
 """`histology_phantom`: tiles stained as with haematoxylin and eosin, and a nest of atypical nuclei, or not.
 
-Every tile has a nest of crowded nuclei, strewn ones of both kinds in any proportion, and spindle nuclei of the stroma.
+Every tile has a nest of crowded nuclei, scattered ones of both kinds in any proportion, and spindle nuclei.
 Where the label is 1 the crowded ones are atypical, else regular. Not a simulation of tissue: it serves to test methods.
 """
 
@@ -24,8 +24,8 @@ STROMA = np.array([0.88, 0.66, 0.78], np.float32)
 NUCLEUS = np.array([0.47, 0.33, 0.60], np.float32)
 HUE = 0.14, 0.02  # of an atypical nucleus towards blue, of a regular one towards red, at difficulty 0 and 1
 SPINDLES = 0.2  # of the nuclei outside nests
-SHARE = 0.0, 1.0  # of atypical ones among the other strewn nuclei
-BALANCED = 0.85  # of what a nest adds to a tile's colour, by the strewn nuclei
+SHARE = 0.0, 1.0  # of atypical ones among the other scattered nuclei
+BALANCED = 0.85  # of what a nest adds to a tile's colour, by the scattered nuclei
 LEAST_PX = 64
 
 
@@ -131,16 +131,16 @@ class HistologyPhantom(Dataset):
             first = first or len(placed)
         free = rng.permutation(free)
         spindles = round(SPINDLES * len(free))
-        # The share of atypical ones among the strewn is anything. Most of what the nest adds to the tile's colour is
-        # taken off again: then neither that colour nor what is strewn about tells much, and the nest does.
+        # The share of atypical ones among the scattered is random. Most of what the nest adds to the tile's colour is
+        # taken off again: neither that colour nor the scattered nuclei then identify the label, but the nest does.
         rest, shift = len(free) - spindles, (-1 if nests[0].kind == "atypical" else 1) * BALANCED * first / 2
         atypical = int(np.clip(round(rng.uniform(*SHARE) * rest + shift), 0, rest))
-        told: tuple[tuple[Kind, int], ...] = (
+        counts: tuple[tuple[Kind, int], ...] = (
             ("spindle", spindles),
             ("atypical", atypical),
             ("regular", rest - atypical),
         )
-        placed += zip([kind for kind, count in told for _ in range(count)], free, strict=True)
+        placed += zip([kind for kind, count in counts for _ in range(count)], free, strict=True)
         hue = np.array([-1, 0, 1], np.float32) * np.float32(HUE[0] + (HUE[1] - HUE[0]) * self.params["difficulty"])
         colours: dict[Kind, np.ndarray] = {"atypical": NUCLEUS + hue, "regular": NUCLEUS - hue, "spindle": NUCLEUS}
         return [

@@ -1,7 +1,7 @@
 """Nuclei of a histology tile: where they lie, what kinds there are, and how they are drawn. Only numpy.
 
 Atypical and regular nuclei share shapes and grey value and differ in hue alone: a tile's grey values are the same
-whichever of them lies crowded in a nest and whichever is strewn about.
+whichever of them lies crowded in a nest and whichever is scattered.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOBES = 0.15  # height of an outline's harmonics over its radius
 
 @dataclass(frozen=True)
 class Nest:
-    """A region, an ellipse, in which nuclei stand close together.
+    """An ellipse in which nuclei are close together.
 
     Args:
         region: its outline, in pixels.

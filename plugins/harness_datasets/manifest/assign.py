@@ -1,4 +1,4 @@
-"""Which row belongs to which split: as the table says, or dealt out by group with the labels balanced."""
+"""The split of each row: as the table states, or dealt out by group with balanced labels."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def assign(entries: Sequence[Entry], column: str, deal: Deal, mistakes: Mistakes
     if any(entry.split for entry in entries):
         for entry in entries:
             if entry.split not in SPLITS:
-                told = f"one of {', '.join(SPLITS)} expected, but got {entry.split!r}{nearest(entry.split, SPLITS)}"
-                mistakes.add(told, entry.row, column)
+                message = f"one of {', '.join(SPLITS)} expected, but got {entry.split!r}{nearest(entry.split, SPLITS)}"
+                mistakes.add(message, entry.row, column)
         return list(entries)
     return _by_fractions(entries, deal.fractions, deal.seed)
 
@@ -63,14 +63,14 @@ def check_splits(entries: Sequence[Entry], classes: Sequence[str], columns: Colu
     homes: dict[str, tuple[str, int]] = {}
     for entry in entries:
         if not entry.group or entry.split not in SPLITS:
-            continue  # told already
+            continue  # reported already
         home = "val" if entry.split == "tune_loc" else entry.split
         split, row = homes.setdefault(entry.group, (home, entry.row))
         if split != home:
-            told = f"{entry.group!r} is in {entry.split}, and in {split} by row {row}"
-            mistakes.add(told, entry.row, columns.group)
+            message = f"{entry.group!r} is in {entry.split}, and in {split} by row {row}"
+            mistakes.add(message, entry.row, columns.group)
     if mistakes.found:
-        return  # of rows that are wrong nobody knows what a split has
+        return  # what a split contains is unknown while rows are wrong
     for split in ("train", "val", "test"):
         members = [entry for entry in entries if entry.split == split]
         if not members:

@@ -51,7 +51,7 @@ def build_manifest(
 
     A row is an image. It is a sample too, unless `bag` or `exam` names the column of what rows are together: then
     labels, patient, unit and split of rows that are one sample must agree, but a label that one row leaves
-    empty may stand in another.
+    empty may be given in another.
 
     Args:
         root: the user's data root; neither table nor images may lie outside.
@@ -75,8 +75,7 @@ def build_manifest(
         fold: the fold that is the test split, counted from 0; the next one is val.
         seed: of that deal.
         fit: stretch images to the size, or keep their aspect and pad with 0.
-        colour: what becomes of an image that has not the number of `channels`: "convert" as they say, or
-            "refuse" it. Grey that is stored as RGB is grey.
+        colour: "convert" or "refuse" images with another number of channels. Grey that is stored as RGB is grey.
         bits: depth that all images are brought to; 0 takes that of the deepest image of the table.
         unseen: the rows are for a model that is trained already, as `harness predict` reads them: all are in
             the test split, and every column but the image's may be missing (labels are then unknown, and
@@ -169,7 +168,7 @@ def manifest_task(
         *_mammogram_mistakes(preprocess, exam, side, view, flipped, window_px),
     ]
     if wrong:
-        raise InputError("\n".join(f"dataset manifest: {told}" for told in wrong))
+        raise InputError("\n".join(f"dataset manifest: {message}" for message in wrong))
     whole = "bag" if bag else "breast" if exam else "image"
     return Task(
         kind=kind,

@@ -59,7 +59,7 @@ class Manifest(Dataset):
         for entry in entries:
             self._check_exists(entry, mistakes)
         if task.sample != "image":
-            mistakes.raise_if_any()  # of rows that cannot be read nobody knows what they belong to
+            mistakes.raise_if_any()  # what unreadable rows belong to is unknown
         wholes = assemble(entries, task.sample, columns, mistakes)
         if task.kind == "multiclass":
             check_multiclass([whole.entry for whole in wholes], mistakes)
@@ -83,7 +83,7 @@ class Manifest(Dataset):
         head += [] if self.task.sample == "image" else [self.task.sample]
         head += [f"{self._asked_bits} bits"] if self._asked_bits else []
         prepared = [[PREPARATION, self._mammogram.window_px]] if self._mammogram else []
-        if self._mammogram:  # an unflipped image says nothing more than before there was such a column
+        if self._mammogram:  # digests of tables without that column stay as they are
             shown = [image for whole in self._wholes for image in whole.images if image is not None]
             prepared += [[image.side, image.view, *(["flipped"] if image.flipped else [])] for image in shown]
         text = json.dumps([head, self.task.mask_kind, self._fit, rows, *prepared])
@@ -186,8 +186,8 @@ class Manifest(Dataset):
     def _read(self, entry: Entry) -> np.ndarray:
         image = self._decode(entry, entry.image)
         if self._refuse_colour and (found := _channels(image)) != self.task.channels:
-            told = f"{self._name(entry.image)} has {found} channels, {self.task.channels} expected"
-            raise InputError(f"{self.path}: row {entry.row}: {told}")
+            message = f"{self._name(entry.image)} has {found} channels, {self.task.channels} expected"
+            raise InputError(f"{self.path}: row {entry.row}: {message}")
         if self._bits == 16 and image.dtype == np.uint8:
             image = image.astype(np.uint16) * np.uint16(257)
         if self._bits == 8 and image.dtype == np.uint16:
@@ -217,7 +217,7 @@ class Manifest(Dataset):
             raise InputError(f"{self.path}: row {entry.row}: {self._unreadable(path, reason)}") from error
 
     def _check_exists(self, entry: Entry, mistakes: Mistakes) -> None:
-        for path in (entry.image, *entry.masks):  # the root stands for a path that could not be
+        for path in (entry.image, *entry.masks):  # the root is the placeholder of an invalid path
             if path is None or path == self._root:
                 continue
             try:

@@ -1,4 +1,4 @@
-"""What is known of files without decoding them: digest, size, depth; remembered by path, time and length."""
+"""Facts of files without decoding them: digest, size, depth; cached by path, time and length."""
 
 from __future__ import annotations
 

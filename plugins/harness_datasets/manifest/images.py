@@ -62,7 +62,7 @@ def _opened(content: bytes) -> Image:
 
     try:
         return PIL.Image.open(io.BytesIO(content))
-    except PIL.UnidentifiedImageError:  # Pillow's message names a buffer, which nobody has ever seen
+    except PIL.UnidentifiedImageError:  # Pillow's message names a buffer, unknown to the user
         raise ValueError(f"no image that is known begins with {content[:8]!r}" if content else "is empty") from None
 
 

@@ -1,4 +1,4 @@
-"""Mammograms made alike: breasts face right, everything but the breast is 0, a window holds the breast.
+"""Normalisation of mammograms: breasts face right, everything but the breast is 0, a window holds the breast.
 
 Follows the preparation that GMIC was trained on, but finds the breast also where the background is
 not strictly 0 (scanned film, detector noise) and where marks are burned in.
@@ -20,12 +20,12 @@ View = Literal["CC", "MLO", ""]
 
 VERSION = 1
 SEARCHED_PX = 512
-"""Longest side of the picture that the breast is looked for in: noise averages out, and it takes milliseconds."""
+"""Longest side of the reduced image in which the breast is searched: less noise, and it takes milliseconds."""
 FAINT = 0.05
 """Of the way from background to the breast's median: darker pixels are background."""
 NOISE_DEVIATIONS = 4.0
 OPENING = 0.02
-"""Radius over the longest side of what is cut off the breast where it hangs on by less: labels, film edges."""
+"""Radius over the longest side; parts connected to the breast by less are cut off: labels, film edges."""
 BUFFER = 50 / 2944
 """Left free round the breast, over the image's height; not at the chest wall."""
 _SIDES: dict[str, Side] = {"": "", "l": "L", "left": "L", "r": "R", "right": "R"}
@@ -84,7 +84,7 @@ class Mammogram:
         Args:
             image: "h w" or "h w c".
             side: right breasts are mirrored; where it is not known, those whose chest wall is on the right.
-            view: CC is centred, MLO stands at the top of the window; where it is not known, as CC.
+            view: CC is centred, MLO is at the top of the window; where it is not known, as CC.
             flipped: the file holds the mirror image, so that a right breast faces right in it and a left one left
                 (DICOM's horizontal flip). Where the side is not known, the pixels tell that too.
         """
@@ -110,7 +110,7 @@ def prepare(image: np.ndarray, window: Window, breast: Mask) -> np.ndarray:
 def find_breast(image: np.ndarray) -> Mask:
     """Return the pixels of the breast, "h w": the largest bright object, filled, without thin attachments.
 
-    The threshold stands above the background's noise, and at least at 5 % of the way to the breast's
+    The threshold is above the background's noise, and at least at 5 % of the way to the breast's
     median. Of an image without any contrast every pixel is breast.
     """
     from scipy.ndimage import binary_erosion, binary_fill_holes, binary_propagation, gaussian_filter, label

@@ -88,13 +88,15 @@ def _views(exam: str, rows: Iterable[Entry], columns: Columns, mistakes: Mistake
             if not value:
                 mistakes.add(f"is empty: {' or '.join(allowed)} expected of an image of an exam", row.row, column)
         if row.side and row.view and (before := views.setdefault((row.side, row.view), row)) is not row:
-            told = f"{row.side} {row.view} of exam {exam!r} stands in row {before.row} already; it has one of each view"
-            mistakes.add(told, row.row, columns.view)
+            message = (
+                f"{row.side} {row.view} of exam {exam!r} is in row {before.row} already; an exam has one of each view"
+            )
+            mistakes.add(message, row.row, columns.view)
     return views
 
 
 def _joined(name: str, what: str, rows: Sequence[Entry], columns: Columns, mistakes: Mistakes) -> Entry:
-    """Return the first row with the sample's name and labels; a label unknown in one row may stand in another."""
+    """Return the first row with the sample's name and labels; a label unknown in one row may be given in another."""
     called = f"{what} {name!r}"
     if columns.split:
         _agree(rows, columns.split, lambda row: row.split, called, mistakes)
@@ -116,8 +118,8 @@ def _agree(
     """Add a mistake for each row that differs from the first."""
     for row in rows[1:]:
         if value(row) != value(rows[0]):
-            told = f"{value(row)!r}, but {called} has {value(rows[0])!r} in row {rows[0].row}"
-            mistakes.add(told, row.row, column)
+            message = f"{value(row)!r}, but {called} has {value(rows[0])!r} in row {rows[0].row}"
+            mistakes.add(message, row.row, column)
 
 
 def _by(entries: Sequence[Entry], key: Callable[[Entry], str]) -> dict[str, list[Entry]]:

@@ -1,4 +1,4 @@
-"""Reads a manifest's table and checks every row; all mistakes are told at once, with file, row and column."""
+"""Reading of a manifest's table: every row is checked, and all mistakes are reported at once with row and column."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness import InputError, nearest
 from harness_datasets.manifest.mammograms import Side, View, flipped_of, side_of, view_of
 from harness_datasets.manifest.where import parse_where
 
-MOST_TOLD = 30
+MOST_REPORTED = 30
 Known = TypeVar("Known")
 
 
@@ -31,10 +31,10 @@ class Mistakes:
 
     def raise_if_any(self) -> None:
         """Raise one InputError with every mistake, cut off after 30."""
-        told = list(dict.fromkeys(self.found))
-        if told:
-            more = [f"… and {len(told) - MOST_TOLD} more"] if len(told) > MOST_TOLD else []
-            raise InputError("\n".join(told[:MOST_TOLD] + more))
+        messages = list(dict.fromkeys(self.found))
+        if messages:
+            more = [f"… and {len(messages) - MOST_REPORTED} more"] if len(messages) > MOST_REPORTED else []
+            raise InputError("\n".join(messages[:MOST_REPORTED] + more))
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,9 @@ def read_rows(path: Path) -> tuple[list[str], list[tuple[int, Mapping[str, Any]]
         ) from error
     except (OSError, csv.Error, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a table: {error}") from error
-    for sign, told in ((";", "semicolons"), ("\t", "tabs")):
+    for sign, name in ((";", "semicolons"), ("\t", "tabs")):
         if len(columns) == 1 and sign in columns[0]:
-            raise InputError(f"{path}: its cells are separated by {told}, and commas are expected")
+            raise InputError(f"{path}: its cells are separated by {name}, and commas are expected")
     if not rows:
         raise InputError(f"{path}: has no rows")
     return columns, rows
@@ -279,7 +279,7 @@ def _check_unique(entries: Sequence[Entry], columns: Columns, mistakes: Mistakes
     for entry in entries:
         before = first.setdefault(entry.id, entry.row)
         if before != entry.row:
-            mistakes.add(f"{entry.id!r} stands in row {before} already", entry.row, columns.id or columns.image)
+            mistakes.add(f"{entry.id!r} is in row {before} already", entry.row, columns.id or columns.image)
 
 
 def _text(cell: Any) -> str:

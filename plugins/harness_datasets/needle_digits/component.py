@@ -31,7 +31,7 @@ def build_needle_digits(
     A canvas without a target has a digit in its place that matches it in ink, rim and spectrum. No glyph
     is in two splits. Both views of a breast show the same glyphs in different places. Train without flips:
     a mirrored digit is another digit, and with them nothing is learned in 15 epochs. From 20 px a
-    glyph the digits can be told apart; how many images it takes to learn them grows steeply with the
+    glyph the digits can be distinguished; how many images it takes to learn them grows steeply with the
     number of objects and falls with the share of the canvas that a glyph covers, and so does what
     the spectrum alone tells: two digits of 32 px are a shortcut (AUC .66), three of 28 px are none.
 

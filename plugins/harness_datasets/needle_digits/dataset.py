@@ -1,4 +1,4 @@
-"""`needle_digits`: real handwriting strewn over a textured canvas; is there a 3, is there a 5?
+"""`needle_digits`: real handwriting on a textured canvas; is there a 3, is there a 5?
 
 After Pawlowski et al. 2019, "Needles in Haystacks": the share of the canvas that the target
 covers is the dial, and the truth is exact.

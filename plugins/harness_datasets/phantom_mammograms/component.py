@@ -27,7 +27,7 @@ def build_phantom_mammograms(
 
     A benign lesion is a bright smooth oval, a malignant one a bright star. Every breast also holds
     dark ovals and stars, bright and dark fibres and scattered strands, so arranged that histogram and
-    spectrum of an image say nothing of its labels. The two classes can be told apart from
+    spectrum of an image are independent of its labels. The two classes can be distinguished from
     128 x 96 px on (a star's spicules are then as thin as they get, 2 px at their roots); at that size they are
     learned from image labels alone more slowly than at 192 x 128. Textures of the two views are
     independent, and nothing is simulated physically.
@@ -35,8 +35,8 @@ def build_phantom_mammograms(
     Args:
         root: not used; nothing is read.
         images: numbers for train, val and test; a patient has four, numbers are rounded to whole patients.
-        image_size: height and width in pixels, 64 x 48 or more; lesions can be told apart from 128 x 96 on, and it was
-            looked at up to 2944 x 1920.
+        image_size: height and width in pixels, 64 x 48 or more; lesions can be distinguished from 128 x 96 on; checked
+            up to 2944 x 1920.
         difficulty: in [0, 1]: smaller and fainter lesions among more distractors.
         prevalence: share of breasts with each finding, in (0, 1), kept exactly in every split.
         seed: of everything; a test image does not depend on the number of training images.

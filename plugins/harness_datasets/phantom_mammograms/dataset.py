@@ -23,7 +23,7 @@ EXPONENT = 3.0
 JITTER = 0.7, 1.4  # of anything's contrast
 DEPTHS = 0.24, 0.64  # of a thing's centre, from the chest wall over the breast's depth
 HEEL = 0.2  # exposure changes by up to this share from the middle of the image to each edge
-WALL = 0.07  # how far fibres of the chest wall stand from it, over the image height
+WALL = 0.07  # distance of the chest wall's fibres from it, over the image height
 PAIRS: Mapping[str, tuple[Form, Form]] = {"benign": ("oval", "duct"), "malignant": ("star", "strands")}
 DISTRACTORS: tuple[tuple[Form, Form], ...] = (("duct", "duct"), ("strands", "strands"))
 

@@ -1,4 +1,4 @@
-"""What data sets of breasts share: classes, views and tasks. Free of torch and NumPy."""
+"""Classes, views and tasks of data sets of breasts. Free of torch and NumPy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness import Task
 
 CLASSES = ("benign", "malignant")
 EXAM_VIEWS = ("CC", "MLO", "other CC", "other MLO")
-"""What a sample is read as where it is a breast in its exam: its own views, then those of the other one."""
+"""Views of a sample that is a breast in its exam: its own, then those of the other breast."""
 
 
 def breast_task(*, image_size: tuple[int, int], **_: Any) -> Task:

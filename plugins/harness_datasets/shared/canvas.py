@@ -1,4 +1,4 @@
-"""What both generators draw with: power-law texture, smooth shapes in pixels, 16-bit encoding. Only numpy.
+"""Drawing tools of the generators: power-law texture, smooth shapes in pixels, 16-bit encoding. Only numpy.
 
 Shapes are coverages in [0, 1]; a union is a maximum. Each is drawn inside its own bounding box,
 so that a 2944 x 1920 canvas costs what its shapes cover.
@@ -105,7 +105,7 @@ def power_law_texture(rng: np.random.Generator, image_size: tuple[int, int], exp
     fx = (np.fft.rfftfreq(width, 1 / width) * height / width).astype(np.float32)[None, :]
     amplitude = np.maximum(fy * fy + fx * fx, 1) ** np.float32(-exponent / 4)
     amplitude[0, 0] = 0
-    # Every column but the first stands for two of the full spectrum, each with a real and an imaginary part.
+    # Every column but the first represents two of the full spectrum, each with a real and an imaginary part.
     amplitude /= 2 * np.sqrt((amplitude**2).sum())
     amplitude[:, 0] *= 2
     spectrum = rng.standard_normal((height, width // 2 + 1, 2), np.float32).view(np.complex64)[..., 0]
@@ -123,7 +123,7 @@ def _window(
 ) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
     height, width = layer.shape
     rows, columns = _span(y0, y1, height), _span(x0, x1, width)
-    # Pixel centres stand at half-integers.
+    # Pixel centres are at half-integers.
     py = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] + 0.5
     px = np.arange(columns.start, columns.stop, dtype=np.float32)[None, :] + 0.5
     return (rows, columns), px, py

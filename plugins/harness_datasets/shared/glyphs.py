@@ -94,7 +94,7 @@ def _features(ink: np.ndarray) -> np.ndarray:
     """Compute global statistics of each glyph: ink, its square, rims, power in bands; in standard deviations."""
     rise, run = np.gradient(ink, axis=(1, 2))
     rims = [(rise**2).sum((1, 2)), (run**2).sum((1, 2))]
-    side = 2 * ink.shape[1]  # padded, as the glyph stands on a canvas
+    side = 2 * ink.shape[1]  # padded, as on a canvas
     power = np.abs(np.fft.rfft2(ink, (side, side))) ** 2
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
     edges = np.geomspace(1 / side, 0.5, BANDS + 1)

@@ -2,7 +2,7 @@
 
 Every compact thing has a scattered partner of the same area and the opposite sign. A breast with
 a finding holds the compact one bright and its partner dark, a breast without it the reverse: by
-histogram and by spectrum the two are alike, and only what stands at the place tells them apart.
+histogram and by spectrum the two are alike; only the form at the place separates them.
 """
 
 from __future__ import annotations

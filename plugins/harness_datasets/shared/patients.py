@@ -1,4 +1,4 @@
-"""The patients both generators share: two breasts of two views each, labels by breast, splits by patient."""
+"""Patients of the generators of breasts: two breasts of two views each, labels by breast, splits by patient."""
 
 from __future__ import annotations
 

@@ -197,20 +197,20 @@ class SkinUltrasound(Dataset):
         return [(first + place, int(kind)) for place, kind in enumerate(kinds)]
 
     def _check(self) -> None:
-        told, (height, width) = "dataset skin_ultrasound", self.task.image_size
+        where, (height, width) = "dataset skin_ultrasound", self.task.image_size
         if not (SMALLEST <= height <= LARGEST and SMALLEST <= width <= LARGEST):
-            raise InputError(f"{told}: image_size: {SMALLEST} to {LARGEST} px a side, but got {height} x {width}")
+            raise InputError(f"{where}: image_size: {SMALLEST} to {LARGEST} px a side, but got {height} x {width}")
         if not 0 <= self.params["difficulty"] <= 1:
-            raise InputError(f"{told}: difficulty: must be in [0, 1], but is {self.params['difficulty']}")
+            raise InputError(f"{where}: difficulty: must be in [0, 1], but is {self.params['difficulty']}")
         least, folds, fold = VIEWS * len(CLASSES), self.params["folds"], self.params["fold"]
         if min(self.params["images"]) < least:
             few = min(self.params["images"])
-            raise InputError(f"{told}: images: {least} show a patient of each class, but a split is given {few}")
+            raise InputError(f"{where}: images: {least} show a patient of each class, but a split is given {few}")
         if folds and (folds < 3 or not 0 <= fold < folds):
-            raise InputError(f"{told}: folds: 3 or more and 0 <= fold < folds, but got {folds=}, {fold=}")
+            raise InputError(f"{where}: folds: 3 or more and 0 <= fold < folds, but got {folds=}, {fold=}")
         if folds and sum(self.patients.values()) < folds * len(CLASSES):
             least = VIEWS * folds * len(CLASSES)
-            raise InputError(f"{told}: folds: {folds} need {least} images in all, a patient of each class a fold")
+            raise InputError(f"{where}: folds: {folds} need {least} images in all, a patient of each class a fold")
 
 
 def _layer_of(edges: Floats, y: Floats) -> np.ndarray:
@@ -243,7 +243,7 @@ def _speckle_db(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
 
 
 def _with_histogram(values: Floats, rng: np.random.Generator) -> Floats:
-    """Map the values' ranks to a random curve of grey values: the histogram then says nothing of the class."""
+    """Map the values' ranks to a random curve of grey values: the histogram is then independent of the class."""
     low, high, bend = rng.uniform(0, 0.04), rng.uniform(0.85, 1.0), rng.uniform(1.3, 2.0)
     order = np.empty(values.size, np.float32)
     order[values.ravel().argsort(kind="stable")] = (np.arange(values.size, dtype=np.float32) + 0.5) / values.size

@@ -1,4 +1,4 @@
-"""What the parameters of attributions may be. Free of torch."""
+"""Allowed values of the parameters of attributions. Free of torch."""
 
 from typing import Literal
 

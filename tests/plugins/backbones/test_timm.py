@@ -123,7 +123,7 @@ def test_pretrained_weights_that_cannot_be_had_fail_promptly_and_say_what_to_do(
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nothing listens there
     started = time.perf_counter()
-    with pytest.raises(InputError, match="weights of 'resnet18' cannot be had: .*weights = PATH"):
+    with pytest.raises(InputError, match="weights of 'resnet18' are not available: .*weights = PATH"):
         build(catalog, pretrained=True)
     assert time.perf_counter() - started < 10
 

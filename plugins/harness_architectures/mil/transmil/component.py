@@ -32,7 +32,7 @@ def build_transmil(
         landmarks: of the Nyström approximation.
         iterations: of its pseudo-inverse.
         dropout: behind each attention.
-        value_kernel: width, odd, of the convolution of the values beside the attention; 0 leaves it out.
+        value_kernel: width, odd, of the convolution of the values that is added to the attention; 0 leaves it out.
 
     Raises:
         ValueError: the parameters cannot work.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 class NystromAttention(nn.Module):
-    """Self-attention of one sequence, with a depth-wise convolution of the values beside it.
+    """Self-attention of one sequence, plus a depth-wise convolution of the values.
 
     Args:
         dim: width of a token.

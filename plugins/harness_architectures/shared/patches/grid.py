@@ -1,4 +1,4 @@
-"""Images cut into square patches that do not overlap: where they lie. Plain numbers; `tensors` does the cutting."""
+"""The grid of square patches of an image, without overlap, in plain numbers; `tensors` does the cutting."""
 
 from __future__ import annotations
 

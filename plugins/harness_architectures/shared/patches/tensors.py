@@ -1,4 +1,4 @@
-"""Cutting images into patches, putting them together again, and what a bag of patches says of its image."""
+"""Cutting images into patches, joining them, and maps and attention of patches."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def cut(images: Float[Tensor, "b c h w"], grid: PatchGrid) -> Float[Tensor, "b n
 class Stitched(nn.Module):
     """The feature maps of all patches as one map of the image, the layer that class-activation methods explain.
 
-    Its input "b n d i j" is what each patch's network gives; whoever uses the map cuts it up again.
+    Its input "b n d i j" is what each patch's network gives; the user of the map cuts it into patches again.
     """
 
     def forward(self, maps: Float[Tensor, "b n d i j"], rows: int) -> Float[Tensor, "b d y x"]:

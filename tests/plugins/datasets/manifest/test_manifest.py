@@ -70,7 +70,7 @@ def test_every_mistake_is_told_at_once_with_its_row_and_column(tmp_path):
     where = f"{tmp_path}/set/table.csv: row"
     assert f"{where} 2: image: '../../etc/passwd' climbs out of the data root" in told
     assert f"{where} 3: label_a: 0, 1 or nothing expected, but got '2'" in told
-    assert f"{where} 5: image: 'images/3.png' stands in row 4 already" in told
+    assert f"{where} 5: image: 'images/3.png' is in row 4 already" in told
     assert f"{where} 6: patient_id: 'p0' is in val, and in train by row 2" in told
     assert f"{where} 7: split: one of train, val, tune_loc, test expected, but got 'valid'" in told
     assert f"{where} 8: patient_id: is empty" in told

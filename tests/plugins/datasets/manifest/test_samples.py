@@ -167,7 +167,7 @@ def test_two_images_of_one_view_are_told_with_both_rows(tmp_path):
     rows = wholes.exam_rows()
     rows.append({**rows[1], "image": "images/again.png"})
     told = mistakes(exams, tmp_path, rows)
-    assert told == ["row 44: view: L MLO of exam 'p0' stands in row 3 already; it has one of each view"]
+    assert told == ["row 44: view: L MLO of exam 'p0' is in row 3 already; an exam has one of each view"]
 
 
 def test_sides_and_views_that_are_unknown_or_missing_are_told_with_their_row(tmp_path):
