@@ -43,7 +43,7 @@ def retrieve_roi_ratio(repeats: int = 50) -> Ratio:
     """The whole batch against a loop over samples: 16 maps of 46x30, K = 6."""
     import torch
 
-    from harness_systems.regions import retrieve_roi
+    from harness_architectures.shared.regions import retrieve_roi
 
     torch.set_num_threads(THREADS)
     maps = torch.rand(16, 2, 46, 30, generator=torch.Generator().manual_seed(0))

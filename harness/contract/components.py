@@ -40,13 +40,15 @@ class Component(Generic[T]):
             "instances", "bag", "views", "features" (see `harness.contract.masks`); single images where not said.
         provides: what others may ask for: "evidence", "explain_layer", "stages", "masks", …
         space: the author's default search ranges, in the DSL of a study file.
-        facts: from the same arguments as `build`, light and free of torch: stride, width, the
+        facts: from the same arguments as `build`, light and free of torch. It is given every parameter, so that it
+            needs no defaults of its own; name those it reads and end with `**_`. Stride, width, the
             shape of the map, and "files": {path: sha256} of those that parameters name (see
             `file_facts`), which become part of a trial's identity. Of an explainer "cost", passes of
             the network an image and class: `forwards`, `backwards`, `forwards_per_channel` of the layer
             to explain, or `window_px` and `stride_px` of a window that moves over the image. Raises
             ValueError for parameters that cannot work, so that the plan can say so before anything is built.
-        task: a dataset's facts, `(**params) -> Task`, known without building it; every data set needs it.
+        task: a dataset's facts, `(**params) -> Task`, known without building it; every data set needs it. It is given
+            every parameter, as `facts` is.
         tiny: the smallest legal configuration, for the laws.
         refuses: settings of [train] that it cannot be trained with -> what the plan is to say: `"augment"` is any
             value but the default, `"balance=weights"` that value.

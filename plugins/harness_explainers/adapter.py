@@ -1,4 +1,4 @@
-"""What every explainer here stands on: a model seen as a function of images, and left as it was."""
+"""The base of the explainers: a model as a function of images, restored afterwards."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from harness.nn import Batch, Explainer, Model
 
 
 class Attribution(Explainer):
-    """An explainer that leaves the model as it was and names itself in every error.
+    """Base of explainers that restore the model and name themselves in every error.
 
-    You must write `_maps`. You may write `_shown`: unless you do, values are cut at 0 and divided by each
-    map's maximum.
+    You must write `_maps`. You may write `_shown`; by default it clips values at 0 and divides each map by
+    its maximum.
 
     Args:
         name: as the study writes it, for errors.
@@ -28,7 +28,7 @@ class Attribution(Explainer):
         self._name = name
 
     def explain(self, model: Model, batch: Batch, classes: Sequence[int]) -> Float[Tensor, "b h w"]:
-        """The map of `classes[i]` for image i, in [0, 1], all zero where nothing speaks for the class.
+        """Return the map of `classes[i]` for image i, in [0, 1]; all zero where nothing supports the class.
 
         Raises:
             TypeError: the model, or the batch, is not of the kind that can be explained so.
@@ -50,10 +50,10 @@ class Attribution(Explainer):
 
     @abstractmethod
     def _maps(self, model: Model, batch: Batch, classes: list[int]) -> Tensor:
-        """Maps "b i j" or "b h w" of any range; the model is in eval mode and its parameters do not learn."""
+        """Return maps "b i j" or "b h w" of any range; the model is in eval mode and its parameters do not learn."""
 
     def _shown(self, maps: Tensor, batch: Batch) -> Tensor:
-        """What `_maps` gave, in [0, 1] at the image's size."""
+        """Return the result of `_maps` in [0, 1] at the image's size."""
         return unit_interval(maps, batch)
 
 
@@ -71,18 +71,18 @@ class ClassScores(nn.Module):
         self.model, self.batch = model, batch
 
     def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
-        """Logits where the model has them, else probabilities."""
+        """Compute logits where the model has them, else probabilities."""
         out = self.model(self.batch.with_images(images))
         return (out.probs if out.logits is None else out.logits).float()
 
     def of(self, place: int) -> ClassScores:
-        """The scores of versions of one of the batch's images."""
+        """Return the scores of versions of one of the batch's images."""
         return ClassScores(self.model, self.batch.only(place))
 
 
 @contextmanager
 def as_it_was(model: nn.Module) -> Iterator[None]:
-    """No parameter learns inside; modes, gradients and `requires_grad` are put back, whatever happens."""
+    """Freeze all parameters inside; restore modes, gradients and `requires_grad`, whatever happens."""
     modes = {module: module.training for module in model.modules()}
     learned = [(parameter, parameter.requires_grad, parameter.grad) for parameter in model.parameters()]
     try:
@@ -98,7 +98,7 @@ def as_it_was(model: nn.Module) -> Iterator[None]:
 
 
 def unit_interval(maps: Tensor, batch: Batch) -> Float[Tensor, "b h w"]:
-    """Maps cut at 0, divided by their maxima and brought to the image's size, bilinearly where they are smaller.
+    """Clip maps at 0, divide them by their maxima and resize them to the image's size, bilinearly.
 
     A map without a positive value stays 0 everywhere: the method found nothing for the class.
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from harness_poolings import kept
+from harness_poolings.rules import kept
 
 EPS = 1e-6
 FLOOR = 1e-12
@@ -19,7 +19,7 @@ _Mask = Bool[Tensor, "b n"] | None
 
 
 def uniform_weights(values: Float[Tensor, "b n k"], mask: _Mask = None) -> Float[Tensor, "b n 1"]:
-    """1 / n for each of a sample's n unmasked instances, 0 for the others."""
+    """Return 1 / n for each of a sample's n unmasked instances, 0 for the others."""
     if mask is None:
         return values.new_full((*values.shape[:2], 1), 1 / values.shape[1])
     real = mask.to(values.dtype)
@@ -27,19 +27,19 @@ def uniform_weights(values: Float[Tensor, "b n k"], mask: _Mask = None) -> Float
 
 
 def mean(values: Float[Tensor, "b n k"], mask: _Mask = None) -> Float[Tensor, "b k"]:
-    """The mean of the unmasked instances."""
+    """Return the mean of the unmasked instances."""
     return values.mean(1) if mask is None else weighted_sum(values, uniform_weights(values, mask), mask)
 
 
 def top_fraction(
     values: Float[Tensor, "b n k"], fraction: float | None, mask: _Mask = None
 ) -> tuple[Float[Tensor, "b k"], Float[Tensor, "b n k"]]:
-    """Mean of each column's highest values, and the weights of that mean: 1 / kept for each of them, else 0.
+    """Return the mean of each column's highest values, and its weights: 1 / kept for each of them, else 0.
 
     `fraction` near 0 is the maximum, 1 the mean. Used by GMIC to turn a class map into an image score.
 
     Args:
-        values: evidence per instance; of equals any may be taken.
+        values: score per instance; of equals any may be taken.
         fraction: share of the unmasked instances that is kept, in (0, 1]; None keeps one.
         mask: True where an instance is real.
 
@@ -62,10 +62,10 @@ def top_fraction(
 
 
 def log_sum_exp(values: Float[Tensor, "b n k"], sharpness: float, mask: _Mask = None) -> Float[Tensor, "b k"]:
-    """log(mean(exp(r x))) / r: between the mean (r near 0) and the maximum (r large).
+    """Return log(mean(exp(r x))) / r: between the mean (r near 0) and the maximum (r large).
 
     Args:
-        values: evidence per instance.
+        values: score per instance.
         sharpness: r, above 0.
         mask: True where an instance is real.
 
@@ -80,7 +80,7 @@ def log_sum_exp(values: Float[Tensor, "b n k"], sharpness: float, mask: _Mask = 
 
 
 def noisy_or(probs: Float[Tensor, "b n k"], mask: _Mask = None) -> Float[Tensor, "b k"]:
-    """1 - prod(1 - p) over the instances; values are clamped to [0, 1 - 1e-6].
+    """Return 1 - prod(1 - p) over the instances; values are clamped to [0, 1 - 1e-6].
 
     Source: Maron, Lozano-Perez 1998, NIPS.
     """
@@ -92,7 +92,7 @@ def noisy_or(probs: Float[Tensor, "b n k"], mask: _Mask = None) -> Float[Tensor,
 
 
 def attention_weights(scores: Float[Tensor, "b n k"], mask: _Mask = None) -> Float[Tensor, "b n k"]:
-    """Softmax over the unmasked instances, in fp32.
+    """Return the softmax over the unmasked instances, in fp32.
 
     Source: Ilse, Tomczak, Welling 2018, ICML.
     """
@@ -103,7 +103,7 @@ def attention_weights(scores: Float[Tensor, "b n k"], mask: _Mask = None) -> Flo
 
 
 def squared_weights(scores: Float[Tensor, "b n k"], mask: _Mask = None) -> Float[Tensor, "b n k"]:
-    """s_i^2 / sum_j s_j^2 over the unmasked instances, in fp32; equal weights where all scores are 0.
+    """Return s_i^2 / sum_j s_j^2 over the unmasked instances, in fp32; equal weights where all scores are 0.
 
     Of two instances the weights are as (s_i / s_j)^2, where the softmax of scores in [0, 1] never gives more
     than e to 1. Scores are first divided by the largest, so that small ones do not vanish when squared.
@@ -117,7 +117,7 @@ def squared_weights(scores: Float[Tensor, "b n k"], mask: _Mask = None) -> Float
 
 
 def root_mean_square_weights(scores: Float[Tensor, "b n k"], mask: _Mask = None) -> Float[Tensor, "b n k"]:
-    """s_i over the root of the mean square of the unmasked instances, in fp32; their squares sum to n."""
+    """Divide s_i by the root of the mean square of the unmasked instances, in fp32; squares sum to n."""
     scaled = _over_largest(scores, mask)
     squares = scaled.square() if mask is None else scaled.square().masked_fill(~mask.unsqueeze(-1), 0.0)
     count = instances(scores, mask)
@@ -126,7 +126,7 @@ def root_mean_square_weights(scores: Float[Tensor, "b n k"], mask: _Mask = None)
 
 
 def instances(scores: Float[Tensor, "b n k"], mask: _Mask = None) -> Float[Tensor, "b 1 1"]:
-    """How many unmasked instances each sample has, at least 1."""
+    """Return the number of unmasked instances of each sample, at least 1."""
     if mask is None:
         return torch.full((len(scores), 1, 1), float(scores.shape[1]), device=scores.device)
     return mask.sum(1).clamp(min=1).float().view(-1, 1, 1)
@@ -135,14 +135,14 @@ def instances(scores: Float[Tensor, "b n k"], mask: _Mask = None) -> Float[Tenso
 def weighted_sum(
     values: Float[Tensor, "b n k"], weights: Float[Tensor, "b n w"], mask: _Mask = None
 ) -> Float[Tensor, "b k"]:
-    """Sum of weight times value over the instances; w is 1 or k. What is masked may hold anything, NaN included."""
+    """Sum weight times value over the instances; w is 1 or k. Masked values may be anything, even NaN."""
     if mask is not None:
         values = values.masked_fill(~mask.unsqueeze(-1), 0.0)
     return (weights * values).sum(1)
 
 
 def _over_largest(scores: Float[Tensor, "b n k"], mask: _Mask) -> Float[Tensor, "b n k"]:
-    """Scores over the largest magnitude of their sample; the weights do not depend on it, so it takes no gradient."""
+    """Divide scores by the largest magnitude of their sample, which takes no gradient: weights do not depend on it."""
     scores = scores.float()
     if mask is not None:
         scores = scores.masked_fill(~mask.unsqueeze(-1), 0.0)
@@ -151,7 +151,7 @@ def _over_largest(scores: Float[Tensor, "b n k"], mask: _Mask) -> Float[Tensor, 
 
 
 def _kept_of_each(mask: Bool[Tensor, "b n"], fraction: float | None) -> Tensor:
-    """`kept` for every sample, on the device: doubles round exactly as Python does (MPS has none)."""
+    """Return `kept` for every sample, on the device: doubles round exactly as Python does (MPS has none)."""
     exact = torch.float32 if mask.device.type == "mps" else torch.float64
     share = 0.0 if fraction is None else fraction
     return (mask.sum(1).to(exact) * share).round().clamp(min=1)

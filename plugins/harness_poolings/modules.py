@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from harness.nn import Pooled, Pooling
-from harness_poolings import Rule, functional
+from harness_poolings import functional
+from harness_poolings.rules import Rule
 
 _Values = Float[Tensor, "b n d"]
 _Key = Float[Tensor, "b n e"] | None
@@ -20,7 +21,7 @@ class Mean(Pooling):
     """Equal weights for all unmasked instances."""
 
     def forward(self, x: _Values, key: _Key = None, mask: _Mask = None) -> Pooled:
-        """The mean; `key` is not looked at."""
+        """Return the mean; `key` is not used."""
         return Pooled(functional.mean(x, mask), functional.uniform_weights(x, mask))
 
 
@@ -36,7 +37,7 @@ class TopFraction(Pooling):
         self.fraction = fraction
 
     def forward(self, x: _Values, key: _Key = None, mask: _Mask = None) -> Pooled:
-        """Each column is ranked by itself; `key` is not looked at."""
+        """Rank each column separately and return the mean of the highest; `key` is not used."""
         return Pooled(*functional.top_fraction(x, self.fraction, mask))
 
 
@@ -48,7 +49,7 @@ class LogSumExp(Pooling):
         self.sharpness = sharpness
 
     def forward(self, x: _Values, key: _Key = None, mask: _Mask = None) -> Pooled:
-        """`key` is not looked at."""
+        """Return the soft maximum; `key` is not used."""
         return Pooled(functional.log_sum_exp(x, self.sharpness, mask))
 
 
@@ -56,7 +57,7 @@ class NoisyOr(Pooling):
     """One positive instance suffices; it has no weights."""
 
     def forward(self, x: _Values, key: _Key = None, mask: _Mask = None) -> Pooled:
-        """`x` are probabilities; `key` is not looked at."""
+        """Return 1 - product of (1 - p) of probabilities `x`; `key` is not used."""
         return Pooled(functional.noisy_or(x, mask))
 
 
@@ -80,7 +81,7 @@ class Attention(Pooling):
         self.score = nn.Linear(dim, outputs, bias=bias)
 
     def forward(self, x: _Values, key: _Key = None, mask: _Mask = None) -> Pooled:
-        """`x` weighted by what the network makes of `key`."""
+        """Weigh `x` by the network's scores of `key`."""
         seen = x if key is None else key
         hidden = torch.tanh(self.value(seen))
         if self.gate is not None:

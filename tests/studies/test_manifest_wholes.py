@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import subprocess
 import sys
@@ -22,12 +21,7 @@ from harness.study.file.spec import load_study
 from harness.study.plan.plan import make_plan
 from harness.testing.plans import default_trial
 from harness.trial.trial import run_trial
-
-ROOT = Path(__file__).parents[2]
-_SPEC = importlib.util.spec_from_file_location("manifest_wholes", ROOT / "tests/plugins/manifest_wholes.py")
-assert _SPEC is not None and _SPEC.loader is not None
-wholes = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(wholes)
+from tests.plugins.datasets.manifest import samples as wholes
 
 EXAMS = """dataset={use="manifest", path="set/table.csv", labels=["a", "b"], image_size=[64, 48],
     exam="patient_id", side="side", view="view", preprocess="mammogram"}"""

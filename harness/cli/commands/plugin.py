@@ -20,7 +20,7 @@ def plugin() -> None:
     """List components and the distributions that provide them.
 
     A plugin is any installed distribution with an entry point in the group `harness`. The built-in plugins
-    are loaded in the same way. `disabled = ["systems"]` under [plugins] in harness.toml leaves one out.
+    are loaded in the same way. `disabled = ["datasets"]` under [plugins] in harness.toml leaves one out.
     """
 
 

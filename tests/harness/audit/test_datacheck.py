@@ -12,8 +12,8 @@ from harness.audit.verdicts import DataCheck, Finding, Shortcut, gravest
 from harness.contract.dataset import Dataset
 from harness.contract.types import Sample, Task
 from harness.trial.data.cache import Cache
-from harness_datasets.builders.breasts import build_needle_digits
-from harness_datasets.builders.manifest import build_manifest
+from harness_datasets.manifest.component import build_manifest
+from harness_datasets.needle_digits.component import build_needle_digits
 
 
 class Films(Dataset):

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness.cli.commands.report import assumptions
 
+import harness_architectures
 import harness_backbones
 import harness_explainers
 import harness_poolings
-import harness_systems
 from harness import Plan
-from harness.cli.commands.report import assumptions
 from harness.contract.catalog import Catalog
 from harness.contract.types import Objective, VariantPlan
 
@@ -20,7 +20,7 @@ from harness.contract.types import Objective, VariantPlan
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
     found = Catalog()
-    for plugin in (harness_backbones, harness_explainers, harness_poolings, harness_systems):
+    for plugin in (harness_backbones, harness_explainers, harness_poolings, harness_architectures):
         found.register(plugin)
     return found
 

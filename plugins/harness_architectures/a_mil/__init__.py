@@ -1,0 +1,1 @@
+"""A-MIL: attention over the patches of a histology image. Given a task and its parts, it gives a model."""

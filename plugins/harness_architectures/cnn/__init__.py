@@ -1,0 +1,1 @@
+"""The plain image classifier: a backbone, a pooling and a linear head."""

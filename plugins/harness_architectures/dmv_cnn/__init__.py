@@ -1,0 +1,1 @@
+"""DMV-CNN: a breast is judged from both views of both breasts."""

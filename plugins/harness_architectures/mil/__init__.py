@@ -1,0 +1,1 @@
+"""Multiple instance learning over bags, a folder an architecture; `encoders` turn instances into vectors."""

@@ -1,0 +1,1 @@
+"""Attention MIL of Ilse et al.."""

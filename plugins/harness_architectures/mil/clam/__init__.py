@@ -1,0 +1,1 @@
+"""CLAM of Lu et al.."""

@@ -1,0 +1,1 @@
+"""DSMIL of Li et al.."""

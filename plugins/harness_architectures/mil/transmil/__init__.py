@@ -1,0 +1,1 @@
+"""TransMIL of Shao et al.; `nystrom` is its attention."""

@@ -1,0 +1,1 @@
+"""A patch classifier whose heat maps are further input channels of another architecture."""

@@ -1,0 +1,1 @@
+"""Parts that several architectures use: geometry of crops, class maps, patches, scores and losses. No component."""

@@ -1,0 +1,1 @@
+"""GoogLeNet of torchvision as a backbone."""

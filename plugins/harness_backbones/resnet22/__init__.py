@@ -1,0 +1,1 @@
+"""ResNet-22 of GMIC as a backbone."""

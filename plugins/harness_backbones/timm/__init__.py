@@ -1,0 +1,1 @@
+"""The networks of timm as backbones; `names` checks a model's name without importing timm."""

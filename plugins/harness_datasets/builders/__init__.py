@@ -1,1 +1,0 @@
-"""Names, parameters and tasks of the data sets, a file a family. Light: a builder imports what it needs."""

@@ -1,0 +1,1 @@
+"""`chest_phantom`: synthetic chest films with four findings and exact outlines."""

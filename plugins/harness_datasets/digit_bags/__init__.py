@@ -1,0 +1,1 @@
+"""`digit_bags` and `mnist_bags`: bags of handwritten digits."""

@@ -1,0 +1,1 @@
+"""`feature_bags`: bags of feature vectors that a table lists."""

@@ -1,0 +1,1 @@
+"""`manifest`: images that a table lists, each by itself, as bags or as exams."""

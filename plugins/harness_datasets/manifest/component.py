@@ -1,0 +1,230 @@
+"""`manifest`: images that a table lists, each by itself, as bags or as exams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from harness import Component, InputError, Task
+from harness_datasets.shared.breasts import EXAM_VIEWS
+
+if TYPE_CHECKING:
+    from harness import Dataset
+    from harness_datasets.manifest.mammograms import Mammogram
+
+
+def build_manifest(
+    root: Path,
+    /,
+    *,
+    path: str,
+    labels: tuple[str, ...],
+    image_size: tuple[int, int],
+    channels: Literal[1, 3] = 1,
+    mask_kind: Literal["outline", "circle", "box", "layers", "none"] = "none",
+    kind: Literal["multilabel", "multiclass"] = "multilabel",
+    where: str = "",
+    image: str = "image",
+    group: str = "patient_id",
+    id: str = "",
+    unit: str = "image",
+    split: str = "split",
+    fractions: tuple[float, float, float] = (0.6, 0.2, 0.2),
+    folds: int = 0,
+    fold: int = 0,
+    seed: int = 0,
+    fit: Literal["stretch", "pad"] = "stretch",
+    colour: Literal["convert", "refuse"] = "convert",
+    unseen: bool = False,
+    bits: Literal[0, 8, 16] = 0,
+    metadata: tuple[str, ...] | None = None,
+    preprocess: Literal["none", "mammogram"] = "none",
+    side: str = "",
+    view: str = "",
+    flipped: str = "",
+    window_px: tuple[int, int] | None = None,
+    bag: str = "",
+    exam: str = "",
+) -> Dataset:
+    """Build a data set from a CSV or Parquet table of images: PNG, JPEG, TIFF or DICOM, 8 or 16 bits.
+
+    A row is an image. It is a sample too, unless `bag` or `exam` names the column of what rows are together: then
+    labels, patient, unit and split of rows that are one sample must agree, but a label that one row leaves
+    empty may be given in another.
+
+    Args:
+        root: the user's data root; neither table nor images may lie outside.
+        path: of the table, relative to the root; paths inside it are relative to the table.
+        labels: the classes; each has a column `label_<name>` of 1, 0 or nothing (unknown).
+        image_size: height and width in pixels that images are brought to.
+        channels: 1 turns colour into luminance, 3 repeats grey.
+        mask_kind: what the columns `mask_<name>` draw: any value but 0 is inside, but of "layers" grey values
+            255 (the key layer), 128, 64, 32 and 0; "none" leaves them shut.
+        kind: in "multiclass" exactly one label holds.
+        where: which rows to keep, as `conflict == 0 and view in ["CC", "MLO"]`.
+        image: column with the image's path.
+        group: column with the patient; no patient is in two splits.
+        id: column with a unique name; the image's path where "".
+        unit: column that says which images are diagnosed together, or "image"; with `bag` or `exam` that is the bag
+            or the breast where no column is given.
+        split: column with train, val, tune_loc or test; where the table lacks it, or with "",
+            patients are dealt out by `fractions`, labels balanced.
+        fractions: of train, val and test.
+        folds: from 3 on, patients are dealt out to so many folds whatever the table says.
+        fold: the fold that is the test split, counted from 0; the next one is val.
+        seed: of that deal.
+        fit: stretch images to the size, or keep their aspect and pad with 0.
+        colour: "convert" or "refuse" images with another number of channels. Grey that is stored as RGB is grey.
+        bits: depth that all images are brought to; 0 takes that of the deepest image of the table.
+        unseen: the rows are for a model that is trained already, as `harness predict` reads them: all are in
+            the test split, and every column but the image's may be missing (labels are then unknown, and
+            each image is its own patient). Not for a study: there is nothing to train on.
+        metadata: the columns that `harness data check --full` holds against the labels; where not given, every
+            column without another use. Columns that state the finding itself (its count, its grade) are none.
+        preprocess: "mammogram" turns every breast to face right, blackens all but the breast, also where the
+            background is not 0 or has marks burned in, and cuts out a window round it; masks follow.
+        side: column with L or R; where "", the chest wall is found in the image. For `preprocess` and `exam` only.
+        view: column with CC (centred in the window) or MLO (at its top); as CC where "". For `preprocess` and
+            `exam` only.
+        flipped: column with YES or NO, 1 or 0: whether the file holds the mirror image, so that the side tells the
+            wrong way (the text `horizontal_flip` of an exam list). For `preprocess` only.
+        window_px: height and width of that window in pixels of the file, as published (2944 x 1920); by default
+            the smallest of the shape of `image_size` that holds the breast, for each image.
+        bag: column that says which bag an image is in: a sample is a bag of images, in the order of the table.
+        exam: column that says which exam an image is of, the patient's where each has one: a sample is a breast,
+            called `<exam>-<side>`, with both views of both breasts (CC, MLO, other CC, other MLO; up to three of them
+            missing). Needs `side` and `view`. Without `preprocess` no image is turned.
+
+    Raises:
+        InputError: with every mistake of the table, each with its row and column.
+    """
+    from harness_datasets.manifest.assign import Deal
+    from harness_datasets.manifest.dataset import Manifest
+    from harness_datasets.manifest.table import Columns
+
+    if unseen and (bag or exam):
+        raise InputError("dataset manifest: unseen: new images are single ones, so neither bag nor exam can be given")
+    units, splits = "" if unit == "image" else unit, "" if folds else split
+    task = manifest_task(
+        labels=labels,
+        image_size=image_size,
+        channels=channels,
+        mask_kind=mask_kind,
+        kind=kind,
+        unit=unit,
+        bag=bag,
+        exam=exam,
+        preprocess=preprocess,
+        side=side,
+        view=view,
+        flipped=flipped,
+        window_px=window_px,
+    )
+    return Manifest(
+        root,
+        task,
+        path=path,
+        columns=Columns(
+            image, group, labels, mask_kind != "none", id, units, splits, metadata, side, view, flipped, bag or exam
+        ),
+        where=where,
+        deal=Deal(fractions, folds, fold, seed),
+        fit=fit,
+        refuse_colour=colour == "refuse",
+        unseen=unseen,
+        bits=bits,
+        mammogram=_mammogram(preprocess, task.image_size, window_px),
+    )
+
+
+def manifest_task(
+    *,
+    labels: tuple[str, ...],
+    image_size: tuple[int, int],
+    channels: int,
+    mask_kind: Literal["outline", "circle", "box", "layers", "none"],
+    kind: Literal["multilabel", "multiclass"],
+    unit: str,
+    bag: str,
+    exam: str,
+    preprocess: str,
+    side: str,
+    view: str,
+    flipped: str,
+    window_px: tuple[int, int] | None,
+    **_: Any,
+) -> Task:
+    """Return the task of a manifest from its parameters; the table is not opened.
+
+    Raises:
+        InputError: with every parameter that cannot be, and all that contradict each other.
+    """
+    wrong = [
+        *_label_mistakes(labels),
+        *_size_mistakes("image_size", image_size),
+        *_size_mistakes("window_px", window_px or (1, 1)),
+        *_sample_mistakes(bag, exam, mask_kind, side, view),
+        *_mammogram_mistakes(preprocess, exam, side, view, flipped, window_px),
+    ]
+    if wrong:
+        raise InputError("\n".join(f"dataset manifest: {message}" for message in wrong))
+    whole = "bag" if bag else "breast" if exam else "image"
+    return Task(
+        kind=kind,
+        classes=tuple(labels),
+        unit=whole if unit == "image" else unit,
+        channels=channels,
+        image_size=(image_size[0], image_size[1]),
+        mask_kind=mask_kind,
+        sample="bag" if bag else "views" if exam else "image",
+        views=EXAM_VIEWS if exam else (),
+    )
+
+
+def _mammogram(preprocess: str, image_size: tuple[int, int], window_px: tuple[int, int] | None) -> Mammogram | None:
+    """Return how mammograms are prepared, or None if they are not."""
+    from harness_datasets.manifest.mammograms import Mammogram
+
+    return Mammogram(image_size, window_px and (window_px[0], window_px[1])) if preprocess == "mammogram" else None
+
+
+def _label_mistakes(labels: tuple[str, ...]) -> Iterator[str]:
+    if not labels:
+        yield "labels: at least one name expected; column label_<name> of the table has its values"
+    for name in sorted({name for name in labels if labels.count(name) > 1}):
+        yield f"labels: {name!r} is named twice"
+    if not all(name.strip() for name in labels):
+        yield f"labels: a name is empty in {list(labels)}"
+
+
+def _size_mistakes(name: str, size: tuple[int, int]) -> Iterator[str]:
+    if min(size) < 1:
+        yield f"{name}: at least 1 pixel high and wide, not {list(size)}"
+
+
+def _sample_mistakes(bag: str, exam: str, mask_kind: str, side: str, view: str) -> Iterator[str]:
+    if bag and exam:
+        yield "bag, exam: a sample is a bag or a breast of an exam, not both"
+    if (bag or exam) and mask_kind != "none":
+        yield 'mask_kind: masks belong to single images; with bag or exam it must be "none"'
+    if exam and not (side and view):
+        yield "exam: `side` and `view` must name their columns too"
+
+
+def _mammogram_mistakes(
+    preprocess: str, exam: str, side: str, view: str, flipped: str, window_px: tuple[int, int] | None
+) -> Iterator[str]:
+    """Yield parameters of mammograms that are set although none are prepared."""
+    if flipped and not side:
+        yield "flipped: says what a side means, so `side` must name its column too"
+    if preprocess == "none" and (flipped or window_px or (not exam and (side or view))):
+        yield 'side, view, flipped and window_px are for preprocess = "mammogram"'
+
+
+MANIFEST: Component[Dataset] = Component(
+    name="manifest",
+    build=build_manifest,
+    summary="images listed in a CSV or Parquet table, single, in bags or as exams: PNG, JPEG, TIFF, DICOM",
+    task=manifest_task,
+)

@@ -1,0 +1,261 @@
+"""`manifest`: any set of images, bags of images or exams that a CSV or Parquet table lists, an image a row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from harness import Dataset, InputError, Sample, Task
+from harness_datasets.manifest.assign import SPLITS, Deal, assign, check_splits
+from harness_datasets.manifest.files import FileFacts, describe_files, memory_for
+from harness_datasets.manifest.images import Fit, bring_layers_to, bring_mask_to, bring_to, decode
+from harness_datasets.manifest.mammograms import VERSION as PREPARATION
+from harness_datasets.manifest.mammograms import Mammogram, Window, prepare
+from harness_datasets.manifest.samples import Whole, assemble, in_common
+from harness_datasets.manifest.table import Columns, Entry, Mistakes, inside, read_entries
+
+VERSION = 1
+
+
+class Manifest(Dataset):
+    """See `harness_datasets.manifest.component.build_manifest` for the parameters.
+
+    The table is read and checked at once. Files are hashed and their headers read when the digest
+    or a split is asked for, and decoded by `read` and by `prepare`, which finds all that are damaged.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        task: Task,
+        *,
+        path: str,
+        columns: Columns,
+        where: str,
+        deal: Deal,
+        fit: Fit,
+        refuse_colour: bool = False,
+        unseen: bool = False,
+        bits: int = 0,
+        mammogram: Mammogram | None = None,
+    ) -> None:
+        self._mammogram, self._windows = mammogram, dict[str, Window]()
+        self.task, self._root, self._fit, self._refuse_colour = task, root, fit, refuse_colour
+        self._asked_bits = bits
+        found = inside(root, root, path)
+        if found is None:
+            raise InputError(f"dataset manifest: path: {path!r} climbs out of the data root {root}")
+        self.path = found
+        mistakes = Mistakes(self.path)
+        entries = read_entries(self.path, root, columns, where, mistakes, lenient=unseen)
+        for entry in entries:
+            self._check_exists(entry, mistakes)
+        if task.sample != "image":
+            mistakes.raise_if_any()  # what unreadable rows belong to is unknown
+        wholes = assemble(entries, task.sample, columns, mistakes)
+        if task.kind == "multiclass":
+            check_multiclass([whole.entry for whole in wholes], mistakes)
+        if task.sample != "image" or deal.folds or not any(entry.split for entry in entries):
+            mistakes.raise_if_any()  # a deal balances labels, and rows of one sample share them: all must be known
+        self._wholes = _dealt(wholes, columns, deal, task.classes, unseen, mistakes)
+        mistakes.raise_if_any()
+        self._entries = entries
+        self._by_id = {whole.entry.id: whole for whole in self._wholes}
+
+    @cached_property
+    def digest(self) -> str:
+        """Of task, rows, splits and the content of every file; quick where no file changed since."""
+        rows = [
+            [entry.id, entry.group, entry.unit, [None if math.isnan(x) else x for x in entry.labels], entry.split]
+            + [self._facts[path].digest if path else "" for path in whole.files]
+            for whole in self._wholes
+            for entry in (whole.entry,)
+        ]
+        head = [VERSION, self.task.kind, self.task.classes, self.task.channels, self.task.image_size]
+        head += [] if self.task.sample == "image" else [self.task.sample]
+        head += [f"{self._asked_bits} bits"] if self._asked_bits else []
+        prepared = [[PREPARATION, self._mammogram.window_px]] if self._mammogram else []
+        if self._mammogram:  # digests of tables without that column stay as they are
+            shown = [image for whole in self._wholes for image in whole.images if image is not None]
+            prepared += [[image.side, image.view, *(["flipped"] if image.flipped else [])] for image in shown]
+        text = json.dumps([head, self.task.mask_kind, self._fit, rows, *prepared])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def split(self, name: str) -> Sequence[Sample]:
+        """Return the samples of one split, in the order of the table."""
+        return tuple(
+            Sample(id=entry.id, group=entry.group, unit=entry.unit, labels=entry.labels, source=self._source(whole))
+            for whole in self._wholes
+            for entry in (whole.entry,)
+            if entry.split == name
+        )
+
+    def read(self, sample: Sample) -> np.ndarray | list[np.ndarray | None]:
+        """Return the sample's images at the task's size; in 16 bits if asked for, or if any image has them."""
+        images = self._by_id[sample.id].images
+        if self.task.sample == "views":
+            return [self._read(image) if image else None for image in images]
+        found = [self._read(image) for image in images if image]
+        return np.stack(found) if self.task.sample == "bag" else found[0]
+
+    def read_mask(self, sample: Sample) -> np.ndarray | None:
+        """Return outlines or layers; empty where the table names no file, None where the set has no masks."""
+        if self.task.mask_kind == "none":
+            return None
+        (entry,) = self._by_id[sample.id].rows  # only single images have masks
+        masks = np.zeros((len(self.task.classes), *self.task.image_size), np.uint8)
+        if self._mammogram and any(entry.masks) and entry.id not in self._windows:
+            self._read(entry)
+        for number, path in enumerate(entry.masks):
+            if path is not None:
+                bring = bring_layers_to if self.task.mask_kind == "layers" else bring_mask_to
+                mask = self._decode(entry, path)
+                mask = self._windows[entry.id].take(mask) if self._mammogram else mask
+                masks[number] = bring(mask, self.task.image_size, self._fit)
+        return masks
+
+    def mask_files(self) -> Iterable[Path]:
+        """Return every mask file that the table names."""
+        return tuple(path for entry in self._entries for path in entry.masks if path is not None)
+
+    def metadata(self, sample: Sample) -> Mapping[str, str | float]:
+        """Return the table's further columns, and folder, type, size and depth of the image's file.
+
+        Of several images their mean or what all share, of a breast those of its own; and how many there are.
+        """
+        whole = self._by_id[sample.id]
+        known = in_common([self._known(entry) for entry in whole.rows])
+        several = {"file count": float(sum(image is not None for image in whole.images))}
+        return known if self.task.sample == "image" else {**known, **several}
+
+    def prepare(self) -> None:
+        """Decode every file once and keep nothing; report all damaged ones in one error."""
+        pairs = [(entry, path) for entry in self._entries for path in (entry.image, *entry.masks) if path is not None]
+
+        def attempt(pair: tuple[Entry, Path]) -> str:
+            try:
+                self._decode(*pair)
+            except InputError as error:
+                return str(error)
+            return ""
+
+        assert self._facts is not None  # headers first: they name more mistakes for less
+        with ThreadPoolExecutor(4) as pool:
+            mistakes = Mistakes(self.path, [message for message in pool.map(attempt, pairs) if message])
+        mistakes.raise_if_any()
+
+    @cached_property
+    def _facts(self) -> Mapping[Path, FileFacts]:
+        """Digest, size and depth of each file.
+
+        Raises:
+            InputError: a header cannot be read, or a mask is not of its image's size.
+        """
+        paths = [path for entry in self._entries for path in (entry.image, *entry.masks) if path is not None]
+        facts, mistakes = describe_files(paths, memory_for(self.path)), Mistakes(self.path)
+        for entry in self._entries:
+            image = facts.get(entry.image)
+            for path in (entry.image, *filter(None, entry.masks)):
+                fact = facts.get(path)
+                if fact is None or fact.error:
+                    mistakes.add(self._unreadable(path, fact.error if fact else "it is gone"), entry.row)
+                elif image and not image.error and (fact.height, fact.width) != (image.height, image.width):
+                    sizes = f"{fact.height} x {fact.width}, its image {image.height} x {image.width}"
+                    mistakes.add(f"mask {self._name(path)} is {sizes}", entry.row)
+        mistakes.raise_if_any()
+        return facts
+
+    @cached_property
+    def _bits(self) -> int:
+        return self._asked_bits or max(self._facts[entry.image].bits for entry in self._entries)
+
+    def _source(self, whole: Whole) -> Mapping[str, object]:
+        if self.task.sample != "image":
+            return {"rows": [image.row if image else None for image in whole.images]}
+        facts = self._facts[whole.entry.image]
+        return {"row": whole.entry.row, "size": [facts.height, facts.width]}
+
+    def _read(self, entry: Entry) -> np.ndarray:
+        image = self._decode(entry, entry.image)
+        if self._refuse_colour and (found := _channels(image)) != self.task.channels:
+            message = f"{self._name(entry.image)} has {found} channels, {self.task.channels} expected"
+            raise InputError(f"{self.path}: row {entry.row}: {message}")
+        if self._bits == 16 and image.dtype == np.uint8:
+            image = image.astype(np.uint16) * np.uint16(257)
+        if self._bits == 8 and image.dtype == np.uint16:
+            image = np.round(image / 257).astype(np.uint8)
+        if self._mammogram:
+            window, breast = self._mammogram.window(image, entry.side, entry.view, entry.flipped)
+            self._windows[entry.id] = window
+            image = prepare(image, window, breast)
+        return bring_to(image, self.task.image_size, self.task.channels, self._fit)
+
+    def _known(self, entry: Entry) -> dict[str, str | float]:
+        facts = self._facts[entry.image]
+        return {
+            **entry.metadata,
+            "file folder": str(entry.image.parent.relative_to(self._root)),
+            "file type": entry.image.suffix.lower(),
+            "file height": float(facts.height),
+            "file width": float(facts.width),
+            "file bits": float(facts.bits),
+        }
+
+    def _decode(self, entry: Entry, path: Path) -> np.ndarray:
+        try:
+            return decode(path.read_bytes(), path.suffix)
+        except Exception as error:  # decoders raise whatever they like on a damaged file
+            reason = str(error) or type(error).__name__
+            raise InputError(f"{self.path}: row {entry.row}: {self._unreadable(path, reason)}") from error
+
+    def _check_exists(self, entry: Entry, mistakes: Mistakes) -> None:
+        for path in (entry.image, *entry.masks):  # the root is the placeholder of an invalid path
+            if path is None or path == self._root:
+                continue
+            try:
+                if not path.is_file():
+                    mistakes.add(f"no such file: {self._name(path)}", entry.row)
+            except OSError as error:  # a folder that may not be entered, a name that is too long
+                mistakes.add(self._unreadable(path, error.strerror or str(error)), entry.row)
+
+    def _unreadable(self, path: Path, reason: str) -> str:
+        return f"{self._name(path)} cannot be read: {reason}"
+
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self._root))
+
+
+def _dealt(
+    wholes: Sequence[Whole], columns: Columns, deal: Deal, classes: Sequence[str], unseen: bool, mistakes: Mistakes
+) -> list[Whole]:
+    """Return the samples with their split; unseen samples are all in the test split."""
+    entries = [whole.entry for whole in wholes]
+    if unseen:
+        found = [replace(entry, split="test") for entry in entries]
+    else:
+        found = assign(entries, columns.split, deal, mistakes)
+        check_splits(found, classes, columns, mistakes)
+    return [replace(whole, entry=entry) for whole, entry in zip(wholes, found, strict=True)]
+
+
+def _channels(image: np.ndarray) -> int:
+    """Return 1 for grey, even where it is stored as RGB; else 3."""
+    return 1 if image.ndim == 2 or (image[..., :1] == image).all() else 3
+
+
+def check_multiclass(entries: Sequence[Entry], mistakes: Mistakes) -> None:
+    """Add a mistake for each row without exactly one positive label."""
+    for entry in entries:
+        if sum(label == 1 for label in entry.labels) != 1 or any(map(math.isnan, entry.labels)):
+            mistakes.add('kind = "multiclass" expects exactly one label of 1, and no unknown one', entry.row)
+
+
+__all__ = ["SPLITS", "Manifest"]

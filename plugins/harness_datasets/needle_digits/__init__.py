@@ -1,0 +1,1 @@
+"""`needle_digits`: handwritten digits on a textured canvas."""

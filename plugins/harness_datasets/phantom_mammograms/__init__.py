@@ -1,0 +1,1 @@
+"""`phantom_mammograms`: synthetic mammograms with exact outlines."""

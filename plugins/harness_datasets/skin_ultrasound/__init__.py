@@ -1,0 +1,1 @@
+"""`skin_ultrasound`: synthetic layered skin in high-frequency ultrasound."""

@@ -1,0 +1,1 @@
+"""Attention over crops, painted where the crops lie."""

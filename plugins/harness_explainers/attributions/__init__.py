@@ -1,0 +1,1 @@
+"""Attribution to pixels through captum, one folder a method."""

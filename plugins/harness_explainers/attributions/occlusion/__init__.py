@@ -1,0 +1,1 @@
+"""Occlusion by a sliding window."""

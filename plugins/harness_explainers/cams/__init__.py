@@ -1,0 +1,1 @@
+"""Class-activation maps through pytorch-grad-cam, one file or folder a method."""

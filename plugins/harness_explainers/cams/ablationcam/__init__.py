@@ -1,0 +1,1 @@
+"""Ablation-CAM, some channels at a time."""

@@ -1,0 +1,1 @@
+"""EigenGrad-CAM with a sign of its own."""

@@ -1,0 +1,1 @@
+"""Score-CAM, some channels at a time."""

@@ -1,0 +1,1 @@
+"""The saliency maps that a model draws itself."""

@@ -1,0 +1,35 @@
+"""`top_fraction`: the mean of the highest share of instances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness import Component
+from harness_poolings.rules import keeps, kept
+
+
+def build_top_fraction(features: int, outputs: int, /, *, fraction: float = 0.03) -> Any:
+    """Build the mean of each column's highest values; `fraction` in (0, 1] of the unmasked instances."""
+    from harness_poolings.modules import TopFraction
+
+    kept(1, fraction)
+    return TopFraction(fraction)
+
+
+def top_fraction_facts(cells: int, /, *, fraction: float) -> Mapping[str, Any]:
+    """Return the number of cells that the fraction keeps."""
+    return keeps(kept(cells, fraction))
+
+
+TOP_FRACTION: Component[Any] = Component(
+    name="top_fraction",
+    build=build_top_fraction,
+    facts=top_fraction_facts,
+    summary="mean of the highest share of instances (GMIC's top-t %)",
+    source="Shen et al. 2021, Medical Image Analysis 68, 101908",
+    tiny={"fraction": 0.5},
+    space={"fraction": {"float": [0.01, 0.2], "log": True}},
+    assumed={"fraction": "a share of the unmasked instances, rounded half to even, at least one"},
+    xfail={"gradient_reaches_every_instance": "what is not kept gets no gradient"},
+)
