@@ -12,7 +12,7 @@ import pytest
 import torch
 from sklearn import metrics as reference
 
-from harness.metrics.scores import calibration, classification
+from harness.metrics.scores import calibration, classification, ranking
 from harness.metrics.scores.classification import decision_figures
 from harness.tables.measure.classification_table import classification_table
 from harness.tables.measure.reliability_table import reliability_table
@@ -132,7 +132,7 @@ def test_a_calibration_curve_by_hand() -> None:
     assert calibration.calibration_error(np.array([1.0, 0]), np.array([0.0, 1])) == 1
 
 
-PROBABLE = (calibration.ece, classification.brier, classification.accuracy, classification.f1)
+PROBABLE = (calibration.ece, ranking.brier, classification.accuracy, classification.f1)
 
 
 @pytest.mark.parametrize("figure", PROBABLE, ids=lambda figure: figure.__name__)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness.cli.commands.report import assumptions
 
 import harness_architectures
 import harness_backbones
 import harness_explainers
 import harness_poolings
 from harness import Plan
+from harness.api.report import assumptions
 from harness.contract.catalog import Catalog
 from harness.contract.types import Objective, VariantPlan
 
