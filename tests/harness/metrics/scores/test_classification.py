@@ -14,7 +14,7 @@ from sklearn import metrics as reference
 
 from harness.metrics.scores import calibration, classification, ranking
 from harness.metrics.scores.classification import decision_figures
-from harness.tables.measure.classification_table import classification_table
+from harness.tables.measure.classification_table import COLUMNS, classification_table
 from harness.tables.measure.reliability_table import reliability_table
 
 RANDOM = np.random.default_rng(0)
@@ -175,7 +175,7 @@ def one(found: pd.DataFrame, metric: str, name: str = "a") -> pd.Series:
 def test_thresholds_come_from_val_and_figures_from_test() -> None:
     predictions = table({"val": [0.2, 0.3, 0.8, 0.9], "test": [0.1, 0.85, 0.7, 0.95]}, [0, 0, 1, 1])
     found = classification_table(predictions, ["a"], "multilabel")
-    assert tuple(found.columns) == classification.COLUMNS
+    assert tuple(found.columns) == COLUMNS
     row = one(found, "sensitivity_at_specificity_90")
     assert (row["threshold"], row["threshold_from"], row["value"]) == (0.8, "val", 0.5)
     assert one(found, "specificity_at_sensitivity_90")["value"] == 0.5
