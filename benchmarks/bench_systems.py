@@ -41,7 +41,7 @@ BRANCHES = ("global_branch", "local_branch")
 ENCODER = ("instances.encoder", "instances.project")
 CLAM = (*ENCODER, "attention", "clusters.0", "clusters.1")
 SCORER, POOLED = ("scorer.backbone", "scorer.head"), ("pooled.backbone", "pooled.embed")
-DETECTOR = ("backbone", "pyramid", "proposer.head", "judge.box_roi_pool", "judge.box_head", "judge.box_predictor")
+DETECTOR = ("backbone", "pyramid", "sampler.head", "judge.box_roi_pool", "judge.box_head", "judge.box_predictor")
 
 
 @dataclass(frozen=True)

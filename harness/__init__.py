@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.contract.components import ArchitectureFactory, BackboneFactory, Component, PoolingFactory, use
 from harness.contract.dataset import Dataset
-from harness.contract.errors import HarnessError, InputError, Misfit, nearest
+from harness.contract.errors import HarnessError, InputError, SizeMismatchError, nearest
 from harness.contract.files import file_facts
 from harness.contract.hookspecs import hookimpl
 from harness.contract.seeds import of as seed_of
@@ -33,7 +33,7 @@ __all__ = [
     "Epoch",
     "HarnessError",
     "InputError",
-    "Misfit",
+    "SizeMismatchError",
     "Plan",
     "PoolingFactory",
     "Sample",

@@ -1,4 +1,4 @@
-"""Tables of three made-up variants: `gmic`, a slightly worse `gap`, and `blind`, which has no evidence."""
+"""Tables of three made-up variants: `gmic`, a slightly worse `gap`, and `blind`, which has no saliency."""
 
 from __future__ import annotations
 

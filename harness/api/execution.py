@@ -77,8 +77,8 @@ def earlier_results(plan: Plan, session: Session) -> Results | None:
         results.state.of_variant(variant.id, "search" if variant.kind == "trained" else "confirm")
         for variant in plan.variants
     )
-    floors = [record for record in results.state.trials.values() if record.spec.stage == "floor"]
-    known = known and (bool(floors) or not plan.confirm.get("label_floor"))
+    controls = [record for record in results.state.trials.values() if record.spec.stage == "control"]
+    known = known and (bool(controls) or not plan.confirm.get("label_control"))
     return results if known else replace(results, state=replace(results.state, status="paused"))
 
 

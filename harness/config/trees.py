@@ -57,7 +57,7 @@ def of_fold(dataset: Mapping[str, Any], fold: int, folds: int) -> dict[str, Any]
 
 def task_of_tables(tree: Mapping[str, Any], classes: tuple[str, ...]) -> Task:
     """What a variant that is not trained is about: these classes; exactly one holds where its tree says so."""
-    table = tree.get("system") or tree["ensemble"]
+    table = tree.get("external") or tree["ensemble"]
     return Task(kind="multiclass" if table.get("kind") == "multiclass" else "multilabel", classes=classes)
 
 

@@ -36,9 +36,9 @@ class Component(Generic[T]):
             Positional-only parameters come from the harness, keyword-only ones from the study.
         summary: one line for `harness plugin list`.
         source: paper or URL.
-        needs: what the data must offer: "train_masks", "eval_masks", "evidence", …, and of what kind a sample is:
+        needs: what the data must offer: "train_masks", "eval_masks", "saliency", …, and of what kind a sample is:
             "instances", "bag", "views", "features" (see `harness.contract.masks`); single images where not said.
-        provides: what others may ask for: "evidence", "explain_layer", "stages", "masks", …
+        provides: what others may ask for: "saliency", "explain_layer", "stages", "masks", …
         space: the author's default search ranges, in the DSL of a study file.
         facts: from the same arguments as `build`, light and free of torch. It is given every parameter, so that it
             needs no defaults of its own; name those it reads and end with `**_`. Stride, width, the

@@ -34,7 +34,7 @@ class Interrupted(HarnessError):
     exit_code = 130
 
 
-class Misfit(ValueError):
+class SizeMismatchError(ValueError):
     """Facts: parameters that are sound, and do not fit images of this size.
 
     A variant is skipped for it where other data were swapped in. Where the file says both, it is a mistake.

@@ -164,7 +164,7 @@ class Output:
         logits: before the link, where there is one; what losses prefer.
         heads: further scores of the same model by name (global, local, mean, …), each like `probs`. In eval all of them
             are there from the first epoch on: an objective may name one.
-        evidence: a saliency map a class, in [0, 1].
+        saliency: a saliency map a class, in [0, 1].
         parts: whatever else is worth showing or is needed by the loss; by convention "attention", "b n w", of
             models over instances: w distributions over the real ones, 0 elsewhere.
     """
@@ -172,7 +172,7 @@ class Output:
     probs: Float[Tensor, "b k"]
     logits: Float[Tensor, "b k"] | None = None
     heads: Mapping[str, Float[Tensor, "b k"]] = field(default_factory=dict)
-    evidence: Float[Tensor, "b k i j"] | None = None
+    saliency: Float[Tensor, "b k i j"] | None = None
     parts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -199,7 +199,7 @@ class Phase:
 
 
 class Model(nn.Module, ABC):
-    """One system, from a batch to scores and evidence, with its own losses.
+    """One system, from a batch to scores and saliency, with its own losses.
 
     You must write `forward` and `losses`. You may write `phases`, `begin_epoch`, `explain_layer`.
     """

@@ -22,7 +22,7 @@ KEYS = ("study", "variant", "seed", "fold", "split", "id")
 PREDICTIONS = (*KEYS, "unit", "group", "class", "label", "head", "score")
 """One row per (image, class, head); label is 0, 1 or null.
 
-`seed` is a trained model's; of a family of readers it is the reader's name, of any other imported system null.
+`seed` is a trained model's; of a family of readers it is the reader's name, of any other external predictions null.
 """
 
 MAPS = (
@@ -115,22 +115,22 @@ OWN_HEAD = "output"
 """The `head` of a model's own `probs`; the names of `Output.heads` stand beside it."""
 
 OWN_MAP = "native"
-"""The `map` of a model's own evidence; explainers stand beside it under their names."""
+"""The `map` of a model's own saliency map; explainers stand beside it under their names."""
 
-FLOOR = "floor:"
-"""How the `map` of a floor begins: "floor:centre", "floor:random", "floor:random_weights"."""
+CONTROL = "control:"
+"""How the `map` of a control begins: "control:centre", "control:random", "control:random_weights"."""
 
-WEIGHTS_FLOOR = f"{FLOOR}random_weights"
+WEIGHTS_CONTROL = f"{CONTROL}random_weights"
 """The `map` of the same architecture with random weights; that of an explainer on it goes on with ":" and its name."""
 
-SHUFFLED = "floor:shuffled_labels"
+SHUFFLED = "control:shuffled_labels"
 """The `variant` of the baseline's best configuration trained on shuffled labels."""
 
 OVERLAYS = ("images", "masks", "maps", "ids", "labels", "scores", "classes")
 """Arrays of `overlays.npz`, a few test images of one confirmed model for the report.
 
 `images` uint8 "n h w" or "n h w c"; `masks` uint8 "n k h w" (0 and 1; all 0 where not known);
-`maps` float16 "n k i j" of the model's own evidence in [0, 1]; `ids` and `classes` str, n and k
+`maps` float16 "n k i j" of the model's own saliency map in [0, 1]; `ids` and `classes` str, n and k
 of them; `labels` and `scores` float32 "n k", a label NaN where unknown.
 """
 

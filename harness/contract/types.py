@@ -10,9 +10,9 @@ from html import escape
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-Stage = Literal["search", "confirm", "floor"]
+Stage = Literal["search", "confirm", "control"]
 State = Literal["complete", "pruned", "failed"]
-Kind = Literal["trained", "system", "ensemble"]
+Kind = Literal["trained", "external", "ensemble"]
 Split = Literal["train", "val", "tune_loc", "test"]
 MaskKind = Literal["outline", "circle", "box", "layers", "none"]
 SampleKind = Literal["image", "bag", "views", "features"]
@@ -112,7 +112,7 @@ class VariantPlan:
 
 def kind_of(tree: Mapping[str, Any]) -> Kind:
     """What a variant's tree describes: tables `dataset`, `train`, `model`, or one table `system` or `ensemble`."""
-    return "system" if "system" in tree else "ensemble" if "ensemble" in tree else "trained"
+    return "external" if "external" in tree else "ensemble" if "ensemble" in tree else "trained"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +217,7 @@ class TrialSpec:
     """Everything that determines a trial, as plain JSON values.
 
     Args:
-        stage: "search" (train and validate), "confirm" (train, then open the test split once) or "floor" (as
+        stage: "search" (train and validate), "confirm" (train, then open the test split once) or "control" (as
             confirm, on shuffled training labels).
         number: counts within (variant, stage).
         seed: for weights, order and augmentation; the same seed in two variants is a pair.

@@ -31,7 +31,7 @@ class Material:
         comparison: what `contrasts.comparison_table` gives.
         claims: what `claims.claims_table` gives.
         runs: what `summary.runs_table` gives.
-        each: what `readers.each_table` gives, where there are readers or imported systems.
+        each: what `readers.each_table` gives, where there are readers or external predictions.
         declared: what `declared.declared_table` gives.
         classified: figures of scores over runs, see `summary.over_runs`.
         localised: figures of localisation over runs, likewise.
@@ -130,4 +130,4 @@ class Material:
     @property
     def readers(self) -> list[str]:
         """Variants that are families of readers."""
-        return [item.name for item in self.plan.variants if item.kind == "system" and item.facts.get("readers")]
+        return [item.name for item in self.plan.variants if item.kind == "external" and item.facts.get("readers")]

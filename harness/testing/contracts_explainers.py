@@ -100,7 +100,7 @@ class _Spots(Model):
         assert batch.images is not None
         maps = 8 * self.activation(self.norm(self.layer(batch.images))) - 4
         logits = maps.amax((2, 3))
-        return Output(probs=logits.sigmoid(), logits=logits, evidence=maps.sigmoid(), parts=_parts(maps))
+        return Output(probs=logits.sigmoid(), logits=logits, saliency=maps.sigmoid(), parts=_parts(maps))
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         assert out.logits is not None

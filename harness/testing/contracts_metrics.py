@@ -1,6 +1,6 @@
 """The laws of a metric. A plugin's whole test file is a subclass with `plugin = my_module`.
 
-A metric whose value depends on the data set beyond labels, scores, evidence, attention over patches and masks is
+A metric whose value depends on the data set beyond labels, scores, saliency, attention over patches and masks is
 not for these laws, and one that needs another task than a multi-label one with outlines is passed over.
 """
 
@@ -24,7 +24,7 @@ from harness.testing.declared import declared
 
 Array = npt.NDArray[np.float64]
 Reference = Callable[[Array, Array, Array, Array], Mapping[str, float]]
-"""`(labels "n k", scores "n k", evidence "n k h w", masks "n k h w") -> {"": …, class: …}`."""
+"""`(labels "n k", scores "n k", saliency "n k h w", masks "n k h w") -> {"": …, class: …}`."""
 
 CASES = 100
 _TASK = Task(classes=("benign", "malignant"), image_size=(12, 10), mask_kind="outline")
@@ -96,9 +96,9 @@ class MetricLaws:
         """What is said about an image whose label is NaN changes nothing."""
         case = _draw(4)
         unknown = np.isnan(case["labels"])
-        scores, evidence = case["scores"].copy(), case["evidence"].copy()
-        scores[unknown], evidence[unknown] = 1 - scores[unknown], 1 - evidence[unknown]
-        _same(_figures(metric, case), _figures(metric, {**case, "scores": scores, "evidence": evidence}))
+        scores, saliency = case["scores"].copy(), case["saliency"].copy()
+        scores[unknown], saliency[unknown] = 1 - scores[unknown], 1 - saliency[unknown]
+        _same(_figures(metric, case), _figures(metric, {**case, "scores": scores, "saliency": saliency}))
 
     def test_what_is_seen_has_a_value(self, metric: Component[Metric]) -> None:
         """All laws hold for a metric that never says anything but NaN; this one does not."""
@@ -112,7 +112,7 @@ class MetricLaws:
         """Someone else's computation, a hundred times."""
         for seed in range(CASES):
             case = _draw(100 + seed)
-            expected = reference(case["labels"], case["scores"], case["evidence"], case["masks"])
+            expected = reference(case["labels"], case["scores"], case["saliency"], case["masks"])
             _same(_figures(metric, case), expected)
 
 
@@ -121,7 +121,7 @@ def _build(metric: Component[Metric]) -> Metric:
 
 
 def _draw(seed: int) -> dict[str, Array]:
-    """Images of two classes: some labels unknown, scores that tie, evidence at half the size, box masks."""
+    """Images of two classes: some labels unknown, scores that tie, saliency at half the size, box masks."""
     random = np.random.default_rng(seed)
     k, (height, width) = len(_TASK.classes), _TASK.image_size
     labels = (random.random((_IMAGES, k)) < 0.5).astype(float)
@@ -137,18 +137,18 @@ def _noise(seed: int) -> dict[str, Array]:
     random = np.random.default_rng([seed, 1])
     k, (height, width) = len(_TASK.classes), _TASK.image_size
     scores = random.integers(0, 20, (_IMAGES, k)) / 20
-    evidence = random.random((_IMAGES, k, height // 2, width // 2))
-    return {"scores": scores, "evidence": evidence, "attention": random.dirichlet(np.ones(len(_BOXES)), _IMAGES)}
+    saliency = random.random((_IMAGES, k, height // 2, width // 2))
+    return {"scores": scores, "saliency": saliency, "attention": random.dirichlet(np.ones(len(_BOXES)), _IMAGES)}
 
 
 def _perfect(case: Mapping[str, Array]) -> dict[str, Array]:
     scores = np.nan_to_num(case["labels"], nan=0.5)
-    return {**case, "scores": scores, "evidence": case["masks"], "attention": _shared(_touched(case))}
+    return {**case, "scores": scores, "saliency": case["masks"], "attention": _shared(_touched(case))}
 
 
 def _inverted(case: Mapping[str, Array]) -> dict[str, Array]:
     scores = 1 - np.nan_to_num(case["labels"], nan=0.5)
-    return {**case, "scores": scores, "evidence": 1 - case["masks"], "attention": _shared(1 - _touched(case))}
+    return {**case, "scores": scores, "saliency": 1 - case["masks"], "attention": _shared(1 - _touched(case))}
 
 
 def _touched(case: Mapping[str, Array]) -> Array:
@@ -176,7 +176,7 @@ def _feed(one: Metric, case: Mapping[str, Array], batch: int = _BATCH) -> None:
         labels, masks = now["labels"], now["masks"]
         known = ~labels.isnan() & ((labels == 0) | (masks.sum((2, 3)) > 0))
         parts = {"attention": now["attention"], "boxes": torch.tensor(_BOXES).expand(len(labels), -1, -1)}
-        output = Output(probs=now["scores"], evidence=now["evidence"], parts=parts)
+        output = Output(probs=now["scores"], saliency=now["saliency"], parts=parts)
         one.update(output, Batch(labels=labels, targets=Targets(masks=masks, known=known)))
 
 

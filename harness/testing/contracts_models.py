@@ -237,10 +237,10 @@ class ArchitectureLaws(Laws):
         for scores in (out.probs, *out.heads.values()):
             assert scores.shape == (4, len(self.task.classes))
             assert ((scores >= 0) & (scores <= 1 + 1e-6)).all()
-        assert ("evidence" in component.provides) == (out.evidence is not None)
-        if out.evidence is not None:
-            assert out.evidence.shape[:2] == (4, len(self.task.classes))
-            assert ((out.evidence >= 0) & (out.evidence <= 1)).all()
+        assert ("saliency" in component.provides) == (out.saliency is not None)
+        if out.saliency is not None:
+            assert out.saliency.shape[:2] == (4, len(self.task.classes))
+            assert ((out.saliency >= 0) & (out.saliency <= 1)).all()
 
     def test_constant_images_are_scored_and_a_batch_is_left_as_it_is(self, component: Component[Any]) -> None:
         model, batch = self._model(component), self.batch(component, self.task_of(component))
@@ -252,7 +252,7 @@ class ArchitectureLaws(Laws):
         with torch.no_grad():
             out = model.eval()(replace(batch, **nothing))
         assert all(scores.isfinite().all() for scores in (out.probs, *out.heads.values()))
-        assert out.evidence is None or out.evidence.isfinite().all()
+        assert out.saliency is None or out.saliency.isfinite().all()
 
     def test_a_layer_to_explain_is_declared_where_there_is_one(self, component: Component[Any]) -> None:
         model: Model = self.build(component, self.task_of(component))

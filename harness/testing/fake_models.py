@@ -41,7 +41,7 @@ class TinyCnn(Model):
         mean = maps.mean((2, 3))
         probs = logits.softmax(1) if self._multiclass else logits.sigmoid()
         heads = {"peak": probs, "mean": mean.softmax(1) if self._multiclass else mean.sigmoid()}
-        return Output(probs=probs, logits=logits, heads=heads, evidence=maps.sigmoid())
+        return Output(probs=probs, logits=logits, heads=heads, saliency=maps.sigmoid())
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy, faulty where it was asked to be."""

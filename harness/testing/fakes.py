@@ -199,7 +199,7 @@ def harness_architectures() -> Iterable[Component[Model]]:
         name="tiny_cnn",
         build=build_tiny_cnn,
         summary="two convolutions and a maximum",
-        provides=frozenset({"evidence", "explain_layer"}),
+        provides=frozenset({"saliency", "explain_layer"}),
     )
     yield Component(name="empty", build=build_empty, summary="one parameter, for measuring what surrounds a model")
 

@@ -73,7 +73,7 @@ def scripted_plan(
     epochs: int = 3,
     seeds: tuple[int, ...] = (0, 1),
     sampler: Mapping[str, Any] | None = None,
-    stopper: Mapping[str, Any] | None = None,
+    pruner: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Plan:
     """A plan whose variants are these `model` tables; a table may hold distributions."""
@@ -85,7 +85,7 @@ def scripted_plan(
     search = {
         "trials": trials,
         "sampler": sampler or {"use": "random"},
-        "stopper": stopper or {"use": "none"},
+        "pruner": pruner or {"use": "none"},
         "seed": 0,
     }
     known: dict[str, Any] = {

@@ -35,7 +35,7 @@ from harness.trial.fit.checkpoint import Checkpoint
 from harness.trial.fit.phases import measured
 from harness.trial.fit.schedule import Updates
 from harness.trial.fit.train import Diverged, Fit, fit
-from harness.trial.model.build import Unfit, build_model, device_of
+from harness.trial.model.build import BuildError, build_model, device_of
 from harness.trial.model.evaluate import Scorer, in_fp32, predict, run, score
 from harness.trial.settings.training import TrainSettings
 
@@ -97,7 +97,7 @@ def measure(
         dataset = _dataset(spec, catalog, workspace.data)
         model = build_model(spec, catalog, dataset.task, settings, device)
         model.load_state_dict(safetensors.torch.load(weights))
-    except (Unfit, RuntimeError) as error:
+    except (BuildError, RuntimeError) as error:
         raise InputError(f"trial {spec.id} cannot be measured again: {error}") from error
     cache = Cache.ensure(dataset, workspace.cache)
     opening()
@@ -185,7 +185,7 @@ def _dataset(spec: TrialSpec, catalog: Catalog, root: Path) -> Dataset:
 
 
 def _refuse_unknown_head(job: Fit, val: Loader, catalog: Catalog) -> None:
-    """Raises Unfit where the objective is of a head that the model has not: a plan builds none, and cannot tell."""
+    """Raises BuildError where the objective is of a head that the model has not: a plan builds none, and cannot tell."""
     key = job.objective.metric
     head = head_of(key, catalog.names("metric"))
     if not head:
@@ -193,18 +193,18 @@ def _refuse_unknown_head(job: Fit, val: Loader, catalog: Catalog) -> None:
     job.model.eval()
     (heads,) = [run(job.model, batch, job.settings, job.device).heads for batch in val.evaluation([0])]
     if head not in heads:
-        raise Unfit(f"{UNBUILT} for the objective {key}: it has no head named {head!r}{nearest(head, heads)}")
+        raise BuildError(f"{UNBUILT} for the objective {key}: it has no head named {head!r}{nearest(head, heads)}")
 
 
 def _refuse_ignored_weights(job: Fit) -> None:
-    """Raises Unfit where the study asks for label weights and the model's losses do not use them."""
+    """Raises BuildError where the study asks for label weights and the model's losses do not use them."""
     if job.settings.balance != "weights":
         return
     with torch.random.fork_rng([job.device] if job.device.type == "cuda" else []), torch.no_grad():
         for batch in job.train.training(0):
             if _weighs(job.model.eval(), batch):
                 return
-    raise Unfit('the losses of this model do not use `batch.weights`: use `balance = "sampler"`')
+    raise BuildError('the losses of this model do not use `batch.weights`: use `balance = "sampler"`')
 
 
 def _weighs(model: Model, batch: Batch) -> bool:
@@ -228,7 +228,7 @@ def _use(table: Any) -> str:
 
 
 def _reason(error: Exception | SystemExit, catalog: Catalog) -> str:
-    if isinstance(error, Unfit | Diverged):
+    if isinstance(error, BuildError | Diverged):
         return str(error)
     place = raised_in(error, catalog)
     return f"{type(error).__name__}: {error}" + (f" (raised in {place})" if place else "")

@@ -123,7 +123,7 @@ def _exclusive_metric(task: Task, figure: str) -> Metric:
 
 
 def build_dice(task: Task, /) -> Metric:
-    """Soft Dice of the model's own evidence.
+    """Soft Dice of the model's own saliency map.
 
     Raises:
         ValueError: the masks of the task are no outlines.
@@ -137,7 +137,7 @@ def build_dice(task: Task, /) -> Metric:
 
 
 def build_pixel_ap(task: Task, /) -> Metric:
-    """Pixel average precision of the model's own evidence."""
+    """Pixel average precision of the model's own saliency map."""
     from harness.metrics import functional
     from harness_metrics.metrics import MapMetric
 
@@ -145,7 +145,7 @@ def build_pixel_ap(task: Task, /) -> Metric:
 
 
 def build_pointing(task: Task, /) -> Metric:
-    """The pointing game, played by the model's own evidence."""
+    """The pointing game, played by the model's own saliency map."""
     from harness.metrics import functional
     from harness_metrics.metrics import MapMetric
 

@@ -44,10 +44,10 @@ class ScoreMetric(Metric):
 
 
 class MapMetric(Metric):
-    """A function of the maps table, fed with the model's own evidence.
+    """A function of the maps table, fed with the model's own saliency map.
 
     Images without the class, or without a known mask of it, do not count. A model without
-    evidence has no value: NaN.
+    saliency has no value: NaN.
 
     Args:
         of: `(maps, classes) -> {"": mean, class: value, …}`.
@@ -58,19 +58,19 @@ class MapMetric(Metric):
         self._rows: list[dict[str, Any]] = []
 
     def update(self, output: Output, batch: Batch) -> None:
-        """Adds one batch's evidence beside its masks.
+        """Adds one batch's saliency beside its masks.
 
         Raises:
             ValueError: the batch has no masks; only a stage that may read them can use this metric.
         """
-        if output.evidence is None:
+        if output.saliency is None:
             return
         if batch.targets is None:
             raise ValueError("a metric of maps needs batches with masks.")
         counts = (batch.labels == 1) & batch.targets.known
         for image, k in counts.nonzero().tolist():
             mask = _numpy(batch.targets.masks[image, k]) > 0
-            terms = functional.map_terms(_numpy(output.evidence[image, k]), mask)
+            terms = functional.map_terms(_numpy(output.saliency[image, k]), mask)
             self._rows.append({"class": self._classes[k], "label": 1.0, **terms})
 
     def compute(self) -> dict[str, float]:
@@ -92,12 +92,12 @@ class LayerMetric(Metric):
         self._values: dict[str, list[float]] = {name: [] for name in self._classes}
 
     def update(self, output: Output, batch: Batch) -> None:
-        """Adds one batch's evidence beside its layers.
+        """Adds one batch's saliency beside its layers.
 
         Raises:
             ValueError: the batch has no masks; only a stage that may read them can use this metric.
         """
-        if output.evidence is None:
+        if output.saliency is None:
             return
         if batch.targets is None:
             raise ValueError("a metric of maps needs batches with masks.")
@@ -105,7 +105,7 @@ class LayerMetric(Metric):
         counts = (batch.labels == 1) & batch.targets.known & drawn
         said = output.probs.argmax(1)  # the map is of the class that the model says; the layers are of no class
         for image, k in counts.nonzero().tolist():
-            saliency = output.evidence[image, said[image]]
+            saliency = output.saliency[image, said[image]]
             rows = functional.layer_terms(_numpy(saliency), _numpy(batch.targets.masks[image, k]))
             self._values[self._classes[k]].append(self._of({row["level"]: row for row in rows}))
 

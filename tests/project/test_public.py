@@ -8,7 +8,7 @@ import pytest
 
 PUBLIC = {
     "harness": """
-        ArchitectureFactory BackboneFactory Component Dataset Epoch HarnessError InputError Misfit Plan PoolingFactory
+        ArchitectureFactory BackboneFactory Component Dataset Epoch HarnessError InputError SizeMismatchError Plan PoolingFactory
         Sample Task TrialResult TrialSpec compare file_facts hookimpl nearest plan report results run seed_of use
     """,
     "harness.nn": "",

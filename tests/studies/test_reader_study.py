@@ -61,7 +61,7 @@ def test_every_budget_is_the_same_study() -> None:
     assert [plan.budget for plan in plans] == ["standard", "quick", "standard", "paper"]
 
 
-@pytest.mark.parametrize(("system", "auc"), PUBLISHED.items())
+@pytest.mark.parametrize(("external", "auc"), PUBLISHED.items())
 def test_a_system_has_its_published_area(table: pd.DataFrame, system: str, auc: float) -> None:
     assert table.loc[system, "auroc"] == pytest.approx(auc, abs=5e-5)
 
@@ -87,7 +87,7 @@ def test_intervals_are_of_exams_and_contain_the_published_one(table: pd.DataFram
 def test_the_best_reader_is_not_separated_from_the_model_after_adjustment(results: Results) -> None:
     from harness.tables.compare.readers import each_table
 
-    systems = [variant.name for variant in results.plan.variants if variant.kind == "system"]
+    systems = [variant.name for variant in results.plan.variants if variant.kind == "external"]
     found = each_table(results.predictions, baseline="gmic_top5", order=systems, classes=results.task.classes)
     readers = found[found["variant"] == "radiologists"]
     assert len(readers) == 14 and len(found) == 21

@@ -62,7 +62,7 @@ def test_layers_tell_hits_and_coverage_of_each_map_and_fold(results: Results) ->
     table = results.localisation
     for metric in ("hit_rate_1", "hit_rate_2", "s_plus", "s_minus", "layer_jaccard_3_at_65"):
         own = table.query("metric == @metric and `class` == '' and variant == 'small_densenet'")
-        assert set(own["map"]) >= {"native", "gradcam", "floor:centre", "floor:random_weights"}, metric
+        assert set(own["map"]) >= {"native", "gradcam", "control:centre", "control:random_weights"}, metric
         assert set(own["fold"]) == {0, 1, 2}
     assert set(results.layers["level"]) == {255, 128, 64, 32, 0}
 

@@ -28,7 +28,7 @@ from harness.study.journal.writing import write_file
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-STAGES = ("search", "confirm", "floor")
+STAGES = ("search", "confirm", "control")
 CHUNK = 200
 FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 60.0
 JOIN_S = 0.1

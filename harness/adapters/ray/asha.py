@@ -30,7 +30,7 @@ class Pruners:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._table: Mapping[str, Any] = progress.plan.search.get("stopper", {"use": "none"})
+        self._table: Mapping[str, Any] = progress.plan.search.get("pruner", {"use": "none"})
         self._schedulers: dict[str, ASHAScheduler] = {}
         self._added: set[str] = set()
         if self._table["use"] == "none":

@@ -18,7 +18,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from harness.adapters.ray.asha import Pruners
-from harness.adapters.ray.trainable import Parcel
+from harness.adapters.ray.trainable import Message
 from harness.contract.errors import HarnessError
 from harness.study.journal.progress import Progress
 from harness.study.run.driver import Driver
@@ -57,7 +57,7 @@ class Bridge:
             return None if self._running else Searcher.FINISHED
         return Searcher.FINISHED
 
-    def received(self, ray_trial: str, parcel: Parcel) -> bool:
+    def received(self, ray_trial: str, parcel: Message) -> bool:
         """Pass on what a worker sent, before Ray lets it go on; return True if its trial is over."""
         with self._errors():
             item = parcel.open()
@@ -151,7 +151,7 @@ class Silence(TrialProgressCallback):  # type: ignore[misc]
         """Print nothing."""
 
 
-class Housekeeper(Callback):  # type: ignore[misc]
+class Janitor(Callback):  # type: ignore[misc]
     """Kills what runs as soon as the run is to end, and keeps Ray's memory small."""
 
     def __init__(self, bridge: Bridge) -> None:

@@ -18,7 +18,7 @@ from ray import tune
 from ray.exceptions import RayError
 from ray.tune import CheckpointConfig, FailureConfig, RunConfig, TuneConfig
 
-from harness.adapters.ray.bridge import Bridge, BridgeScheduler, BridgeSearcher, End, Housekeeper, Silence
+from harness.adapters.ray.bridge import Bridge, BridgeScheduler, BridgeSearcher, End, Janitor, Silence
 from harness.adapters.ray.trainable import GROUP_SIGNALS, HarnessTrainable
 from harness.contract.errors import MachineError
 from harness.study.run.driver import Driver
@@ -75,7 +75,7 @@ def _fit(bridge: Bridge, folder: str, resources: Mapping[str, float]) -> None:
         run_config=RunConfig(
             name="study",
             storage_path=f"{folder}/tune",
-            callbacks=[Housekeeper(bridge), Silence()],
+            callbacks=[Janitor(bridge), Silence()],
             checkpoint_config=CheckpointConfig(checkpoint_at_end=False),
             failure_config=FailureConfig(max_failures=0),
             verbose=0,

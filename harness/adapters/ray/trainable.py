@@ -25,7 +25,7 @@ GROUP_SIGNALS = (signal.SIGTERM, signal.SIGHUP) if sys.platform == "linux" else 
 Item = Report | HarnessError
 
 
-class Parcel:
+class Message:
     """Carries one item to the driver, which empties it: Ray keeps every trial's last report, files and all."""
 
     def __init__(self, item: Item) -> None:
@@ -63,7 +63,7 @@ class HarnessTrainable(Trainable):  # type: ignore[misc]
     def step(self) -> dict[str, Any]:
         """Return the next report, and nothing else: Ray keeps what it is given."""
         assert self._reports is not None
-        return {"parcel": Parcel(next(self._reports))}
+        return {"parcel": Message(next(self._reports))}
 
     def cleanup(self) -> None:
         """Close the trial."""

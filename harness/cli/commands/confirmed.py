@@ -58,12 +58,12 @@ def load_models(app: App, run: str, budget: str | None, seed: int | None) -> Mod
         InputError: there are none, or they cannot be built here.
     """
     from harness.study.results.confirmed import choose_models
-    from harness.trial.model.load import revive
+    from harness.trial.model.load import load_model
 
     settings = app.settings
     place = _tracked(app, run) if RUN_ID.fullmatch(run) else run
     chosen = choose_models(settings.results, place, budget, seed)
-    models = tuple(revive(path, app.catalog, settings.data, settings.device) for path in chosen.weights)
+    models = tuple(load_model(path, app.catalog, settings.data, settings.device) for path in chosen.weights)
     if models[0].unlike:
         changed = f"trained with other versions than the installed ones: {', '.join(models[0].unlike)}"
         app.err.print(Text(changed, "yellow"), soft_wrap=True)

@@ -145,7 +145,7 @@ def summary(progress: RunProgress, now: float, tracking: str) -> str:
 
 
 def title(trial: TrialSpec, plan: Plan) -> str:
-    """Return `search 2/3`, `confirm seed 1`, `confirm seed 1 fold 2/5`, `floor seed 0`; folds are counted from 0."""
+    """Return `search 2/3`, `confirm seed 1`, `confirm seed 1 fold 2/5`, `control seed 0`; folds are counted from 0."""
     if reader := trial.params.get("reader"):
         return str(reader)
     if trial.stage == "search":

@@ -75,7 +75,7 @@ def _each(plan: Plan) -> str:
     seeds = ", ".join(str(seed) for seed in plan.confirm["seeds"])
     folds = int(plan.confirm.get("folds") or 0)
     each = f"seeds {seeds}, folds 0 to {folds - 1} each" if folds else f"seeds {seeds}"
-    return each + ("; one of them on shuffled labels" if plan.confirm.get("label_floor") else "")
+    return each + ("; one of them on shuffled labels" if plan.confirm.get("label_control") else "")
 
 
 def _number(count: int, noun: str) -> str:

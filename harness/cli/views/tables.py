@@ -53,7 +53,7 @@ def results_view(
             table.add_row(variant.name, *["-" for _ in numbers])
     head = "A demonstration: small images, few trials; not a result.\n" if plan.demonstration else ""
     notes = f"Test AUC: {_over(plan)}; "
-    notes += "Dice: of the model's own evidence with the outlines; " if dice else ""
+    notes += "Dice: of the model's own saliency map with the outlines; " if dice else ""
     same = "seeds and folds" if plan.confirm.get("folds") else "seeds"
     paired = f" at the same {same}" if plan.trained else ""
     notes += f"against {plan.baseline}: difference of AUC{paired}, with its 95 % interval over patients."

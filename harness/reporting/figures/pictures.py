@@ -139,7 +139,7 @@ def _draw_bar(axis: Axes, name: str, top: float) -> None:
 
 
 def _heat() -> Colormap:
-    """From transparent to bright yellow, so that the image stays visible where there is no evidence."""
+    """From transparent to bright yellow, so that the image stays visible where there is no saliency."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 

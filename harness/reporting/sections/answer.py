@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEMONSTRATION = (
     "Budget `{}` is a demonstration: it shows that everything runs. It trains small networks briefly and searches "
-    "little: do not read its table as evidence for or against a method."
+    "little: do not read its table as saliency for or against a method."
 )
 NARROW = (
     "Those of figures near 0 or 1, or of few patients with the finding, are too narrow; of fewer than "
@@ -75,7 +75,7 @@ def answer(material: Material, own: pd.DataFrame) -> list[str]:
 def _spread(material: Material, rows: list[dict[Any, Any]]) -> list[str]:
     """That trained models were held fixed, where their own spread is larger than what separates the variants.
 
-    Of trained variants alone: nothing is trained again of readers and of imported systems.
+    Of trained variants alone: nothing is trained again of readers and of external predictions.
     """
     trained = {item.name for item in material.plan.trained}
     own = [row for row in rows if row["variant"] in trained]

@@ -37,7 +37,7 @@ def gallery_section(material: Material) -> Section:
     """Where the models look, on images chosen by a rule that never sees a map."""
     parts: list[Part] = []
     if not material.overlays:
-        parts.append(Text("No pictures were kept: no confirmed model gives evidence."))
+        parts.append(Text("No pictures were kept: no confirmed model gives saliency."))
     else:
         baseline = material.plan.baseline
         shown = baseline if baseline in material.overlays else next(iter(material.overlays))
@@ -53,7 +53,7 @@ def gallery_section(material: Material) -> Section:
 def _rule(material: Material, shown: str, own: Mapping[str, Array]) -> Text:
     every = int(own["version"]) >= 2
     among = "all test images" if every else f"the {len(own['ids'])} test images that were kept beforehand"
-    why = "" if shown == material.plan.baseline else " (the baseline gives no evidence)"
+    why = "" if shown == material.plan.baseline else " (the baseline gives no saliency)"
     known = " whose lesion is outlined" if own["masks"].any() else ""
     return Text(
         f"Shown is the first confirmed model of `{shown}`{why}. Of each class, among {among}: the {COUNT} "
@@ -71,7 +71,7 @@ def _legend(own: Mapping[str, Array]) -> list[str]:
     scales = ", ".join(f"{_top(own, k):.2g} for {name}" for k, name in enumerate(names))
     lines = [
         f"Outline: the true lesion, {colours}; no outline where none is known.",
-        f"Maps: the model's own evidence, transparent at 0, bright yellow at the highest value shown ({scales}). A map "
+        f"Maps: the model's own saliency map, transparent at 0, bright yellow at the highest value shown ({scales}). A map "
         "that is faint throughout is made visible, not strong.",
     ]
     if "boxes" in own:
@@ -182,7 +182,7 @@ def _under_every_explainer(material: Material, shown: str) -> Iterator[Part]:
 
 def _explained(own: Mapping[str, Array], image: int, k: int, variant: str, stem: str) -> Iterator[Picture]:
     base, masks = base_of(own, image), _only(own["masks"][image], k)
-    maps = {"own evidence": own["maps"][image, k]}
+    maps = {"own saliency map": own["maps"][image, k]}
     row = int((own["of_class"][:image] >= 0).sum())  # among those that have such maps
     maps |= {str(name): own["explained"][place][row] for place, name in enumerate(own["explainers"])}
     for name, saliency in maps.items():

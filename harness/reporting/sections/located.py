@@ -1,4 +1,4 @@
-"""Where the models look, in numbers: localisation beside its floors, and whether the score rests on the map."""
+"""Where the models look, in numbers: localisation beside its controls, and whether the score rests on the map."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.contract.tables import FLOOR, OWN_MAP, SHUFFLED, WEIGHTS_FLOOR
+from harness.contract.tables import CONTROL, OWN_MAP, SHUFFLED, WEIGHTS_CONTROL
 from harness.reporting.material import Material
 from harness.reporting.parts import Part, Section, Table, Text
 from harness.reporting.sections.answer import DICE_NOTE
@@ -35,15 +35,15 @@ _MEANING = {
     "tune_loc.",
     "froc": "FROC: mean share of lesions found at stated rates of false positives an image.",
 }
-_FLOORS = {
-    "floor:centre": "floor: centre prior",
-    "floor:random": "floor: random map",
-    WEIGHTS_FLOOR: "floor: randomised weights",
-    SHUFFLED: "floor: trained on shuffled labels",
+_CONTROLS = {
+    "control:centre": "control: centre prior",
+    "control:random": "control: random map",
+    WEIGHTS_CONTROL: "control: randomised weights",
+    SHUFFLED: "control: trained on shuffled labels",
 }
 _UNEQUAL = (
     "n: the lesions (image and class) that a row stands on. Explainers were measured on some of the test images alone, "
-    "perhaps easier or harder ones: hold a row against one of the same n; a floor of all images is no floor of theirs."
+    "perhaps easier or harder ones: hold a row against one of the same n; a control of all images is no control of theirs."
 )
 _MOST = 9
 """Figures that the table shows where the masks are layers, whose figures have other names."""
@@ -51,7 +51,7 @@ _MOST = 9
 
 def localisation_section(material: Material) -> Section:
     """Each figure of localisation beside what a map gets that knows nothing of the image."""
-    table, title = material.localised, "Localisation beside its floors"
+    table, title = material.localised, "Localisation beside its controls"
     if table is None or table.empty:
         return Section("localisation", title, [Text(_no_maps(material))])
     parts: list[Part] = []
@@ -145,9 +145,9 @@ def _columns(whole: pd.DataFrame) -> list[str]:
 
 
 def _rows(material: Material, whole: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Variant, map and what the row is called: each variant's maps, then the baseline's floors."""
+    """Variant, map and what the row is called: each variant's maps, then the baseline's controls."""
     pairs = list(dict.fromkeys(zip(whole["variant"], whole["map"], strict=True)))
-    real = [pair for pair in pairs if not pair[1].startswith(FLOOR) and pair[0] != SHUFFLED]
+    real = [pair for pair in pairs if not pair[1].startswith(CONTROL) and pair[0] != SHUFFLED]
     order = material.ranked(dict.fromkeys(variant for variant, _ in real))
     rows = [
         (variant, name, variant if name == OWN_MAP else f"{variant}: {name}")
@@ -156,10 +156,12 @@ def _rows(material: Material, whole: pd.DataFrame) -> list[tuple[str, str, str]]
         if variant == wanted
     ]
     of = material.plan.baseline if any(variant == material.plan.baseline for variant, _ in pairs) else ""
-    rows += [(of, name, label) for name, label in _FLOORS.items() if (of, name) in pairs]
-    explained = sorted(name for variant, name in pairs if variant == of and name.startswith(f"{WEIGHTS_FLOOR}:"))
-    rows += [(of, name, f"{_FLOORS[WEIGHTS_FLOOR]}, {name.removeprefix(f'{WEIGHTS_FLOOR}:')}") for name in explained]
-    rows += [(SHUFFLED, name, _FLOORS[SHUFFLED]) for variant, name in pairs if (variant, name) == (SHUFFLED, OWN_MAP)]
+    rows += [(of, name, label) for name, label in _CONTROLS.items() if (of, name) in pairs]
+    explained = sorted(name for variant, name in pairs if variant == of and name.startswith(f"{WEIGHTS_CONTROL}:"))
+    rows += [
+        (of, name, f"{_CONTROLS[WEIGHTS_CONTROL]}, {name.removeprefix(f'{WEIGHTS_CONTROL}:')}") for name in explained
+    ]
+    rows += [(SHUFFLED, name, _CONTROLS[SHUFFLED]) for variant, name in pairs if (variant, name) == (SHUFFLED, OWN_MAP)]
     return rows
 
 
@@ -215,10 +217,10 @@ def _notes(material: Material, names: list[str], rows: list[tuple[str, str, str]
         "Test images whose lesion is known; means over classes, then over confirmed models, ± their standard deviation."
     ]
     lines += [meaning for name, meaning in _MEANING.items() if name in names]
-    floors = [label for _, _, label in rows if label.startswith("floor")]
-    if floors:
+    controls = [label for _, _, label in rows if label.startswith("control")]
+    if controls:
         lines.append(
-            f"Floors are of `{material.plan.baseline}`, on its own grid: a Gaussian in the middle of the image, "
+            f"Controls are of `{material.plan.baseline}`, on its own grid: a Gaussian in the middle of the image, "
             "noise, its maps "
             "with randomised weights, and its configuration trained on shuffled labels where the study asked for "
             "that. A "
@@ -226,7 +228,7 @@ def _notes(material: Material, names: list[str], rows: list[tuple[str, str, str]
         )
     else:
         lines.append(
-            "These confirmations kept no floors (centre prior, random map, randomised weights), so that none are shown."
+            "These confirmations kept no controls (centre prior, random map, randomised weights), so that none are shown."
         )
     return lines
 

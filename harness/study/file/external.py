@@ -1,4 +1,4 @@
-"""The parts of a study file that train nothing: imported systems, families of readers, averages. Only their schemas."""
+"""The parts of a study file that train nothing: external predictions, families of readers, averages. Only their schemas."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ ByClass = Annotated[dict[str, str], BeforeValidator(_by_class), Field(min_length
 """A column, or class -> column."""
 
 
-class SystemSection(Strict):
-    """[systems.NAME]: a table of predictions made elsewhere, and which of its columns is what."""
+class ExternalSection(Strict):
+    """[external.NAME]: a table of predictions made elsewhere, and which of its columns is what."""
 
     predictions: str
     id: Names
@@ -71,7 +71,7 @@ class SystemSection(Strict):
         return labels
 
     @model_validator(mode="after")
-    def _one_way(self) -> SystemSection:
+    def _one_way(self) -> ExternalSection:
         if self.label and self.labels:
             raise ValueError("`label` names the column of one class, `labels` those of several: write one of them")
         return self
@@ -81,7 +81,7 @@ class SystemSection(Strict):
         return {self.label: self.label} if self.label else dict(self.labels)
 
 
-class ReadersSection(SystemSection):
+class ReadersSection(ExternalSection):
     """[readers.NAME]: many systems in one table; `score` is a pattern with one `*`, which stands for the reader."""
 
     @field_validator("score")

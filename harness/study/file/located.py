@@ -8,13 +8,13 @@ from harness.contract.errors import Problems
 class Located(Problems):
     """Problems of a tree rather than of a file; `located` holds a (path, message) for each.
 
-    Those in `misfits` are of sound parameters that do not fit the size of the data's images.
+    Those in `size_mismatches` are of sound parameters that do not fit the size of the data's images.
     """
 
     def __init__(self) -> None:
         super().__init__("")
         self.located: list[tuple[str, str]] = []
-        self.misfits: set[tuple[str, str]] = set()
+        self.size_mismatches: set[tuple[str, str]] = set()
 
     def add(self, path: str, message: str) -> None:
         """Notes a mistake at the dotted `path`."""

@@ -84,7 +84,7 @@ class Grid(Strict):
     use: Literal["grid"] = "grid"
 
 
-class NoStopper(Strict):
+class NoPruner(Strict):
     """Every trial runs to its end."""
 
     use: Literal["none"] = "none"
@@ -103,19 +103,19 @@ class SearchSection(Strict):
 
     trials: Count = 1
     sampler: Annotated[Tpe | Random | Grid, Field(discriminator="use")] = Tpe()
-    stopper: Annotated[NoStopper | Asha, Field(discriminator="use")] = NoStopper()
+    pruner: Annotated[NoPruner | Asha, Field(discriminator="use")] = NoPruner()
     seed: Annotated[int, Field(ge=0)] = 0
 
 
 class ConfirmSection(Strict):
     """[confirm]: the seeds a variant's best configuration is trained anew with, then tested.
 
-    `label_floor` trains and tests the baseline's once more, at the first seed, on shuffled training labels.
+    `label_control` trains and tests the baseline's once more, at the first seed, on shuffled training labels.
     """
 
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(default_factory=lambda: [0])
     folds: Annotated[int, Field(ge=3)] | None = None  # one to test, one to validate, the others to train
-    label_floor: bool = False
+    label_control: bool = False
 
     @field_validator("seeds")
     @classmethod

@@ -14,7 +14,7 @@ from harness.contract.errors import InputError, Problems, nearest
 
 TREE = ("dataset", "train", "model")
 """The sections that make a trial; a variant patches these and no others."""
-DERIVED = ("systems", "readers", "ensembles")
+DERIVED = ("external", "readers", "ensembles")
 """The sections of variants that nothing is trained for, in the order they are run and shown."""
 SECTIONS = ("study", *TREE, "search", "confirm", "explain")
 """The sections of the base; a budget may patch each of them."""

@@ -61,13 +61,13 @@ class Progress:
         """Return True if nothing is left to do for the variant."""
         confirm = self.of(variant, "confirm")
         confirmed = len(confirm) == len(replicates(self.plan, variant)) and all(record.result for record in confirm)
-        controlled = not self.label_controls(variant) or any(record.result for record in self.of(variant, "floor"))
+        controlled = not self.label_controls(variant) or any(record.result for record in self.of(variant, "control"))
         lost = variant.kind == "trained" and self.winner(variant) is None
         return self.searched(variant) and ((confirmed and controlled) or lost)
 
     def label_controls(self, variant: VariantPlan) -> int:
         """Return how often the variant's best is trained on shuffled labels: the baseline's once, if asked for."""
-        asked = variant.name == self.plan.baseline and bool(self.plan.confirm.get("label_floor"))
+        asked = variant.name == self.plan.baseline and bool(self.plan.confirm.get("label_control"))
         return int(asked and variant.kind == "trained")
 
     def winner(self, variant: VariantPlan) -> TrialRecord | None:

@@ -84,17 +84,17 @@ def _search(variants: Sequence[VariantPlan], search: Mapping[str, Any]) -> Itera
                 yield f"the search of {name!r} ends after {size} of {trials} trials: its grid has no more points"
             elif size > trials:
                 yield f"search.trials = {trials} leaves {size - trials} of the {size} grid points of {name!r} untried"
-    yield from _stopper(variants, search["stopper"])
+    yield from _pruner(variants, search["pruner"])
 
 
-def _stopper(variants: Sequence[VariantPlan], stopper: Mapping[str, Any]) -> Iterator[str]:
-    if stopper["use"] != "asha":
+def _pruner(variants: Sequence[VariantPlan], pruner: Mapping[str, Any]) -> Iterator[str]:
+    if pruner["use"] != "asha":
         return
     for variant in variants:
         epochs = variant.tree["train"].get("epochs")
-        if isinstance(epochs, int) and stopper["grace"] >= epochs:
+        if isinstance(epochs, int) and pruner["grace"] >= epochs:
             yield (
-                f"no trial of {variant.name!r} is ever stopped: search.stopper.grace is {stopper['grace']} epochs, "
+                f"no trial of {variant.name!r} is ever stopped: search.pruner.grace is {pruner['grace']} epochs, "
                 f"and a trial has {epochs}"
             )
             return

@@ -62,7 +62,7 @@ def assemble(
         resolved.tree,
         objective={"metric": objective.metric, "mode": objective.mode},
         search=search.model_dump(),
-        confirm=confirm.model_dump(exclude={"label_floor"}),  # it adds a trial, and changes none
+        confirm=confirm.model_dump(exclude={"label_control"}),  # it adds a trial, and changes none
         digest=base["digest"],
         plugins=base["plugins"],
     )
@@ -92,7 +92,7 @@ def assemble(
         warnings=(*measures.dropped, *warnings(variants, checked, search.model_dump(), baseline)),
         tree=_plain(resolved.tree),
         search=search.model_dump(),
-        confirm=confirm.model_dump(exclude=set() if confirm.label_floor else {"label_floor"}),
+        confirm=confirm.model_dump(exclude=set() if confirm.label_control else {"label_control"}),
         explain=measures.explain.model_dump(),
         dataset_digest=base["digest"] or (checked[runnable[0]].digest if runnable else _files_digest(derived)),
         plugins=checker.catalog.versions(measured.union(*(checked[name].used for name in runnable))),

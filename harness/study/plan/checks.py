@@ -11,7 +11,7 @@ from harness.config.space import concretes, contradictions, searched
 from harness.contract.catalog import Catalog
 from harness.contract.components import Factory, parameters
 from harness.contract.dataset import Dataset
-from harness.contract.errors import HarnessError, InputError, Misfit, Problems
+from harness.contract.errors import HarnessError, InputError, Problems, SizeMismatchError
 from harness.contract.masks import offers, unmet
 from harness.contract.types import Task
 from harness.study.file.located import Located
@@ -37,7 +37,7 @@ class Checked:
         used: (kind, name) of every component that any configuration uses.
         task: what is to be learned.
         digest: the data set's.
-        misfit: why sound parameters do not fit the size of the data's images; "" where they do.
+        size_mismatch: why sound parameters do not fit the size of the data's images; "" where they do.
     """
 
     facts: Mapping[str, Any]
@@ -47,7 +47,7 @@ class Checked:
     used: frozenset[tuple[str, str]]
     task: Task
     digest: str
-    misfit: str = ""
+    size_mismatch: str = ""
 
     @property
     def missing(self) -> list[str]:
@@ -59,7 +59,7 @@ class Checked:
         model, dataset = tree["model"]["use"], tree["dataset"]["use"]
         if self.missing:
             return f"{model!r} needs {', '.join(self.missing)}, which {dataset!r} does not provide"
-        return f"{model!r} does not fit the images of {dataset!r}: {self.misfit}" if self.misfit else ""
+        return f"{model!r} does not fit the images of {dataset!r}: {self.size_mismatch}" if self.size_mismatch else ""
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Checker:
     def check(self, tree: Mapping[str, Any], problems: Located, *, facts: bool) -> Checked | None:
         """What is known of the tree, or None where it is wrong; every mistake goes to `problems`.
 
-        A tree of which nothing is wrong but the size of the data's images is known all the same, see `Checked.misfit`.
+        A tree of which nothing is wrong but the size of the data's images is known all the same, see `Checked.size_mismatch`.
 
         Args:
             tree: a variant's, expanded.
@@ -106,7 +106,7 @@ class Checker:
             if path not in told & ranges:
                 problems.add(path, message)
             told.add(path)
-        problems.misfits |= found.misfits
+        problems.size_mismatches |= found.size_mismatches
         return result
 
     def dataset(self, table: Mapping[str, Any]) -> DatasetFacts:
@@ -133,8 +133,8 @@ class Checker:
             return None
         factories = [factory for factory in models if factory is not None]
         known = [self._facts(factory, dataset.task, problems) for factory in factories]
-        misfits = [message for path, message in problems.located if (path, message) in problems.misfits]
-        if len(misfits) < len(problems.located):
+        size_mismatches = [message for path, message in problems.located if (path, message) in problems.size_mismatches]
+        if len(size_mismatches) < len(problems.located):
             return None
         parts = {(kind, component.name): component for f in factories for kind, component in uses(f, "architecture")}
         files = {path: found for item in known for path, found in item.get("files", {}).items()}
@@ -146,7 +146,7 @@ class Checker:
             used=frozenset({*parts, ("dataset", tree["dataset"]["use"]), *(_named(trains))}),
             task=dataset.task,
             digest=dataset.digest,
-            misfit=misfits[0] if misfits else "",
+            size_mismatch=size_mismatches[0] if size_mismatches else "",
         )
         if not checked.missing:  # else it is skipped, whatever it were trained with
             check_training(tree["train"], dataset.task, parts.values(), problems)
@@ -226,8 +226,8 @@ class Checker:
             return factory.facts(*supplied)
         except ValueError as error:
             problems.add(path, str(error))
-            if isinstance(error, Misfit):
-                problems.misfits.add((path, str(error)))
+            if isinstance(error, SizeMismatchError):
+                problems.size_mismatches.add((path, str(error)))
         except Exception as error:
             provider = self.catalog.provider(kind, factory.name)
             raise HarnessError(f"{provider}: the facts of {factory.name!r} failed: {error!r}") from error

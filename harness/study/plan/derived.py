@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from harness.config.schema import validate
 from harness.contract.errors import InputError, Problems, nearest
 from harness.contract.files import file_facts
-from harness.study.file.external import ONLY, ORACLE, EnsembleSection, ReadersSection, SystemSection
+from harness.study.file.external import ONLY, ORACLE, EnsembleSection, ExternalSection, ReadersSection
 from harness.study.file.spec import DERIVED, Study
 
 M = TypeVar("M", bound=BaseModel)
@@ -59,7 +59,7 @@ def check_derived(study: Study, around: Around, problems: Problems) -> dict[str,
     """The study's systems, readers and ensembles that run; every mistake goes to `problems`, of the others too."""
     found: dict[str, Derived] = {}
     checks: Mapping[str, Callable[..., Derived | None]] = {
-        "systems": _system,
+        "external": _system,
         "readers": _readers,
         "ensembles": _ensemble,
     }
@@ -88,14 +88,14 @@ class _Context:
 
 
 def _system(name: str, table: Mapping[str, Any], where: str, context: _Context) -> Derived | None:
-    section = validate(SystemSection, table, context.problems, where)
+    section = validate(ExternalSection, table, context.problems, where)
     read = _read(section, where, context) if section else None
     if section is None or read is None:
         return None
     header, tree, facts = read
     for key, column in section.score.items():
         _check_column(column, header, f"{where}.score{'.' * bool(key)}{key}", context.problems)
-    return Derived(name=name, tree={"system": tree}, facts=facts)
+    return Derived(name=name, tree={"external": tree}, facts=facts)
 
 
 def _readers(name: str, table: Mapping[str, Any], where: str, context: _Context) -> Derived | None:
@@ -111,7 +111,7 @@ def _readers(name: str, table: Mapping[str, Any], where: str, context: _Context)
         context.problems.add(f"{where}.score", f"a family has two readers or more, the same for each class: {told}")
         return None
     readers = {reader: {key: found[reader] for key, found in columns.items()} for reader in names[0]}
-    return Derived(name=name, tree={"system": {**tree, "readers": readers}}, facts={**facts, "readers": names[0]})
+    return Derived(name=name, tree={"external": {**tree, "readers": readers}}, facts={**facts, "readers": names[0]})
 
 
 def _ensemble(name: str, table: Mapping[str, Any], where: str, context: _Context) -> Derived | None:
@@ -163,7 +163,7 @@ def _skip(member: str, context: _Context) -> str:
 
 
 def _read(
-    section: SystemSection, where: str, context: _Context
+    section: ExternalSection, where: str, context: _Context
 ) -> tuple[list[str], dict[str, Any], dict[str, Any]] | None:
     """The file's header, the normalised table (`scores` as written, by class) and what is known of it."""
     problems, classes = context.problems, _classes(section, where, context)
@@ -196,7 +196,7 @@ def _read(
     return header, tree, {"table": digest, "classes": list(classes)}
 
 
-def _classes(section: SystemSection, where: str, context: _Context) -> tuple[str, ...] | None:
+def _classes(section: ExternalSection, where: str, context: _Context) -> tuple[str, ...] | None:
     """The classes that the table scores: the data set's, or those of its own labels."""
     problems, known, truth = context.problems, context.around.classes, section.truth()
     before = len(problems.messages)

@@ -110,11 +110,11 @@ def _check_variants(resolved: Resolved, checker: Checker, problems: Problems) ->
     for name, tree in resolved.variants.items():
         found = Located()
         result = checker.check(tree, found, facts=name in resolved.run)
-        skipped = found.misfits if resolved.swapped(name) else set()
+        skipped = found.size_mismatches if resolved.swapped(name) else set()
         for path, message in (item for item in found.located if item not in skipped):
             shared = (path, message) in base.located
             problems.add(_place(resolved, name, path, shared), message)
-        if result is not None and (not result.misfit or skipped):
+        if result is not None and (not result.size_mismatch or skipped):
             checked[name] = result
     return checked
 
@@ -153,7 +153,7 @@ def _check_derived(
 
 
 def _about(derived: Mapping[str, Derived], kind: Literal["multilabel", "multiclass"]) -> list[Checked]:
-    """What metrics are checked against where nothing is trained: classes, and no masks or evidence."""
+    """What metrics are checked against where nothing is trained: classes, and no masks or saliency."""
     if not derived:
         return []
     task = Task(kind=kind, classes=tuple(next(iter(derived.values())).facts["classes"]))

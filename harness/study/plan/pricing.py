@@ -27,7 +27,7 @@ def explaining(section: ExplainSection, factories: Mapping[str, Factory], tasks:
         if price:
             yield f"the explainer {name!r} takes {price} an image and class"
     if any(prices.values()) and any(task.mask_kind != "none" for task in tasks):
-        yield "the floor of maps that are held against masks takes as many passes again, on random weights"
+        yield "the control of maps that are held against masks takes as many passes again, on random weights"
     wanted = section.faithfulness
     if wanted is None or not wanted.use:
         return

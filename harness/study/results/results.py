@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 RESAMPLES = 2000
 """Bootstrap samples of patients behind every interval."""
 
-FLOORED = ("confirm", "floor")
-"""Stages whose tables are read where floors stand beside what was confirmed."""
+TESTED = ("confirm", "control")
+"""Stages whose tables are read where controls stand beside what was confirmed."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,7 +87,7 @@ class Results:
 
     @cached_property
     def claims(self) -> pd.DataFrame:
-        """A row a statement of the study's source: do these models agree? See `evidence.claims.claims_table`."""
+        """A row a statement of the study's source: do these models agree? See `saliency.claims.claims_table`."""
         from harness.tables.compare.claims import COLUMNS, claims_table
 
         if not self.plan.claims or self.predictions.empty:
@@ -159,13 +159,13 @@ class Results:
     def localisation(self) -> pd.DataFrame:
         """Every value of localisation, with its controls; see `harness.tables.measure.localisation_table`.
 
-        The model trained on shuffled labels, where there is one, is the variant "floor:shuffled_labels".
+        The model trained on shuffled labels, where there is one, is the variant "control:shuffled_labels".
         """
         from harness.tables.measure.localisation_table import localisation_table
 
         def of(variant: str) -> pd.DataFrame:
             maps, lesions, candidates, layers = (
-                self._gather(f"{name}.parquet", getattr(tables, name.upper()), FLOORED, variant)
+                self._gather(f"{name}.parquet", getattr(tables, name.upper()), TESTED, variant)
                 for name in ("maps", "lesions", "candidates", "layers")
             )
             return localisation_table(maps, lesions, candidates, layers, self.task.classes, self.task.mask_kind)
@@ -177,7 +177,7 @@ class Results:
         """Every figure of scores: see `harness.tables.measure.classification_table.classification_table`."""
         from harness.tables.measure.classification_table import classification_table
 
-        found = self._gather("predictions.parquet", tables.PREDICTIONS, FLOORED)
+        found = self._gather("predictions.parquet", tables.PREDICTIONS, TESTED)
         return classification_table(found, self.task.classes, self.task.kind)
 
     @cached_property
@@ -198,7 +198,7 @@ class Results:
         from harness.tables.measure.summary import over_runs
 
         def compute() -> pd.DataFrame:
-            found = self._gather("predictions.parquet", tables.PREDICTIONS, FLOORED)
+            found = self._gather("predictions.parquet", tables.PREDICTIONS, TESTED)
             bounds = classification_intervals(found, self.task.classes, self.task.kind, resamples=RESAMPLES)
             return over_runs(self.classification).merge(bounds.drop(columns="value"), how="left")
 
@@ -211,8 +211,8 @@ class Results:
         from harness.tables.measure.summary import over_runs
 
         def bounds_of(variant: str) -> pd.DataFrame:
-            maps = self._gather("maps.parquet", tables.MAPS, FLOORED, variant)
-            layers = self._gather("layers.parquet", tables.LAYERS, FLOORED, variant)
+            maps = self._gather("maps.parquet", tables.MAPS, TESTED, variant)
+            layers = self._gather("layers.parquet", tables.LAYERS, TESTED, variant)
             return localisation_intervals(maps, layers, self.task.classes, self.task.mask_kind, resamples=RESAMPLES)
 
         def compute() -> pd.DataFrame:
@@ -255,7 +255,7 @@ class Results:
 
         from harness.tables.compare.readers import each_table
 
-        systems = [variant.name for variant in self.plan.variants if variant.kind == "system"]
+        systems = [variant.name for variant in self.plan.variants if variant.kind == "external"]
         options: dict[str, Any] = {"baseline": self.plan.baseline, "order": systems, "classes": list(self.task.classes)}
 
         def compute() -> pd.DataFrame:
@@ -280,7 +280,7 @@ class Results:
 
     @cached_property
     def faithfulness(self) -> pd.DataFrame:
-        """A row a variant, map and measure of [explain.faithfulness]; see `faithfulness_table` of the evidence."""
+        """A row a variant, map and measure of [explain.faithfulness]; see `faithfulness_table` of the saliency."""
         from harness.tables.measure.faithfulness_table import faithfulness_table
 
         def compute() -> pd.DataFrame:
@@ -330,7 +330,7 @@ class Results:
 
     def records(self) -> list[TrialRecord]:
         """The trials of the plan's variants: by variant, searched ones first."""
-        stages = ("search", "confirm", "floor")
+        stages = ("search", "confirm", "control")
         return [r for v in self.plan.variants for stage in stages for r in self.state.of_variant(v.id, stage)]
 
     def failures(self) -> dict[str, str]:
@@ -360,13 +360,13 @@ class Results:
         return self._cached(name, compute, **options)
 
     def _cached(self, name: str, compute: Callable[[], pd.DataFrame], **options: Any) -> pd.DataFrame:
-        """A table of the confirmed models and the floor, read where the same models and options made it before."""
+        """A table of the confirmed models and the control, read where the same models and options made it before."""
         from harness.study.results.table_cache import cached
 
         confirmed = [
             (record.spec.id, record.finished, record.spec.metrics, record.spec.explain)
             for record in self.records()
-            if record.spec.stage in FLOORED and record.state == "complete"
+            if record.spec.stage in TESTED and record.state == "complete"
         ]
         return cached(self.folder, name, {"confirmed": confirmed, **options}, compute) if confirmed else compute()
 

@@ -30,14 +30,14 @@ WEIGHTS = "ensemble.json"
 """The weights of an average, in a file next to its table."""
 
 
-def read_systems(plan: Plan, recorder: Recorder, catalog: Catalog, root: Path) -> None:
+def read_external(plan: Plan, recorder: Recorder, catalog: Catalog, root: Path) -> None:
     """Read every system's table into the study, where it is missing.
 
     Raises:
         InputError: a table is wrong, has changed since it was planned, or is not of the same test rows as
             the data set, or as the other systems; the mistakes of all tables in one message.
     """
-    systems = [variant for variant in plan.variants if variant.kind == "system"]
+    systems = [variant for variant in plan.variants if variant.kind == "external"]
     lacking = [(variant, due(plan, recorder.state, variant)) for variant in systems]
     if not any(specs for _, specs in lacking):
         return
@@ -77,14 +77,14 @@ def _read_all(
     for variant in systems:
         try:
             frame = _frame(variant, root)
-            for reader, columns in columns_of(variant.tree["system"]).items():
-                where = f"{variant.tree['system']['predictions']}, {variant.name}" + (f" {reader}" if reader else "")
+            for reader, columns in columns_of(variant.tree["external"]).items():
+                where = f"{variant.tree['external']['predictions']}, {variant.name}" + (f" {reader}" if reader else "")
                 rows = predictions_of(frame, columns, where)
                 if splits:
                     rows = with_samples(rows, splits, classes, where)
                 elif found:
                     check_alike(rows, next(iter(found.values())), where, repr(first))
-                if variant.tree["system"].get("kind") == "multiclass":
+                if variant.tree["external"].get("kind") == "multiclass":
                     check_exclusive(rows, where)
                 first = first or variant.name
                 found[variant.name, reader] = rows
@@ -98,7 +98,7 @@ def _read_all(
 def _frame(variant: VariantPlan, root: Path) -> pd.DataFrame:
     from harness.tables.measure.external import read_table
 
-    table = variant.tree["system"]
+    table = variant.tree["external"]
     path = table_path(root, table["predictions"])
     if file_facts("predictions", str(path))["files"][str(path)] != variant.facts["table"]:
         raise InputError(f"{path}: has changed since the study was planned")

@@ -166,10 +166,10 @@ def _label_control(progress: Progress) -> Step | None:
     plan = progress.plan
     for variant in plan.variants:
         winner = progress.winner(variant) if progress.searched(variant) else None
-        if winner is not None and len(progress.of(variant, "floor")) < progress.label_controls(variant):
+        if winner is not None and len(progress.of(variant, "control")) < progress.label_controls(variant):
             tree = {**winner.spec.tree, "train": {**winner.spec.tree["train"], "shuffle_labels": True}}
             found = Configuration(tree, winner.spec.params)
-            return Start(_spec(plan, variant, "floor", 0, found, replicates(plan, variant)[0]))
+            return Start(_spec(plan, variant, "control", 0, found, replicates(plan, variant)[0]))
     return None
 
 

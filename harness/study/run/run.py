@@ -15,7 +15,7 @@ from harness.study.journal.plan_io import plan_to_json
 from harness.study.journal.progress import Progress
 from harness.study.journal.writing import write_file
 from harness.study.run import policy
-from harness.study.run.derive import average, measured_again, read_systems
+from harness.study.run.derive import average, measured_again, read_external
 from harness.study.run.driver import Driver, Tuner
 from harness.study.run.lock import StudyLock
 from harness.study.run.observers import Feed, Observer
@@ -84,7 +84,7 @@ def run_study(
         with feed, stopped_by_signals(driver.stop), time_limit(driver.stop, time_limit_s):
 
             def work() -> None:
-                read_systems(plan, driver.recorder, catalog, settings.data)  # first: hours of training come after it
+                read_external(plan, driver.recorder, catalog, settings.data)  # first: hours of training come after it
                 if not policy.is_trained(plan, driver.state):
                     tuner.run(driver, catalog, workspace, settings.concurrent)
                 if policy.is_trained(plan, driver.state):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.contract.tables import FLOOR, OWN_HEAD
+from harness.contract.tables import CONTROL, OWN_HEAD
 from harness.contract.types import Claim
 from harness.statistics.bootstrap import Resamples, interval
 from harness.statistics.retraining import retrained_bounds
@@ -83,7 +83,7 @@ def claims_table(
         "auroc": lambda: aucs(tested, drawn, classes)
     }
     if dice and maps is not None and len(maps):
-        shown = maps[(maps["split"] == "test") & ~maps["map"].str.startswith(FLOOR)]
+        shown = maps[(maps["split"] == "test") & ~maps["map"].str.startswith(CONTROL)]
         figures["dice"] = lambda: dices(shown, drawn, classes)
     if attention is not None and len(attention):
         figures["attention_gap"] = lambda: attention_gaps(attention, drawn, classes)

@@ -134,7 +134,7 @@ def attention_gaps(rows: pd.DataFrame, drawn: Resamples, classes: Sequence[str])
 
 
 def heads_of(maps: pd.DataFrame) -> Any:
-    """The model's own evidence stands beside its own output; an explainer's maps have a row of their own."""
+    """The model's own saliency map stands beside its own output; an explainer's maps have a row of their own."""
     return maps["map"].where(maps["map"] != OWN_MAP, OWN_HEAD)
 
 

@@ -240,7 +240,7 @@ def _auc_columns(
 
 
 def _dice_columns(names: Sequence[str], figures: Mapping[str, Figures], baseline: str) -> list[dict[str, Any]]:
-    """Of the model's own evidence; NaN where a variant has none."""
+    """Of the model's own saliency map; NaN where a variant has none."""
     base, rows = figures.get(baseline), []
     values = [float(figures[name].over_runs()[0]) if name in figures else math.nan for name in names]
     for name, value in zip(names, values, strict=True):

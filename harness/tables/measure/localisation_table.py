@@ -1,4 +1,4 @@
-"""The localisation table: every figure of every map of every confirmed model, its floors beside it.
+"""The localisation table: every figure of every map of every confirmed model, its controls beside it.
 
 Thresholds are fitted on tune_loc, never on test, class by class. Which figures a kind of mask allows
 stands in `harness.contract.masks.ALLOWED`.
@@ -73,7 +73,7 @@ def localisation_table(
         mask_kind: the task's: what it does not allow is left out.
 
     Returns:
-        A row a figure: `variant`, `map` ("native", an explainer, "floor:…"), `seed`, `fold`, `class` ("" is the
+        A row a figure: `variant`, `map` ("native", an explainer, "control:…"), `seed`, `fold`, `class` ("" is the
         mean over the classes that have it), `metric`, `stratum`, `value`, `n` images behind it (lesions, for
         FROC), `threshold` (of the class; NaN where there is none or several) and `threshold_from`: "tune_loc",
         "fixed", "rate" (a stated rate of false positives, read off the curve) or "". Strata other than "all" are

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.contract.tables import FLOOR, OWN_HEAD
+from harness.contract.tables import CONTROL, OWN_HEAD
 from harness.metrics import functional
 from harness.statistics.bootstrap import Resamples, interval
 from harness.statistics.ensemble import by_unit
@@ -61,7 +61,7 @@ def variant_table(
     drawn = Resamples.draw(tested["group"].unique(), resamples, seed)
     measured = {"auroc": aucs(tested, drawn, classes)}
     if dice and maps is not None and len(maps):
-        shown = maps[(maps["split"] == "test") & ~maps["map"].str.startswith(FLOOR)]
+        shown = maps[(maps["split"] == "test") & ~maps["map"].str.startswith(CONTROL)]
         measured["dice"] = dices(shown, drawn, classes)
     rows = []
     for variant, head in _rows(tested, order, heads):

@@ -15,7 +15,7 @@ from harness.contract.catalog import Catalog
 from harness.contract.nn import Batch, Model, Output
 from harness.contract.tables import OWN_MAP
 from harness.contract.types import Task, TrialSpec
-from harness.trial.confirm.controls import Floors
+from harness.trial.confirm.controls import Controls
 from harness.trial.confirm.explaining import Explaining
 from harness.trial.confirm.faithfulness import faithfulness_files
 from harness.trial.confirm.overlays import WANTED, Overlays, choose
@@ -49,7 +49,7 @@ def confirm(
     """Tests a model whose weights are final; nothing is fitted, chosen or tuned here.
 
     Files: predictions of val and test, map terms of tune_loc and test (where the data have masks and
-    the model has evidence), overlays of a few test images, the weights; faithfulness of maps where the study
+    the model has saliency), overlays of a few test images, the weights; faithfulness of maps where the study
     asks for it, and why an explainer was left out where one was.
     """
     data = ConfirmData.of(cache, ledger)
@@ -60,7 +60,7 @@ def confirm(
         task=data.task,
         record=Record(spec, cache.dataset.task),
         overlays=Overlays(data.test, data.task, int(spec.explain.get("images", WANTED))),
-        floors=Floors.of(spec, catalog, data.task, settings, device),
+        controls=Controls.of(spec, catalog, data.task, settings, device),
         explaining=Explaining(spec.explain, catalog),
         explained=spec.explain.get("measured"),
     )
@@ -96,7 +96,7 @@ class Examined:
         task: of its data.
         record: receives scores and maps.
         overlays: receive pictures of test images.
-        floors: maps that any explanation must beat.
+        controls: maps that any explanation must beat.
         explaining: the explainers of the study.
         explained: how many images of a split are explained; None for all.
         scores: of the test images so far.
@@ -108,7 +108,7 @@ class Examined:
     task: Task
     record: Record
     overlays: Overlays
-    floors: Floors
+    controls: Controls
     explaining: Explaining
     explained: int | None
     scores: list[tuple[Batch, Output]] = field(default_factory=list)
@@ -140,18 +140,18 @@ class Examined:
         return Loader(images, self.task, self.settings, self.device)
 
     def _record_maps(self, images: Images, batch: Batch, out: Output) -> None:
-        """The model's own map, the explainers' where they explain all, and the floors'; nothing without masks."""
+        """The model's own map, the explainers' where they explain all, and the controls'; nothing without masks."""
         if batch.targets is None:
             return
-        if out.evidence is not None:
-            self._add_maps(images, batch, out, OWN_MAP, out.evidence)
+        if out.saliency is not None:
+            self._add_maps(images, batch, out, OWN_MAP, out.saliency)
         if self.explained is None:
             self._explain(images, batch, out)
-        for name, maps in self.floors.maps(batch, out):
+        for name, maps in self.controls.maps(batch, out):
             self._add_maps(images, batch, out, name, maps)
 
     def _explain(self, images: Images, batch: Batch, out: Output) -> None:
-        """What the explainers make of the model, and of its architecture with random weights where floors are kept."""
+        """What the explainers make of the model, and of its architecture with random weights where controls are kept."""
         wanted = wanted_maps(images, out, self.task)
         if not wanted.any():
             return
@@ -159,8 +159,8 @@ class Examined:
             self._add_maps(images, batch, out, name, maps)
             if images.name == "test":
                 self.overlays.explain(batch, name, maps, wanted)
-        if self.floors.fresh is not None:
-            for name, maps in self.explaining.floors(self.floors.fresh, batch, wanted):
+        if self.controls.fresh is not None:
+            for name, maps in self.explaining.controls(self.controls.fresh, batch, wanted):
                 self._add_maps(images, batch, out, name, maps)
 
     def _add_maps(self, images: Images, batch: Batch, out: Output, name: str, maps: Tensor) -> None:

@@ -1,7 +1,7 @@
-"""The floors of localisation: maps that a metric scores without anything having been learned.
+"""The controls of localisation: maps that a metric scores without anything having been learned.
 
-They are recorded beside the model's own maps, under names that begin with "floor:", wherever a study asks for a
-metric of maps: the centre prior, random maps, and the evidence of the same architecture with random weights.
+They are recorded beside the model's own maps, under names that begin with "control:", wherever a study asks for a
+metric of maps: the centre prior, random maps, and the saliency of the same architecture with random weights.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from harness.contract import seeds
 from harness.contract.catalog import Catalog
 from harness.contract.nn import Batch, Model, Output
-from harness.contract.tables import FLOOR, WEIGHTS_FLOOR
+from harness.contract.tables import CONTROL, WEIGHTS_CONTROL
 from harness.contract.types import Task, TrialSpec
 from harness.metrics.maps.controls import centre_map, random_map
 from harness.trial.model.evaluate import MASKS, run
@@ -25,16 +25,16 @@ from harness.trial.model.rng import seeded
 from harness.trial.settings.training import TrainSettings
 
 CELL_PX = 32
-"""Size of a cell of a floor's map where the model has no evidence whose grid it could share."""
+"""Size of a cell of a control's map where the model has no saliency whose grid it could share."""
 
 
 @dataclass(frozen=True)
-class Floors:
-    """Draws the floors of each batch.
+class Controls:
+    """Draws the controls of each batch.
 
     Args:
         seed: of the random maps: the trial's, so that a trial has the same ones in every run.
-        fresh: the architecture with random weights; None where no floors are wanted.
+        fresh: the architecture with random weights; None where no controls are wanted.
         settings: of the forward pass.
     """
 
@@ -44,24 +44,26 @@ class Floors:
     device: torch.device
 
     @classmethod
-    def of(cls, spec: TrialSpec, catalog: Catalog, task: Task, settings: TrainSettings, device: torch.device) -> Floors:
-        """The floors of a confirmed trial; none where the study names no metric of maps or there are no masks."""
+    def of(
+        cls, spec: TrialSpec, catalog: Catalog, task: Task, settings: TrainSettings, device: torch.device
+    ) -> Controls:
+        """The controls of a confirmed trial; none where the study names no metric of maps or there are no masks."""
         asked = any(MASKS in catalog.get("metric", name).needs for name in spec.metrics)
         fresh = _fresh(spec, catalog, task).to(device) if asked and task.mask_kind != "none" else None
         return cls(spec.seed, fresh, settings, device)
 
     def maps(self, batch: Batch, out: Output) -> Iterator[tuple[str, Float[Tensor, "b k i j"]]]:
-        """Each floor by name, on the grid of the model's own evidence where it has any."""
+        """Each control by name, on the grid of the model's own saliency map where it has any."""
         if self.fresh is None:
             return
         count, classes = out.probs.shape
         shape = _grid(batch, out)
-        yield f"{FLOOR}centre", torch.from_numpy(centre_map(shape)).expand(count, classes, *shape)
+        yield f"{CONTROL}centre", torch.from_numpy(centre_map(shape)).expand(count, classes, *shape)
         drawn = [random_map((classes, *shape), seeds.of("floor", self.seed, key)) for key in batch.ids]
-        yield f"{FLOOR}random", torch.from_numpy(np.stack(drawn))
-        evidence = run(self.fresh, batch, self.settings, self.device).evidence
-        if evidence is not None:
-            yield WEIGHTS_FLOOR, evidence
+        yield f"{CONTROL}random", torch.from_numpy(np.stack(drawn))
+        saliency = run(self.fresh, batch, self.settings, self.device).saliency
+        if saliency is not None:
+            yield WEIGHTS_CONTROL, saliency
 
 
 def _fresh(spec: TrialSpec, catalog: Catalog, task: Task) -> Model:
@@ -76,7 +78,7 @@ def _fresh(spec: TrialSpec, catalog: Catalog, task: Task) -> Model:
 
 def _grid(batch: Batch, out: Output) -> tuple[int, int]:
     assert batch.targets is not None
-    if out.evidence is not None:
-        return out.evidence.shape[2], out.evidence.shape[3]
+    if out.saliency is not None:
+        return out.saliency.shape[2], out.saliency.shape[3]
     height, width = batch.targets.masks.shape[2:]
     return max(1, height // CELL_PX), max(1, width // CELL_PX)

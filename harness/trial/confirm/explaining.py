@@ -1,4 +1,4 @@
-"""The maps of one model: its own evidence, and what each explainer of the study makes of it."""
+"""The maps of one model: its own saliency map, and what each explainer of the study makes of it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from harness.contract.catalog import Catalog
 from harness.contract.nn import Batch, Explainer, Model, Output
-from harness.contract.tables import OWN_MAP, WEIGHTS_FLOOR, named
+from harness.contract.tables import OWN_MAP, WEIGHTS_CONTROL, named
 
 _log = logging.getLogger(__name__)
 
@@ -38,32 +38,32 @@ class Explaining:
         """What each explainer makes of the wanted classes of each image; maps of the others are zeros."""
         yield from self._each(lambda explainer: _every_class(explainer, model, batch, wanted))
 
-    def floors(
+    def controls(
         self, fresh: Model, batch: Batch, wanted: Bool[Tensor, "b k"]
     ) -> Iterator[tuple[str, Float[Tensor, "b k h w"]]]:
-        """The same of the architecture with random weights, under names of floors.
+        """The same of the architecture with random weights, under names of controls.
 
-        An explainer that fails on those has no floor, and `files` says why; what it makes of the trained model stays.
+        An explainer that fails on those has no control, and `files` says why; what it makes of the trained model stays.
         """
         for name, explainer in self._explainers.items():
-            floor = f"{WEIGHTS_FLOOR}:{name}"
-            if name in self._left_out or floor in self._left_out:
+            control = f"{WEIGHTS_CONTROL}:{name}"
+            if name in self._left_out or control in self._left_out:
                 continue
             try:
                 maps = _every_class(explainer, fresh, batch, wanted)
             except (TypeError, ValueError, RuntimeError) as error:
-                _log.warning("left out: %s: %s", floor, error)
-                self._left_out[floor] = str(error)
+                _log.warning("left out: %s: %s", control, error)
+                self._left_out[control] = str(error)
                 continue
-            yield floor, maps
+            yield control, maps
 
     def one_class(
         self, model: Model, batch: Batch, out: Output, classes: Sequence[int], only: str | None = None
     ) -> Iterator[tuple[str, Float[Tensor, "b h w"]]]:
         """The same for one class an image, at the image's size; of one map if `only` names it."""
         assert batch.images is not None
-        if out.evidence is not None and only in (None, OWN_MAP):
-            own = out.evidence[torch.arange(len(classes)), list(classes)].float()
+        if out.saliency is not None and only in (None, OWN_MAP):
+            own = out.saliency[torch.arange(len(classes)), list(classes)].float()
             yield OWN_MAP, functional.interpolate(own[:, None], batch.images.shape[2:], mode="nearest")[:, 0]
         yield from self._each(lambda explainer: explainer.explain(model, batch, classes), only)
 

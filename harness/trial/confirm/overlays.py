@@ -74,12 +74,12 @@ class Overlays:
 
     def add(self, batch: Batch, out: Output) -> None:
         """Keeps what is to be shown of the images so far; everything else is forgotten."""
-        if out.evidence is None or not self._pictured:
+        if out.saliency is None or not self._pictured:
             return
         boxes, attention = _patches(out, len(batch.ids))
         for place, key in enumerate(batch.ids):
             self._found[key] = _Seen(
-                maps=out.evidence[place].half().cpu().numpy(),
+                maps=out.saliency[place].half().cpu().numpy(),
                 scores=out.probs[place].float().cpu().numpy(),
                 boxes=None if boxes is None else boxes[place],
                 attention=None if attention is None else attention[place],
@@ -89,7 +89,7 @@ class Overlays:
         self._found = {key: seen for key, seen in self._found.items() if key in kept}
 
     def files(self) -> dict[str, bytes]:
-        """`overlays.npz` as `harness.contract.tables.OVERLAYS` describes it, or nothing without evidence."""
+        """`overlays.npz` as `harness.contract.tables.OVERLAYS` describes it, or nothing without saliency."""
         if not self._found:
             return {}
         split, outlines = self._data.split, self._data.outlines

@@ -37,7 +37,7 @@ class Record:
 
     def __init__(self, spec: TrialSpec, task: Task) -> None:
         self._task = task
-        variant = SHUFFLED if spec.stage == "floor" else spec.variant
+        variant = SHUFFLED if spec.stage == "control" else spec.variant
         self._keys = {"study": spec.study, "variant": variant, "seed": spec.seed, "fold": spec.fold}
         self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
         self._drawn: dict[tuple[str, str, str], Drawn] = {}  # of one batch: they are as large as masks

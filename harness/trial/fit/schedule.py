@@ -12,7 +12,7 @@ from torch import nn
 from harness.contract.catalog import Catalog
 from harness.contract.components import Factory
 from harness.contract.errors import InputError, Problems
-from harness.trial.model.build import Unfit
+from harness.trial.model.build import BuildError
 from harness.trial.settings.training import PARTS, TrainSettings
 
 
@@ -37,14 +37,14 @@ class Updates:
         """Return the updates that a study's [train] asks for.
 
         Raises:
-            Unfit: an optimiser or schedule is not installed, or takes other parameters.
+            BuildError: an optimiser or schedule is not installed, or takes other parameters.
         """
         problems = Problems("")
         found = {kind: catalog.factory(kind, getattr(settings, kind), problems, f"train.{kind}") for kind in PARTS}
         try:
             problems.raise_if_any()
         except InputError as error:
-            raise Unfit(str(error)) from error
+            raise BuildError(str(error)) from error
         assert found["optimiser"] and found["schedule"]
         return cls(settings.lr, settings.weight_decay, found["optimiser"], found["schedule"])
 

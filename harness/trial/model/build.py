@@ -11,11 +11,11 @@ from harness.contract.errors import InputError
 from harness.contract.nn import Model
 from harness.contract.types import UNBUILT, Task, TrialSpec
 from harness.trial.model.rng import seeded
-from harness.trial.model.winograd import fewer_products
+from harness.trial.model.winograd import use_winograd
 from harness.trial.settings.training import TrainSettings
 
 
-class Unfit(Exception):
+class BuildError(Exception):
     """The trial cannot be run as its spec says; the message is the reason."""
 
 
@@ -23,13 +23,13 @@ def build_model(spec: TrialSpec, catalog: Catalog, task: Task, settings: TrainSe
     """The model with the weights its seed gives, on its device.
 
     Raises:
-        Unfit: the table makes no model of this task.
+        BuildError: the table makes no model of this task.
     """
     with seeded(seeds.of("init", spec.seed), torch.device("cpu")):
         try:
             model: Model = catalog.build("architecture", spec.tree["model"], task)
         except InputError as error:  # the other variants may well be sound
-            raise Unfit(f"{UNBUILT}: {error}") from error
+            raise BuildError(f"{UNBUILT}: {error}") from error
     return laid_out(model, settings, device)
 
 
@@ -37,7 +37,7 @@ def laid_out(model: Model, settings: TrainSettings, device: torch.device) -> Mod
     """The same model on its device, in the memory format and with the convolutions that are the fastest there."""
     model = model.to(device)
     if device.type == "cpu":
-        fewer_products(model)
+        use_winograd(model)
     if settings.channels_last:
         for values in [*model.parameters(), *model.buffers()]:
             if values.ndim == 4:  # others have no such layout

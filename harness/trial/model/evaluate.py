@@ -19,7 +19,7 @@ from harness.trial.settings.training import TrainSettings
 
 AMP = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 MASKS = "eval_masks"
-"""In a metric's `needs`: it reads `batch.targets` and the model's evidence, and knows no heads."""
+"""In a metric's `needs`: it reads `batch.targets` and the model's saliency, and knows no heads."""
 ATTENTION = "attention"
 """In a metric's `needs`: it reads `parts["attention"]` of the model, and knows no heads."""
 
@@ -45,7 +45,7 @@ class Scorer:
     """The study's metrics over one split, of the model's own output and of each head.
 
     Keys are `<split>/<metric>` and `<split>/<head>/<metric>`, with `/<class>` for one class. A metric
-    that needs what the split or the model does not offer (masks, outlines, evidence, attention) is left out.
+    that needs what the split or the model does not offer (masks, outlines, saliency, attention) is left out.
 
     Args:
         masks: whether batches of this split carry targets.
@@ -65,7 +65,7 @@ class Scorer:
 
     def add(self, batch: Batch, out: Output) -> None:
         """Takes in one batch."""
-        maps = self._of_maps if out.evidence is not None else []
+        maps = self._of_maps if out.saliency is not None else []
         for name in (*maps, *self._of_parts):
             if ATTENTION not in self._needs[name] or ATTENTION in out.parts:
                 self._metric("", name).update(out, batch)
@@ -143,7 +143,7 @@ def in_fp32(out: Output) -> Output:
         probs=out.probs.float(),
         logits=None if out.logits is None else out.logits.float(),
         heads={name: probs.float() for name, probs in out.heads.items()},
-        evidence=None if out.evidence is None else out.evidence.float(),
+        saliency=None if out.saliency is None else out.saliency.float(),
         parts={name: _float(value) for name, value in out.parts.items()},
     )
 

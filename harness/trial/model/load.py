@@ -19,7 +19,7 @@ from harness.contract.dataset import Dataset
 from harness.contract.errors import InputError, Problems
 from harness.contract.nn import Batch, Model, Output
 from harness.contract.types import Task, TrialSpec
-from harness.trial.model.build import Unfit, build_model, device_of
+from harness.trial.model.build import BuildError, build_model, device_of
 from harness.trial.model.evaluate import run
 from harness.trial.model.rng import seeded
 from harness.trial.settings.training import TrainSettings
@@ -56,7 +56,7 @@ class Confirmed:
             return run(self.model, batch, self.settings, self.device)
 
 
-def revive(path: Path, catalog: Catalog, root: Path, device: str = "auto") -> Confirmed:
+def load_model(path: Path, catalog: Catalog, root: Path, device: str = "auto") -> Confirmed:
     """The model in a `weights.safetensors` that a confirmation left.
 
     Args:
@@ -75,24 +75,24 @@ def revive(path: Path, catalog: Catalog, root: Path, device: str = "auto") -> Co
     try:
         model = build_model(spec, catalog, task, settings, target)
         model.load_state_dict(weights)
-    except (Unfit, RuntimeError) as error:
+    except (BuildError, RuntimeError) as error:
         raise InputError(f"{path}: its model cannot be built here: {error}") from error
     return Confirmed(spec, task, model.eval(), settings, target, tuple(catalog.unlike(spec.plugins)), bits)
 
 
 def mean_output(outputs: Sequence[Output]) -> Output:
-    """Scores, heads and evidence averaged over models of one variant; logits and parts are left out."""
+    """Scores, heads and saliency averaged over models of one variant; logits and parts are left out."""
     first = outputs[0]
 
     def mean(values: Sequence[Tensor]) -> Tensor:
         return values[0] if len(values) == 1 else torch.stack(list(values)).mean(0)
 
     heads = {name: mean([out.heads[name] for out in outputs]) for name in first.heads}
-    maps = [out.evidence for out in outputs if out.evidence is not None]
+    maps = [out.saliency for out in outputs if out.saliency is not None]
     return replace(
         Output(probs=mean([out.probs for out in outputs])),
         heads=heads,
-        evidence=mean(maps) if len(maps) == len(outputs) else None,
+        saliency=mean(maps) if len(maps) == len(outputs) else None,
     )
 
 

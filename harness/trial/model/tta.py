@@ -14,7 +14,7 @@ def over_copies(out: Output, batch: Batch, loader: Loader, run: Callable[[Batch]
     """The output with scores and heads averaged over `train.tta` copies of each image; as it is where that is 0.
 
     Args:
-        out: of the images as they are; keeps its evidence and parts, and loses its logits.
+        out: of the images as they are; keeps its saliency and parts, and loses its logits.
         batch: those images.
         loader: what the batch came from; makes the copies, which depend on an image's id alone.
         run: the model in eval mode, without gradients.
@@ -22,5 +22,5 @@ def over_copies(out: Output, batch: Batch, loader: Loader, run: Callable[[Batch]
     copies = [run(copy) for copy in loader.copies(batch.ids)] if loader.settings.tta else []
     if not copies:
         return out
-    mean = mean_output([replace(copy, evidence=None) for copy in copies])
+    mean = mean_output([replace(copy, saliency=None) for copy in copies])
     return replace(out, probs=mean.probs, heads=mean.heads, logits=None)

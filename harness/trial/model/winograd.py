@@ -19,7 +19,7 @@ LEAST_CELLS = 1024
 """Of a map; on smaller ones, transforming the weights costs more than is saved."""
 
 
-def fewer_products(model: nn.Module) -> None:
+def use_winograd(model: nn.Module) -> None:
     """Lets the 3x3 convolutions of a model on the CPU take Winograd's way; classes, names and weights stay."""
     if not _is_faster():
         return

@@ -231,11 +231,11 @@ def _maps(
     """One model's maps of these classes, at the size of the image."""
     assert batch.images is not None
     if explainer is None:
-        if out.evidence is None:
+        if out.saliency is None:
             raise InputError(
-                f"the model of {model.spec.variant!r} has no evidence of its own: take another --explainer"
+                f"the model of {model.spec.variant!r} has no saliency map of its own: take another --explainer"
             )
-        return functional.interpolate(out.evidence[:, list(places)], batch.images.shape[2:], mode="nearest")
+        return functional.interpolate(out.saliency[:, list(places)], batch.images.shape[2:], mode="nearest")
     count = len(batch.ids)
     with model.chance(f"explain {batch.ids[0]}"):
         try:

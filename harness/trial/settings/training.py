@@ -64,7 +64,7 @@ class TrainSettings(Strict):
         normalise: "image" gives each image zero mean and unit deviation (floor 1e-5), "unit" leaves
             [0, 1], "imagenet" and "mnist" (grey images) take the mean and deviation of that collection.
         channels_last: memory format of images and convolutions.
-        shuffle_labels: deals the training images' labels out anew at random: a floor, which has nothing to learn.
+        shuffle_labels: deals the training images' labels out anew at random: a control, which has nothing to learn.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 10

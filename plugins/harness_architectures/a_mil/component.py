@@ -75,7 +75,7 @@ A_MIL: Component[Any] = Component(
     facts=a_mil_facts,
     summary="28 px patches through a small network, attention over all of them, stitched back into a picture",
     source="Patil, Tamboli, Meena, Anand, Sethi 2019, WIECON-ECE; arXiv 2003.00823",
-    provides=frozenset({"evidence", "explain_layer", "attention"}),
+    provides=frozenset({"saliency", "explain_layer", "attention"}),
     space={
         "patch_px": {"choice": [28, 56]},
         "pooling": {"choice": [{"use": "attention", "bias": True}, {"use": "gated_attention", "bias": True}]},
@@ -87,8 +87,8 @@ A_MIL: Component[Any] = Component(
         "pooling": {"use": "attention", "dim": 8, "bias": True},
     },
     assumed={
-        "evidence": "a patch's attention over the image's highest, times the class probability the classifier gives "
-        "that patch alone: attention by itself is no evidence for a class",
+        "saliency": "a patch's attention over the image's highest, times the class probability the classifier gives "
+        "that patch alone: attention by itself is no saliency for a class",
         "loss": "from logits; the published code clamps probabilities to [1e-5, 1 - 1e-5]",
         "several classes": "one attention for all, a linear output each; softmax where exactly one class holds",
         "crop": "centred, the upper and left margin rounded down; Grad-CAM's picture is stretched over the margin",

@@ -14,9 +14,9 @@ from harness_architectures.shared.patches.tensors import (
     Stitched,
     boxes,
     cut,
-    evidence_map,
     flatness,
     relative,
+    saliency_map,
     share,
     unfold,
 )
@@ -26,7 +26,7 @@ from harness_architectures.shared.scores import link, logit_loss
 class AMil(Model):
     """Every patch of an image is seen, and weighed; the image's score is that of the weighted mean.
 
-    Output: `evidence` has a cell a patch: the patch's attention over the highest of its image, times what the
+    Output: `saliency` has a cell a patch: the patch's attention over the highest of its image, times what the
     classifier says of that patch alone. `parts`: `patch_probs` "b n k" (the latter factor), `boxes` "b n 4", and,
     where the pooling has weights, `attention` "b n", `attention_entropy` and `attention_peak` "b": how flat it is.
 
@@ -81,7 +81,7 @@ class AMil(Model):
             parts |= {"attention": attention, **flatness(attention)}
             scores = patch_probs * relative(attention).unsqueeze(2)
         return Output(
-            probs=link(logits, self.exclusive), logits=logits, evidence=evidence_map(scores, grid), parts=parts
+            probs=link(logits, self.exclusive), logits=logits, saliency=saliency_map(scores, grid), parts=parts
         )
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:

@@ -82,7 +82,7 @@ AG_CNN: Component[Any] = Component(
     facts=ag_cnn_facts,
     summary="global branch, local branch on the hottest region's crop, fusion; trained in three phases",
     source="Guan et al. 2018, arXiv 1801.09927",
-    provides=frozenset({"evidence", "explain_layer"}),
+    provides=frozenset({"saliency", "explain_layer"}),
     space={"tau": {"float": [0.1, 0.9], "default": 0.7}, "heat": {"choice": ["max", "l1", "l2"]}},
     tiny={"backbone": {"use": "resnet22", "stride": 8, "width": 2}},
     assumed={
@@ -92,7 +92,7 @@ AG_CNN: Component[Any] = Component(
         "region": "of the enlarged map; diagonal neighbours are connected, the first of two equal regions is taken",
         "empty mask": "a constant map, or a box less than 2 px high or wide, shows the local branch the whole image",
         "crop": "resized to the image's size without keeping its aspect (bilinear)",
-        "evidence": "the global classifier at every cell, sigmoid (softmax of exclusive classes); the paper has no map "
+        "saliency": "the global classifier at every cell, sigmoid (softmax of exclusive classes); the paper has no map "
         "of a class, its heat map is in `parts`",
         "no finding": "the paper's 15th output, for no finding, is none here; a data set may name such a class",
         "kept epoch": "the best mean of three epochs, as everywhere here: of val/global/auroc, then val/local/auroc, "

@@ -46,7 +46,7 @@ class Branch(nn.Module):
 class AGCNN(Model):
     """A global branch sees the image, a local one its hottest region, a fusion both of their vectors.
 
-    Output: `probs` is the fusion's, `heads` are global, local and fusion. `evidence` is the global classifier at
+    Output: `probs` is the fusion's, `heads` are global, local and fusion. `saliency` is the global classifier at
     every cell. `parts` are `heat` "b h w", which is one for all classes, `boxes` "b 1 4" (pixels x0 y0 x1 y1,
     half open), `crops` "b 1 c h w", `attention` "b 1", and the logits that losses need. Without a local branch
     (scheme "G") `probs` is the global's.
@@ -105,7 +105,7 @@ class AGCNN(Model):
             probs=link(logits, self.exclusive),
             logits=logits,
             heads={name: link(values, self.exclusive) for name, values in heads.items()},
-            evidence=self._evidence(features),
+            saliency=self._saliency(features),
             parts={**parts, **{f"{name}_logits": values for name, values in heads.items()}},
         )
 
@@ -142,7 +142,7 @@ class AGCNN(Model):
         return torch.tensor([0, 0, width, height], device=heat.device).repeat(len(heat), 1)
 
     @torch.no_grad()
-    def _evidence(self, features: Float[Tensor, "b d i j"]) -> Float[Tensor, "b k i j"]:
+    def _saliency(self, features: Float[Tensor, "b d i j"]) -> Float[Tensor, "b k i j"]:
         """Classify each cell as if the whole image looked like it."""
         cells = outside_autocast(self.global_branch.classifier, features.movedim(1, 3))
         return link(cells, self.exclusive).movedim(3, 1)

@@ -94,7 +94,7 @@ ATTENTION_POOLING: Component[Any] = Component(
     facts=attention_pooling_facts,
     summary="patch scorer re-selecting its patches each epoch, then attention over the highest and lowest, end to end",
     source="Liu et al. 2024, Geomatics and Information Science of Wuhan University, 1070-1078; US patent 12,008,076",
-    provides=frozenset({"evidence", "attention"}),
+    provides=frozenset({"saliency", "attention"}),
     space={"kept": {"int": [1, 10]}, "highest": {"int": [2, 20]}},
     tiny={
         "patch_px": 16,
@@ -121,7 +121,7 @@ ATTENTION_POOLING: Component[Any] = Component(
         "for the second network, and all classes share its attention",
         "few patches": "an image of fewer than m + m patches has each of them once, of fewer than k all are kept",
         "stopping": "both phases end with their best epoch; the second begins from fresh weights of its own",
-        "evidence": "attention over the image's highest, times the class probability of the patch alone; 0 where no "
+        "saliency": "attention over the image's highest, times the class probability of the patch alone; 0 where no "
         "patch was selected; of the scorer alone its patch scores",
         "background": "not dropped: tiles, not whole slides",
         "layers": "ReLU after the first of two linear layers",

@@ -17,7 +17,7 @@ from harness.nn import Backbone, Batch, Model, Output, Phase, Pooled, Pooling, m
 from harness_architectures.attention_pooling.scorer import PatchScorer, Selection, ends, take, top
 from harness_architectures.attention_pooling.settings import Settings
 from harness_architectures.shared.patches.grid import PatchGrid
-from harness_architectures.shared.patches.tensors import boxes, cut, evidence_map, flatness, relative, share
+from harness_architectures.shared.patches.tensors import boxes, cut, flatness, relative, saliency_map, share
 from harness_architectures.shared.scores import link, logit_loss
 
 
@@ -95,8 +95,8 @@ class AttentionPooling(Model):
         probs = self._image_score(selected)
         parts: dict[str, Any] = {"patch_scores": logits.sigmoid(), "selected": chosen, "selected_logits": selected}
         if self._scorer_alone():
-            evidence = evidence_map(parts["patch_scores"], grid)
-            return Output(probs=probs, heads={"scorer": probs}, evidence=evidence, parts=parts)
+            saliency = saliency_map(parts["patch_scores"], grid)
+            return Output(probs=probs, heads={"scorer": probs}, saliency=saliency, parts=parts)
         return self._pool(patches, ends(logits, self.settings.highest, self.settings.lowest), grid, probs, parts)
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
@@ -154,7 +154,7 @@ class AttentionPooling(Model):
             probs=probs,
             logits=logits,
             heads={"scorer": scorer, "pooled": probs},
-            evidence=evidence_map(cells, grid),
+            saliency=saliency_map(cells, grid),
             parts=parts,
         )
 

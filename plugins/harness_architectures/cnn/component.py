@@ -70,11 +70,11 @@ CNN: Component[Any] = Component(
     facts=cnn_facts,
     summary="any backbone with a pooling and a linear head: the plain classifier",
     source="SaliencyCNNAnalysis; ResNet-34 baselines: Shen et al. 2021, Medical Image Analysis 68, 101908",
-    provides=frozenset({"evidence", "explain_layer"}),
+    provides=frozenset({"saliency", "explain_layer"}),
     space={"dropout": {"float": [0.0, 0.5]}},
     tiny={"backbone": {"use": "timm", "model": "resnet10t"}},
     assumed={
-        "evidence": "of the linear head: what it says of each cell alone, softmax or sigmoid of w A_ij + b (the class "
+        "saliency": "of the linear head: what it says of each cell alone, softmax or sigmoid of w A_ij + b (the class "
         "activation map of Zhou et al. 2016 behind the link), not scaled image by image; weights of an attention "
         "pooling are not in it",
         "multi-class maps": "with conv_before_pool one sigmoid a class; pooled scores are divided by their sum",

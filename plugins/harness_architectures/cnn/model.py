@@ -63,16 +63,16 @@ class CNN(Model):
         pooled = self.pooling(_cells(features)).value
         logits = outside_autocast(self.head, self.dropout(pooled))
         maps = self._link(self._of_cells(features.detach()))
-        return Output(probs=self._link(logits), logits=logits, evidence=maps)
+        return Output(probs=self._link(logits), logits=logits, saliency=maps)
 
     def _maps_first(self, features: Float[Tensor, "b d i j"]) -> Output:
         maps = self._of_cells(features).sigmoid()
         scores = self.pooling(_cells(maps), key=_cells(features)).value.float().clamp(0, 1)
         if not self.exclusive:
-            return Output(probs=scores, logits=torch.logit(scores, EPS), evidence=maps)
+            return Output(probs=scores, logits=torch.logit(scores, EPS), saliency=maps)
         shares = scores.clamp_min(EPS)
         probs = shares / shares.sum(1, keepdim=True)
-        return Output(probs=probs, logits=probs.log(), evidence=maps)
+        return Output(probs=probs, logits=probs.log(), saliency=maps)
 
     def _of_cells(self, features: Float[Tensor, "b d i j"]) -> Float[Tensor, "b k i j"]:
         """Apply the linear layer to each cell, as a 1x1 convolution in fp32, so that cells do not tie."""

@@ -76,7 +76,7 @@ FASTER_RCNN: Component[Any] = Component(
     summary="detector trained on boxes around the outlined lesions; an image scores as its best box",
     source="Ren et al. 2015, NeurIPS; pyramid: Lin et al. 2017, CVPR; parts: torchvision",
     needs=frozenset({"train_masks", "stages"}),
-    provides=frozenset({"evidence"}),
+    provides=frozenset({"saliency"}),
     space={"anchor_px": {"float": [8.0, 64.0], "log": True}},
     tiny={
         "backbone": {"use": "resnet22", "stride": 8, "width": 2},
@@ -93,7 +93,7 @@ FASTER_RCNN: Component[Any] = Component(
         "images without an outline": "one with any unknown outline or label trains nothing: it is no background",
         "scores": "an image scores as its best box of the class, 0 without one; no box is dropped for a low score, "
         "where torchvision drops those below .05",
-        "evidence": "each pixel has the score of the best box that holds it",
+        "saliency": "each pixel has the score of the best box that holds it",
         "anchor_px": "torchvision's anchors, in proportion to the image: nothing is resized to 800 px",
         "backbone": "ResNet-50 from random weights with batch-norm that learns; how the comparison's was made is "
         "not known",

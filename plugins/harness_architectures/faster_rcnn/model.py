@@ -34,7 +34,7 @@ Levels = dict[str, Tensor]
 class FasterRCNN(Model):
     """A first stage proposes boxes on each level of a feature pyramid, a second judges each of them.
 
-    Output: `probs` of a class is the score of its best box, 0 where there is none; `evidence` at the image's
+    Output: `probs` of a class is the score of its best box, 0 where there is none; `saliency` at the image's
     size has at each pixel the score of the best box that holds it; `parts` are `boxes` "b n 4" (x0 y0 x1 y1 in
     pixels), `scores` "b n" and `classes` "b n", filled up with class -1.
 
@@ -55,7 +55,7 @@ class FasterRCNN(Model):
         smallest = sizes.smallest_anchor(task)
         sides = [smallest * 2**level for level in range(len(features) + 1)]
         anchors = AnchorGenerator([(side,) for side in sides], [RATIOS] * len(sides))
-        self.proposer = RegionProposalNetwork(
+        self.sampler = RegionProposalNetwork(
             anchors,
             RPNHead(width, len(RATIOS)),
             fg_iou_thresh=0.7,
@@ -117,7 +117,7 @@ class FasterRCNN(Model):
         if len(rows) < len(probs):  # rare: taking all of them would copy every map, and in the backward pass again
             images, levels = images[rows], {name: level[rows] for name, level in levels.items()}
         targets = targets_of(batch, rows, self.least_px)
-        proposals, first = self.proposer(_listed(images), levels, targets)
+        proposals, first = self.sampler(_listed(images), levels, targets)
         proposals, _, kinds, offsets = self.judge.select_training_samples(proposals, targets)
         logits, moves = self._judged(levels, proposals, _size(images))
         classifier, box_reg = fastrcnn_loss(logits, moves, kinds, offsets)
@@ -127,7 +127,7 @@ class FasterRCNN(Model):
 
     def _detect(self, images: Tensor, levels: Levels) -> Output:
         size = _size(images)
-        proposals, _ = self.proposer(_listed(images), levels)
+        proposals, _ = self.sampler(_listed(images), levels)
         logits, moves = self._judged(levels, proposals, size)
         boxes, scores, kinds = self.judge.postprocess_detections(logits, moves, proposals, [size] * len(images))
         found = list(zip(boxes, scores, [kind - 1 for kind in kinds], strict=True))
@@ -136,7 +136,7 @@ class FasterRCNN(Model):
         maps = [painted(*item, (self.classes, *size)) for item in found]
         return Output(
             probs=self._link(best),
-            evidence=torch.stack(maps),
+            saliency=torch.stack(maps),
             parts={
                 "boxes": _filled(boxes, 0.0),
                 "scores": _filled(scores, 0.0),

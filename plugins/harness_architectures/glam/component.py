@@ -113,7 +113,7 @@ GLAM: Component[Any] = Component(
     summary="maps of three scales, one large patch chosen by them, a fine map of the patch pasted back",
     source="Liu et al. 2021, MIDL, arXiv 2106.07049",
     needs=frozenset({"stages"}),
-    provides=frozenset({"evidence", "explain_layer"}),
+    provides=frozenset({"saliency", "explain_layer"}),
     space={
         "map_l1": {"log10": [-5.5, -3.5]},
         "pooling": {"use": "top_fraction", "fraction": {"float": [0.01, 0.2], "log": True}},

@@ -33,7 +33,7 @@ class GLAM(Model):
     """Maps of three scales choose one large patch, whose own fine map is pasted back into place.
 
     Output: `probs` is the fusion's; `heads` are global (the mean of the three scales), local, their mean,
-    and fusion; `evidence` is the combined map with the patch's map in its place, about as fine as that one;
+    and fusion; `saliency` is the combined map with the patch's map in its place, about as fine as that one;
     `parts` are `global_map` "b k i j", `local_map` "b k y x" of the patch, `corners` (cells), and `boxes`
     (pixels x0 y0 x1 y1, one an image).
 
@@ -98,7 +98,7 @@ class GLAM(Model):
             probs=probs,
             logits=logits,
             heads=heads,
-            evidence=paste(combined, local_map, corners[:, 0], place),
+            saliency=paste(combined, local_map, corners[:, 0], place),
             parts={
                 "global_map": combined,
                 "local_map": local_map,

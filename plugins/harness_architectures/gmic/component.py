@@ -105,7 +105,7 @@ GMIC: Component[Any] = Component(
     facts=gmic_facts,
     summary="global map, K crops chosen by it, gated attention over the crops, fusion",
     source="Shen et al. 2021, Medical Image Analysis 68, 101908",
-    provides=frozenset({"evidence", "explain_layer"}),
+    provides=frozenset({"saliency", "explain_layer"}),
     space={
         "map_l1": {"log10": [-5.5, -3.5]},
         "crops": {"int": [1, 6]},

@@ -26,7 +26,7 @@ class GMIC(Model):
     """A global network draws a map per class, a local one looks at the map's best crops, both are fused.
 
     Output: `probs` is the fusion's, or without one the mean of the two; `heads` are global, local, their
-    mean, and fusion where there is one; `evidence` are the maps; `parts` are `corners` (cells), `boxes`
+    mean, and fusion where there is one; `saliency` are the maps; `parts` are `corners` (cells), `boxes`
     (pixels x0 y0 x1 y1), `crops` and, where the local pooling has weights, `attention` "b n".
 
     No gradient reaches the maps through the crops: they learn from the global loss and their own sum,
@@ -105,21 +105,21 @@ class GMIC(Model):
         }
         if local.weights is not None and local.weights.shape[2] == 1:
             parts["attention"] = local.weights.squeeze(2)
-        return Output(probs=probs, logits=logits, heads=heads, evidence=maps, parts=parts)
+        return Output(probs=probs, logits=logits, heads=heads, saliency=maps, parts=parts)
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """Compute the cross-entropy of global, local and (if any) fusion, and beta times the maps' sum.
 
         The sum is rescaled to the published map's 1,380 cells, so that beta keeps its meaning.
         """
-        assert out.evidence is not None
+        assert out.saliency is not None
         losses = {
             "global": score_loss(out.parts["global_scores"], batch),
             "local": logit_loss(out.parts["local_logits"], batch, self.exclusive),
         }
         if out.logits is not None:
             losses["fusion"] = logit_loss(out.logits, batch, self.exclusive)
-        return {**losses, "map_l1": self.map_l1 * map_sum(out.evidence, self.map_exponent)}
+        return {**losses, "map_l1": self.map_l1 * map_sum(out.saliency, self.map_exponent)}
 
     def explain_layer(self) -> nn.Module:
         """Return the global network, whose output is the last feature map."""

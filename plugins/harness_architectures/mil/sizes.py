@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness import Misfit, Task
+from harness import SizeMismatchError, Task
 
 LENET_CHANNELS = (20, 50)
 SMALLEST_PX = 16
@@ -19,11 +19,13 @@ def check_encoder(task: Task, backbone: Any) -> None:
     """Check that the images are large enough for the LeNet, where it is the encoder.
 
     Raises:
-        Misfit: it has not.
+        SizeMismatchError: it has not.
     """
     if task.sample != "features" and backbone is None and min(task.image_size) < SMALLEST_PX:
         size = " x ".join(map(str, task.image_size))
-        raise Misfit(f"the encoder of Ilse et al. needs images of 16 x 16 px, these have {size}: set `backbone`.")
+        raise SizeMismatchError(
+            f"the encoder of Ilse et al. needs images of 16 x 16 px, these have {size}: set `backbone`."
+        )
 
 
 def check_positive(**values: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness import Misfit, Task
+from harness import SizeMismatchError, Task
 
 WINDOW_PER_HEIGHT = 256 / 2944
 """Side of a window as a share of the image's height, in the paper's configuration."""
@@ -20,7 +20,7 @@ def window_and_stride(task: Task, window_px: int | None, stride_px: int | None) 
     if window < 1:
         raise ValueError(f"`window_px >= 1` must hold, but got {window}.")
     if least and window > least:
-        raise Misfit(f"`window_px <= {least}` must hold for images of {task.image_size}, but got {window}.")
+        raise SizeMismatchError(f"`window_px <= {least}` must hold for images of {task.image_size}, but got {window}.")
     if not 1 <= stride <= window:
         raise ValueError(f"`1 <= stride_px <= {window}` must hold: windows leave no gap, but got {stride_px=}.")
     return window, stride

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness import Misfit
+from harness import SizeMismatchError
 
 CROP_PER_HEIGHT = 256 / 2944
 """Side of a crop as a share of the image's height, in the paper's configuration."""
@@ -35,11 +35,13 @@ class Geometry:
         All rounding is half to even, as published.
 
         Raises:
-            Misfit: a crop is larger than the image.
+            SizeMismatchError: a crop is larger than the image.
         """
         side = max(1, round(CROP_PER_HEIGHT * image[0])) if crop_px is None else crop_px
         if side > min(image):
-            raise Misfit(f"`crop_px <= {min(image)}` must hold for images of {image[0]}x{image[1]}, but got {side}.")
+            raise SizeMismatchError(
+                f"`crop_px <= {min(image)}` must hold for images of {image[0]}x{image[1]}, but got {side}."
+            )
         high, wide = (max(1, round(side * count / length)) for count, length in zip(cells, image, strict=True))
         return cls(image, cells, side, (high, wide))
 
@@ -62,11 +64,11 @@ class Geometry:
         """Refuse more crops than fit.
 
         Raises:
-            Misfit: `crops` exceeds `most_crops`.
+            SizeMismatchError: `crops` exceeds `most_crops`.
         """
         if crops > self.most_crops:
             size, window = "x".join(map(str, self.map)), "x".join(map(str, self.window))
-            raise Misfit(
+            raise SizeMismatchError(
                 f"K = {crops}: `crops <= {self.most_crops}` must hold for a map of {size} cells and a window of "
                 f"{window} (crop_px = {self.crop_px}, image {self.image[0]}x{self.image[1]})."
             )

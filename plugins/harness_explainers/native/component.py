@@ -24,6 +24,6 @@ NATIVE: Component[Explainer] = Component(
     facts=one_pass,
     summary="the model's own saliency maps, each cell drawn as a rectangle",
     source="Shen et al. 2020, Medical Image Analysis, 101908",
-    needs=frozenset({"evidence"}),
+    needs=frozenset({"saliency"}),
     assumed={"upsampling": "nearest neighbour, as Dice reads the maps: no value is shown that the model did not give"},
 )

@@ -1,4 +1,4 @@
-"""The explanation a model gives of itself: its evidence, brought to the image's size."""
+"""The explanation a model gives of itself: its saliency, brought to the image's size."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from harness_explainers.adapter import Attribution
 
 
 class Native(Attribution):
-    """`Output.evidence` as it is, by nearest-neighbour upsampling; one forward pass, no gradients."""
+    """`Output.saliency` as it is, by nearest-neighbour upsampling; one forward pass, no gradients."""
 
     def _maps(self, model: Model, batch: Batch, classes: list[int]) -> Tensor:
         with torch.no_grad():
-            evidence = model(batch).evidence
-        if evidence is None:
-            raise TypeError("it gives no evidence: there is nothing to show.")
-        return evidence[torch.arange(len(evidence)), classes].float()  # b i j
+            saliency = model(batch).saliency
+        if saliency is None:
+            raise TypeError("it gives no saliency: there is nothing to show.")
+        return saliency[torch.arange(len(saliency)), classes].float()  # b i j
 
     def _shown(self, maps: Tensor, batch: Batch) -> Tensor:
         assert batch.images is not None

@@ -70,7 +70,7 @@ def states(plan: Plan, folder: Path) -> dict[str, list[str]]:
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Plan, Path, Outcome, list[Event]]]:
     """The same study, stopped trials, NaN and exceptions in it, run by either tuner."""
-    plan = scripted_plan(MIXED, trials=6, epochs=9, stopper=ASHA)
+    plan = scripted_plan(MIXED, trials=6, epochs=9, pruner=ASHA)
     found = {}
     for name, tuner in (("inline", InlineTuner(RUN)), ("ray", RayTuner(RUN, CATALOG))):
         folder = tmp_path_factory.mktemp(name)
@@ -227,8 +227,8 @@ def test_a_time_limit_ends_an_epoch_that_takes_long(tmp_path: Path) -> None:
 
 
 def test_asha_has_no_say_in_what_is_not_trained(tmp_path: Path) -> None:
-    plan = scripted_plan({"a": SEARCHED}, trials=3, epochs=3, stopper=ASHA | {"reduction": 2})
-    table = VariantPlan(name="table", id="table", tree={"system": {"predictions": "x.csv"}})
+    plan = scripted_plan({"a": SEARCHED}, trials=3, epochs=3, pruner=ASHA | {"reduction": 2})
+    table = VariantPlan(name="table", id="table", tree={"external": {"predictions": "x.csv"}})
     plan = replace(plan, variants=(*plan.variants, table))
     sampler = OptunaSampler(f"sqlite:///{tmp_path / 'optuna.db'}")
     driver = Driver(plan, sampler, Recorder(tmp_path, tmp_path / "ledger.jsonl"))

@@ -45,7 +45,7 @@ width = 4
 [search]
 trials = 2
 sampler = { use = "random" }
-stopper = { use = "none" }
+pruner = { use = "none" }
 
 [confirm]
 seeds = [0, 1]

@@ -38,7 +38,7 @@ local_backbone = { use = "resnet22", stride = 8, width = 4 }
 [search]
 trials = 1
 sampler = { use = "random" }
-stopper = { use = "none" }
+pruner = { use = "none" }
 
 [confirm]
 seeds = [0]

@@ -97,7 +97,7 @@ def test_a_plan_fits_and_names_skips_and_warnings(width: int) -> None:
 
 
 def test_a_plan_says_how_many_trials_are_model_based() -> None:
-    searching = {"trials": 8, "stopper": {"use": "none"}, "seed": 0}
+    searching = {"trials": 8, "pruner": {"use": "none"}, "seed": 0}
     for sampler, told in (({"use": "tpe", "startup": 4}, True), ({"use": "random"}, False)):
         shown = " ".join(text(plan_view(plan(search={**searching, "sampler": sampler})), 100).split())
         assert ("Of each search, 4 of 8 trials model-based." in shown) == told

@@ -154,7 +154,7 @@ def test_an_observer_that_raises_is_left_out_and_remembered() -> None:
         ("build", "build_thing", "the build of 'thing' cannot be called: 'build_thing'"),
         ("source", None, "the source of 'thing' is a string, not None"),
         ("needs", None, "the needs of 'thing' is a set of strings, not None"),
-        ("needs", "evidence", "the needs of 'thing' is a set of strings, not 'evidence'"),
+        ("needs", "saliency", "the needs of 'thing' is a set of strings, not 'saliency'"),
         ("provides", {3}, "the provides of 'thing' is a set of strings, not {3}"),
         ("refuses", ["augment"], "the refuses of 'thing' is a table of strings, not ['augment']"),
         ("space", [], "the space of 'thing' is a table, not []"),

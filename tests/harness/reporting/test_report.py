@@ -131,8 +131,8 @@ def material(tables, trials: pd.DataFrame) -> Material:
                 | {"value": value, "std": 0.01, "runs": 2, "n": n, "low": value - 0.125, "high": value + 0.125}
                 for name, value, n in (
                     ("native", 0.625, 40.0),
-                    ("floor:centre", 0.375, 40.0),
-                    ("floor:random_weights:gradcam", 0.25, 12.0),
+                    ("control:centre", 0.375, 40.0),
+                    ("control:random_weights:gradcam", 0.25, 12.0),
                 )
             ]
         ),
@@ -208,8 +208,8 @@ SAID = [
     "harness study run made_up --budget quick",
     "gap (fully supervised)",
     "gmic (baseline)",
-    "floor: centre prior",
-    "floor: randomised weights, gradcam",
+    "control: centre prior",
+    "control: randomised weights, gradcam",
     "Their 95 % intervals",
     "[.500, .750]",
     "At this demonstration budget that says nothing of the methods.",
@@ -360,7 +360,7 @@ def test_a_table_without_rows_has_no_file(trials: pd.DataFrame, tmp_path: Path) 
     kept = tmp_path / "tables" / "search.csv"
     kept.parent.mkdir()
     kept.write_text("of an earlier report")
-    tables = replace(plan(), variants=(VariantPlan(name="gmic", id="gmic", tree={"system": {}}),), skipped=())
+    tables = replace(plan(), variants=(VariantPlan(name="gmic", id="gmic", tree={"external": {}}),), skipped=())
     written = write_report(tmp_path, Material(plan=tables, classes=CLASSES, trials=trials.iloc[:0]))
     assert not kept.exists()
     assert all(len(pd.read_csv(path)) for path in written if path.suffix == ".csv")
@@ -402,7 +402,7 @@ def test_the_warning_names_what_the_spread_is_over(material: Material, confirm: 
 
 def test_readers_are_not_trained_again_and_their_interval_says_so(material: Material) -> None:
     """A spread over readers is no spread over seeds, however large."""
-    read = VariantPlan(name="gap", id="gap", tree={"system": {}}, facts={"readers": 14})
+    read = VariantPlan(name="gap", id="gap", tree={"external": {}}, facts={"readers": 14})
     variants = (*plan().variants[:1], read, *plan().variants[2:])
     own = material.own
     assert own is not None
@@ -411,7 +411,7 @@ def test_readers_are_not_trained_again_and_their_interval_says_so(material: Mate
     assert not any("±.500" in line for line in answer(mixed, wide))
     held = next(line for line in notes(mixed, own) if line.startswith("`gap`: the mean over readers"))
     assert "hold these readers fixed" in held
-    systems = tuple(replace(item, tree={"system": {}}) for item in plan().variants)
+    systems = tuple(replace(item, tree={"external": {}}) for item in plan().variants)
     alone = replace(material, plan=replace(plan(), variants=systems))
     assert not any("trained" in line for line in answer(alone, wide))
     told = " ".join(notes(alone, own))
@@ -427,7 +427,7 @@ def test_every_system_is_drawn_beside_readers_and_six_variants_without(material:
     many = pd.concat([base.assign(variant=name) for name in names])
     table = pd.concat([material.own[material.own["variant"] == "gmic"].assign(variant=name) for name in names])
     for facts, drawn in (({"readers": 2}, names[:9]), ({}, names[:6])):
-        found = [VariantPlan(name=name, id=name, tree={"system": {}}) for name in names]
+        found = [VariantPlan(name=name, id=name, tree={"external": {}}) for name in names]
         found[-1] = replace(found[-1], facts=facts)
         own = replace(plan(), variants=tuple(found))
         made = replace(material, plan=own, predictions=many, variants=table, comparison=None)

@@ -142,8 +142,8 @@ class Plugin:
 
     @hookimpl
     def harness_architectures(self) -> Iterable[Any]:
-        evidence = frozenset({"evidence"})
-        yield Component(name="bag", build=build_bag, facts=bag_facts, summary="s", provides=evidence)
+        saliency = frozenset({"saliency"})
+        yield Component(name="bag", build=build_bag, facts=bag_facts, summary="s", provides=saliency)
         yield Component(name="supervised", build=build_supervised, summary="s", needs=frozenset({"train_masks"}))
         yield Component(name="two_views", build=build_two_views, summary="s", needs=frozenset({"views"}))
 
@@ -155,7 +155,7 @@ class Plugin:
 
     @hookimpl
     def harness_explainers(self) -> Iterable[Any]:
-        yield Component(name="native", build=build_native, summary="s", needs=frozenset({"evidence"}))
+        yield Component(name="native", build=build_native, summary="s", needs=frozenset({"saliency"}))
 
 
 class Stranger:

@@ -129,9 +129,9 @@ class _Taught(TinyCnn):
 
 class _Copies(TinyCnn):
     def losses(self, out: Output, batch: Batch) -> dict[str, torch.Tensor]:
-        assert batch.targets is not None and out.evidence is not None
-        masks = torch.nn.functional.adaptive_avg_pool2d(batch.targets.masks, out.evidence.shape[2:])
-        return {**super().losses(out, batch), "masks": (out.evidence - masks).square().mean()}
+        assert batch.targets is not None and out.saliency is not None
+        masks = torch.nn.functional.adaptive_avg_pool2d(batch.targets.masks, out.saliency.shape[2:])
+        return {**super().losses(out, batch), "masks": (out.saliency - masks).square().mean()}
 
 
 class _Unlucky(_Peeker):
@@ -513,7 +513,12 @@ GMIC = {
 
 RESNET22 = {"use": "resnet22", "stride": 8, "width": 2}
 DETECTOR = {"backbone": RESNET22, "width": 8, "head": 8, "anchor_px": 5.0, "proposals": 20, "samples": 16}
-PATCHES = {"system": {"use": "gmic", **GMIC, "crop_channels": 1}, "backbone": RESNET22, "window_px": 8, "stride_px": 8}
+PATCHES = {
+    "external": {"use": "gmic", **GMIC, "crop_channels": 1},
+    "backbone": RESNET22,
+    "window_px": 8,
+    "stride_px": 8,
+}
 
 
 class ShuffledMasks:

@@ -156,8 +156,8 @@ def test_evidence_is_the_global_classifier_at_every_cell(catalog):
     out = model(images)
     features = model.global_branch.backbone(images.images)
     cell = model.global_branch.classifier(features[2, :, 3, 1]).sigmoid()
-    torch.testing.assert_close(out.evidence[2, :, 3, 1], cell)
-    assert out.evidence.shape == (4, 2, *features.shape[2:])
+    torch.testing.assert_close(out.saliency[2, :, 3, 1], cell)
+    assert out.saliency.shape == (4, 2, *features.shape[2:])
 
 
 def test_the_loss_is_the_cross_entropy_averaged_over_classes_and_known_labels_only(catalog):

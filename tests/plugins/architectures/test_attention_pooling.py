@@ -104,7 +104,7 @@ def test_the_second_phase_leaves_the_scorer_as_it_was(catalog):
     assert all(value.grad is not None for value in model.pooled.parameters())
     assert all(torch.equal(value, before[name]) for name, value in model.scorer.state_dict().items())
     assert out.parts["attention"].shape == (3, 5) and out.parts["boxes"].shape == (3, 5, 4)
-    assert ((out.evidence > 0).flatten(1).sum(1) <= 2 * 5).all()
+    assert ((out.saliency > 0).flatten(1).sum(1) <= 2 * 5).all()
 
 
 def test_while_the_scorer_learns_alone_the_score_is_its_own(catalog):
@@ -120,7 +120,7 @@ def test_an_image_of_one_patch_is_scored(catalog):
     model, batch = build(catalog, task), bag(size=(16, 16))
     out = model.eval()(batch)
     assert torch.equal(out.parts["attention"], torch.ones(3, 1))
-    assert out.probs.isfinite().all() and out.evidence.shape == (3, 2, 1, 1)
+    assert out.probs.isfinite().all() and out.saliency.shape == (3, 2, 1, 1)
 
 
 @pytest.mark.parametrize(

@@ -38,24 +38,24 @@ def batch(**more: Any) -> Batch:
 
 def test_the_mean_of_the_activation_map_is_the_logit(catalog: Catalog) -> None:
     out = build(catalog, MANY)(batch())
-    assert out.evidence is not None and out.logits is not None
-    torch.testing.assert_close(out.evidence.logit().mean((2, 3)), out.logits)
+    assert out.saliency is not None and out.logits is not None
+    torch.testing.assert_close(out.saliency.logit().mean((2, 3)), out.logits)
     torch.testing.assert_close(out.probs, out.logits.sigmoid())
 
 
 def test_exclusive_classes_share_each_cell_and_each_image(catalog: Catalog) -> None:
     out = build(catalog, ONE)(batch())
-    assert out.evidence is not None and out.logits is not None
-    torch.testing.assert_close(out.evidence.sum(1), torch.ones_like(out.evidence[:, 0]))
+    assert out.saliency is not None and out.logits is not None
+    torch.testing.assert_close(out.saliency.sum(1), torch.ones_like(out.saliency[:, 0]))
     torch.testing.assert_close(out.probs, out.logits.softmax(1))
 
 
 def test_the_convolution_comes_before_top_t(catalog: Catalog) -> None:
     model = build(catalog, MANY, head="conv_before_pool", pooling=TOP)
     out = model(batch())
-    assert out.evidence is not None and out.logits is not None
-    kept = max(1, round(0.2 * out.evidence[0, 0].numel()))
-    expected = out.evidence.flatten(2).topk(kept, 2).values.mean(2)
+    assert out.saliency is not None and out.logits is not None
+    kept = max(1, round(0.2 * out.saliency[0, 0].numel()))
+    expected = out.saliency.flatten(2).topk(kept, 2).values.mean(2)
     torch.testing.assert_close(out.probs, expected)
     torch.testing.assert_close(out.logits.sigmoid(), expected)
 

@@ -90,8 +90,8 @@ def test_planted_squares_are_boxed_after_a_few_steps(catalog: Catalog) -> None:
         found = out.parts["boxes"][number, out.parts["scores"][number].argmax()]
         expected = torch.tensor([[left, top, left + SIDE, top + SIDE]]).float()
         assert box_iou(found[None], expected) > 0.5, (number, found)
-        assert out.evidence is not None
-        assert out.evidence[number, number % 2, top + SIDE // 2, left + SIDE // 2] == out.probs[number, number % 2]
+        assert out.saliency is not None
+        assert out.saliency[number, number % 2, top + SIDE // 2, left + SIDE // 2] == out.probs[number, number % 2]
 
 
 def test_an_image_scores_as_its_best_box_and_0_without_one(catalog: Catalog) -> None:
@@ -106,7 +106,7 @@ def test_an_image_scores_as_its_best_box_and_0_without_one(catalog: Catalog) -> 
         few = _model(catalog, detections=1).eval()(batch)
     torch.testing.assert_close(few.probs, out.probs)  # whichever class the one box is of
     assert few.parts["boxes"].shape == (4, 1, 4) and none.parts["boxes"].shape == (4, 0, 4)
-    assert none.probs.count_nonzero() == 0 == none.evidence.count_nonzero()
+    assert none.probs.count_nonzero() == 0 == none.saliency.count_nonzero()
 
 
 @pytest.mark.parametrize("unknown", ["outline", "label"])

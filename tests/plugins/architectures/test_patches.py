@@ -7,7 +7,7 @@ from harness import InputError, Task
 from harness.contract.errors import Problems
 from harness.nn import Batch
 from harness_architectures.shared.patches.grid import PatchGrid
-from harness_architectures.shared.patches.tensors import boxes, cut, evidence_map, flatness, relative, stitch, unfold
+from harness_architectures.shared.patches.tensors import boxes, cut, flatness, relative, saliency_map, stitch, unfold
 from harness_explainers.attention.explainer import Attention
 from harness_explainers.cams.cam import Cam
 
@@ -50,9 +50,9 @@ def test_boxes_lie_where_patches_were_cut():
 
 def test_evidence_stands_where_the_patch_is_and_is_nothing_around_a_crop():
     scores = noise(1, 12, 2)
-    assert torch.equal(evidence_map(scores, PatchGrid.of((48, 64), 16)).flatten(2).transpose(1, 2), scores)
+    assert torch.equal(saliency_map(scores, PatchGrid.of((48, 64), 16)).flatten(2).transpose(1, 2), scores)
     grid = PatchGrid.of((51, 65), 16, (48, 64))
-    found = evidence_map(scores, grid)
+    found = saliency_map(scores, grid)
     assert found.shape == (1, 2, 51, 65)
     assert (found[0, 1, 1 + 16 : 1 + 32, 16:32] == scores[0, 5, 1]).all()
     assert (found[:, :, 0] == 0).all() and (found[:, :, 49:] == 0).all() and (found[:, :, :, 64:] == 0).all()
@@ -86,21 +86,21 @@ def test_evidence_is_attention_times_what_the_classifier_says_of_the_patch_alone
     attention, alone = out.parts["attention"], out.parts["patch_probs"]
     assert attention.shape == (2, 12) and torch.allclose(attention.sum(1), torch.ones(2))
     expected = (relative(attention)[:, :, None] * alone).transpose(1, 2).unflatten(2, (3, 4))
-    torch.testing.assert_close(out.evidence, expected)
+    torch.testing.assert_close(out.saliency, expected)
 
 
 @pytest.mark.parametrize("use", ["mean", "max", "gated_attention", "lse"])
 def test_other_poolings_take_the_place_of_attention(catalog, use):
     out = build(catalog, pooling={"use": use})(bag())
     assert ("attention" in out.parts) == (use != "lse")
-    assert out.evidence.shape == (2, 1, 3, 4)
+    assert out.saliency.shape == (2, 1, 3, 4)
 
 
 def test_one_patch_is_all_of_the_attention(catalog):
     task = Task(classes=("tumour",), channels=3, image_size=(16, 16))
     out = build(catalog, task)(bag(size=(16, 16)))
     assert torch.equal(out.parts["attention"], torch.ones(2, 1))
-    torch.testing.assert_close(out.evidence.flatten(1), out.probs)
+    torch.testing.assert_close(out.saliency.flatten(1), out.probs)
     assert out.parts["attention_entropy"].isfinite().all()
 
 

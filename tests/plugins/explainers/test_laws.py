@@ -20,11 +20,11 @@ def _batch() -> Batch:
 
 def test_each_image_gets_the_map_of_its_own_class():
     model, batch = build_tiny_cnn(squares_task()).eval(), _batch()
-    evidence = model(batch).evidence
+    saliency = model(batch).saliency
     maps = Native("native").explain(model, batch, [1, 0])
-    assert torch.equal(maps[:, ::2, ::2], torch.stack([evidence[0, 1], evidence[1, 0]]))
+    assert torch.equal(maps[:, ::2, ::2], torch.stack([saliency[0, 1], saliency[1, 0]]))
 
 
 def test_a_model_without_evidence_is_refused_by_name():
-    with pytest.raises(TypeError, match="'native' cannot explain Empty: it gives no evidence"):
+    with pytest.raises(TypeError, match="'native' cannot explain Empty: it gives no saliency"):
         Native("native").explain(build_empty(squares_task()), _batch(), [0, 0])

@@ -26,7 +26,7 @@ def test_a_plan_and_a_metric_agree_on_what_is_better(component) -> None:
 
 
 def of_scores(of: Callable) -> Callable:
-    def reference(labels, scores, evidence, masks) -> Mapping[str, float]:
+    def reference(labels, scores, saliency, masks) -> Mapping[str, float]:
         values = []
         for label, score in zip(labels.T, scores.T, strict=True):
             known = ~np.isnan(label)
@@ -39,8 +39,8 @@ def of_scores(of: Callable) -> Callable:
 def of_maps(of: Callable) -> Callable:
     """`of` the upsampled maps and masks "n h w" of the images that have the class."""
 
-    def reference(labels, scores, evidence, masks) -> Mapping[str, float]:
-        upsampled = evidence.repeat(2, axis=2).repeat(2, axis=3)
+    def reference(labels, scores, saliency, masks) -> Mapping[str, float]:
+        upsampled = saliency.repeat(2, axis=2).repeat(2, axis=3)
         values = [of(upsampled[labels[:, k] == 1, k], masks[labels[:, k] == 1, k]) for k in range(2)]
         return {"": np.mean(values), "benign": values[0], "malignant": values[1]}
 
@@ -86,8 +86,8 @@ def test_a_positive_whose_mask_is_not_known_is_left_out() -> None:
     masks[0, 0, :2] = 1
     labels = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
     targets = Targets(masks=masks, known=torch.tensor([[True, True], [False, True]]))
-    evidence = masks.clone()
-    metric.update(Output(probs=labels, evidence=evidence), Batch(labels=labels, targets=targets))
+    saliency = masks.clone()
+    metric.update(Output(probs=labels, saliency=saliency), Batch(labels=labels, targets=targets))
     assert metric.compute() == pytest.approx({"": 1.0, "a": 1.0, "b": float("nan")}, nan_ok=True)
 
 
@@ -97,7 +97,7 @@ def test_evidence_in_half_precision_is_read() -> None:
     masks[0, 0, 0, 0] = 1
     labels = torch.tensor([[1.0, 0.0]])
     targets = Targets(masks=masks, known=torch.ones(1, 2, dtype=torch.bool))
-    metric.update(Output(probs=labels, evidence=masks.bfloat16()), Batch(labels=labels, targets=targets))
+    metric.update(Output(probs=labels, saliency=masks.bfloat16()), Batch(labels=labels, targets=targets))
     assert metric.compute()["a"] == 1
 
 
@@ -112,7 +112,7 @@ def test_maps_without_masks_are_an_error_and_not_a_silent_nothing() -> None:
     labels = torch.tensor([[1.0, 0.0]])
     with pytest.raises(ValueError, match="masks"):
         harness_metrics.build_dice(TASK).update(
-            Output(probs=labels, evidence=torch.zeros(1, 2, 2, 2)), Batch(labels=labels)
+            Output(probs=labels, saliency=torch.zeros(1, 2, 2, 2)), Batch(labels=labels)
         )
 
 

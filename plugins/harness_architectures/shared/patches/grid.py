@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness import Misfit
+from harness import SizeMismatchError
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ class PatchGrid:
 
         Raises:
             ValueError: patch or crop are no lengths.
-            Misfit: the crop is larger than the image, or patches do not fill it exactly.
+            SizeMismatchError: the crop is larger than the image, or patches do not fill it exactly.
         """
         area = image if crop is None else (crop[0], crop[1])
         what = "images" if crop is None else "a crop"
         if patch_px < 1 or min(area) < 1:
             raise ValueError(f"patches and crops have a side of 1 px or more, but got {patch_px} and {_size(area)}.")
         if area[0] > image[0] or area[1] > image[1]:
-            raise Misfit(f"a crop of {_size(area)} does not fit into images of {_size(image)}.")
+            raise SizeMismatchError(f"a crop of {_size(area)} does not fit into images of {_size(image)}.")
         if area[0] % patch_px or area[1] % patch_px:
             nearest = tuple(max(patch_px, length // patch_px * patch_px) for length in area)
-            raise Misfit(
+            raise SizeMismatchError(
                 f"patches of {patch_px} px do not fill {what} of {_size(area)}: both sides must be multiples; "
                 f"`crop = [{nearest[0]}, {nearest[1]}]` would be."
             )

@@ -103,14 +103,14 @@ def test_the_table_tells_hits_and_coverage_of_the_images_that_have_the_class() -
 
 def test_the_metric_components_say_the_same() -> None:
     task = Task(kind="multiclass", classes=("a", "b"), image_size=(12, 4), mask_kind="layers")
-    evidence = torch.stack([torch.from_numpy(at(2)), torch.from_numpy(at(0))])[None].float()
+    saliency = torch.stack([torch.from_numpy(at(2)), torch.from_numpy(at(0))])[None].float()
     masks = torch.from_numpy(np.stack([BANDS, BANDS])[None]).float()
     labels = torch.tensor([[1.0, 0.0]])
     batch = Batch(labels=labels, targets=Targets(masks=masks, known=torch.ones(1, 2, dtype=torch.bool)))
     expected = {"hit_rate_1": 3, "hit_rate_2": 1, "s_plus": 0.5, "s_minus": 0}
     for name, value in expected.items():
         metric = getattr(harness_metrics, f"build_{name}")(task)
-        metric.update(Output(probs=labels, evidence=evidence), batch)
+        metric.update(Output(probs=labels, saliency=saliency), batch)
         assert metric.compute() == pytest.approx({"": value, "a": value, "b": math.nan}, nan_ok=True)
     with pytest.raises(ValueError, match="layers"):
         harness_metrics.build_s_plus(Task(classes=("a",), mask_kind="outline"))

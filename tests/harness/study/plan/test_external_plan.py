@@ -17,7 +17,7 @@ CSV = "case,side,cancer,r_a,r_b,net,split\n1,L,0,.1,.2,.3,test\n1,R,1,.9,.8,.7,t
 SYSTEMS = """
 [study]
 baseline = "net"
-[systems.net]
+[external.net]
 predictions = "tables/x.csv"
 id = ["case", "side"]
 group = "case"
@@ -34,7 +34,7 @@ of = ["people", "net"]
 lambda = 0.25
 """
 BESIDE = """
-[systems.other]
+[external.other]
 predictions = "tables/x.csv"
 id = ["case", "side"]
 score = { benign = "r_a", malignant = "r_b" }
@@ -59,8 +59,8 @@ def replaced(text: str, old: str, new: str) -> str:
 def test_a_study_of_tables_alone_needs_nothing_else(tables: Any) -> None:
     plan = tables.plan(SYSTEMS)
     assert [(variant.name, variant.kind) for variant in plan.variants] == [
-        ("net", "system"),
-        ("people", "system"),
+        ("net", "external"),
+        ("people", "external"),
         ("mixed", "ensemble"),
     ]
     assert not plan.trained and plan.baseline == "net" and not plan.warnings
@@ -78,7 +78,7 @@ def test_beside_a_data_set_a_system_scores_its_classes_and_an_average_has_the_mo
     plan = tables.plan(tables.BASE + BESIDE)
     assert [variant.name for variant in plan.variants] == ["plain", "gap", "top", "other", "both"]
     other, both = plan.variants[3:]
-    assert other.tree["system"]["scores"] == {"benign": "r_a", "malignant": "r_b"}
+    assert other.tree["external"]["scores"] == {"benign": "r_a", "malignant": "r_b"}
     assert [replicate.seed for replicate in replicates(plan, both)] == [0, 1] and len(replicates(plan, other)) == 1
 
 
@@ -105,17 +105,17 @@ def test_a_budget_selects_among_all_variants(tables: Any) -> None:
     [
         ('predictions = "tables/x.csv"\nid = ["case", "side"]\ngroup = "case"\nlabel = "cancer"\nscore = "net"',
          'predictions = "tables/y.csv"\nid = ["case", "side"]\ngroup = "case"\nlabel = "cancer"\nscore = "net"',
-         "systems.net.predictions: there is no file 'tables/y.csv' below the data root ROOT; "
+         "external.net.predictions: there is no file 'tables/y.csv' below the data root ROOT; "
          "did you mean 'tables/x.csv'?"),
         ('score = "net"', 'score = "ned"',
-         "systems.net.score: the table has no column 'ned'; did you mean 'net'? "
+         "external.net.score: the table has no column 'ned'; did you mean 'net'? "
          "(it has case, side, cancer, r_a, r_b, net, split)"),
         ('score = "r_*"', 'score = "s_*"',
          "readers.people.score: a family has two readers or more, the same for each class: 's_*' finds 0"),
         ('score = "r_*"', 'score = "r_a"',
          "readers.people.score: 'r_a' is no pattern: one * stands for the reader, as in 'reader*'"),
-        ('[systems.net]\n', '[systems.net]\nscores = "net"\n',
-         "systems.net.scores: unknown key; allowed are group, id, label, labels, predictions, score, split, unit; "
+        ('[external.net]\n', '[external.net]\nscores = "net"\n',
+         "external.net.scores: unknown key; allowed are group, id, label, labels, predictions, score, split, unit; "
          "did you mean 'score'?"),
         ("lambda = 0.25", "lambda = 1.5",
          "ensembles.mixed.lambda: 1.5 is not one of fit, oracle, or a number from 0 to 1"),
@@ -130,10 +130,10 @@ def test_a_budget_selects_among_all_variants(tables: Any) -> None:
          "ensembles.mixed.of.0: no variant named 'poeple'; did you mean 'people'?"),
         ('of = ["people", "net"]', 'of = ["mixed", "net"]',
          "ensembles.mixed.of.0: 'mixed' must stand before 'mixed': an average is made of what there is"),
-        ("[readers.people]", "[readers.net]", "readers.net: there is a variant of this name: systems.net"),
+        ("[readers.people]", "[readers.net]", "readers.net: there is a variant of this name: external.net"),
         ("[readers.people]", "[readers.train]", "readers.train: this is a section's name, and no variant's"),
         ('baseline = "net"', 'baseline = "nett"', "study.baseline: no variant named 'nett'; did you mean 'net'?"),
-        ("[systems.net]", "[system.net]",
+        ("[external.net]", "[system.net]",
          "system: a study has study, dataset, train, model, search, confirm, explain, variants, systems, readers, "
          "ensembles, budgets; did you mean 'systems'?"),
     ],
@@ -146,23 +146,23 @@ def test_a_mistake_has_its_path_and_the_nearest_right_name(tables: Any, old: str
 def test_group_and_label_are_needed_where_no_data_set_has_them(tables: Any) -> None:
     text = SYSTEMS.replace('group = "case"\nlabel = "cancer"\n', "", 1)
     assert tables.problems(text)[:2] == [
-        "study.toml: systems.net.label: this key is needed where no data set has the labels",
-        "study.toml: systems.net.group: this key is needed where no data set has the patients: intervals need them",
+        "study.toml: external.net.label: this key is needed where no data set has the labels",
+        "study.toml: external.net.group: this key is needed where no data set has the patients: intervals need them",
     ]
 
 
 def test_beside_a_data_set_every_class_needs_its_column(tables: Any) -> None:
     one = tables.problems(tables.BASE + BESIDE.replace('{ benign = "r_a", malignant = "r_b" }', '"r_a"'))
-    assert 'systems.other.score: there are 2 classes: write { benign = "…", malignant = "…" }' in one[0]
+    assert 'external.other.score: there are 2 classes: write { benign = "…", malignant = "…" }' in one[0]
     wrong = tables.problems(tables.BASE + BESIDE.replace("benign =", "bening ="))
-    assert "systems.other.score.bening: no class of this name; did you mean 'benign'?" in wrong[0]
-    assert "systems.other.score: no column for the class benign" in wrong[1]
+    assert "external.other.score.bening: no class of this name; did you mean 'benign'?" in wrong[0]
+    assert "external.other.score: no column for the class benign" in wrong[1]
 
 
 def test_a_table_cannot_be_looked_for_outside_the_data_root(tables: Any, tmp_path: Path) -> None:
     for path in ("../x.csv", "/etc/x.csv"):
         text = SYSTEMS.replace("tables/x.csv", path, 1)
-        said = f"systems.net.predictions: {path!r} leaves the data root; a path stands relative to it, and below it"
+        said = f"external.net.predictions: {path!r} leaves the data root; a path stands relative to it, and below it"
         assert f"study.toml: {said}" in tables.problems(text)
 
 

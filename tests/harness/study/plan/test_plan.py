@@ -121,7 +121,7 @@ def test_an_explainer_that_no_variant_can_feed_is_left_out(planner: Any) -> None
     text = text.replace('use = "bag"', 'use = "supervised"')[: text.index("[variants.gap") + len("supervised") - 3]
     plan = planner.plan(text)
     assert plan.explain["use"] == []
-    assert plan.warnings == ("the explainer 'native' is left out: it needs evidence",)
+    assert plan.warnings == ("the explainer 'native' is left out: it needs saliency",)
 
 
 def test_the_objectives_metric_is_computed_whether_asked_for_or_not(planner: Any) -> None:
@@ -180,8 +180,8 @@ def test_a_grid_of_another_size_than_the_trials_is_warned_of(planner: Any) -> No
 
 
 def test_a_stopper_that_never_stops_is_warned_of(planner: Any) -> None:
-    found = planner.plan(planner.BASE, "search.stopper={use='asha', grace=4}").warnings
-    assert found == ("no trial of 'plain' is ever stopped: search.stopper.grace is 4 epochs, and a trial has 4",)
+    found = planner.plan(planner.BASE, "search.pruner={use='asha', grace=4}").warnings
+    assert found == ("no trial of 'plain' is ever stopped: search.pruner.grace is 4 epochs, and a trial has 4",)
 
 
 def test_a_baseline_that_does_not_run_is_warned_of(planner: Any) -> None:

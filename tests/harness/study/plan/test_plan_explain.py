@@ -21,7 +21,7 @@ from harness.study.plan.pricing import windows
 
 def _lines(
     *use: Any,
-    provides: frozenset[str] = frozenset({"explain_layer", "evidence"}),
+    provides: frozenset[str] = frozenset({"explain_layer", "saliency"}),
     mask_kind: Any = "none",
     **section: Any,
 ) -> list[str]:
@@ -48,7 +48,7 @@ def test_dear_explainers_are_priced_in_passes():
 
 
 def test_with_masks_the_plan_says_that_floors_double_the_price():
-    doubled = "the floor of maps that are held against masks takes as many passes again, on random weights"
+    doubled = "the control of maps that are held against masks takes as many passes again, on random weights"
     assert _lines("scorecam", mask_kind="outline")[1:] == [doubled]
     assert _lines("gradcam", mask_kind="outline") == []
 
@@ -95,8 +95,8 @@ def test_one_explainer_with_several_settings_has_a_name_for_each():
             "explain.use.0.name: 'gradcam' is another explainer's name, and this is 'occlusion'",
         ),
         (
-            [{"use": "occlusion", "name": "floor:centre"}],
-            "explain.use.0.name: small letters, digits and _ make a name, a letter first, found 'floor:centre'",
+            [{"use": "occlusion", "name": "control:centre"}],
+            "explain.use.0.name: small letters, digits and _ make a name, a letter first, found 'control:centre'",
         ),
     ],
 )

@@ -18,7 +18,7 @@ PATHS = [
     *("study", "study.objective", "study.metrics", "study.baseline", "study.budget", "dataset", "dataset.use"),
     *("dataset.image_size", "dataset.masks", "train", "train.lr", "train.epochs", "train.optimiser", "train.augment"),
     *("train.schedule", "train.early_stop", "model", "model.use", "model.crops", "model.pooling", "model.backbone"),
-    *("model.pooling.fraction", "model.pooling.use", "model.space", "search", "search.sampler", "search.stopper"),
+    *("model.pooling.fraction", "model.pooling.use", "model.space", "search", "search.sampler", "search.pruner"),
     *("search.trials", "confirm", "confirm.seeds", "confirm.folds", "explain", "explain.use", "variants"),
     *("variants.gap", "variants.gap.model", "variants.gap.model.pooling", "variants.top.dataset", "budgets"),
     *(

@@ -48,5 +48,5 @@ def test_words_ranges_switches_and_several_changes_do_not_count() -> None:
 
 
 def test_without_a_trained_baseline_there_is_none() -> None:
-    system = {"system": {"predictions": "x.csv"}}
+    system = {"external": {"predictions": "x.csv"}}
     assert sweeps(plan(base=system, k1=with_model(crops=1), k2=with_model(crops=2))) == {}

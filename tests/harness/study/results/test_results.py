@@ -12,7 +12,7 @@ from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
 from harness.contract import tables
 from harness.study.results.frames import gather
-from harness.study.results.results import FLOORED, RESAMPLES, Results, read_results
+from harness.study.results.results import RESAMPLES, TESTED, Results, read_results
 from harness.study.run.run import run_study
 from harness.tables.measure.intervals import localisation_intervals
 from harness.tables.measure.localisation_table import localisation_table
@@ -28,7 +28,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Results:
     wide = {"use": "tiny_cnn", "width": 16}
     plan = scripted_plan(
         {"b": {"use": "tiny_cnn"}, "a": wide}, trials=1, epochs=1, baseline="b",
-        confirm={"seeds": [0, 1], "label_floor": True},
+        confirm={"seeds": [0, 1], "label_control": True},
     )  # fmt: skip
     settings = Settings(data=root, results=root / "results", cache=root / "cache", device="cpu")
     folder = settings.results / plan.directory
@@ -61,9 +61,9 @@ def ordered(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_localisation_by_variant_is_that_of_all_variants_at_once(found: Results) -> None:
-    maps, lesions, candidates, layers = (whole(found, n, *FLOORED) for n in ("maps", "lesions", "candidates", "layers"))
+    maps, lesions, candidates, layers = (whole(found, n, *TESTED) for n in ("maps", "lesions", "candidates", "layers"))
     expected = localisation_table(maps, lesions, candidates, layers, found.task.classes, found.task.mask_kind)
-    assert {"a", "b"} < set(expected["variant"])  # and the floor
+    assert {"a", "b"} < set(expected["variant"])  # and the control
     pd.testing.assert_frame_equal(ordered(found.localisation), ordered(expected))
     bounds = localisation_intervals(maps, layers, found.task.classes, found.task.mask_kind, resamples=RESAMPLES)
     columns = [name for name in bounds if name != "value"]

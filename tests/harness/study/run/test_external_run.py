@@ -49,7 +49,7 @@ def columns(**changes: Any) -> dict[str, Any]:
 def only_tables(**ensembles: Any) -> dict[str, Any]:
     return {
         "study": {"baseline": "net"},
-        "systems": {"net": columns(score="net"), "flat": columns(score="flat")},
+        "external": {"net": columns(score="net"), "flat": columns(score="flat")},
         "readers": {"people": columns(score="r*")},
         "ensembles": ensembles,
     }
@@ -133,7 +133,7 @@ def test_a_finished_study_is_left_and_a_system_added_is_read_alone(root: Path) -
     run(only_tables(), root)
     assert journal.read() == before
     more = only_tables(mean={"of": ["net", "flat"]})
-    more["systems"]["r3"] = columns(score="r3")
+    more["external"]["r3"] = columns(score="r3")
     again, outcome = run(more, root)
     assert outcome.exit_code == 0 and again.directory == plan.directory
     asked = [event.data["spec"]["variant"] for event in journal.read()[len(before) :] if event.kind == TRIAL_ASKED]
@@ -161,8 +161,8 @@ def test_every_bad_table_is_told_and_nothing_of_it_is_kept(root: Path) -> None:
     frame.assign(net=frame["net"].where(frame.index != 3)).to_csv(root / "nan.csv", index=False)
     frame.iloc[2:].to_csv(root / "short.csv", index=False)
     tables = only_tables()
-    tables["systems"]["nan"] = columns(predictions="nan.csv", score="net")
-    tables["systems"]["short"] = columns(predictions="short.csv", score="net")
+    tables["external"]["nan"] = columns(predictions="nan.csv", score="net")
+    tables["external"]["short"] = columns(predictions="short.csv", score="net")
     plan, outcome = run(tables, root)
     assert outcome.exit_code == 2
     assert outcome.message.splitlines() == [
@@ -185,7 +185,7 @@ def test_an_average_of_scores_that_are_no_probabilities_fails_with_its_reason(ro
     frame = pd.read_csv(root / "x.csv")
     frame.assign(logit=np.log(frame["net"] / (1 - frame["net"]))).to_csv(root / "x.csv", index=False)
     tables = only_tables(mean={"of": ["net", "logits"]})
-    tables["systems"]["logits"] = columns(score="logit")
+    tables["external"]["logits"] = columns(score="logit")
     plan, outcome = run(tables, root)
     assert outcome.exit_code == 1 and list(outcome.reasons) == ["mean"]
     assert "averages need scores in [0, 1]" in outcome.reasons["mean"]
@@ -210,7 +210,7 @@ def test_ratings_beyond_0_and_1_have_areas_and_no_figures_of_probabilities(root:
     catalog = tiny_catalog()
     catalog.register(Decisions())
     study = {"baseline": "net", "metrics": ["auroc", "ece", "brier", "f1"]}
-    tables = {"study": study, "systems": {name: columns(score=name) for name in ("net", "rating")}}
+    tables = {"study": study, "external": {name: columns(score=name) for name in ("net", "rating")}}
     plan, outcome = run(tables, root, catalog=catalog)
     assert outcome.exit_code == 0, outcome.message
     figures = measured(plan, root)
@@ -223,7 +223,7 @@ def test_ratings_beyond_0_and_1_have_areas_and_no_figures_of_probabilities(root:
 
 def test_systems_that_disagree_on_what_is_diagnosed_are_told_before_any_table_is_shown(root: Path) -> None:
     tables = only_tables()
-    tables["systems"]["flat"] = columns(score="flat", unit="case")
+    tables["external"]["flat"] = columns(score="flat", unit="case")
     plan, outcome = run(tables, root)
     assert outcome.exit_code == 2
     said = "x.csv, flat: a unit is another one than in 'net': 80 ids (0/L, 0/R, 1/L and 77 more)"
@@ -241,7 +241,7 @@ def exclusive(root: Path, **study: Any) -> dict[str, Any]:
     system = {"predictions": "z.csv", "id": "case", "group": "case", **both}
     return {
         "study": {"baseline": "net", "metrics": ["auroc", "top1"], **study},
-        "systems": {"net": system, "twin": system},
+        "external": {"net": system, "twin": system},
         "ensembles": {"mean": {"of": ["net", "twin"]}},
     }
 
@@ -273,7 +273,7 @@ def test_without_that_word_the_plan_says_what_is_left_out(root: Path) -> None:
 def test_exclusive_classes_that_are_not_are_refused(root: Path) -> None:
     tables = exclusive(root, kind="multiclass")
     for key in ("labels", "score"):  # of both systems: images of class a now have none
-        tables["systems"]["net"][key].pop("a")
+        tables["external"]["net"][key].pop("a")
     _, outcome = run({**tables, "study": {"kind": "multiclass", "baseline": "net"}}, root)
     assert outcome.exit_code == 2
     assert outcome.message.startswith('z.csv, net: kind = "multiclass": not exactly one label is 1: ')
@@ -327,7 +327,7 @@ def beside(**ensembles: Any) -> dict[str, Any]:
     known = {"bright": "b", "dark": "d"}
     return {
         **TRAINED,
-        "systems": {"known": {"predictions": "y.csv", "id": "id", "score": known}},
+        "external": {"known": {"predictions": "y.csv", "id": "id", "score": known}},
         "ensembles": ensembles,
     }
 
@@ -365,7 +365,7 @@ def test_a_system_stands_beside_trained_models_and_is_averaged_with_them_seed_by
 
 
 def test_models_alone_are_weighted_on_their_validation_split(squares: Path) -> None:
-    tables = {**beside(pair={"of": ["tiny", "wide"], "weights": "fit"}), "systems": {}}
+    tables = {**beside(pair={"of": ["tiny", "wide"], "weights": "fit"}), "external": {}}
     tables["variants"] = {"tiny": {}, "wide": {"model": {"width": 6}}}
     plan, outcome = trained(tables, squares)
     assert outcome.exit_code == 0, outcome.message

@@ -41,7 +41,7 @@ STUDY: dict[str, Any] = {
     },
     "trials": 4,
     "epochs": 4,
-    "stopper": {"use": "asha", "grace": 1, "reduction": 2},
+    "pruner": {"use": "asha", "grace": 1, "reduction": 2},
 }
 
 

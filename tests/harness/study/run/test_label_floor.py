@@ -1,4 +1,4 @@
-"""`[confirm] label_floor`: the baseline's best configuration on shuffled labels, once, apart from its own rows."""
+"""`[confirm] label_control`: the baseline's best configuration on shuffled labels, once, apart from its own rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.study.run.tuning import Configuration
 from harness.testing.fakes import tiny_catalog
 from harness.testing.scripted import scripted_plan
 
-ASKED = {"seeds": [3, 4], "label_floor": True}
+ASKED = {"seeds": [3, 4], "label_control": True}
 
 
 class Fixed:
@@ -55,11 +55,11 @@ def drive(plan: Any, folder: Path, most: int = 99) -> tuple[Driver, list[TrialSp
 def test_the_baseline_alone_is_trained_once_more_on_shuffled_labels_and_comes_last(tmp_path: Path) -> None:
     plan = scripted_plan({"a": {}, "b": {}}, baseline="b", confirm=ASKED)
     driver, handed = drive(plan, tmp_path)
-    floors = [spec for spec in handed if spec.stage == "floor"]
-    assert floors == handed[-1:] and policy.is_complete(driver.plan, driver.state)
-    floor = floors[0]
-    assert (floor.variant, floor.seed, floor.tree["train"]["shuffle_labels"]) == ("b", 3, True)
-    assert floor.id.endswith("-floor-0") and not any("shuffle_labels" in s.tree["train"] for s in handed[:-1])
+    controls = [spec for spec in handed if spec.stage == "control"]
+    assert controls == handed[-1:] and policy.is_complete(driver.plan, driver.state)
+    control = controls[0]
+    assert (control.variant, control.seed, control.tree["train"]["shuffle_labels"]) == ("b", 3, True)
+    assert control.id.endswith("-control-0") and not any("shuffle_labels" in s.tree["train"] for s in handed[:-1])
 
 
 def test_without_being_asked_for_there_is_none(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_finished_study_that_asks_later_runs_the_floor_alone(tmp_path: Path) -
     plan = scripted_plan({"a": {}}, confirm={"seeds": [3, 4]})
     drive(plan, tmp_path)
     driver, handed = drive(replace(plan, confirm=ASKED), tmp_path)
-    assert [spec.stage for spec in handed] == ["floor"] and policy.is_complete(driver.plan, driver.state)
+    assert [spec.stage for spec in handed] == ["control"] and policy.is_complete(driver.plan, driver.state)
     assert drive(replace(plan, confirm=ASKED), tmp_path)[1] == []
 
 
@@ -79,7 +79,7 @@ def test_a_run_cut_off_before_the_floor_goes_on_with_it(tmp_path: Path) -> None:
     plan = scripted_plan({"a": {}}, confirm=ASKED)
     before, _ = drive(plan, tmp_path, most=3)
     assert not policy.is_complete(before.plan, before.state)
-    assert [spec.stage for spec in drive(plan, tmp_path)[1]] == ["floor"]
+    assert [spec.stage for spec in drive(plan, tmp_path)[1]] == ["control"]
 
 
 def test_asking_for_it_changes_no_id_and_is_priced(planner: Any) -> None:
@@ -87,16 +87,16 @@ def test_asking_for_it_changes_no_id_and_is_priced(planner: Any) -> None:
 
     before, after = (
         planner.plan(),
-        planner.plan(planner.replaced(("seeds = [0, 1]", "seeds = [0, 1]\nlabel_floor = true"))),
+        planner.plan(planner.replaced(("seeds = [0, 1]", "seeds = [0, 1]\nlabel_control = true"))),
     )
     assert after.study_id == before.study_id
     assert [variant.id for variant in after.variants] == [variant.id for variant in before.variants]
-    assert "label_floor" not in before.confirm and after.confirm["label_floor"] is True
+    assert "label_control" not in before.confirm and after.confirm["label_control"] is True
     assert [trials_of(after, variant)[1] for variant in after.variants] == [3, 2, 2]  # plain is the baseline
 
 
 def test_its_tables_stand_beside_the_variants_and_never_among_them(tmp_path: Path) -> None:
-    confirm = {"seeds": [0], "label_floor": True}
+    confirm = {"seeds": [0], "label_control": True}
     plan = scripted_plan({"a": {"use": "tiny_cnn"}}, trials=1, epochs=2, confirm=confirm)
     settings = Settings(data=tmp_path, results=tmp_path / "results", cache=tmp_path / "cache", device="cpu")
     folder = settings.results / plan.directory
@@ -104,10 +104,10 @@ def test_its_tables_stand_beside_the_variants_and_never_among_them(tmp_path: Pat
     sampler = OptunaSampler(f"sqlite:///{folder / 'optuna.db'}")
     assert run_study(plan, settings, tiny_catalog(), InlineTuner(), sampler).exit_code == 0
     found = read_results(folder, tiny_catalog())
-    assert set(found.trials["stage"]) == {"search", "confirm", "floor"}
+    assert set(found.trials["stage"]) == {"search", "confirm", "control"}
     assert set(found.predictions["variant"]) == {"a"} == set(found.maps["variant"]) == set(found.variants["variant"])
     for table in (found.localisation, found.classification):
-        assert set(table["variant"]) == {"a", "floor:shuffled_labels"}
+        assert set(table["variant"]) == {"a", "control:shuffled_labels"}
     assert set(found.localisation["map"]) == {"native"}  # no metric of maps was asked for
     assert len(found.lesions) and len(found.candidates) and found.layers.empty
     assert found.reliability["count"].sum() > 0

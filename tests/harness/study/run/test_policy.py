@@ -297,8 +297,8 @@ def test_a_pruned_trial_counts_with_the_best_epoch_of_the_phase_it_is_in() -> No
 
 
 def test_the_label_control_comes_last_for_the_baseline_alone() -> None:
-    handed = Simulation(two(baseline="b", confirm={"seeds": [3, 4], "label_floor": True})).run()
-    assert [spec.stage == "floor" for spec in handed] == [False] * (len(handed) - 1) + [True]
+    handed = Simulation(two(baseline="b", confirm={"seeds": [3, 4], "label_control": True})).run()
+    assert [spec.stage == "control" for spec in handed] == [False] * (len(handed) - 1) + [True]
     assert (handed[-1].variant, handed[-1].seed, handed[-1].tree["train"]["shuffle_labels"]) == ("b", 3, True)
 
 

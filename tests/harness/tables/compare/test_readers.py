@@ -31,9 +31,9 @@ def draw() -> pd.DataFrame:
     def scores(shift: float) -> np.ndarray:
         return 1 / (1 + np.exp(-shift * labels - rng.normal(size=IMAGES)))
 
-    runs = {("system", None): scores(1.5), ("other", None): scores(0.5)}
+    runs = {("external", None): scores(1.5), ("other", None): scores(0.5)}
     runs |= {("readers", name): scores(shift) for name, shift in zip(READERS, (0.6, 1.0, 1.4), strict=True)}
-    runs |= {("hybrid", name): (runs["readers", name] + runs["system", None]) / 2 for name in READERS}
+    runs |= {("hybrid", name): (runs["readers", name] + runs["external", None]) / 2 for name in READERS}
     runs |= {("model", seed): scores(1.0) for seed in (0, 1)}
     keys = {"fold": None, "split": "test", "class": "malignant", "head": OWN_HEAD}
     rows = [
@@ -60,13 +60,13 @@ def of(predictions: pd.DataFrame, variant: str, seed: object = None) -> pd.DataF
 
 
 def test_a_family_is_the_mean_of_its_readers_areas_not_the_area_of_their_mean(predictions: pd.DataFrame) -> None:
-    order = ["system", "readers", "hybrid", "model"]
-    table = variant_table(predictions, None, baseline="system", order=order, classes=["malignant"], resamples=50)
+    order = ["external", "readers", "hybrid", "model"]
+    table = variant_table(predictions, None, baseline="external", order=order, classes=["malignant"], resamples=50)
     row = table.set_index("variant").loc["readers"]
     each = [area(of(predictions, "readers", name)) for name in READERS]
     assert row["auroc"] == pytest.approx(np.mean(each)) and row["runs"] == 3
     assert row["auroc_std"] == pytest.approx(np.std(each, ddof=1))
-    assert row["auroc_difference"] == pytest.approx(np.mean(each) - area(of(predictions, "system")))
+    assert row["auroc_difference"] == pytest.approx(np.mean(each) - area(of(predictions, "external")))
 
 
 def test_runs_are_paired_by_seed_or_reader_and_else_each_with_each() -> None:
@@ -89,9 +89,14 @@ def test_a_hybrid_is_compared_with_the_readers_one_by_one(predictions: pd.DataFr
 
 def test_delong_of_a_family_is_the_contrast_of_the_means(predictions: pd.DataFrame) -> None:
     table = comparison_table(
-        predictions, None, baseline="system", order=["system", "readers", "model"], classes=["malignant"], resamples=50
+        predictions,
+        None,
+        baseline="external",
+        order=["external", "readers", "model"],
+        classes=["malignant"],
+        resamples=50,
     ).set_index("variant")
-    rows = [of(predictions, "system"), *(of(predictions, "readers", name) for name in READERS)]
+    rows = [of(predictions, "external"), *(of(predictions, "readers", name) for name in READERS)]
     found = delong(rows[0]["label"].to_numpy(), np.stack([r["score"] for r in rows]), rows[0]["group"].tolist())
     wanted = found.contrast(np.array([-1, 1 / 3, 1 / 3, 1 / 3]))
     assert table.loc["readers", "auroc_p"] == pytest.approx(wanted.p)
@@ -99,10 +104,10 @@ def test_delong_of_a_family_is_the_contrast_of_the_means(predictions: pd.DataFra
 
 
 def test_each_reader_and_system_has_a_row_with_the_pairwise_test_adjusted_over_all(predictions: pd.DataFrame) -> None:
-    table = each_table(predictions, baseline="system", order=["other", "readers"], classes=["malignant"])
-    assert table["variant"].tolist() == ["system", "other", "readers", "readers", "readers"]
+    table = each_table(predictions, baseline="external", order=["other", "readers"], classes=["malignant"])
+    assert table["variant"].tolist() == ["external", "other", "readers", "readers", "readers"]
     assert table["run"].tolist()[2:] == list(READERS)
-    base = of(predictions, "system")
+    base = of(predictions, "external")
     for row, name in zip(table.iloc[2:].to_dict("records"), READERS, strict=True):
         own = of(predictions, "readers", name)
         wanted = delong(base["label"].to_numpy(), np.stack([base["score"], own["score"]]), base["group"].tolist())
@@ -114,14 +119,14 @@ def test_each_reader_and_system_has_a_row_with_the_pairwise_test_adjusted_over_a
 
 
 def test_a_system_of_one_group_has_no_test(predictions: pd.DataFrame) -> None:
-    table = each_table(predictions.assign(group="p"), baseline="system", order=["other"], classes=["malignant"])
+    table = each_table(predictions.assign(group="p"), baseline="external", order=["other"], classes=["malignant"])
     assert table["p"].isna().all() and table["auroc_low"].isna().all()
 
 
 def test_a_system_without_a_mistake_has_a_figure_and_no_interval_and_others_stay_below_one(
     predictions: pd.DataFrame,
 ) -> None:
-    perfect = of(predictions, "system").assign(variant="perfect", score=of(predictions, "system")["label"])
+    perfect = of(predictions, "external").assign(variant="perfect", score=of(predictions, "external")["label"])
     options = {"baseline": "perfect", "order": ["other", "readers"], "classes": ["malignant"]}
     table = each_table(pd.concat([predictions, perfect.reset_index()[predictions.columns]]), **options)
     assert table["auroc"].iloc[0] == 1 and table[["auroc_low", "auroc_high"]].iloc[0].isna().all()

@@ -297,10 +297,10 @@ def test_size_bounds_are_terciles_and_need_a_lesion() -> None:
     assert size_bounds(np.zeros(0)) is None
 
 
-def test_every_map_stands_beside_its_floors() -> None:
-    found = table_of(guessed, ("native", "floor:centre", "floor:random"))
+def test_every_map_stands_beside_its_controls() -> None:
+    found = table_of(guessed, ("native", "control:centre", "control:random"))
     counts = found.groupby("map")["metric"].nunique()
-    assert set(counts.index) == {"native", "floor:centre", "floor:random"} and counts.nunique() == 1
+    assert set(counts.index) == {"native", "control:centre", "control:random"} and counts.nunique() == 1
 
 
 def test_a_map_of_some_images_is_held_against_their_lesions_alone() -> None:
@@ -334,7 +334,7 @@ def test_the_tables_of_250_images_stay_small() -> None:
     found = {"maps": [], "candidates": []}
     lesion = mask((3, 4, 11, 10))
     for number in range(250):
-        for name in ("native", "floor:centre", "floor:random", "floor:random_weights"):
+        for name in ("native", "control:centre", "control:random", "control:random_weights"):
             own = rows({"i": random.random((12, 8))}, {"i": lesion}, "test", name)
             for part, items in found.items():
                 items += [{**row, "id": f"i{number}"} for row in own[part]]
@@ -342,7 +342,7 @@ def test_the_tables_of_250_images_stay_small() -> None:
     assert sizes["maps"] < 3_000_000 and sizes["candidates"] < 500_000, sizes
 
 
-# the floors themselves
+# the controls themselves
 
 
 def test_the_centre_prior_peaks_in_the_middle_and_knows_no_image() -> None:

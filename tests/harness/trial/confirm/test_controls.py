@@ -1,4 +1,4 @@
-"""Floors of localisation: recorded where a study asks for a metric of maps, and they know nothing of the image."""
+"""Controls of localisation: recorded where a study asks for a metric of maps, and they know nothing of the image."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from harness.trial.data.cache import Cache
 from harness.trial.data.stage import FitData, Ledger
 from harness.trial.trial import run_trial
 
-NAMES = {"native", "floor:centre", "floor:random", "floor:random_weights"}
+NAMES = {"native", "control:centre", "control:random", "control:random_weights"}
 
 
 class Dice:
@@ -92,11 +92,13 @@ def explained(catalog: Catalog, workspace: Workspace, **table: bool) -> TrialRes
     return end(tiny_spec(stage="confirm", metrics=("auroc", "dice"), explain=explain), catalog, workspace)
 
 
-def test_an_explainer_that_shows_the_image_equals_its_floor(catalog: Catalog, workspace: Workspace) -> None:
+def test_an_explainer_that_shows_the_image_equals_its_control(catalog: Catalog, workspace: Workspace) -> None:
     maps = from_bytes(explained(catalog, workspace).files["maps.parquet"])
-    assert set(maps["map"]) == {*NAMES, "shine", "floor:random_weights:shine"}
-    shown, floor = (maps[maps["map"] == name].drop(columns="map") for name in ("shine", "floor:random_weights:shine"))
-    pd.testing.assert_frame_equal(shown.reset_index(drop=True), floor.reset_index(drop=True))
+    assert set(maps["map"]) == {*NAMES, "shine", "control:random_weights:shine"}
+    shown, control = (
+        maps[maps["map"] == name].drop(columns="map") for name in ("shine", "control:random_weights:shine")
+    )
+    pd.testing.assert_frame_equal(shown.reset_index(drop=True), control.reset_index(drop=True))
 
 
 def test_an_explainer_that_fails_on_random_weights_costs_its_floor_alone(
@@ -104,10 +106,10 @@ def test_an_explainer_that_fails_on_random_weights_costs_its_floor_alone(
 ) -> None:
     result = explained(catalog, workspace, fails=True)
     assert set(from_bytes(result.files["maps.parquet"])["map"]) == {*NAMES, "shine"}
-    assert result.files["explainers_left_out.txt"] == b"floor:random_weights:shine: a map is not finite\n"
+    assert result.files["explainers_left_out.txt"] == b"control:random_weights:shine: a map is not finite\n"
 
 
-def test_without_a_metric_of_maps_there_are_no_floors(catalog: Catalog, workspace: Workspace) -> None:
+def test_without_a_metric_of_maps_there_are_no_controls(catalog: Catalog, workspace: Workspace) -> None:
     result = end(tiny_spec(stage="confirm"), catalog, workspace)
     assert set(from_bytes(result.files["maps.parquet"])["map"]) == {"native"}
 
@@ -147,8 +149,8 @@ def test_shuffled_labels_keep_their_prevalence_and_stay_with_their_masks(workspa
 
 def test_a_model_learns_nothing_from_shuffled_labels(catalog: Catalog, workspace: Workspace) -> None:
     train = {"epochs": 8, "lr": 0.03, "shuffle_labels": True}
-    spec = tiny_spec(stage="floor", train=train, dataset={"images": 48})
+    spec = tiny_spec(stage="control", train=train, dataset={"images": 48})
     result = end(spec, catalog, workspace)
     rows = from_bytes(result.files["predictions.parquet"])
-    assert set(rows["variant"]) == {"floor:shuffled_labels"}
+    assert set(rows["variant"]) == {"control:shuffled_labels"}
     assert 0.2 < result.metrics["test/auroc"] < 0.8

@@ -137,7 +137,7 @@ class Drawn:
 
     @hookimpl
     def harness_architectures(self) -> list[Component[Model]]:
-        return [Component(name="peak", build=build_peak, summary="s", provides=frozenset({"evidence"}))]
+        return [Component(name="peak", build=build_peak, summary="s", provides=frozenset({"saliency"}))]
 
     @hookimpl
     def harness_explainers(self) -> list[Component[Explainer]]:
@@ -145,7 +145,7 @@ class Drawn:
 
 
 class _Peak(Model):
-    """Scores the brightest and the darkest pixel; its evidence is each pixel's brightness, or darkness."""
+    """Scores the brightest and the darkest pixel; its saliency is each pixel's brightness, or darkness."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -155,7 +155,7 @@ class _Peak(Model):
         assert batch.images is not None
         maps = torch.cat((batch.images, -batch.images), 1) - 3
         logits = maps.amax((2, 3)) + 0 * self.bias
-        return Output(probs=logits.sigmoid(), logits=logits, evidence=(2 * maps).sigmoid())
+        return Output(probs=logits.sigmoid(), logits=logits, saliency=(2 * maps).sigmoid())
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         return {"none": self.bias.square().sum()}

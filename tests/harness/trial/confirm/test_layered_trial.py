@@ -9,7 +9,7 @@ import torch
 
 from harness.contract.catalog import Catalog
 from harness.contract.nn import Batch, Output, Targets
-from harness.contract.tables import FLOOR, WEIGHTS_FLOOR, from_bytes
+from harness.contract.tables import CONTROL, WEIGHTS_CONTROL, from_bytes
 from harness.contract.types import Task, TrialResult, Workspace
 from harness.metrics.maps.layers import hit_rate_1
 from harness.testing.fakes import tiny_spec
@@ -57,9 +57,9 @@ def test_layers_are_those_of_the_images_class_and_explainers_are_measured_on_a_f
     layers = from_bytes(result.files["layers.parquet"])
     assert set(layers["label"]) == {1.0} and set(layers["class"]) == CLASSES
     tested = layers[layers["split"] == "test"].groupby("map")["id"].nunique().to_dict()
-    floors = {f"{FLOOR}centre": 8, f"{FLOOR}random": 8, f"{FLOOR}random_weights": 8}
-    floors |= {f"{WEIGHTS_FLOOR}:{name}": 5 for name in ("gradcam", "occlusion")}
-    assert tested == {"native": 8, "gradcam": 5, "occlusion": 5, **floors}
+    controls = {f"{CONTROL}centre": 8, f"{CONTROL}random": 8, f"{CONTROL}random_weights": 8}
+    controls |= {f"{WEIGHTS_CONTROL}:{name}": 5 for name in ("gradcam", "occlusion")}
+    assert tested == {"native": 8, "gradcam": 5, "occlusion": 5, **controls}
     fitted = layers[layers["split"] == "tune_loc"]
     assert not {"gradcam", "occlusion"} & set(fitted["map"])  # nothing is fitted to layers
 
@@ -80,8 +80,8 @@ def test_the_map_beside_the_layers_is_that_of_the_class_the_model_says() -> None
     task = Task(classes=("a", "b"), kind="multiclass", image_size=(4, 4), mask_kind="layers")
     layers = torch.zeros(1, 2, 4, 4)
     layers[0, 0, 1] = 255  # the image is of class "a"
-    evidence = torch.zeros(1, 2, 4, 4)
-    evidence[0, 0, 3], evidence[0, 1, 1] = 1.0, 1.0  # the map of "b" hits the key layer, that of "a" the background
+    saliency = torch.zeros(1, 2, 4, 4)
+    saliency[0, 0, 3], saliency[0, 1, 1] = 1.0, 1.0  # the map of "b" hits the key layer, that of "a" the background
     batch = Batch(
         images=torch.zeros(1, 1, 4, 4),
         labels=torch.tensor([[1.0, 0.0]]),
@@ -89,7 +89,7 @@ def test_the_map_beside_the_layers_is_that_of_the_class_the_model_says() -> None
     )
     for probs, score in (([0.9, 0.1], -1.0), ([0.1, 0.9], 3.0)):
         metric = catalog_metric("hit_rate_1", task)
-        metric.update(Output(probs=torch.tensor([probs]), evidence=evidence), batch)
+        metric.update(Output(probs=torch.tensor([probs]), saliency=saliency), batch)
         assert metric.compute()["a"] == score
 
 

@@ -12,7 +12,7 @@ import torch
 from harness import Component, Schedule, hookimpl
 from harness.contract.catalog import Catalog
 from harness.trial.fit.schedule import Updates
-from harness.trial.model.build import Unfit
+from harness.trial.model.build import BuildError
 from harness.trial.settings.training import TrainSettings
 
 
@@ -44,7 +44,7 @@ def test_a_factor_that_is_no_factor_is_named_with_its_schedule(tiny: Catalog, fa
 
 def test_what_is_not_installed_makes_no_updates(tiny: Catalog) -> None:
     table = {"optimiser": {"use": "lionn"}, "schedule": {"use": "step", "evry": 2}}
-    with pytest.raises(Unfit) as caught:
+    with pytest.raises(BuildError) as caught:
         Updates.of(TrainSettings.of(table), tiny)
     assert str(caught.value).splitlines() == [
         "train.optimiser.use: no optimiser named 'lionn'; did you mean 'lion'?",

@@ -57,17 +57,17 @@ def test_scores_and_heads_are_means_over_the_copies_and_evidence_stays(test_imag
     def run(batch: Batch) -> Output:
         bright = batch.images.flatten(1).amax(1, keepdim=True).sigmoid()
         return Output(
-            probs=bright, logits=bright, heads={"half": bright / 2}, evidence=torch.ones(len(bright), 1, 2, 2)
+            probs=bright, logits=bright, heads={"half": bright / 2}, saliency=torch.ones(len(bright), 1, 2, 2)
         )
 
     (batch, *_) = loader.evaluation()
-    plain = replace(run(batch), evidence=torch.zeros(len(batch.ids), 1, 2, 2))
+    plain = replace(run(batch), saliency=torch.zeros(len(batch.ids), 1, 2, 2))
     out = over_copies(plain, batch, loader, run)
     expected = torch.stack([run(copy).probs for copy in loader.copies(batch.ids)]).mean(0)
     torch.testing.assert_close(out.probs, expected)
     torch.testing.assert_close(out.heads["half"], expected / 2)
     assert out.logits is None
-    assert torch.equal(out.evidence, plain.evidence)
+    assert torch.equal(out.saliency, plain.saliency)
 
 
 def test_without_it_the_output_is_the_one_that_came_in(test_images: Images):

@@ -14,7 +14,7 @@ from harness.contract.catalog import Catalog
 from harness.testing.fakes import tiny_spec
 from harness.trial.model import winograd
 from harness.trial.model.build import build_model
-from harness.trial.model.winograd import LEAST_CELLS, LEAST_CHANNELS, convolve, fewer_products
+from harness.trial.model.winograd import LEAST_CELLS, LEAST_CHANNELS, convolve, use_winograd
 from harness.trial.settings.training import TrainSettings
 
 
@@ -26,7 +26,7 @@ def fits(channels: int, size: tuple[int, int], images: int = 1, **options: Any) 
 
 def swapped(convolution: nn.Conv2d) -> nn.Conv2d:
     model = nn.Sequential(copy.deepcopy(convolution))
-    fewer_products(model)
+    use_winograd(model)
     return model[0]  # type: ignore[no-any-return]
 
 

@@ -58,7 +58,7 @@ def test_the_local_loss_does_not_reach_the_global_network_and_the_fusion_does(ca
 def test_the_sum_of_the_maps_pulls_every_cell_down(catalog):
     model, images = build(catalog), batch()
     out = model(images)
-    (gradient,) = torch.autograd.grad(model.losses(out, images)["map_l1"], out.evidence)
+    (gradient,) = torch.autograd.grad(model.losses(out, images)["map_l1"], out.saliency)
     assert (gradient > 0).all()
 
 
@@ -67,8 +67,8 @@ def test_beta_is_rescaled_to_the_size_of_the_map(catalog, stride, cells):
     images = batch()
     model = build(catalog, backbone={"use": "resnet22", "stride": stride, "width": 2}, crops=1, map_l1=0.01)
     out = model(images)
-    assert out.evidence.shape[2:].numel() == cells
-    expected = 0.01 * 1380 / cells * out.evidence.sum((1, 2, 3)).mean()
+    assert out.saliency.shape[2:].numel() == cells
+    expected = 0.01 * 1380 / cells * out.saliency.sum((1, 2, 3)).mean()
     torch.testing.assert_close(model.losses(out, images)["map_l1"], expected)
 
 
@@ -92,7 +92,7 @@ def test_an_unknown_label_counts_for_its_class_alone(catalog):
 
 def test_the_global_score_is_the_mean_of_the_maps_highest_cells(catalog):
     out = build(catalog)(batch())
-    highest = out.evidence.flatten(2).sort(descending=True).values[..., : round(48 * 0.2)]
+    highest = out.saliency.flatten(2).sort(descending=True).values[..., : round(48 * 0.2)]
     torch.testing.assert_close(out.heads["global"], highest.mean(2))
 
 
@@ -188,7 +188,7 @@ def test_under_autocast_the_maps_stay_in_single_precision(catalog):
         plain = model(images)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             low = model(images)
-    assert low.evidence.dtype == low.probs.dtype == torch.float32
+    assert low.saliency.dtype == low.probs.dtype == torch.float32
     torch.testing.assert_close(low.probs, plain.probs, rtol=0, atol=0.02)
 
 

@@ -64,7 +64,7 @@ def test_the_same_weights_give_the_published_networks_outputs(catalog, checkpoin
         expected = reference.forward(images.images, state, fraction=fraction, crops=4, crop_px=crop_px)
     assert torch.equal(out.parts["corners"], expected["corners"])
     for found, name in (
-        (out.evidence, "maps"),
+        (out.saliency, "maps"),
         (out.heads["global"], "global"),
         (out.heads["local"], "local"),
         (out.parts["attention"], "attention"),
@@ -82,7 +82,7 @@ def test_the_same_weights_give_the_published_outputs_at_the_published_size(catal
         expected = reference.forward(images.images, reference.random_checkpoint(), fraction=0.03, crops=6, crop_px=256)
     assert torch.equal(out.parts["corners"], expected["corners"])
     torch.testing.assert_close(out.probs, expected["fusion"], rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(out.evidence, expected["maps"], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(out.saliency, expected["maps"], rtol=1e-4, atol=1e-5)
 
 
 def test_all_258_published_names_are_ours_and_no_other(catalog):

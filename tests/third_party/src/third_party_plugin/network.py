@@ -44,8 +44,8 @@ class MapMean(Model):
         self.head = nn.Conv2d(backbone.features, classes, 1)
 
     def forward(self, batch: Batch) -> Output:
-        evidence = outside_autocast(self.head, self.backbone(batch.images)).sigmoid()
-        return Output(probs=evidence.mean(dim=(2, 3)), evidence=evidence)
+        saliency = outside_autocast(self.head, self.backbone(batch.images)).sigmoid()
+        return Output(probs=saliency.mean(dim=(2, 3)), saliency=saliency)
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         return {"bce": masked_bce(out.probs, batch.labels)}
