@@ -1,7 +1,7 @@
 """`make bench`: the table of docs/benchmarks.md, measured on this machine; run it on a quiet one.
 
-`python -m benchmarks start waiting models precision driver report systems` measures only the parts that are named;
-`systems` are a table of their own.
+`python -m benchmarks start waiting models precision driver report architectures` measures only these parts;
+`architectures` are a table of their own.
 """
 
 from __future__ import annotations
@@ -97,15 +97,15 @@ def main(words: list[str]) -> int:
     """Measures and prints; 1 where a target was missed."""
     from rich.console import Console
 
-    from benchmarks.bench_systems import SYSTEMS, WANTED, cost, table
+    from benchmarks.bench_architectures import CASES, WANTED, cost, table
 
     console = Console(width=None if sys.stdout.isatty() else 160)
     rows = [row for part in PARTS if not words or part.__name__ in words for row in part()]
     met = all(row.met for row in rows)
     if rows:
         console.print(_table(rows))
-    if not words or "systems" in words:
-        costs = [cost(system) for system in SYSTEMS]
+    if not words or "architectures" in words:
+        costs = [cost(case) for case in CASES]
         console.print(table(costs))
         met = met and all(row.ratio <= WANTED for row in costs)
     return 0 if met else 1

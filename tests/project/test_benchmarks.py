@@ -1,11 +1,11 @@
-"""What benchmarks/bench_systems.py calls a network alone: the same calls, the same gradients."""
+"""What benchmarks/bench_architectures.py calls a network alone: the same calls, the same gradients."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
-from benchmarks.bench_systems import Call, Cost, _listening
+from benchmarks.bench_architectures import Call, Cost, _listening
 
 
 class Stages(nn.Module):

@@ -18,7 +18,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *s
 
 REFUSED = (
     # words of 0.1 that have another name now
-    "saliency", "controls?", "sampler", "pruner", "conductor", "SizeMismatchError", "BuildError", "label_control", "harness_systems",
+    "evidence", "floors?", "proposer", "stopper", "conductor", "Misfit", "Unfit", "label_floor", "harness_systems",
     "(?<!operating )(?<!file )systems?",
     # private words
     "told", "beside", "stands?", "stood", "comes? to", "came to", "came out", "came of", "became of", "anew", "bears?",

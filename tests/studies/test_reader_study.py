@@ -61,9 +61,9 @@ def test_every_budget_is_the_same_study() -> None:
     assert [plan.budget for plan in plans] == ["standard", "quick", "standard", "paper"]
 
 
-@pytest.mark.parametrize(("external", "auc"), PUBLISHED.items())
-def test_a_system_has_its_published_area(table: pd.DataFrame, system: str, auc: float) -> None:
-    assert table.loc[system, "auroc"] == pytest.approx(auc, abs=5e-5)
+@pytest.mark.parametrize(("name", "auc"), PUBLISHED.items())
+def test_a_method_has_its_published_area(table: pd.DataFrame, name: str, auc: float) -> None:
+    assert table.loc[name, "auroc"] == pytest.approx(auc, abs=5e-5)
 
 
 def test_the_readers_have_their_published_mean_and_spread(table: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ def build_pixel_labels(
     task: Task,
     /,
     *,
-    system: ArchitectureFactory = use("gmic", crop_channels=1),
+    architecture: ArchitectureFactory = use("gmic", crop_channels=1),
     backbone: BackboneFactory = use("timm", model="densenet121"),
     window_px: int | None = None,
     stride_px: int | None = None,
@@ -29,7 +29,7 @@ def build_pixel_labels(
 
     Args:
         task: classes, channels and image size.
-        system: the architecture that is given image and heat maps; GMIC with `crop_channels = 1` crops the image alone.
+        architecture: the architecture that is given image and heat maps; GMIC with `crop_channels = 1` crops the image alone.
         backbone: of the patch classifier.
         window_px: side of a patch; by default 256/2944 of the image's height, rounded.
         stride_px: from one window to the next; by default half a window.
@@ -47,7 +47,7 @@ def build_pixel_labels(
     classifier = backbone(task.channels)
     return PixelLabels(
         task,
-        system=system(widened(task)),
+        architecture=architecture(widened(task)),
         classifier=classifier,
         window=window,
         stride=stride,
@@ -60,7 +60,7 @@ def pixel_labels_facts(
     task: Task,
     /,
     *,
-    system: Any,
+    architecture: Any,
     window_px: int | None,
     stride_px: int | None,
     patches: int,
@@ -70,7 +70,7 @@ def pixel_labels_facts(
     """Return the inner architecture's facts, window and stride in pixels, and the number of windows."""
     window = window_and_stride(task, window_px, stride_px)
     _check(patches, patch_epochs)
-    return window_facts(task, system, *window)
+    return window_facts(task, architecture, *window)
 
 
 def _check(patches: int, patch_epochs: int | None) -> None:

@@ -1,7 +1,7 @@
 """Common declarations of `pixel_labels` and `heat_maps`."""
 
 TINY = {
-    "system": {
+    "architecture": {
         "use": "gmic",
         "crop_channels": 1,
         "backbone": {"use": "resnet22", "stride": 8, "width": 2},
@@ -15,7 +15,7 @@ TINY = {
     "window_px": 24,
     "stride_px": 20,
 }
-SPACE = {"system": {"use": "gmic", "crop_channels": 1, "map_l1": {"log10": [-5.5, -3.5]}}}
+SPACE = {"architecture": {"use": "gmic", "crop_channels": 1, "map_l1": {"log10": [-5.5, -3.5]}}}
 """Ranges of the default architecture; another one brings its own, and the window is the classifier's."""
 ASSUMED = {
     "stride_px": "half a window; neither text says",
@@ -23,6 +23,6 @@ ASSUMED = {
     "while the architecture behind it learns",
     "heat maps": "a pixel has the score of the window whose centre is nearest",
     "colour": "the default architecture crops the first channel, which is all of a grey image: for colour set "
-    "`system.crop_channels = 3`",
+    "`architecture.crop_channels = 3`",
 }
 SOURCE = "Shen et al. 2021, Medical Image Analysis 68, 101908; Wu et al. 2019, IEEE TMI"

@@ -17,7 +17,7 @@ def build_heat_maps(
     /,
     *,
     weights: str,
-    system: ArchitectureFactory = use("gmic", crop_channels=1),
+    architecture: ArchitectureFactory = use("gmic", crop_channels=1),
     backbone: BackboneFactory = use("timm", model="densenet121"),
     window_px: int | None = None,
     stride_px: int | None = None,
@@ -28,7 +28,7 @@ def build_heat_maps(
         task: classes, channels and image size.
         weights: path of the weights of a confirmed `pixel_labels` model with this backbone, whose classes, in
             this order, were the same; or "random", a control: further channels of a classifier that knows nothing.
-        system: the architecture that is given image and heat maps.
+        architecture: the architecture that is given image and heat maps.
         backbone: of the patch classifier.
         window_px: side of a patch; by default 256/2944 of the image's height, rounded.
         stride_px: from one window to the next; by default half a window.
@@ -42,7 +42,7 @@ def build_heat_maps(
     window, stride = window_and_stride(task, window_px, stride_px)
     model = PixelLabels(
         task,
-        system=system(widened(task)),
+        architecture=architecture(widened(task)),
         classifier=backbone(task.channels),
         window=window,
         stride=stride,
@@ -56,10 +56,10 @@ def build_heat_maps(
 
 
 def heat_maps_facts(
-    task: Task, /, *, weights: str, system: Any, window_px: int | None, stride_px: int | None, **_: Any
+    task: Task, /, *, weights: str, architecture: Any, window_px: int | None, stride_px: int | None, **_: Any
 ) -> Mapping[str, Any]:
     """Return the facts of `pixel_labels` and the digest of `weights`."""
-    found = window_facts(task, system, *window_and_stride(task, window_px, stride_px))
+    found = window_facts(task, architecture, *window_and_stride(task, window_px, stride_px))
     own = {} if weights == RANDOM else file_facts("weights", weights).get("files", {})
     files = {**found.get("files", {}), **own}
     return {**found, "files": files} if files else found

@@ -18,7 +18,7 @@ from harness_architectures.pixel_labels.windows import draw_corners, grid, patch
 from harness_architectures.shared.class_maps import as_distribution
 from harness_architectures.shared.regions import take_crops
 
-SYSTEM = "system"
+BEHIND = "architecture"
 CLASSIFIER = ("classifier", "head")
 
 
@@ -40,7 +40,7 @@ class PixelLabels(Model):
         self,
         task: Task,
         *,
-        system: Model,
+        architecture: Model,
         classifier: Backbone,
         window: int,
         stride: int,
@@ -54,14 +54,14 @@ class PixelLabels(Model):
         self.epochs, self.ready = epochs, ready
         self.classifier = classifier
         self.head = nn.Linear(classifier.features, len(task.classes))
-        self.system = system
+        self.architecture = architecture
 
     def phases(self) -> tuple[Phase, ...]:
         """Return the classifier's phase, then the inner model's with the classifier and its batch-norm frozen."""
         first = Phase(
             name="patch_classifier",
             trainable=CLASSIFIER,
-            eval_mode=(SYSTEM,),
+            eval_mode=(BEHIND,),
             epochs=self.epochs,
             select_by="val/patches/auroc",
         )
@@ -71,25 +71,25 @@ class PixelLabels(Model):
                 trainable=tuple(map(_within, phase.trainable)),
                 eval_mode=(*CLASSIFIER, *map(_within, phase.eval_mode)),
             )
-            for phase in self.system.phases()
+            for phase in self.architecture.phases()
         ]
         return tuple(later) if self.ready else (first, *later)
 
     def begin_epoch(self, predict: Callable[[], Iterable[tuple[Batch, Output]]]) -> None:
         """Begin the inner model's epoch, on images with heat maps."""
-        self.system.begin_epoch(lambda: ((self._with_maps(batch), out) for batch, out in predict()))
+        self.architecture.begin_epoch(lambda: ((self._with_maps(batch), out) for batch, out in predict()))
 
     def forward(self, batch: Batch) -> Output:
         """Compute heat maps and the inner model's output; drawn patches while the classifier learns."""
         lesson = self._lesson(batch) if self.classifier.training and not self.ready else {}
-        if lesson and not self.system.training:
+        if lesson and not self.architecture.training:
             best = lesson["patch_logits"].detach().sigmoid().amax(1)
             return Output(probs=as_distribution(best, self.exclusive), parts=lesson)
         wider = self._with_maps(batch)
         assert wider.images is not None and batch.images is not None
         maps = wider.images[..., batch.images.shape[-3] :, :, :]
         best = maps.amax((-2, -1))
-        out: Output = self.system(wider)
+        out: Output = self.architecture(wider)
         return replace(
             out,
             heads={**out.heads, "patches": as_distribution(best if best.ndim == 2 else best.amax(1), self.exclusive)},
@@ -102,11 +102,11 @@ class PixelLabels(Model):
         if "patch_logits" in out.parts:
             logits, labels = out.parts["patch_logits"].flatten(0, 1), out.parts["patch_labels"].flatten(0, 1)
             found["patches"] = masked_bce(logits, labels, link="logits")
-        return found | self.system.losses(out, batch) if "heat_maps" in out.parts else found
+        return found | self.architecture.losses(out, batch) if "heat_maps" in out.parts else found
 
     def explain_layer(self) -> nn.Module:
         """Return the inner model's layer."""
-        return self.system.explain_layer()
+        return self.architecture.explain_layer()
 
     @torch.no_grad()
     def heat_maps(self, images: Float[Tensor, "m c h w"]) -> Float[Tensor, "m k h w"]:
@@ -145,7 +145,7 @@ class PixelLabels(Model):
 
 
 def _within(prefix: str) -> str:
-    return f"{SYSTEM}.{prefix}" if prefix else SYSTEM
+    return f"{BEHIND}.{prefix}" if prefix else BEHIND
 
 
 def load_classifier(model: PixelLabels, path: str) -> None:

@@ -26,9 +26,9 @@ def window_and_stride(task: Task, window_px: int | None, stride_px: int | None) 
     return window, stride
 
 
-def window_facts(task: Task, system: Any, window: int, stride: int) -> Mapping[str, Any]:
+def window_facts(task: Task, architecture: Any, window: int, stride: int) -> Mapping[str, Any]:
     """Return the facts of the architecture behind the heat maps, window and stride in pixels, and how many windows."""
-    found = {key: value for key, value in system.facts(widened(task)).items() if key != "canonical"}
+    found = {key: value for key, value in architecture.facts(widened(task)).items() if key != "canonical"}
     found |= {"window_px": window, "stride_px": stride}
     if min(task.image_size):
         rows, columns = (len(starts(length, window, stride)) for length in task.image_size)

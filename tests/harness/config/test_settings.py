@@ -49,8 +49,8 @@ def test_plugins_to_leave_out_are_known_before_anything_is_checked(tmp_path: Pat
     assert disabled_plugins(tmp_path) == ()
     (tmp_path / "harness.toml").write_text('nonsense = 1\n[plugins]\ndisabled = ["datasets"]\n')
     assert disabled_plugins(tmp_path) == ("datasets",)
-    (tmp_path / "harness.local.toml").write_text('[plugins]\ndisabled = ["systems", "metrics"]\n')
-    assert disabled_plugins(tmp_path) == ("systems", "metrics")
+    (tmp_path / "harness.local.toml").write_text('[plugins]\ndisabled = ["architectures", "metrics"]\n')
+    assert disabled_plugins(tmp_path) == ("architectures", "metrics")
 
 
 @pytest.mark.parametrize(

@@ -514,7 +514,7 @@ GMIC = {
 RESNET22 = {"use": "resnet22", "stride": 8, "width": 2}
 DETECTOR = {"backbone": RESNET22, "width": 8, "head": 8, "anchor_px": 5.0, "proposals": 20, "samples": 16}
 PATCHES = {
-    "external": {"use": "gmic", **GMIC, "crop_channels": 1},
+    "architecture": {"use": "gmic", **GMIC, "crop_channels": 1},
     "backbone": RESNET22,
     "window_px": 8,
     "stride_px": 8,

@@ -23,7 +23,7 @@ TASK = Task(classes=("benign", "malignant"), image_size=(48, 40), mask_kind="out
 RESNET22 = {"use": "resnet22", "stride": 8, "width": 2}
 TABLE = {
     "use": "pixel_labels",
-    "system": {
+    "architecture": {
         "use": "gmic",
         "crop_channels": 1,
         "crops": 2,
@@ -81,7 +81,7 @@ def _model(catalog: Catalog, **changed: Any) -> PixelLabels:
 
 def _brightness(task: Task = TASK, window: int = 16, stride: int = 8) -> PixelLabels:
     model = PixelLabels(
-        task, system=Seen(), classifier=Brightness(), window=window, stride=stride, patches=4, epochs=None
+        task, architecture=Seen(), classifier=Brightness(), window=window, stride=stride, patches=4, epochs=None
     )
     with torch.no_grad():
         model.head.weight.copy_(torch.tensor([[8.0], [-8.0]]))
@@ -177,7 +177,7 @@ def test_the_classifier_learns_first_and_is_frozen_then(catalog: Catalog) -> Non
         torch.autograd.backward(torch.stack(list(found.values())).sum())
         optimiser.step()
         changed = {name.split(".")[0] for name, value in model.state_dict().items() if not value.equal(before[name])}
-        assert changed == ({"classifier", "head"} if phase is first else {"system"})
+        assert changed == ({"classifier", "head"} if phase is first else {"architecture"})
 
 
 def test_gmic_behind_it_crops_the_image_alone(catalog: Catalog) -> None:
@@ -222,7 +222,7 @@ def test_the_views_of_an_exam_get_heat_maps_where_they_are_there(catalog: Catalo
     views = ("CC", "MLO", "other CC", "other MLO")
     task = replace(TASK, mask_kind="none", sample="views", views=views)
     dmv = {"use": "dmv_cnn", "backbone": RESNET22, "hidden": 4}
-    table = {"use": "heat_maps", "weights": "random", "system": dmv, "backbone": RESNET22, "window_px": 16}
+    table = {"use": "heat_maps", "weights": "random", "architecture": dmv, "backbone": RESNET22, "window_px": 16}
     torch.manual_seed(0)
     model = catalog.build("architecture", table, task).eval()
     mask = torch.tensor([[True, False, True, True], [True, True, True, True]])
@@ -243,7 +243,7 @@ def test_the_views_of_an_exam_get_heat_maps_where_they_are_there(catalog: Catalo
         ({"window_px": 41}, "window_px <= 40"),
         ({"stride_px": 17}, "stride_px <= 16"),
         ({"patches": 1}, "patches >= 2"),
-        ({"system": {**TABLE["system"], "crop_channels": 4}}, "crop_channels <= 3"),  # type: ignore[dict-item]
+        ({"architecture": {**TABLE["architecture"], "crop_channels": 4}}, "crop_channels <= 3"),  # type: ignore[dict-item]
     ],
 )
 def test_parameters_that_cannot_work_are_refused(catalog: Catalog, changed: dict[str, Any], message: str) -> None:

@@ -1,6 +1,6 @@
-"""What a training step costs beyond its networks: each system's step beside the sum of its networks alone.
+"""What a training step costs beyond its networks: each architecture's step beside the sum of its networks alone.
 
-`python -m benchmarks systems` prints the table. A system is built from a budget of its study by the plan, `standard`
+`python -m benchmarks architectures` prints the table. An architecture is built from a budget of its study by the plan, `standard`
 but where a row says so, its step is the training loop's own. The networks alone get what they got inside that step: the
 same inputs, the same gradients at their outputs, the same optimiser. Seconds are of CPU time on one thread, the two
 sides in turn, so that a busy machine disturbs both alike.
@@ -45,7 +45,7 @@ DETECTOR = ("backbone", "pyramid", "sampler.head", "judge.box_roi_pool", "judge.
 
 
 @dataclass(frozen=True)
-class System:
+class Case:
     """One row: a variant of a study, in one of its phases.
 
     Args:
@@ -64,31 +64,36 @@ class System:
     budget: str = "standard"
 
 
-SYSTEMS = (
-    System("gmic_baselines", "gmic", GLOBAL_AND_LOCAL),
-    System("gmic_baselines", "gmic_2019_small", GLOBAL_AND_LOCAL),
-    System("gmic_baselines", "glam_small", GLOBAL_AND_LOCAL),
-    System("gmic_baselines", "resnet_small", ("backbone",)),
-    System("gmic_baselines", "resnet_small_top_t", ("backbone",)),
-    System("gmic_baselines", "faster_rcnn_small", DETECTOR),
-    System("gmic_baselines", "faster_rcnn", DETECTOR, few="published network", budget="paper"),
-    System("gmic_baselines", "pixel_labels_small", ("classifier",), "patch_classifier"),
-    System("gmic_baselines", "pixel_labels_small", ("classifier", "system.backbone", "system.local_backbone"), "train"),
-    System("ag_cnn", "ag_cnn", BRANCHES, "global"),
-    System("ag_cnn", "ag_cnn", BRANCHES, "local"),
-    System("ag_cnn", "ag_cnn", BRANCHES, "fusion"),
-    System("a_mil", "attention", ("convolutions", "project", "pooling")),
-    System("attention_pooling", "squared", SCORER, "scorer"),
-    System("attention_pooling", "squared", (*SCORER, *POOLED), "pooling"),
-    System("dmv_cnn", "dmv_cnn", ("networks.0", "networks.1")),
-    System("mil_aggregators", "attention", (*ENCODER, "pooling"), few="bags"),
-    System("mil_aggregators", "clam_sb", CLAM, few="bags"),
-    System("mil_aggregators", "clam_mb", CLAM, few="bags"),
-    System("mil_aggregators", "transmil", (*ENCODER, "first", "position", "second"), few="bags"),
-    System("mil_aggregators", "dsmil", (*ENCODER, "score", "query"), few="bags"),
-    System("mil_aggregators", "clam_sb", CLAM, few="bags of 100"),
-    System("mil_aggregators", "clam_mb", CLAM, few="bags of 100"),
-    System("mil_aggregators", "dsmil", (*ENCODER, "score", "query"), few="bags of 100"),
+CASES = (
+    Case("gmic_baselines", "gmic", GLOBAL_AND_LOCAL),
+    Case("gmic_baselines", "gmic_2019_small", GLOBAL_AND_LOCAL),
+    Case("gmic_baselines", "glam_small", GLOBAL_AND_LOCAL),
+    Case("gmic_baselines", "resnet_small", ("backbone",)),
+    Case("gmic_baselines", "resnet_small_top_t", ("backbone",)),
+    Case("gmic_baselines", "faster_rcnn_small", DETECTOR),
+    Case("gmic_baselines", "faster_rcnn", DETECTOR, few="published network", budget="paper"),
+    Case("gmic_baselines", "pixel_labels_small", ("classifier",), "patch_classifier"),
+    Case(
+        "gmic_baselines",
+        "pixel_labels_small",
+        ("classifier", "architecture.backbone", "architecture.local_backbone"),
+        "train",
+    ),
+    Case("ag_cnn", "ag_cnn", BRANCHES, "global"),
+    Case("ag_cnn", "ag_cnn", BRANCHES, "local"),
+    Case("ag_cnn", "ag_cnn", BRANCHES, "fusion"),
+    Case("a_mil", "attention", ("convolutions", "project", "pooling")),
+    Case("attention_pooling", "squared", SCORER, "scorer"),
+    Case("attention_pooling", "squared", (*SCORER, *POOLED), "pooling"),
+    Case("dmv_cnn", "dmv_cnn", ("networks.0", "networks.1")),
+    Case("mil_aggregators", "attention", (*ENCODER, "pooling"), few="bags"),
+    Case("mil_aggregators", "clam_sb", CLAM, few="bags"),
+    Case("mil_aggregators", "clam_mb", CLAM, few="bags"),
+    Case("mil_aggregators", "transmil", (*ENCODER, "first", "position", "second"), few="bags"),
+    Case("mil_aggregators", "dsmil", (*ENCODER, "score", "query"), few="bags"),
+    Case("mil_aggregators", "clam_sb", CLAM, few="bags of 100"),
+    Case("mil_aggregators", "clam_mb", CLAM, few="bags of 100"),
+    Case("mil_aggregators", "dsmil", (*ENCODER, "score", "query"), few="bags of 100"),
 )
 
 
@@ -99,7 +104,7 @@ class Cost:
     Args:
         name: architecture, variant and phase.
         networks_s: forward, backward and optimiser of the networks alone.
-        step_s: of the whole system.
+        step_s: of the whole step.
     """
 
     name: str
@@ -108,7 +113,7 @@ class Cost:
 
     @property
     def ratio(self) -> float:
-        """How many times as long as its networks the system takes."""
+        """How many times as long as its networks the step takes."""
         return self.step_s / self.networks_s
 
 
@@ -137,13 +142,13 @@ class Call:
 
 
 class Prepared:
-    """A system on the point of its first step, with one batch.
+    """A case on the point of its first step, with one batch.
 
     Args:
         folder: keeps the images.
     """
 
-    def __init__(self, system: System, folder: Path) -> None:
+    def __init__(self, case: Case, folder: Path) -> None:
         import torch
 
         from harness.contract.catalog import Catalog
@@ -159,7 +164,7 @@ class Prepared:
         from harness.trial.settings.training import TrainSettings
 
         catalog = Catalog.discover()
-        spec = _spec(system, catalog)
+        spec = _spec(case, catalog)
         settings, device = TrainSettings.of(spec.tree["train"]), torch.device("cpu")
         dataset = catalog.build("dataset", spec.tree["dataset"], folder)
         needs = catalog.get("architecture", spec.tree["model"]["use"]).needs
@@ -167,7 +172,7 @@ class Prepared:
         self.loader = Loader(data.train, data.task, settings, device)
         self.model = build_model(spec, catalog, dataset.task, settings, device)
         phases = {phase.name: phase for phase in self.model.phases()}
-        phase = phases[system.phase] if system.phase else next(iter(phases.values()))
+        phase = phases[case.phase] if case.phase else next(iter(phases.values()))
         updates = Updates.of(settings, catalog)
         self.optimiser = updates.optimiser(choose(self.model, phase))
         self.scaler = torch.amp.GradScaler("cpu", enabled=False)
@@ -175,12 +180,12 @@ class Prepared:
         set_modes(self.model, phase)
         self.batch = next(iter(self.loader.training(1)))
         self.job = Fit(self.model, self.loader, settings, updates, Objective(), 0, device, dict)
-        self.networks = [self.model.get_submodule(name) for name in system.networks]
+        self.networks = [self.model.get_submodule(name) for name in case.networks]
         learning = [weight for net in self.networks for weight in net.parameters() if weight.requires_grad]
         self.alone = updates.optimiser(learning) if learning else None
         detail = "" if len(phases) == 1 else f", phase {phase.name}"
-        detail += f", {system.few}" if system.few not in ("images", "bags") else ""
-        self.name = f"{spec.tree['model']['use']} ({system.variant}{detail})"
+        detail += f", {case.few}" if case.few not in ("images", "bags") else ""
+        self.name = f"{spec.tree['model']['use']} ({case.variant}{detail})"
 
     def step(self) -> None:
         """The training loop's own; at rate 0, so that every step computes the same."""
@@ -207,11 +212,11 @@ class Prepared:
         return found
 
 
-def cost(system: System, turns: int | None = None) -> Cost:
+def cost(case: Case, turns: int | None = None) -> Cost:
     """Measures one row.
 
     Args:
-        system: which.
+        case: which network, and of which study.
         turns: how many times each side is timed; by default as `SECONDS` allow.
     """
     import statistics
@@ -224,7 +229,7 @@ def cost(system: System, turns: int | None = None) -> Cost:
     try:
         with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng():
             torch.manual_seed(0)
-            ready = Prepared(system, Path(folder))
+            ready = Prepared(case, Path(folder))
             calls = ready.calls()
             sides: tuple[Callable[[], None], ...] = (lambda: ready.only_networks(calls), ready.step)
             taken: tuple[list[float], list[float]] = ([], [])
@@ -251,8 +256,8 @@ def table(costs: Sequence[Cost]) -> Any:
     found = Table(
         title=f"A training step beside its networks alone: CPU time, 1 thread; bf16 support: {bf16_support()}"
     )
-    for column in ("system", "networks alone", "step", "ratio", "wanted", "reached"):
-        found.add_column(column, justify="left" if column == "system" else "right")
+    for column in ("architecture", "networks alone", "step", "ratio", "wanted", "reached"):
+        found.add_column(column, justify="left" if column == "architecture" else "right")
     for row in costs:
         seconds = (f"{row.networks_s:.4f} s", f"{row.step_s:.4f} s")
         reached = "yes" if row.ratio <= WANTED else "no"
@@ -260,16 +265,16 @@ def table(costs: Sequence[Cost]) -> Any:
     return found
 
 
-def _spec(system: System, catalog: Any) -> Any:
+def _spec(case: Case, catalog: Any) -> Any:
     """The variant's first trial at the row's budget."""
     from harness.config.settings import load_settings
     from harness.study.file.spec import find_study, load_study
     from harness.study.plan.plan import make_plan
     from harness.testing.plans import default_trial
 
-    study = load_study(find_study(system.study))
-    plan = make_plan(study, catalog, load_settings(), budget=system.budget, overrides=FEW[system.few])
-    return default_trial(plan, next(variant for variant in plan.variants if variant.name == system.variant))
+    study = load_study(find_study(case.study))
+    plan = make_plan(study, catalog, load_settings(), budget=case.budget, overrides=FEW[case.few])
+    return default_trial(plan, next(variant for variant in plan.variants if variant.name == case.variant))
 
 
 @contextmanager
@@ -341,7 +346,7 @@ def main() -> None:
     """Measures and prints the table."""
     from rich.console import Console
 
-    Console(width=140).print(table([cost(system) for system in SYSTEMS]))
+    Console(width=140).print(table([cost(case) for case in CASES]))
 
 
 if __name__ == "__main__":
