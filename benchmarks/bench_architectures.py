@@ -1,8 +1,8 @@
 """What a training step costs beyond its networks: each architecture's step beside the sum of its networks alone.
 
-`python -m benchmarks architectures` prints the table. An architecture is built from a budget of its study by the plan, `standard`
-but where a row says so, its step is the training loop's own. The networks alone get what they got inside that step: the
-same inputs, the same gradients at their outputs, the same optimiser. Seconds are of CPU time on one thread, the two
+`python -m benchmarks architectures` prints the table. Each is built from a budget of its study by the plan, `standard`
+unless a row says otherwise; its step is the training loop's own. The networks alone get the same
+inputs, the same gradients at their outputs, the same optimiser. Seconds are of CPU time on one thread, the two
 sides in turn, so that a busy machine disturbs both alike.
 """
 
@@ -24,7 +24,7 @@ FEW = {
     "bags": ["dataset.bags=[8, 4, 4]"],
     "bags of 100": ["dataset.bags=[8, 4, 4]", "dataset.mean=100"],
     "published network": [
-        'run=["faster_rcnn"]',
+        'select=["faster_rcnn"]',
         'study.baseline="faster_rcnn"',
         "dataset.images=[16, 8, 8]",
         "dataset.image_size=[240, 176]",

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.api.results import results
     from harness.api.run import run
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "ArchitectureFactory",
     "BackboneFactory",

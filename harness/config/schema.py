@@ -47,7 +47,8 @@ def _message(item: Error, owners: Sequence[type[BaseModel]]) -> str:
     kind, found, context = str(item["type"]), item.get("input"), item.get("ctx", {})
     if kind == "extra_forbidden":
         known = sorted({field.alias or name for owner in owners for name, field in owner.model_fields.items()})
-        return f"unknown key; allowed are {', '.join(known)}{nearest(str(item['loc'][-1]), known)}"
+        key = str(item["loc"][-1])
+        return f"unknown key; allowed are {', '.join(known)}{nearest(key, known)}"
     if kind == "missing":
         return "this key is needed"
     if kind in _TYPES:

@@ -25,6 +25,10 @@ from harness.contract.hookspecs import HarnessSpecs
 
 GROUP = "harness"
 SLOW_S = 0.5
+BUILT_IN = "mil-harness"
+"""The distribution of the built-in components."""
+RESULTS_VERSION = "1"
+"""Version of the built-in components in identities. It is raised when their results change, not at each release."""
 _ANY = (Exception, SystemExit)
 """What a stranger's code may raise: a script taken for a plugin calls `sys.exit`."""
 _HOOKS = {kind: f"harness_{kind}s" for kind in KINDS}
@@ -226,7 +230,7 @@ class Catalog:
     def versions(self, used: Iterable[tuple[str, str]]) -> dict[str, str]:
         """`distribution -> version` of the (kind, name) pairs that a tree uses."""
         found = {self.provider(kind, name) for kind, name in used}
-        return {provider.distribution: provider.version for provider in sorted(found, key=str)}
+        return {provider.distribution: _results_version(provider) for provider in sorted(found, key=str)}
 
     def expect(self, planned: Mapping[str, str]) -> None:
         """Compares what is installed here with the `distribution -> version` that a study was planned with.
@@ -239,7 +243,7 @@ class Catalog:
 
     def unlike(self, planned: Mapping[str, str]) -> list[str]:
         """Of `distribution -> version` what is another version here, or not installed; a phrase each."""
-        here = {provider.distribution: provider.version for provider in self.providers.values()}
+        here = {provider.distribution: _results_version(provider) for provider in self.providers.values()}
         return [
             f"{name} {version} (here: {here.get(name, 'not installed')})"
             for name, version in planned.items()
@@ -290,6 +294,8 @@ class Catalog:
         for key, (wanted, fits) in _FIELDS.items():
             if not fits(value := getattr(component, key)):
                 return f"the {key} of {component.name!r} is {wanted}, not {value!r}"
+        if old := sorted({"evidence"} & (component.needs | component.provides)):
+            return f"{component.name!r} names {old[0]!r} in needs or provides{nearest(old[0], ['saliency'])}"
         if not callable(component.build):
             return f"the build of {component.name!r} cannot be called: {component.build!r}"
         if not component.name.isidentifier() or component.name != component.name.lower():
@@ -324,7 +330,7 @@ def _entry_points() -> list[tuple[Any, Provider]]:
         version = entry.dist.version if entry.dist else "0"
         found.append((entry, Provider(entry.name, name, version)))
     # Our own distribution first, so that a stranger who takes a built-in's name is the one named as the clash.
-    return sorted(found, key=lambda pair: (pair[1].distribution != "mil-harness", pair[1].distribution, pair[1].plugin))
+    return sorted(found, key=lambda pair: (pair[1].distribution != BUILT_IN, pair[1].distribution, pair[1].plugin))
 
 
 def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
@@ -346,3 +352,8 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
 def _line(error: BaseException) -> str:
     """In one line: what pluggy says of a wrong argument stands in its second."""
     return shorten(f"{type(error).__name__}: {error}", 400, placeholder=" …")
+
+
+def _results_version(provider: Provider) -> str:
+    """Return the version that enters identities: a release of the harness that changes no result keeps its studies."""
+    return RESULTS_VERSION if provider.distribution == BUILT_IN else provider.version

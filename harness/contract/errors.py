@@ -69,13 +69,30 @@ class Problems:
         return InputError("\n".join(dict.fromkeys(self.messages)))
 
 
+RENAMED = {
+    "evidence": "saliency",
+    "label_floor": "label_control",
+    "run": "select",
+    "stopper": "pruner",
+    "system": "architecture",
+    "systems": "external",
+}
+"""Name of harness 0.1 in a study file, `--set` or a plugin -> the name that took its place."""
+
+
 def nearest(name: str, options: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the closest option, or nothing where none is close."""
-    found = difflib.get_close_matches(name, list(options), n=1, cutoff=0.6)
+    """Return `; did you mean 'x'?` for the closest option, or an empty text if none is close.
+
+    A name of harness 0.1 gets the name that took its place: `; it is called 'x' now`.
+    """
+    options = list(options)
+    if (now := RENAMED.get(name)) in options:
+        return f"; it is called {now!r} now"
+    found = difflib.get_close_matches(name, options, n=1, cutoff=0.6)
     return f"; did you mean {found[0]!r}?" if found else ""
 
 
 def nearest_or_all(name: str, options: Iterable[str]) -> str:
-    """The same, or ` (there are: a, b)` where none is close."""
+    """Return the same, or ` (there are: a, b)` if none is close."""
     known = sorted(options)
     return nearest(name, known) or f" (there are: {', '.join(known) or 'none'})"

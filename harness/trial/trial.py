@@ -185,7 +185,7 @@ def _dataset(spec: TrialSpec, catalog: Catalog, root: Path) -> Dataset:
 
 
 def _refuse_unknown_head(job: Fit, val: Loader, catalog: Catalog) -> None:
-    """Raises BuildError where the objective is of a head that the model has not: a plan builds none, and cannot tell."""
+    """Raise BuildError if the model lacks the head of the objective; the plan builds no model and cannot know."""
     key = job.objective.metric
     head = head_of(key, catalog.names("metric"))
     if not head:

@@ -17,7 +17,7 @@ from harness.study.run.run import run_study
 
 STUDY = load_study(Path(__file__).parents[2] / "studies" / "saliency_cnn.toml")
 TINY = (
-    'run=["small_densenet","small_resnet"]',
+    'select=["small_densenet","small_resnet"]',
     'small_densenet.model.backbone={use="resnet22",stride=8,width=4}',
     'small_resnet.model.backbone={use="resnet22",stride=16,width=4}',
     "dataset.image_size=[64,64]",

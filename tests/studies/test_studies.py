@@ -110,7 +110,7 @@ def test_every_published_network_takes_a_training_step(
     name: str, variant: str, catalog: Catalog, tmp_path: Path
 ) -> None:
     """Those that no smaller budget runs; on smaller images where the published ones are mammograms."""
-    more = [f'run=["{variant}"]', f'study.baseline="{variant}"', "train.batch_size=2"]
+    more = [f'select=["{variant}"]', f'study.baseline="{variant}"', "train.batch_size=2"]
     if "pretrained" in str(STUDIES[name].variants[variant]):
         more.append(f"{variant}.model.backbone.pretrained=false")
     if STUDIES[name].budgets["paper"]["dataset"]["image_size"][0] > 1000:

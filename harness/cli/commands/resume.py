@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.app import App
 from harness.cli.rendering.atoms import Words
-from harness.contract.errors import InputError, MachineError
+from harness.contract.errors import HarnessError, InputError
 from harness.contract.types import Plan
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def what_is_there(app: App, plan: Plan, earlier: Results | None) -> Sequence[str
         return []
     try:
         before = read_plan(others[0])
-    except MachineError:
+    except HarnessError:  # damaged, or of another version
         return ["starting again"]
     changed = differences(_identity(before), _identity(plan)) or ["how harness derives the identity of a study"]
     return [f"starting again; changes since {others[0].name}:", *(f"  {line}" for line in changed)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -84,9 +83,11 @@ def list_studies(app: App, as_json: bool) -> None:
 @pass_app
 def plan(app: App, study: str, budget: str | None, sets: tuple[str, ...], as_json: bool) -> None:
     """Show what would run, what is skipped and why, without training or decoding."""
+    from harness.study.journal.plan_io import plan_to_json
+
     found = plan_of(app, study, budget, sets)
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2, default=str))
+        click.echo(plan_to_json(found))
         return
     app.show(plan_view(found))
     show_took(app, found)

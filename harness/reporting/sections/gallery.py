@@ -71,7 +71,7 @@ def _legend(own: Mapping[str, Array]) -> list[str]:
     scales = ", ".join(f"{_top(own, k):.2g} for {name}" for k, name in enumerate(names))
     lines = [
         f"Outline: the true lesion, {colours}; no outline where none is known.",
-        f"Maps: the model's own saliency map, transparent at 0, bright yellow at the highest value shown ({scales}). A map "
+        f"Maps: the model's own saliency map, transparent at 0, bright yellow at the highest value ({scales}). A map "
         "that is faint throughout is made visible, not strong.",
     ]
     if "boxes" in own:

@@ -42,8 +42,8 @@ _CONTROLS = {
     SHUFFLED: "control: trained on shuffled labels",
 }
 _UNEQUAL = (
-    "n: the lesions (image and class) that a row stands on. Explainers were measured on some of the test images alone, "
-    "perhaps easier or harder ones: hold a row against one of the same n; a control of all images is no control of theirs."
+    "n: the lesions (image and class) behind a row. Explainers are measured on some test images only, maybe easier "
+    "or harder ones: compare rows of the same n; a control over all images is no control for them."
 )
 _MOST = 9
 """Figures that the table shows where the masks are layers, whose figures have other names."""
@@ -227,9 +227,7 @@ def _notes(material: Material, names: list[str], rows: list[tuple[str, str, str]
             "figure that is not above them shows nothing."
         )
     else:
-        lines.append(
-            "These confirmations kept no controls (centre prior, random map, randomised weights), so that none are shown."
-        )
+        lines.append("These confirmations have no controls (centre prior, random map, randomised weights).")
     return lines
 
 

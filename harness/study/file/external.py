@@ -1,4 +1,4 @@
-"""The parts of a study file that train nothing: external predictions, families of readers, averages. Only their schemas."""
+"""Schemas of what a study file does not train: external predictions, families of readers, averages."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from harness.contract.types import NO_BUDGET
 from harness.study.file.located import Located
 from harness.study.file.patch import Override, states
 from harness.study.file.slots import expand, refusal
-from harness.study.file.spec import SECTIONS, TREE, Study, check_run, check_values
+from harness.study.file.spec import SECTIONS, TREE, Study, check_selection, check_values
 
 Layers = Sequence[tuple[str, Mapping[str, Any]]]
 
@@ -70,11 +70,11 @@ def resolve(
         merged = {section: _table(merge(base[section], changes.get(section, {}))) for section in TREE}
         trees[variant] = _expand(merged, layers[variant], catalog, problems)
     tree = expand(base, catalog, Problems(""))
-    run, wanted = study.budgets.get(name, {}).get("run", "all"), list(overrides)
-    for override in [item for item in wanted if item.path[0] == "run"]:
-        run = override.value
-        check_run(run, study.names, problems, "--set run")
-    chosen = [v for v in study.names if run == "all" or (isinstance(run, list) and v in run)]
+    selection, wanted = study.budgets.get(name, {}).get("select", "all"), list(overrides)
+    for override in [item for item in wanted if item.path[0] == "select"]:
+        selection = override.value
+        check_selection(selection, study.names, problems, "--set select")
+    chosen = [v for v in study.names if selection == "all" or (isinstance(selection, list) and v in selection)]
     selected = [v for v in chosen if v in study.variants]
     for override in wanted:
         if override.path[0] in study.names and override.path[0] not in study.variants:
@@ -137,14 +137,14 @@ def _apply(
 ) -> None:
     head, where = override.path[0], f"--set {override.dotted}"
     check_values(override.value, where, problems)
-    if head == "run":
+    if head == "select":
         return
     if override.path == ("study", "budget"):
         problems.add(where, "a budget is chosen by --budget NAME")
     elif head in trees:
         _apply_to_variant(override, trees, selected, catalog, problems)
     elif head not in SECTIONS:
-        problems.add(where, f"no section or variant named {head!r}{nearest(head, [*SECTIONS, *trees])}")
+        problems.add(where, f"no section or variant named {head!r}{nearest(head, ['select', *SECTIONS, *trees])}")
     elif len(override.path) == 1 and not (head in TREE and isinstance(override.value, Mapping)):
         problems.add(where, "a section is set key by key, or dataset, train and model by a table")
     elif head not in TREE:

@@ -29,7 +29,7 @@ class Study:
         base: the sections as they are written.
         variants: name -> patch of `dataset`, `train`, `model`; in the order of the file.
         derived: section of DERIVED -> name -> table, as it is written.
-        budgets: name -> patch of the base, with `run` and `demonstration`.
+        budgets: name -> patch of the base, with `select` and `demonstration`.
         problems: mistakes of the file's structure, told by the plan together with all others.
     """
 
@@ -137,7 +137,7 @@ def _check_structure(tables: Mapping[str, Any], problems: Problems) -> None:
     taken: dict[str, str] = {}
     for section in ("variants", *DERIVED):
         for name, _ in _named(tables, section, problems):
-            if name in (*SECTIONS, "variants", *DERIVED, "budgets", "run"):
+            if name in (*SECTIONS, "variants", *DERIVED, "budgets", "select"):
                 problems.add(f"{section}.{name}", "this is a section's name, and no variant's")
             elif name in taken:
                 problems.add(f"{section}.{name}", f"there is a variant of this name: {taken[name]}.{name}")
@@ -149,30 +149,30 @@ def _check_structure(tables: Mapping[str, Any], problems: Problems) -> None:
     for name, patch in _named(tables, "budgets", problems):
         where = f"budgets.{name}."
         _check_sections(
-            {key: value for key, value in patch.items() if key not in ("run", "demonstration")},
-            (*SECTIONS, "run", "demonstration"),
+            {key: value for key, value in patch.items() if key not in ("select", "demonstration")},
+            (*SECTIONS, "select", "demonstration"),
             where,
             "a budget has",
             problems,
         )
-        check_run(patch.get("run", "all"), variants, problems, f"{where}run")
+        check_selection(patch.get("select", "all"), variants, problems, f"{where}select")
         if not isinstance(patch.get("demonstration", False), bool):
             problems.add(f"{where}demonstration", f"expected true or false, found {patch['demonstration']!r}")
 
 
-def check_run(run: Any, variants: Iterable[str], problems: Problems, path: str) -> None:
-    """Notes what is wrong with a `run = [...]`, which selects variants, or is "all"."""
+def check_selection(selected: Any, variants: Iterable[str], problems: Problems, path: str) -> None:
+    """Note what is wrong with a `select = [...]`, which lists variants or is "all"."""
     names = list(variants)
-    if run == "all":
+    if selected == "all":
         return
-    if not isinstance(run, list | tuple) or not run:
-        problems.add(path, f'expected "all" or a list of variants, found {run!r}')
+    if not isinstance(selected, list | tuple) or not selected:
+        problems.add(path, f'expected "all" or a list of variants, found {selected!r}')
         return
-    for name in run:
+    for name in selected:
         if name not in names:
             problems.add(path, f"no variant named {name!r}{nearest(str(name), names)}")
-        elif run.count(name) > 1:
-            problems.add(path, f"the variant {name!r} stands there twice")
+        elif selected.count(name) > 1:
+            problems.add(path, f"the variant {name!r} is listed twice")
 
 
 def check_values(value: Any, path: str, problems: Problems) -> None:

@@ -70,7 +70,7 @@ def read_plan(folder: Path) -> Plan:
     """
     path = folder / "plan.json"
     try:
-        return plan_from_json(path.read_text())
+        return plan_from_json(path.read_text(), path)
     except (ValueError, KeyError, TypeError) as error:
         raise MachineError(f"{path}: is damaged; `harness study run` of the study writes it anew") from error
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.contract.errors import MachineError
+from harness.study.journal.format import FORMAT, check_format
 
 STUDY_STARTED = "study_started"
-"""data: `plan` (its JSON), `attempt` (1, 2, …), `pid`, `host`."""
+"""data: `format`, `plan` (its JSON), `attempt` (1, 2, …), `pid`, `host`."""
 TRIAL_ASKED = "trial_asked"
 """data: `trial`, `spec`: it exists from now on, whatever happens."""
 TRIAL_STARTED = "trial_started"
@@ -63,7 +64,8 @@ class Journal:
         Raises:
             MachineError: the disk is full or the file cannot be written.
         """
-        line = json.dumps({"kind": kind, "time": time.time(), **data}, default=_plain) + "\n"
+        written = {"format": FORMAT} if kind == STUDY_STARTED else {}
+        line = json.dumps({"kind": kind, "time": time.time(), **written, **data}, default=_plain) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab", buffering=0) as file:
@@ -93,6 +95,7 @@ class Journal:
 
         Raises:
             MachineError: a complete line is no event; the message names the file and the line.
+            InputError: harness 0.1 or a newer harness wrote the journal.
         """
         if not self.path.exists():
             return []
@@ -108,6 +111,8 @@ class Journal:
                 except (ValueError, KeyError, TypeError, AttributeError) as error:
                     number = self._line_at(offset)
                     raise MachineError(f"{self.path}, line {number}: is no event of a journal: {error!r}") from error
+                if not offset and kind == STUDY_STARTED:
+                    check_format(data.get("format"), self.path)
                 offset += len(line)
                 events.append(Event(kind, when, data, offset))
         return events

@@ -87,7 +87,7 @@ class Checker:
     def check(self, tree: Mapping[str, Any], problems: Located, *, facts: bool) -> Checked | None:
         """What is known of the tree, or None where it is wrong; every mistake goes to `problems`.
 
-        A tree of which nothing is wrong but the size of the data's images is known all the same, see `Checked.size_mismatch`.
+        A tree that only does not fit the size of the images is returned with `Checked.size_mismatch`.
 
         Args:
             tree: a variant's, expanded.

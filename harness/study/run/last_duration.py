@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
+from harness.contract.errors import InputError
 from harness.contract.types import Plan
 from harness.study.journal.folders import read_state, runs_of
 
@@ -18,7 +19,10 @@ def took(root: Path, plan: Plan) -> tuple[str, float] | None:
         MachineError: a journal is sick.
     """
     for folder in runs_of(root, plan.study, plan.budget):
-        state = read_state(folder)
+        try:
+            state = read_state(folder)
+        except InputError:  # another version's
+            continue
         if state.finished and state.hosts == {platform.node()}:
             return folder.name, state.seconds
     return None

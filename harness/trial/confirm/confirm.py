@@ -151,7 +151,7 @@ class Examined:
             self._add_maps(images, batch, out, name, maps)
 
     def _explain(self, images: Images, batch: Batch, out: Output) -> None:
-        """What the explainers make of the model, and of its architecture with random weights where controls are kept."""
+        """Add the explainers' maps of the model and, where controls are kept, of random weights."""
         wanted = wanted_maps(images, out, self.task)
         if not wanted.any():
             return

@@ -29,7 +29,7 @@ def build_pixel_labels(
 
     Args:
         task: classes, channels and image size.
-        architecture: the architecture that is given image and heat maps; GMIC with `crop_channels = 1` crops the image alone.
+        architecture: the one that receives image and heat maps; GMIC with `crop_channels = 1` crops the image alone.
         backbone: of the patch classifier.
         window_px: side of a patch; by default 256/2944 of the image's height, rounded.
         stride_px: from one window to the next; by default half a window.

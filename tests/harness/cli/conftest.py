@@ -58,13 +58,13 @@ use = []
 width = 8
 
 [budgets.faulty]
-run = ["narrow", "broken"]
+select = ["narrow", "broken"]
 
 [variants.broken.model]
 fault = "nan"
 
 [budgets.quick]
-run = ["narrow", "wide"]
+select = ["narrow", "wide"]
 demonstration = true
 """
 

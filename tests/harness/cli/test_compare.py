@@ -26,7 +26,7 @@ def run_study(folder: Path) -> None:
     """Trains three variants once, as study `one`."""
     text = STUDY.replace("images = 12", "images = 40").replace("trials = 2", "trials = 1")
     text = text.replace("lr = { log10 = [-3, -1] }", "lr = 0.01").replace("seeds = [0, 1]", "seeds = [0]")
-    text = text.replace('run = ["narrow", "wide"]', 'run = ["narrow", "wide", "wider"]')
+    text = text.replace('select = ["narrow", "wide"]', 'select = ["narrow", "wide", "wider"]')
     (folder / "one.toml").write_text(text + "\n[variants.wider.model]\nwidth = 16\n")
     done = call(folder, "study", "run", "one.toml", "--tuner", "inline", "--budget", "quick")
     assert done.exit_code == 0, done.output

@@ -46,7 +46,7 @@ seeds = [0]
 [variants.one]
 
 [budgets.quick]
-run = "all"
+select = "all"
 """
 
 

@@ -94,7 +94,7 @@ lr = 1
 [variants]
 number = 3
 [budgets.quick]
-run = ["plain", "gpa", "plain", "plain"]
+select = ["plain", "gpa", "plain", "plain"]
 demonstration = "yes"
 trials = { trials = 3 }
 train = 3
@@ -115,8 +115,8 @@ clip = nan
         "study.toml: variants.typo.trian: a variant changes dataset, train, model; did you mean 'train'?",
         f"study.toml: budgets.quick.trials: a budget has {listed}",
         "study.toml: budgets.quick.train: expected a table, found 3",
-        "study.toml: budgets.quick.run: the variant 'plain' stands there twice",
-        "study.toml: budgets.quick.run: no variant named 'gpa'; did you mean 'gap'?",
+        "study.toml: budgets.quick.select: the variant 'plain' is listed twice",
+        "study.toml: budgets.quick.select: no variant named 'gpa'; did you mean 'gap'?",
         "study.toml: budgets.quick.demonstration: expected true or false, found 'yes'",
         "study.toml: budgets.date.train.lr: a date has no meaning here",
         "study.toml: budgets.date.train.clip: nan is no finite number",

@@ -67,7 +67,7 @@ def test_a_run_selects_variants_in_the_order_of_the_file(planner: Any) -> None:
     text = planner.BASE + '[budgets.few]\nrun = ["top", "plain"]\n'
     plan = planner.plan(text, budget="few")
     assert [variant.name for variant in plan.variants] == ["plain", "top"]
-    plan = planner.plan(text, 'run=["gap", "plain"]', budget="few")
+    plan = planner.plan(text, 'select=["gap", "plain"]', budget="few")
     assert [variant.name for variant in plan.variants] == ["plain", "gap"]
 
 
@@ -185,7 +185,7 @@ def test_a_stopper_that_never_stops_is_warned_of(planner: Any) -> None:
 
 
 def test_a_baseline_that_does_not_run_is_warned_of(planner: Any) -> None:
-    found = planner.plan(planner.BASE, "run=['gap', 'top']").warnings
+    found = planner.plan(planner.BASE, "select=['gap', 'top']").warnings
     assert found == ("the baseline 'plain' does not run: no differences to it are shown",)
 
 

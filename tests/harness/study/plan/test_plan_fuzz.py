@@ -23,7 +23,7 @@ PATHS = [
     *("variants.gap", "variants.gap.model", "variants.gap.model.pooling", "variants.top.dataset", "budgets"),
     *(
         "budgets.quick",
-        "budgets.quick.run",
+        "budgets.quick.select",
         "budgets.quick.model",
         "budgets.quick.search",
         "oddity",

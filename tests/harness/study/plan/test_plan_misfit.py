@@ -69,7 +69,7 @@ def test_a_variant_that_does_not_fit_swapped_data_is_skipped_with_the_reason(
 
 def test_the_others_are_what_they_are_without_it(tmp_path: Path, catalog: Catalog) -> None:
     both = _plan(tmp_path, catalog, budget="wide")
-    alone = _plan(tmp_path, catalog, 'run=["patch_28"]', budget="wide")
+    alone = _plan(tmp_path, catalog, 'select=["patch_28"]', budget="wide")
     assert both.variants == alone.variants
 
 

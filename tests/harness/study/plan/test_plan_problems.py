@@ -268,7 +268,7 @@ def test_a_mistake_is_told_with_its_path(planner: Any, old: str, new: str, messa
         ),
         ("gap.search.trials=1", "--set gap.search.trials: of a variant, keys of dataset, train, model are set"),
         ("gpa.train.lr=1", "--set gpa.train.lr: no section or variant named 'gpa'; did you mean 'gap'?"),
-        ("run=['gpa']", "--set run: no variant named 'gpa'; did you mean 'gap'?"),
+        ("select=['gpa']", "--set select: no variant named 'gpa'; did you mean 'gap'?"),
         ("search.trials=2.5", "--set search.trials: expected int, found 2.5"),
     ],
 )
@@ -290,7 +290,7 @@ def test_every_unreadable_set_is_told(planner: Any) -> None:
 
 
 def test_a_set_for_a_variant_that_does_not_run_is_refused(planner: Any) -> None:
-    found = planner.problems(planner.BASE, "run=['plain']", "gap.train.lr=1")
+    found = planner.problems(planner.BASE, "select=['plain']", "gap.train.lr=1")
     assert found == _lines(["--set gap.train.lr: applies nowhere: the variant 'gap' does not run at this budget"])
 
 
@@ -365,7 +365,7 @@ def test_a_study_without_budgets_has_none(planner: Any) -> None:
 
 def test_folds_ask_for_a_fixed_configuration(planner: Any) -> None:
     text = planner.replaced(("seeds = [0, 1]", "seeds = [0]\nfolds = 5"))
-    assert planner.problems(text, "run=['plain', 'gap']", "gap.train.lr=0.1") == _lines(
+    assert planner.problems(text, "select=['plain', 'gap']", "gap.train.lr=0.1") == _lines(
         ["confirm.folds: k folds need a fixed configuration, but 'plain' searches train.lr"]
     )
     plan = planner.plan(text, "train.lr=0.1")
