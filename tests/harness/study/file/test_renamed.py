@@ -86,9 +86,8 @@ def test_a_plugin_that_names_a_word_of_0_1_is_refused_when_it_is_loaded(field: s
     class Plugin:
         @hookimpl
         def harness_poolings(self) -> list[Component[Any]]:
-            return [
-                Component(name="old", build=lambda features, outputs, /: None, summary="s", **{field: {"evidence"}})
-            ]
+            old: Any = {field: frozenset({"evidence"})}
+            return [Component(name="old", build=lambda features, outputs, /: None, summary="s", **old)]
 
     catalog = Catalog()
     catalog.register(Plugin())
