@@ -7,5 +7,5 @@ if importlib.util.find_spec("pytest"):
 
     # Asserts of the laws show what they found, as those of a test file do.
     pytest.register_assert_rewrite(
-        *(f"{__name__}.contracts_{what}" for what in ("bags", "data", "explainers", "metrics", "models"))
+        *(f"{__name__}.contracts_{what}" for what in ("bags", "data", "explainers", "metrics", "models", "training"))
     )
