@@ -24,17 +24,19 @@ def plugin() -> None:
     """
 
 
-@plugin.command("list", epilog=examples("harness plugin list", "harness plugin list pooling --json"))
+_LIST = f"""List every component, and the plugins that are broken or slow.
+
+With KIND ({", ".join(KINDS)}), list the components of one kind with their parameters and sources.
+HARNESS_TRACE=1 shows the traceback of each broken plugin and every hook call.
+"""
+
+
+@plugin.command("list", help=_LIST, epilog=examples("harness plugin list", "harness plugin list pooling --json"))
 @click.argument("kind", required=False, metavar="[KIND]", type=click.Choice(KINDS))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON: one object for each component.")
 @pass_app
 def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
-    """List every component, and the plugins that are broken or slow.
-
-    With KIND, list the components of one kind with their parameters and sources: dataset, backbone, pooling,
-    architecture, explainer or metric. HARNESS_TRACE=1 shows the
-    traceback of each broken plugin and every hook call.
-    """
+    """List the components of one kind or of all."""
     items = [item for item in app.catalog.items() if kind in (None, item[0])]
     if as_json:
         found = {"components": [_row(*item) for item in items], "broken": _broken(app), "slow": _slow(app)}

@@ -53,8 +53,9 @@ def _unbroken(columns: Sequence[Column], width: int) -> bool:
 
 
 def _divided(content: Content, width: int) -> list[Table]:
-    """Return the table, or the transposed table, in the fewer parts; nothing if neither fits."""
-    if any(column.unbroken > NARROW for column in content.values):
+    """Return a table of numbers, or its transpose, in the fewer parts; nothing for text or if neither fits."""
+    numbers = any(column.right for column in content.values)
+    if not numbers or any(column.unbroken > NARROW for column in content.values):
         return []
     shapes = (_parts(content, width), _parts(content.transposed(), width))
     return min(filter(None, shapes), key=len, default=[])
