@@ -9,7 +9,7 @@ import pytest
 PUBLIC = {
     "harness": """
         ArchitectureFactory BackboneFactory Component Dataset Epoch HarnessError InputError Plan PoolingFactory
-        Sample SizeMismatchError Task TrialResult TrialSpec compare file_facts hookimpl nearest plan report results run
+        Sample Schedule SizeMismatchError Task TrialResult TrialSpec compare file_facts hookimpl nearest plan report results run
         seed_of use
     """,
     "harness.nn": "",
