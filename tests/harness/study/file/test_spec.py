@@ -106,7 +106,7 @@ clip = nan
     sections = "study, dataset, train, model, search, confirm, explain"
     listed = f"{sections}, run, demonstration"
     assert planner.problems(text.replace('baseline = "plain"', 'budget = "quick"')) == [
-        f"study.toml: modle: a study has {sections}, variants, systems, readers, ensembles, budgets; "
+        f"study.toml: modle: a study has {sections}, variants, external, readers, ensembles, budgets; "
         "did you mean 'model'?",
         "study.toml: variants.'a/b': a name holds letters, digits, - and _ only",
         "study.toml: variants.number: expected a table, found 3",

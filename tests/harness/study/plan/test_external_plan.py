@@ -96,7 +96,7 @@ def test_a_variant_added_changes_no_other(tables: Any) -> None:
 
 
 def test_a_budget_selects_among_all_variants(tables: Any) -> None:
-    text = SYSTEMS + '[budgets.few]\nrun = ["net"]\n'
+    text = SYSTEMS + '[budgets.few]\nselect = ["net"]\n'
     assert [variant.name for variant in tables.plan(text, budget="few").variants] == ["net"]
 
 
@@ -133,9 +133,9 @@ def test_a_budget_selects_among_all_variants(tables: Any) -> None:
         ("[readers.people]", "[readers.net]", "readers.net: there is a variant of this name: external.net"),
         ("[readers.people]", "[readers.train]", "readers.train: this is a section's name, and no variant's"),
         ('baseline = "net"', 'baseline = "nett"', "study.baseline: no variant named 'nett'; did you mean 'net'?"),
-        ("[external.net]", "[system.net]",
-         "system: a study has study, dataset, train, model, search, confirm, explain, variants, systems, readers, "
-         "ensembles, budgets; did you mean 'systems'?"),
+        ("[external.net]", "[externl.net]",
+         "externl: a study has study, dataset, train, model, search, confirm, explain, variants, external, readers, "
+         "ensembles, budgets; did you mean 'external'?"),
     ],
 )  # fmt: skip
 def test_a_mistake_has_its_path_and_the_nearest_right_name(tables: Any, old: str, new: str, message: str) -> None:

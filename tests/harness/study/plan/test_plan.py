@@ -64,7 +64,7 @@ def test_a_set_into_a_slot_takes_the_builders_default(planner: Any) -> None:
 
 
 def test_a_run_selects_variants_in_the_order_of_the_file(planner: Any) -> None:
-    text = planner.BASE + '[budgets.few]\nrun = ["top", "plain"]\n'
+    text = planner.BASE + '[budgets.few]\nselect = ["top", "plain"]\n'
     plan = planner.plan(text, budget="few")
     assert [variant.name for variant in plan.variants] == ["plain", "top"]
     plan = planner.plan(text, 'select=["gap", "plain"]', budget="few")

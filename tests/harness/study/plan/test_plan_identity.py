@@ -18,7 +18,7 @@ def _ids(plan: Any) -> dict[str, str]:
         ('baseline = "plain"', 'baseline = "gap"'),
         ('metrics = ["auroc", "dice"]', 'metrics = ["auroc", "brier"]'),
         ("[confirm]", '[explain]\nuse = ["native"]\nimages = 3\n[confirm]'),
-        ("[variants.plain]", '[budgets.other]\nrun = ["gap"]\n[variants.plain]'),
+        ("[variants.plain]", '[budgets.other]\nselect = ["gap"]\n[variants.plain]'),
         ("seeds = [0, 1]", "seeds = [0, 1]\n# a comment"),
         ("[search]", "[search]\nseed = 0  # what it is anyway"),
     ],

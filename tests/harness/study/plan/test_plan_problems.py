@@ -304,7 +304,7 @@ def test_all_mistakes_are_told_at_once_and_each_once(planner: Any) -> None:
     )
     assert planner.problems(text) == _lines(
         [
-            "modle: a study has study, dataset, train, model, search, confirm, explain, variants, systems, "
+            "modle: a study has study, dataset, train, model, search, confirm, explain, variants, external, "
             "readers, ensembles, budgets; did you mean 'model'?",
             "search.trials: must be greater than or equal to 1, found 0",
             "train.epochs: expected int, found 3.7",
@@ -326,11 +326,11 @@ def test_a_mistake_in_a_budget_is_told_there(planner: Any) -> None:
 
 
 def test_a_variant_that_does_not_run_is_checked_all_the_same(planner: Any) -> None:
-    text = planner.BASE + '[budgets.quick]\nrun = ["plain"]\n[variants.bad.model]\ncrps = 3\n'
+    text = planner.BASE + '[budgets.quick]\nselect = ["plain"]\n[variants.bad.model]\ncrps = 3\n'
     message = f"variants.bad.model.crps: {BAG}; did you mean 'crops'?"
     assert planner.problems(text, budget="quick") == _lines([message])
     # Only what depends on the budget is left to the budget that runs it.
-    text = planner.BASE + '[budgets.quick]\nrun = ["plain"]\n[variants.many.model]\ncrops = 65\n'
+    text = planner.BASE + '[budgets.quick]\nselect = ["plain"]\n[variants.many.model]\ncrops = 65\n'
     assert len(planner.plan(text, budget="quick").variants) == 1
 
 

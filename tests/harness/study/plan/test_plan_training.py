@@ -80,7 +80,9 @@ def test_a_training_that_would_fail_in_the_end_is_refused(
 
 def test_a_part_of_a_model_refuses_for_the_whole(plan: Any) -> None:
     inner = f'{{ use = "attention_pooling", patch_px = 16, scorer = {NET}, backbone = {NET} }}'
-    around = f'[variants.around.model]\nuse = "pixel_labels"\nwindow_px = 16\nbackbone = {NET}\nsystem = {inner}\n'
+    around = (
+        f'[variants.around.model]\nuse = "pixel_labels"\nwindow_px = 16\nbackbone = {NET}\narchitecture = {inner}\n'
+    )
     assert plan(STUDY + around)
     with pytest.raises(InputError, match="leave `train.augment` empty"):
         plan(STUDY + around, "train.augment=['flip']")
