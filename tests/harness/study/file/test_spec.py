@@ -104,7 +104,7 @@ clip = nan
 """
     )
     sections = "study, dataset, train, model, search, confirm, explain"
-    listed = f"{sections}, run, demonstration"
+    listed = f"{sections}, select, demonstration"
     assert planner.problems(text.replace('baseline = "plain"', 'budget = "quick"')) == [
         f"study.toml: modle: a study has {sections}, variants, external, readers, ensembles, budgets; "
         "did you mean 'model'?",
