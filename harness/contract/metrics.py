@@ -1,4 +1,4 @@
-"""The record of a metric: what a plan, a table, a report and the docs must know of it, and its formula. Free of torch."""
+"""The record of a metric: its formula, and what plans, tables, reports and docs must know of it. Free of torch."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ class MetricRecord(Component[Any]):
         whole: the value over all classes: their mean, a value of its own, or the only value there is.
         equal: a column whose mean must agree between two models for their difference to mean anything; "" for none.
         interval: whether the further tables state an interval.
-        order: place among the others, the lowest first.
+        order: place among the others, the lowest first; those of one ten stand together, the first column of each
+            before the second.
         standing: columns that it has without being named.
     """
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from harness.contract.metrics import Level, MetricRecord
-from harness.evidence.scores import Array, mean_defined
-from harness.evidence.statistics import Statistic, mean
+from harness.statistics.arrays import Array, mean_defined
+from harness.statistics.bootstrap import Statistic, mean
 
 TERM = "term"
 """The column in which a metric of form "term" finds its values."""
@@ -85,7 +85,7 @@ class Metric:
         """
         if self.record.form != "statistic":
             values = self.values(terms, threshold)
-            return np.float64(mean_defined(values)) if weights is None else mean(values)(weights)
+            return np.asarray(mean_defined(values)) if weights is None else mean(values)(weights)
         if self.record.fit is None:
             return np.asarray(self.record.build(terms, weights, **self.params))
         if math.isnan(threshold):

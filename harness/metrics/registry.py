@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from harness.contract.catalog import Catalog
@@ -42,10 +46,10 @@ class Metrics:
             keys: of the metrics that the study names.
             tables: key -> the table that the study writes, of those that are no component's bare name.
         """
-        standing = tuple(metric for metric in _standing(catalog) if fits(metric.record, task))
-        known = {metric.key: metric for metric in standing}
+        shown = tuple(metric for metric in standing(catalog) if fits(metric.record, task))
+        known = {metric.key: metric for metric in shown}
         found = (named(catalog, key, (tables or {}).get(key), known) for key in keys)
-        return cls(tuple(metric for metric in found if metric is not None), standing)
+        return cls(tuple(metric for metric in found if metric is not None), shown)
 
     def at(self, level: Level, reads: Collection[str] = (), extra: bool = True) -> list[Metric]:
         """Return the metrics that are shown at a level, the standing ones first.
@@ -65,6 +69,16 @@ class Metrics:
         """What the leaderboard shows beside the metric that variants are ranked by."""
         return [metric for metric in self.at("leaderboard") if metric.key != RANKED]
 
+    @property
+    def titles(self) -> dict[str, str]:
+        """Key -> head of the column of each metric of the leaderboard, what variants are ranked by first."""
+        return {RANKED: self.title(RANKED), **{metric.key: metric.title for metric in self.leaderboard}}
+
+    @property
+    def all_titles(self) -> dict[str, str]:
+        """Key -> head of the column of every metric."""
+        return {**self.titles, **{metric.key: metric.title for metric in (*self.standing, *self.named)}}
+
     def get(self, key: str) -> Metric | None:
         """Return the metric of this key, or None."""
         return next((metric for metric in (*self.named, *self.standing) if metric.key == key), None)
@@ -75,8 +89,11 @@ class Metrics:
         return metric.title if metric else key
 
     def facts(self) -> list[Any]:
-        """Return what tables depend on: each metric's key, distribution, version and parameters."""
-        return [[item.key, item.record.name, *item.origin, dict(item.params)] for item in (*self.named, *self.standing)]
+        """Return what tables depend on: each metric's key, distribution, version, parameters and code."""
+        return [
+            [item.key, item.record.name, *item.origin, dict(item.params), _code(item.record.build.__module__)]
+            for item in (*self.named, *self.standing)
+        ]
 
 
 def fits(record: MetricRecord, task: Task) -> bool:
@@ -85,7 +102,7 @@ def fits(record: MetricRecord, task: Task) -> bool:
 
 
 def named(
-    catalog: Catalog, key: str, table: Mapping[str, Any] | None, standing: Mapping[str, Metric] | None = None
+    catalog: Catalog, key: str, table: Mapping[str, Any] | None, known: Mapping[str, Metric] | None = None
 ) -> Metric | None:
     """Return the metric that a study names; None where it is not installed.
 
@@ -93,24 +110,56 @@ def named(
         catalog: what is installed.
         key: of its columns.
         table: what the study writes, None for a bare name.
-        standing: by key; a bare name may be one of theirs.
+        known: those that stand in tables, by key; a bare name may be one of theirs.
     """
     name = str(table["use"]) if table else key
     if name not in catalog.names("metric"):
-        return (standing or {}).get(key) if table is None else None
+        return (known or {}).get(key) if table is None else None
     params = {item: value for item, value in (table or {}).items() if item not in ("use", "name")}
     return _bound(catalog, name, key, params)
 
 
-def _bound(catalog: Catalog, name: str, key: str, params: Mapping[str, Any], label: str = "", level: Any = None) -> Metric:
+@cache
+def _code(module: str) -> str:
+    """Return a digest of a module's file; "" where it has none."""
+    path = getattr(sys.modules.get(module), "__file__", None)
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
+
+
+def _bound(
+    catalog: Catalog, name: str, key: str, params: Mapping[str, Any], label: str = "", level: Any = None
+) -> Metric:
     provider = catalog.provider("metric", name)
     record: MetricRecord = catalog.get("metric", name)  # type: ignore[assignment]
     return Metric(key, record, params, label, level, (provider.distribution, provider.version))
 
 
-def _standing(catalog: Catalog) -> Iterator[Metric]:
-    names = sorted(catalog.names("metric"), key=lambda name: (catalog.get("metric", name).order, name))  # type: ignore[attr-defined]
-    for name in names:
+def study_metrics(
+    catalog: Catalog, keys: Iterable[str], tables: Mapping[str, Mapping[str, Any]] | None = None
+) -> tuple[Metric, ...]:
+    """Return the metrics of these keys; arguments as in `Metrics.of`.
+
+    Raises:
+        InputError: one is not installed.
+    """
+    known = {metric.key: metric for metric in standing(catalog)}
+    found = []
+    for key in keys:
+        metric = named(catalog, key, (tables or {}).get(key), known)
+        if metric is None:
+            catalog.get("metric", str((tables or {}).get(key, {}).get("use", key)))  # raises, with the nearest name
+        else:
+            found.append(metric)
+    return tuple(found)
+
+
+def standing(catalog: Catalog) -> Iterator[Metric]:
+    """Yield the metrics that tables have without a study naming them, in the order of their columns."""
+    found = []
+    for name in catalog.names("metric"):
         record: MetricRecord = catalog.get("metric", name)  # type: ignore[assignment]
-        for place in record.standing:
-            yield _bound(catalog, name, place.name or name, place.params, place.label, place.level)
+        found += [
+            ((record.order // 10, number, record.order), name, item) for number, item in enumerate(record.standing)
+        ]
+    for _, name, item in sorted(found, key=lambda entry: entry[:2]):
+        yield _bound(catalog, name, item.name or name, item.params, item.label, item.level)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.evidence.scores import Array
+from harness.statistics.arrays import Array
 
 
 @dataclass(frozen=True)

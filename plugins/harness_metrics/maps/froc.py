@@ -113,7 +113,7 @@ FROC_SENSITIVITY = MetricRecord(
     threshold=_read_off,
     threshold_from="rate",
     interval=False,
-    order=161,
+    order=170,
     standing=tuple(
         Standing(
             level="tables",
@@ -136,7 +136,7 @@ LESION_SENSITIVITY_FITTED = MetricRecord(
     per="lesion",
     needs=_REGIONS,
     interval=False,
-    order=162,
+    order=180,
     standing=(Standing(level="tables"),),
 )
 FALSE_POSITIVES_FITTED = MetricRecord(
@@ -153,6 +153,6 @@ FALSE_POSITIVES_FITTED = MetricRecord(
     needs=_REGIONS,
     higher_is_better=False,
     interval=False,
-    order=163,
+    order=181,
     standing=(Standing(level="tables"),),
 )

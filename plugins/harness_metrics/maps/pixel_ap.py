@@ -17,15 +17,13 @@ def pixel_ap(rows: pd.DataFrame, weights: Array | None, /) -> Array | float:
 
     Source: Choe et al. 2020, CVPR; 2022, TPAMI.
     """
-    import numpy as np
-
-    from harness.metrics.functional import histograms
+    from harness.metrics.functional import histograms, weighted_pixel_ap
     from harness.metrics.functional import pixel_ap as of_histograms
 
     positive, negative = histograms(rows, scaled=True)
     if weights is None:
         return of_histograms(positive.sum(0), negative.sum(0))
-    return np.array([of_histograms(*pair) for pair in zip(weights @ positive, weights @ negative, strict=True)])
+    return weighted_pixel_ap(positive, negative)(weights)
 
 
 PIXEL_AP = MetricRecord(

@@ -15,14 +15,14 @@ LEVELS = (0.9, 0.95)
 _PLACES = {"sensitivity": 3, "specificity": 4}  # in `Decisions`
 
 
-def at_specificity(terms: Scores, /, *, level: float) -> float:
+def at_specificity(terms: Scores, /, *, level: float = 0.9) -> float:
     """Return the lowest threshold whose specificity is at least `level`."""
     from harness.metrics.functional import threshold_at_specificity
 
     return threshold_at_specificity(terms.labels, terms.scores, level)
 
 
-def at_sensitivity(terms: Scores, /, *, level: float) -> float:
+def at_sensitivity(terms: Scores, /, *, level: float = 0.9) -> float:
     """Return the highest threshold whose sensitivity is at least `level`."""
     from harness.metrics.functional import threshold_at_sensitivity
 
