@@ -64,6 +64,7 @@ def _material(results: Results, session: Session) -> Material:
         card=_card(results, session),
         overlays=results.overlays,
         assumed=assumptions(plan, session.catalog),
+        metrics=results.metrics,
         outlines=results.task.mask_kind == "outline",
         data_check=_data_check(results, session),
         test_openings=ledger.openings(digests_of(plan)),
@@ -143,10 +144,11 @@ def assumptions(plan: Plan, catalog: Catalog) -> dict[str, Mapping[str, str]]:
 
     The kind stands before the name where two kinds have it: "pooling attention", "explainer attention".
     """
+    from harness.metrics.registry import study_metrics
     from harness.study.file.slots import used
 
     wanted = set().union(*(used(variant.tree, catalog) for variant in plan.variants))
-    wanted |= {("metric", name) for name in plan.metrics}
+    wanted |= {("metric", item.record.name) for item in study_metrics(catalog, plan.metrics, plan.metric_tables)}
     wanted |= {("explainer", str(_name_in(entry))) for entry in plan.explain.get("use", ())}
     found = [(kind, item) for kind, item, _ in catalog.items() if (kind, item.name) in wanted and item.assumed]
     shared = Counter(item.name for _, item in found)

@@ -22,6 +22,7 @@ import pluggy
 from harness.contract.components import KINDS, Component, Factory, Use, mismatch, parameters
 from harness.contract.errors import InputError, MachineError, Problems, nearest, nearest_or_all
 from harness.contract.hookspecs import HarnessSpecs
+from harness.contract.metrics import MetricRecord
 
 GROUP = "harness"
 SLOW_S = 0.5
@@ -286,8 +287,9 @@ class Catalog:
                 self._components[kind][component.name] = (component, provider)
 
     def _unfit(self, kind: str, component: Any) -> str | None:
-        if not isinstance(component, Component):
-            return f"expected a Component, found {type(component).__name__}"
+        wanted = MetricRecord if kind == "metric" else Component
+        if not isinstance(component, wanted):
+            return f"expected a {wanted.__name__}, found {type(component).__name__}"
         for key in ("name", "summary"):
             if not isinstance(value := getattr(component, key), str):
                 return f"the {key} of a {kind} is a string, not {value!r}"

@@ -54,8 +54,7 @@ class Component(Generic[T]):
             value but the default, `"balance=weights"` that value.
         assumed: what the source does not say, and what was chosen.
         xfail: law -> why it cannot hold.
-        higher_is_better: of a metric, as its `Metric.higher_is_better`: which way a search goes that has it for its
-            objective. Said here too, because a plan builds no metric.
+        higher_is_better: of a metric: which way a search goes that has it for its objective.
     """
 
     name: str
@@ -149,21 +148,20 @@ class Parameter:
 def parameters(build: Callable[..., Any]) -> Mapping[str, Parameter]:
     """What a study may set on a builder, by name.
 
-    The return annotation is left alone: evaluating it would import torch.
+    Other annotations are left alone: evaluating them would import torch or pandas.
     """
-    hints = dict(build.__annotations__)
-    hints.pop("return", None)
+    signature = inspect.signature(build)
+    keyword_only = [name for name, item in signature.parameters.items() if item.kind is item.KEYWORD_ONLY]
+    hints = {name: build.__annotations__[name] for name in keyword_only if name in build.__annotations__}
     # The builder's own globals, decorated or not, so that a plugin may write its annotations as strings.
     probe = _types.SimpleNamespace(__annotations__=hints)
     holder = typing.cast(Any, _types.FunctionType((lambda: None).__code__, inspect.unwrap(build).__globals__))
     holder.__annotations__ = probe.__annotations__
     evaluated = typing.get_type_hints(holder, include_extras=True)
     found = {}
-    for name, parameter in inspect.signature(build).parameters.items():
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
-            continue
+    for name in keyword_only:
         annotation = evaluated.get(name, Any)
-        found[name] = Parameter(name, annotation, parameter.default, _slot(annotation))
+        found[name] = Parameter(name, annotation, signature.parameters[name].default, _slot(annotation))
     return found
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from harness.contract.components import Component
+from harness.contract.metrics import MetricRecord
 from harness.contract.types import Epoch, Plan, Schedule, TrialResult, TrialSpec
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from harness.contract.dataset import Dataset
-    from harness.contract.nn import Backbone, Explainer, Metric, Model, Pooling
+    from harness.contract.nn import Backbone, Explainer, Model, Pooling
 
 hookspec = pluggy.HookspecMarker("harness")
 hookimpl = pluggy.HookimplMarker("harness")
@@ -50,8 +51,8 @@ class HarnessSpecs:
         raise AssertionError
 
     @hookspec
-    def harness_metrics(self) -> Iterable[Component[Metric]]:
-        """Metrics: `build(task: Task, /)`: a study names them and sets no parameters."""
+    def harness_metrics(self) -> Iterable[MetricRecord]:
+        """Metrics: `build(terms, weights, /, **params)`, the formula; see `harness.MetricRecord`."""
         raise AssertionError
 
     @hookspec

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+RANKED = "auroc"
+"""The metric that variants are ranked by, tied and tested, by clustered DeLong; the default metric of a study."""
+
 
 def metric_of(key: str, known: Collection[str]) -> str | None:
     """The metric that a key is of; None where it is none of the `known` ones."""

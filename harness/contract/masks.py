@@ -25,29 +25,6 @@ TOLERANCE = 8
 REGIONS: frozenset[MaskKind] = frozenset({"outline", "circle", "box"})
 """Kinds of mask that say of each pixel whether it is inside a lesion; layers say which layer it is."""
 
-_OUTLINES: frozenset[MaskKind] = frozenset({"outline"})
-_LAYERS: frozenset[MaskKind] = frozenset({"layers"})
-
-ALLOWED: Mapping[str, frozenset[MaskKind]] = {
-    "dice": _OUTLINES,
-    "dice_fitted": _OUTLINES,
-    "dice_fitted_scaled": _OUTLINES,
-    "pixel_ap": REGIONS,
-    "pointing": REGIONS,
-    "box_accuracy": REGIONS,
-    "froc": REGIONS,
-    "hit_rate_1": _LAYERS,
-    "hit_rate_2": _LAYERS,
-    "s_plus": _LAYERS,
-    "s_minus": _LAYERS,
-    "s_123": _LAYERS,
-    "layer_jaccard": _LAYERS,
-}
-"""Family of figures -> the kinds of mask it is computed for; docs/metrics.md shows the same table.
-
-Areas are compared (Dice) where the lesion's border was drawn; a circle or box holds healthy tissue.
-"""
-
 
 def offers(task: Task) -> frozenset[str]:
     """What a task's samples, labels and masks offer, in the words of `Component.needs`.

@@ -1,4 +1,4 @@
-"""The torch side of the contract: batch, backbone, pooling, model, explainer, metric.
+"""The torch side of the contract: batch, backbone, pooling, model, explainer.
 
 Axes everywhere: b image, n instance, d feature, k class, c channel, h w pixels, i j cells.
 Subclass what you write; a subclass is final, vary it by wrapping.
@@ -238,26 +238,6 @@ class Explainer(ABC):
             TypeError: it does not explain models of this kind: it is left out for this one.
             Exception: the map cannot be made. Either message names the explainer and the cause.
         """
-
-
-class Metric(ABC):
-    """A figure of merit, accumulated over batches.
-
-    You must set `higher_is_better` and write `update` and `compute`.
-    The keys of `compute` are relative: "" is the metric itself, others (class names) stand
-    beneath it, so `auroc` gives `{"": .9, "malignant": .92, …}`.
-    One object is made for each model, head and split, and fed once.
-    """
-
-    higher_is_better: bool = True
-
-    @abstractmethod
-    def update(self, output: Output, batch: Batch) -> None:
-        """Adds one batch. `output.probs` is the head in question."""
-
-    @abstractmethod
-    def compute(self) -> dict[str, float]:
-        """The value so far, NaN where it is undefined."""
 
 
 def outside_autocast(layer: Callable[..., Tensor], *inputs: Tensor) -> Tensor:

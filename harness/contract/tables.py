@@ -111,6 +111,13 @@ ATTENTION = (*KEYS, "unit", "group", "class", "label", "gap", "patches")
 `patches`: n, how many are under attention, which the gap scales with the inverse of.
 """
 
+TERMS = (*KEYS, "unit", "group", "class", "label", "map", "metric", "value")
+"""One row per (image, class, map, metric) of metrics that read more of a map than MAPS holds, where a study names them.
+
+`metric` is the study's key. Of images that have the class, whose mask is known and not empty; of metrics of attention
+alone `class` is "", `label` is null and `map` is OWN_MAP.
+"""
+
 OWN_HEAD = "output"
 """The `head` of a model's own `probs`; the names of `Output.heads` stand beside it."""
 

@@ -10,6 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from harness.contract.keys import RANKED
+
 Stage = Literal["search", "confirm", "control"]
 State = Literal["complete", "pruned", "failed"]
 Kind = Literal["trained", "external", "ensemble"]
@@ -30,7 +32,7 @@ class Task:
         unit: what is diagnosed: image, breast, exam, slide.
         channels: 1 for grey, 3 for colour.
         image_size: height and width in pixels that every image is brought to.
-        mask_kind: what the masks draw; `harness.contract.masks.ALLOWED` says which figures that allows.
+        mask_kind: what the masks draw; `MetricRecord.needs` says which metrics that allows.
         sample: what one sample is: an image, a bag of images, one image for each of `views` of which some may
             be missing, or a table of feature vectors. `Dataset.read` says what is read of each.
         views: the names of the views, in the order in which a model sees them; of "views" only.
@@ -83,7 +85,7 @@ class Sample:
 class Objective:
     """What a search maximises or minimises: a metric of the validation split."""
 
-    metric: str = "val/auroc"
+    metric: str = f"val/{RANKED}"
     mode: Literal["max", "min"] = "max"
 
     def better(self, value: float, than: float) -> bool:
@@ -131,7 +133,7 @@ class Claim:
         says: the claim, in words.
         better: a variant, or `variant/head`; of Dice also `variant/map`, an explainer's by its name.
         than: another.
-        metric: "auroc", "dice" or "attention_gap", of the test split.
+        metric: key of a metric, of the test split.
         label: of this class alone; "" is the mean over classes.
         within: the two are equal but for this much; None where they are not said to be.
         not_below: `better` falls short of `than` by no more than this much; None where that is not what is said.
@@ -153,7 +155,8 @@ class Plan:
     `tree` is the base with budget and --set applied; a variant's own tree is complete.
     `search` and `confirm` are plain tables as the study file states them, defaults filled in.
     `data_checks` holds, by digest, `verdict` and `summary` of the last check of each data set.
-    `overrides` are the `--set` arguments it was made with.
+    `overrides` are the `--set` arguments it was made with. `metrics` are the keys of the metrics, `metric_tables` what
+    the study writes of those that are no component's bare name: key -> `use` and parameters.
     """
 
     study: str
@@ -177,6 +180,7 @@ class Plan:
     data_checks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()
     overrides: tuple[str, ...] = ()
+    metric_tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
@@ -225,7 +229,8 @@ class TrialSpec:
             where nothing is trained.
         params: what was sampled, by dotted path; empty where nothing was searched. Of a family of readers,
             `reader`: whose scores these are.
-        metrics: names of the metrics to compute.
+        metrics: keys of the metrics to compute.
+        metric_tables: key -> `use` and parameters of those that are no component's bare name.
         digest: the data set's digest, to notice data that changed under a running study.
         plugins: versions of the distributions the tree uses, compared by the worker.
     """
@@ -242,10 +247,11 @@ class TrialSpec:
     fold: int | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     objective: Objective = field(default_factory=Objective)
-    metrics: tuple[str, ...] = ("auroc",)
+    metrics: tuple[str, ...] = (RANKED,)
     explain: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
     plugins: Mapping[str, str] = field(default_factory=dict)
+    metric_tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def id(self) -> str:

@@ -1,69 +1,77 @@
-"""Metrics as pure functions over numpy arrays: what a figure of merit is, said once.
+"""Pure functions over NumPy arrays, and the terms that formulas of metrics read. No torch, no state."""
 
-The Metric classes of a plugin, the tables and their statistics all stand on these. No state,
-no torch, no tables written.
-"""
-
+from harness.contract.tables import BINS
 from harness.metrics.maps.attention import attention_gap, touched
-from harness.metrics.maps.boxes import boxes_of, components
+from harness.metrics.maps.boxes import STEPS, box_terms, boxes_of, components
+from harness.metrics.maps.froc import Froc
 from harness.metrics.maps.grid import resize_nearest
-from harness.metrics.maps.layers import FIGURES as LAYER_FIGURES
-from harness.metrics.maps.layers import decode_layers, layer_terms
+from harness.metrics.maps.layers import LayerImages, decode_layers, layer_overlap, layer_terms
 from harness.metrics.maps.localisation import (
-    dice_per_class,
+    dice_curves,
+    histograms,
     localisable,
     map_terms,
+    middle_best,
     pixel_ap,
-    pixel_ap_per_class,
-    pointing_per_class,
     soft_dice,
+    weighted_pixel_ap,
 )
-from harness.metrics.scores.calibration import ece
+from harness.metrics.scores.calibration import calibration_error, weighted_calibration_error
 from harness.metrics.scores.classification import (
-    accuracy,
-    balanced_accuracy,
-    f1,
-    f1_top1,
-    precision,
-    precision_top1,
-    recall,
-    recall_top1,
-    top1,
+    Decisions,
+    decide,
+    threshold_at_sensitivity,
+    threshold_at_specificity,
+    youden_threshold,
 )
-from harness.metrics.scores.ranking import auprc, auroc, brier, check_once, to_arrays
+from harness.metrics.scores.ranking import auroc, average_precision, check_once, rank_auc, to_arrays
+from harness.metrics.terms import Scores, Winners
 from harness.statistics.arrays import Array, mean_defined
+from harness.statistics.bootstrap import auc as weighted_auc
+from harness.statistics.bootstrap import average_precision as weighted_average_precision
+from harness.statistics.bootstrap import decisions as weighted_decisions
+from harness.statistics.bootstrap import means as weighted_means
 
 __all__ = [
-    "LAYER_FIGURES",
+    "BINS",
+    "STEPS",
     "Array",
-    "accuracy",
+    "Decisions",
+    "Froc",
+    "LayerImages",
+    "Scores",
+    "Winners",
     "attention_gap",
-    "auprc",
     "auroc",
-    "balanced_accuracy",
+    "average_precision",
+    "box_terms",
     "boxes_of",
-    "brier",
+    "calibration_error",
     "check_once",
     "components",
+    "decide",
     "decode_layers",
-    "dice_per_class",
-    "ece",
-    "f1",
-    "f1_top1",
+    "dice_curves",
+    "histograms",
+    "layer_overlap",
     "layer_terms",
     "localisable",
     "map_terms",
     "mean_defined",
+    "middle_best",
     "pixel_ap",
-    "pixel_ap_per_class",
-    "pointing_per_class",
-    "precision",
-    "precision_top1",
-    "recall",
-    "recall_top1",
+    "rank_auc",
     "resize_nearest",
     "soft_dice",
+    "threshold_at_sensitivity",
+    "threshold_at_specificity",
     "to_arrays",
-    "top1",
     "touched",
+    "weighted_auc",
+    "weighted_average_precision",
+    "weighted_calibration_error",
+    "weighted_decisions",
+    "weighted_means",
+    "weighted_pixel_ap",
+    "youden_threshold",
 ]

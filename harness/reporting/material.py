@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.contract.keys import RANKED
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan
+from harness.metrics.metric import Metric
+from harness.metrics.registry import Metrics
 from harness.statistics.arrays import Array
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ class Material:
     Args:
         plan: what was to run.
         classes: the names of the task's classes, in order.
+        metrics: of the study, and those that tables have without its naming them.
         trials: one row a trial, columns `accounts.TRIALS`, and `ledger` where trials kept one.
         predictions: the predictions of all confirmed models.
         variants: what `summary.variant_table` gives, heads too.
@@ -57,6 +61,7 @@ class Material:
 
     plan: Plan
     classes: Sequence[str]
+    metrics: Metrics = Metrics()
     trials: pd.DataFrame
     predictions: pd.DataFrame | None = None
     variants: pd.DataFrame | None = None
@@ -95,12 +100,25 @@ class Material:
         if self.comparison is not None and len(self.comparison):
             more = [name for name in self.comparison if name == "variant" or name not in table]
             table = table.merge(self.comparison[more], on="variant", how="left")
-        return table.sort_values("auroc", ascending=False, kind="stable", ignore_index=True)
+        return table.sort_values(RANKED, ascending=False, kind="stable", ignore_index=True)
 
     @property
-    def has_dice(self) -> bool:
-        """Whether any variant has a Dice."""
-        return self.variants is not None and "dice" in self.variants and bool(self.variants["dice"].notna().any())
+    def shown(self) -> list[Metric]:
+        """The metrics of the leaderboard, beside what variants are ranked by, that some variant has."""
+        table = self.variants
+        if table is None:
+            return []
+        return [item for item in self.metrics.leaderboard if item.key in table and table[item.key].notna().any()]
+
+    @property
+    def located(self) -> list[Metric]:
+        """Those of them that are of maps and are shown without being named: what localisation is summed up by."""
+        return [item for item in self.shown if item.level is not None and item.record.reads == "maps"]
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """Key -> head of the column of every metric."""
+        return self.metrics.all_titles
 
     @property
     def drawn(self) -> list[str]:

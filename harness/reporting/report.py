@@ -17,9 +17,9 @@ from harness.reporting.sections.accounted import (
 )
 from harness.reporting.sections.answer import answer_section
 from harness.reporting.sections.compared import (
+    against_section,
     calibration_section,
     curves_section,
-    dice_section,
     differences_section,
     scores_section,
     sweeps_section,
@@ -38,7 +38,7 @@ _SECTIONS = (
     curves_section,
     calibration_section,
     scores_section,
-    dice_section,
+    against_section,
     localisation_section,
     gallery_section,
     faithfulness_section,

@@ -19,9 +19,6 @@ from harness.statistics.arrays import Array
 Statistic: TypeAlias = Callable[[Array], Array]
 """Weights "r n" -> values "r", or of several figures "r f"; NaN where undefined."""
 
-DECISIONS = ("accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1")
-"""What `decisions` gives, in order."""
-
 MOST_UNDEFINED = 0.1
 """Share of resamples without the figure above which it has no interval and no p-value.
 
@@ -186,7 +183,7 @@ def average_precision(labels: Array, scores: Array) -> Statistic:
 
 
 def decisions(labels: Array, called: Array) -> Statistic:
-    """The figures of `DECISIONS`, "r 6"; a figure without a denominator is NaN.
+    """Return accuracy, balanced accuracy, precision, recall, specificity and F1, "r 6"; NaN without a denominator.
 
     Args:
         labels: "n" of 1 and 0.

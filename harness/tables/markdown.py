@@ -7,16 +7,21 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from harness.contract.keys import RANKED
+
 if TYPE_CHECKING:
     import pandas as pd
 
 _Row: TypeAlias = dict[Any, Any]
 _NOTHING = "–"
-_NAMES = {"auroc": "AUC", "dice": "Dice"}
 
 
 def main_columns(
-    table: pd.DataFrame, classes: Sequence[str], baseline: str, supervised: Collection[str] = ()
+    table: pd.DataFrame,
+    classes: Sequence[str],
+    baseline: str,
+    titles: Mapping[str, str],
+    supervised: Collection[str] = (),
 ) -> pd.DataFrame:
     """The main table as text: a row a variant, its own output.
 
@@ -24,6 +29,7 @@ def main_columns(
         table: what `variant_table` gives, own outputs only.
         classes: the classes' names.
         baseline: is marked as such.
+        titles: key -> head of the column of each metric; see `Metrics.titles`.
         supervised: variants trained with masks; they are marked "fully supervised".
     """
 
@@ -31,13 +37,13 @@ def main_columns(
         marks = ["baseline"] * (row["variant"] == baseline) + ["fully supervised"] * (row["variant"] in supervised)
         return str(row["variant"]) + (f" ({', '.join(marks)})" if marks else "")
 
-    return _columns(table, {"variant": name, "models": lambda row: str(row["runs"])}, classes)
+    return _columns(table, {"variant": name, "models": lambda row: str(row["runs"])}, classes, titles)
 
 
-def head_columns(table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """The table with heads as text: a variant's name stands once, at its own output; AUC only."""
-    scores = table[[column for column in table if not str(column).startswith("dice")]]
-    text = _columns(scores, {"variant": lambda row: str(row["variant"]), "head": lambda row: str(row["head"])}, classes)
+def head_columns(table: pd.DataFrame, classes: Sequence[str], titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return the table with heads as text: a variant's name stands once, at its own output; metrics of scores only."""
+    leading = {"variant": lambda row: str(row["variant"]), "head": lambda row: str(row["head"])}
+    text = _columns(table, leading, classes, titles)
     text["variant"] = text["variant"].where(text["variant"].ne(text["variant"].shift()), "")
     return text
 
@@ -49,28 +55,27 @@ def each_columns(table: pd.DataFrame) -> pd.DataFrame:
     run = table["run"].astype(object).where(table["run"].notna(), "")
     text = pd.DataFrame({"variant": table["variant"], "run": run.astype(str)})
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
-    text["AUC"] = [f"{number(row['auroc'])} {interval_text(row, 'auroc')}" for row in rows]
+    text["AUC"] = [f"{number(row[RANKED])} {interval_text(row, RANKED)}" for row in rows]
     text["baseline − it"] = [_difference(row, "difference") for row in rows]
     text["p"], text["p, Holm"] = [[_p_value(row[name]) for row in rows] for name in ("p", "p_holm")]
     return text
 
 
-def claims_columns(table: pd.DataFrame) -> pd.DataFrame:
+def claims_columns(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
     """What a source states beside what came out, as text; see `harness.tables.compare.claims.claims_table`."""
     import pandas as pd
 
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
     text = pd.DataFrame({"statement": table["says"], "here": table["verdict"]})
     text["difference"] = [_difference(row, "difference") for row in rows]
-    text["of"] = [claimed(row) for row in rows]
+    text["of"] = [claimed(row, titles) for row in rows]
     text["between"] = [f"{row['better']} {number(row['value'])} − {row['than']} {number(row['other'])}" for row in rows]
     return text
 
 
-def claimed(row: Mapping[str, Any]) -> str:
+def claimed(row: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     """What a claim's difference is of, and by which margin it is judged: `Dice malignant`, `AUC, equal within .020`."""
-    names = {**_NAMES, "attention_gap": "attention gap"}
-    text = names[row["metric"]] + (f" {row['class']}" if row["class"] else "")
+    text = titles.get(row["metric"], row["metric"]) + (f" {row['class']}" if row["class"] else "")
     text += "" if math.isnan(row["n"]) else f", n = {row['n']:.0f}"
     text += "" if math.isnan(row["within"]) else f", equal within {number(row['within'])}"
     return text + ("" if math.isnan(row["not_below"]) else f", not below by {number(row['not_below'])}")
@@ -104,17 +109,22 @@ def number(value: float, *, signed: bool = False) -> str:
     return text.replace("0.", ".", 1) if abs(round(value, 3)) < 1 else text
 
 
-def _columns(table: pd.DataFrame, leading: dict[str, Callable[[_Row], str]], classes: Sequence[str]) -> pd.DataFrame:
+def _columns(
+    table: pd.DataFrame,
+    leading: Mapping[str, Callable[[_Row], str]],
+    classes: Sequence[str],
+    titles: Mapping[str, str],
+) -> pd.DataFrame:
     import pandas as pd
 
     columns = dict(leading)
-    metrics = [name for name in _NAMES if name in table]
+    metrics = [name for name in titles if name in table]
     for metric in metrics:
-        columns[_NAMES[metric]] = partial(spread_text, metric=metric)
-        if metric == "auroc":
+        columns[titles[metric]] = partial(spread_text, metric=metric)
+        if metric == RANKED:
             columns["95 %"] = partial(interval_text, key=metric)
-        columns |= {f"{_NAMES[metric]} {label}": partial(_figure, key=f"{metric}/{label}") for label in classes}
-    columns |= {f"{_NAMES[metric]} − baseline": partial(_difference, key=f"{metric}_difference") for metric in metrics}
+        columns |= {f"{titles[metric]} {label}": partial(_figure, key=f"{metric}/{label}") for label in classes}
+    columns |= {f"{titles[metric]} − baseline": partial(_difference, key=f"{metric}_difference") for metric in metrics}
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
     return pd.DataFrame({name: [of(row) for row in rows] for name, of in columns.items()})
 

@@ -1,7 +1,7 @@
 """The laws of a metric. A plugin's whole test file is a subclass with `plugin = my_module`.
 
-A metric whose value depends on the data set beyond labels, scores, saliency, attention over patches and masks is
-not for these laws, and one that needs another task than a multi-label one with outlines is passed over.
+A metric that needs another task than a multi-label one with outlines is passed over. One that is fitted on another
+split, or reads lesions, has no value batch by batch: the laws of terms alone hold for it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,16 @@ import pytest
 import torch
 
 from harness.contract.catalog import Catalog
-from harness.contract.components import Component
 from harness.contract.masks import KINDS_OF_TASK, offers
-from harness.contract.nn import Batch, Metric, Output, Targets
+from harness.contract.metrics import MetricRecord
+from harness.contract.nn import Batch, Output, Targets
 from harness.contract.types import Task
+from harness.metrics.functional import Froc, Scores, boxes_of, components, map_terms
+from harness.metrics.maps.boxes import box_ious
+from harness.metrics.metric import TERM, Metric
+from harness.tables.terms import of_scores
 from harness.testing.declared import declared
+from harness.trial.model.measure import Collector, collector, direct
 
 Array = npt.NDArray[np.float64]
 Reference = Callable[[Array, Array, Array, Array], Mapping[str, float]]
@@ -52,6 +57,11 @@ class MetricLaws:
         catalog.register(self.plugin)
         found = {name: catalog.get("metric", name) for name in catalog.names("metric")}
         found = {name: item for name, item in found.items() if KINDS_OF_TASK & item.needs <= offers(_TASK)}
+        if "terms" in metafunc.fixturenames:
+            cases = [pytest.param(item, _terms(item), id=name) for name, item in found.items() if item.reads in _TERMS]
+            metafunc.parametrize(("metric", "terms"), cases)
+            return
+        found = {name: item for name, item in found.items() if direct(_bound(item))}
         if "reference" in metafunc.fixturenames:
             cases = [pytest.param(found[name], of, id=name) for name, of in self.references.items()]
             metafunc.parametrize(("metric", "reference"), cases)
@@ -60,64 +70,125 @@ class MetricLaws:
             "metric", [pytest.param(item, id=name, marks=declared(item, law)) for name, item in found.items()]
         )
 
-    def test_perfect_is_best_and_inverted_is_worst(self, metric: Component[Metric]) -> None:
+    def test_perfect_is_best_and_inverted_is_worst(self, metric: MetricRecord) -> None:
         """Nothing beats the truth, and its opposite does worse than guessing does on average.
 
         On average: a lucky guess may fall below tied scores that are all wrong (average precision).
         """
         case = _draw(0)
-        worst, best = _figures(metric, _inverted(case)), _figures(metric, _perfect(case))
-        guesses = [_figures(metric, {**case, **_noise(seed)}) for seed in range(20)]
-        sign = 1 if _build(metric).higher_is_better else -1
+        worst, best = _values(metric, _inverted(case)), _values(metric, _perfect(case))
+        guesses = [_values(metric, {**case, **_noise(seed)}) for seed in range(20)]
+        sign = 1 if metric.higher_is_better else -1
         for key in best:
             values = [sign * guess[key] for guess in guesses]
             assert max(values) <= sign * best[key], key
             assert np.mean(values) >= sign * worst[key], key
             assert sign * worst[key] < sign * best[key], key
 
-    def test_the_component_names_the_metrics_direction(self, metric: Component[Metric]) -> None:
-        """A plan reads the direction from the component, a search follows it: the two must say the same."""
-        assert metric.higher_is_better == _build(metric).higher_is_better
+    def test_values_lie_within_the_bounds(self, metric: MetricRecord) -> None:
+        """Of guesses, of the truth and of its opposite."""
+        low, high = metric.bounds
+        for case in (_draw(0), _perfect(_draw(0)), _inverted(_draw(0)), _draw(7)):
+            assert all(low <= value <= high for value in _values(metric, case).values() if not math.isnan(value))
 
-    def test_values_carry_the_names_of_the_classes(self, metric: Component[Metric]) -> None:
+    def test_weights_say_how_often_each_row_counts(self, metric: MetricRecord, terms: Any) -> None:
+        """A weight of 1 changes nothing, one of 2 is the row twice, one of 0 leaves it out."""
+        own, count = _bound(metric), _size(terms)
+        threshold = own.fitted(terms)
+        plain = float(own.value(terms, None, threshold))
+        counts = np.random.default_rng(3).integers(0, 3, count)
+        weighted = own.value(terms, np.stack([np.ones(count), counts.astype(float)]), threshold)
+        assert weighted.shape == (2,) and weighted[0] == pytest.approx(plain, nan_ok=True)
+        if metric.reads != "lesions":
+            again = own.value(_repeated(terms, counts), None, threshold)
+            assert weighted[1] == pytest.approx(float(again), nan_ok=True)
+
+    def test_the_record_says_what_it_is(self, metric: MetricRecord) -> None:
+        """A label and one line for every table, in which an error says that lower is better."""
+        assert metric.label and metric.summary and len(metric.summary) <= 120
+        assert metric.bounds[0] < metric.bounds[1]
+
+    def test_values_carry_the_names_of_the_classes(self, metric: MetricRecord) -> None:
         """The metric itself under "", class values beneath it."""
-        assert set(_figures(metric, _draw(0))) - {""} <= set(_TASK.classes)
-        assert "" in _figures(metric, _draw(0))
+        assert set(_values(metric, _draw(0))) - {""} <= set(_TASK.classes)
+        assert "" in _values(metric, _draw(0))
 
-    def test_the_order_of_batches_does_not_matter(self, metric: Component[Metric]) -> None:
+    def test_the_order_of_batches_does_not_matter(self, metric: MetricRecord) -> None:
         """Nor how images are shared out among them."""
         case = _draw(1)
         order = np.random.default_rng(1).permutation(_IMAGES)
         shuffled = {name: values[order] for name, values in case.items()}
-        _same(_figures(metric, case), _figures(metric, shuffled))
-        _same(_figures(metric, case), _figures(metric, case, batch=_IMAGES))
+        _same(_values(metric, case), _values(metric, shuffled))
+        _same(_values(metric, case), _values(metric, case, batch=_IMAGES))
 
-    def test_unknown_labels_do_not_matter(self, metric: Component[Metric]) -> None:
+    def test_unknown_labels_do_not_matter(self, metric: MetricRecord) -> None:
         """What is said about an image whose label is NaN changes nothing."""
         case = _draw(4)
         unknown = np.isnan(case["labels"])
         scores, saliency = case["scores"].copy(), case["saliency"].copy()
         scores[unknown], saliency[unknown] = 1 - scores[unknown], 1 - saliency[unknown]
-        _same(_figures(metric, case), _figures(metric, {**case, "scores": scores, "saliency": saliency}))
+        _same(_values(metric, case), _values(metric, {**case, "scores": scores, "saliency": saliency}))
 
-    def test_what_is_seen_has_a_value(self, metric: Component[Metric]) -> None:
+    def test_what_is_seen_has_a_value(self, metric: MetricRecord) -> None:
         """All laws hold for a metric that never says anything but NaN; this one does not."""
-        assert all(math.isfinite(value) for value in _figures(metric, _draw(0)).values())
+        assert all(math.isfinite(value) for value in _values(metric, _draw(0)).values())
 
-    def test_nothing_seen_is_nan(self, metric: Component[Metric]) -> None:
+    def test_nothing_seen_is_nan(self, metric: MetricRecord) -> None:
         """Undefined is said as NaN, not as 0 and not as an error."""
-        assert all(math.isnan(value) for value in _build(metric).compute().values())
+        assert all(math.isnan(value) for value in collector(_bound(metric), _TASK).compute().values())
 
-    def test_equals_its_reference_on_random_cases(self, metric: Component[Metric], reference: Reference) -> None:
+    def test_equals_its_reference_on_random_cases(self, metric: MetricRecord, reference: Reference) -> None:
         """Someone else's computation, a hundred times."""
         for seed in range(CASES):
             case = _draw(100 + seed)
             expected = reference(case["labels"], case["scores"], case["saliency"], case["masks"])
-            _same(_figures(metric, case), expected)
+            _same(_values(metric, case), expected)
 
 
-def _build(metric: Component[Metric]) -> Metric:
-    return metric.build(_TASK, **metric.tiny)
+def _bound(metric: MetricRecord) -> Metric:
+    return Metric(metric.name, metric, metric.tiny)
+
+
+def _terms(metric: MetricRecord) -> Any:
+    return _TERMS[metric.reads](_draw(11))
+
+
+def _scores(case: Mapping[str, Array]) -> Scores:
+    return of_scores(case["labels"], case["scores"], _TASK.classes)["malignant"][0]
+
+
+def _maps(case: Mapping[str, Array]) -> Any:
+    import pandas as pd
+
+    rows = []
+    for place in np.flatnonzero(case["labels"][:, 1] == 1):
+        saliency, mask = case["saliency"][place, 1], case["masks"][place, 1] > 0
+        ious = box_ious(saliency, boxes_of(components(mask)[0]), _TASK.image_size)
+        rows.append({**map_terms(saliency, mask), "box_iou": ious, TERM: float(saliency.max())})
+    return pd.DataFrame(rows)
+
+
+def _lesions(case: Mapping[str, Array]) -> Froc:
+    random = np.random.default_rng(5)
+    of_lesions, of_alarms = random.integers(0, _IMAGES, 9), random.integers(0, _IMAGES, 30)
+    images = tuple(str(place) for place in range(_IMAGES))
+    return Froc(images, random.random(9), of_lesions, random.random(30), of_alarms)
+
+
+def _size(terms: Any) -> int:
+    if isinstance(terms, Froc):
+        return len(terms.images)
+    return len(terms.labels if isinstance(terms, Scores) else terms)
+
+
+def _repeated(terms: Any, counts: npt.NDArray[np.int64]) -> Any:
+    places = np.repeat(np.arange(len(counts)), counts)
+    if isinstance(terms, Scores):
+        return Scores(terms.labels[places], terms.scores[places])
+    return terms.iloc[places]
+
+
+_TERMS: Mapping[str, Callable[[Mapping[str, Array]], Any]] = {"scores": _scores, "maps": _maps, "lesions": _lesions}
 
 
 def _draw(seed: int) -> dict[str, Array]:
@@ -163,13 +234,13 @@ def _shared(patches: Array) -> Array:
     return np.asarray(chosen / chosen.sum(1, keepdims=True))
 
 
-def _figures(metric: Component[Metric], case: Mapping[str, Array], batch: int = _BATCH) -> dict[str, float]:
-    one = _build(metric)
+def _values(metric: MetricRecord, case: Mapping[str, Array], batch: int = _BATCH) -> dict[str, float]:
+    one = collector(_bound(metric), _TASK)
     _feed(one, case, batch)
     return one.compute()
 
 
-def _feed(one: Metric, case: Mapping[str, Array], batch: int = _BATCH) -> None:
+def _feed(one: Collector, case: Mapping[str, Array], batch: int = _BATCH) -> None:
     tensors = {name: torch.from_numpy(values).float() for name, values in case.items()}
     for start in range(0, _IMAGES, batch):
         now = {name: values[start : start + batch] for name, values in tensors.items()}

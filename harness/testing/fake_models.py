@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from harness.contract.nn import Batch, Metric, Model, Output, masked_bce, outside_autocast
+from harness.contract.nn import Batch, Model, Output, masked_bce, outside_autocast
 from harness.contract.types import Task
 
 
@@ -102,32 +102,3 @@ class Empty(Model):
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """Pulls its one parameter towards zero."""
         return {"bias": self.bias.square().sum()}
-
-
-class Auroc(Metric):
-    """Area under the ROC curve by ranks, ties halved, unknown labels left out."""
-
-    def __init__(self, task: Task) -> None:
-        self._classes = task.classes
-        self._labels: list[Tensor] = []
-        self._scores: list[Tensor] = []
-
-    def update(self, output: Output, batch: Batch) -> None:
-        """Adds one batch."""
-        self._labels.append(batch.labels.detach().cpu())
-        self._scores.append(output.probs.detach().float().cpu())
-
-    def compute(self) -> dict[str, float]:
-        """One value a class, and the mean of those that are defined."""
-        labels, scores = torch.cat(self._labels), torch.cat(self._scores)
-        values = {name: _auroc(labels[:, k], scores[:, k]) for k, name in enumerate(self._classes)}
-        defined = [value for value in values.values() if not math.isnan(value)]
-        return {"": sum(defined) / len(defined) if defined else math.nan, **values}
-
-
-def _auroc(labels: Tensor, scores: Tensor) -> float:
-    positive, negative = scores[labels == 1], scores[labels == 0]
-    if not len(positive) or not len(negative):
-        return math.nan
-    difference = positive[:, None] - negative[None, :]
-    return float(((difference > 0).double() + 0.5 * (difference == 0).double()).mean())

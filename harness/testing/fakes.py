@@ -16,12 +16,15 @@ from harness.contract.catalog import Catalog
 from harness.contract.components import Component
 from harness.contract.dataset import Dataset
 from harness.contract.hookspecs import hookimpl
+from harness.contract.keys import RANKED
+from harness.contract.metrics import MetricRecord, Standing
 from harness.contract.types import Sample, Split, Task, TrialSpec
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.contract.nn import Metric, Model
+    from harness.contract.nn import Model
+    from harness.metrics.functional import Array, Scores
 
 CLASSES = ("bright", "dark")
 _SHARES: dict[Split, float] = {"train": 2.0, "val": 1.0, "test": 1.0}
@@ -177,11 +180,13 @@ def build_empty(task: Task, /, *, quality: float = 0.5) -> Model:
     return Empty(task, quality)
 
 
-def build_auroc(task: Task, /) -> Metric:
-    """See `fake_models.Auroc`."""
-    from harness.testing.fake_models import Auroc
+def area(terms: Scores, weights: Array | None, /) -> Array | float:
+    """Return the area under the ROC curve, by ranks."""
+    from harness.metrics.functional import rank_auc, weighted_auc
 
-    return Auroc(task)
+    if weights is None:
+        return rank_auc(terms.labels, terms.scores)
+    return weighted_auc(terms.labels, terms.scores)(weights)
 
 
 @hookimpl
@@ -205,6 +210,14 @@ def harness_architectures() -> Iterable[Component[Model]]:
 
 
 @hookimpl
-def harness_metrics() -> Iterable[Component[Metric]]:
+def harness_metrics() -> Iterable[MetricRecord]:
     """The objective of tiny studies."""
-    yield Component(name="auroc", build=build_auroc, summary="area under the ROC curve, by ranks")
+    yield MetricRecord(
+        name=RANKED,
+        label="AUC",
+        build=area,
+        summary="area under the ROC curve, by ranks",
+        reads="scores",
+        form="statistic",
+        standing=(Standing(level="leaderboard"),),
+    )

@@ -17,6 +17,7 @@ from typing import Any
 from harness.config import space
 from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError, MachineError
+from harness.contract.keys import RANKED
 from harness.contract.types import Epoch, Objective, Opening, Plan, TrialResult, TrialSpec, VariantPlan, Workspace
 from harness.study.run.tuning import Events
 
@@ -95,7 +96,7 @@ def scripted_plan(
         "path": Path("scripted.toml"),
         "question": "",
         "baseline": next(iter(models)),
-        "metrics": ("auroc",),
+        "metrics": (RANKED,),
         "variants": tuple(variants),
         "search": search,
         "confirm": {"seeds": list(seeds)},

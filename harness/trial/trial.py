@@ -9,7 +9,7 @@ import errno
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from harness.contract.errors import InputError, MachineError, nearest
 from harness.contract.keys import head_of
 from harness.contract.nn import Batch, Model
 from harness.contract.types import UNBUILT, WEIGHTS, Epoch, Opening, TrialResult, TrialSpec, Workspace
+from harness.metrics.registry import study_metrics
 from harness.trial.confirm.confirm import confirm
 from harness.trial.data.cache import Cache
 from harness.trial.data.fence import Seal, sealed
@@ -120,15 +121,16 @@ def _run(
     val = Loader(data.val, data.task, settings, device)
 
     def validate() -> Mapping[str, float]:
-        scorer = Scorer(catalog, metrics, data.task, "val", masks=False)
+        scorer = Scorer(metrics, data.task, "val", masks=False)
         return score(predict(model, val, settings, device), scorer)
 
     with _inside(workspace, seal):
         model = build_model(spec, catalog, dataset.task, settings, device)
-        metrics = measured(spec.metrics, model.phases(), catalog.names("metric"))
+        keys = measured(spec.metrics, model.phases(), _known(spec, catalog))
+        metrics = study_metrics(catalog, keys, spec.metric_tables)
         updates = Updates.of(settings, catalog)
         job = Fit(model, train, settings, updates, spec.objective, spec.seed, device, validate, (train, val))
-        _refuse_unknown_head(job, val, catalog)
+        _refuse_unknown_head(job, val, _known(spec, catalog))
         _refuse_ignored_weights(job)
     epochs = fit(job, checkpoint)
     while True:
@@ -184,10 +186,15 @@ def _dataset(spec: TrialSpec, catalog: Catalog, root: Path) -> Dataset:
     return dataset
 
 
-def _refuse_unknown_head(job: Fit, val: Loader, catalog: Catalog) -> None:
+def _known(spec: TrialSpec, catalog: Catalog) -> frozenset[str]:
+    """Return the names of metrics that an objective or a phase may use."""
+    return frozenset({*catalog.names("metric"), *spec.metrics})
+
+
+def _refuse_unknown_head(job: Fit, val: Loader, known: Collection[str]) -> None:
     """Raise BuildError if the model lacks the head of the objective; the plan builds no model and cannot know."""
     key = job.objective.metric
-    head = head_of(key, catalog.names("metric"))
+    head = head_of(key, known)
     if not head:
         return
     job.model.eval()

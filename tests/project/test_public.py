@@ -8,9 +8,9 @@ import pytest
 
 PUBLIC = {
     "harness": """
-        ArchitectureFactory BackboneFactory Component Dataset Epoch HarnessError InputError Plan PoolingFactory
-        Sample Schedule SizeMismatchError Task TrialResult TrialSpec compare file_facts hookimpl nearest plan report
-        results run seed_of use
+        ArchitectureFactory BackboneFactory Component Dataset Epoch HarnessError InputError MetricRecord Plan
+        PoolingFactory Sample Schedule SizeMismatchError Standing Task TrialResult TrialSpec compare file_facts hookimpl
+        nearest plan report results run seed_of use
     """,
     "harness.nn": "",
     "harness.metrics.functional": "",

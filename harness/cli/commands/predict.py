@@ -16,6 +16,7 @@ from harness.cli.rendering.atoms import Words
 from harness.cli.rendering.grid import Grid
 from harness.cli.views.numbers import figure
 from harness.contract.errors import InputError
+from harness.contract.keys import RANKED
 from harness.contract.tables import OWN_HEAD
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def predict(
     numbers = ("mean score", "above .5", "labelled", "AUC")
     shown = Grid("class", *numbers, right=numbers)
     for row in rows:
-        cells = [figure(row["mean"]), str(row["above"]), str(row["labelled"]), figure(row["auroc"])]
+        cells = [figure(row["mean"]), str(row["above"]), str(row["labelled"]), figure(row[RANKED])]
         shown.add_row(row["class"], *cells)
     app.show(Words(f"{models.says}: {len(images)} images", "bold"), shown)
     click.echo(f"written: {out}")
@@ -104,7 +105,7 @@ def summary(table: pd.DataFrame, classes: tuple[str, ...]) -> list[dict[str, Any
             "mean": float(scores[:, k].mean()),
             "above": int((scores[:, k] > 0.5).sum()),
             "labelled": sum(not math.isnan(label) for label in labels[:, k]),
-            "auroc": None if math.isnan(aucs[name]) else aucs[name],
+            RANKED: None if math.isnan(aucs[name]) else aucs[name],
         }
         for k, name in enumerate(classes)
     ]

@@ -6,6 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from harness.contract.keys import RANKED
+
+GAP, STD = f"{RANKED}_difference", f"{RANKED}_std"
+
 
 def known(value: Any) -> bool:
     """Return True if there is such a value."""
@@ -31,11 +35,11 @@ def p_text(value: float) -> str:
 
 def difference(row: Mapping[str, Any], is_baseline: bool) -> str:
     """Return a paired difference with its interval, nothing for the baseline, or a dash where there is none."""
-    if is_baseline or not known(row.get("auroc_difference")):
+    if is_baseline or not known(row.get(GAP)):
         return "" if is_baseline else "-"
-    low, high = row["auroc_difference_low"], row["auroc_difference_high"]
+    low, high = row[f"{GAP}_low"], row[f"{GAP}_high"]
     interval = f" [{_signed(low)}, {_signed(high)}]" if known(low) and known(high) else ""
-    return _signed(row["auroc_difference"]) + interval
+    return _signed(row[GAP]) + interval
 
 
 def defined(value: Any) -> Any:

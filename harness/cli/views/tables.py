@@ -11,8 +11,9 @@ from rich.text import Text
 
 from harness.cli.rendering.atoms import Words
 from harness.cli.rendering.grid import Grid
-from harness.cli.views.numbers import difference, figure, known, short
+from harness.cli.views.numbers import GAP, STD, difference, figure, known, short
 from harness.cli.views.variants import fully_supervised
+from harness.contract.keys import RANKED
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan
 from harness.tables.markdown import claimed, spread_axes
@@ -23,6 +24,7 @@ def results_view(
     rows: Sequence[Mapping[str, Any]],
     classes: Sequence[str],
     missing: Mapping[str, str],
+    titles: Mapping[str, str],
 ) -> RenderableType:
     """Return the leaderboard of a study: a row for each variant and, if `rows` hold them, one for each head below it.
 
@@ -31,18 +33,19 @@ def results_view(
         rows: of `variant_table`, in study order.
         classes: the classes' names.
         missing: variant -> why it has no row, or fewer replicates than planned.
+        titles: key -> head of the column of each metric, what variants are ranked by first.
     """
-    dice = any(known(row.get("dice")) for row in rows)
+    others = [key for key in titles if key != RANKED and any(known(row.get(key)) for row in rows)]
     labels = [] if len(classes) == 1 else list(classes)
-    numbers = ["AUC", *labels, *(["Dice"] if dice else []), f"against {plan.baseline}"]
+    numbers = ["AUC", *labels, *(titles[key] for key in others), f"against {plan.baseline}"]
     table = Grid("variant", *numbers, right=numbers)
     for variant in plan.variants:
         own_rows = [row for row in rows if row["variant"] == variant.name]
         for row in own_rows:
             own = row["head"] == OWN_HEAD
-            cells = [figure(row["auroc"]) + (f" ±{short(row['auroc_std'])}" if known(row["auroc_std"]) else "")]
-            cells += [figure(row[f"auroc/{label}"]) for label in labels]
-            cells += [figure(row["dice"])] if dice else []
+            cells = [figure(row[RANKED]) + (f" ±{short(row[STD])}" if known(row[STD]) else "")]
+            cells += [figure(row[f"{RANKED}/{label}"]) for label in labels]
+            cells += [figure(row.get(key)) for key in others]
             cells.append(difference(row, own and variant.name == plan.baseline))
             name = f"{variant.name} †" if fully_supervised(variant) else variant.name
             if own:
@@ -53,11 +56,10 @@ def results_view(
             table.add_row(variant.name, *["-" for _ in numbers])
     head = "A demonstration: small images, few trials; not a result.\n" if plan.demonstration else ""
     notes = f"Test AUC: {_over(plan)}; "
-    notes += "Dice: of the model's own saliency map with the outlines; " if dice else ""
     same = "seeds and folds" if plan.confirm.get("folds") else "seeds"
     paired = f" at the same {same}" if plan.trained else ""
     notes += f"against {plan.baseline}: difference of AUC{paired}, with its 95 % interval over patients."
-    if any(known(row.get("auroc_difference")) and not known(row.get("auroc_difference_low")) for row in rows):
+    if any(known(row.get(GAP)) and not known(row.get(f"{GAP}_low")) for row in rows):
         notes += " Without one: too few patients of a class to tell, or the same in every resample."
     parts: list[RenderableType] = [Words(f"{head}{plan.study}, budget {plan.budget}", "bold")]
     parts += [table, Words(notes, "dim")]
@@ -68,16 +70,17 @@ def results_view(
     return Group(*parts)
 
 
-def claims_view(rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+def claims_view(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> RenderableType:
     """Return the published claims, each with the difference that tests it and the verdict for these models.
 
     Args:
         rows: of `claims_table`.
+        titles: key -> what each metric is called.
     """
     table = Grid("published claim", "difference", "these models", right=["difference"])
     for row in rows:
-        of = f"{row['better']} against {row['than']}, {claimed(row)}"
-        bounds = {f"auroc_{key}": row[key] for key in ("difference", "difference_low", "difference_high")}
+        of = f"{row['better']} against {row['than']}, {claimed(row, titles)}"
+        bounds = {f"{RANKED}_{key}": row[key] for key in ("difference", "difference_low", "difference_high")}
         stated = Text.assemble(row["says"], "\n", (of, "dim"))
         table.add_row(stated, difference(bounds, False), row["verdict"])
     return table

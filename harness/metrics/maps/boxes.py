@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.metrics.maps.grid import cell_edges, fitting, min_max
 from harness.statistics.arrays import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STEPS = 50
 """Thresholds tried on a min-max scaled map: 0, .02, …, .98."""
@@ -65,6 +70,14 @@ def box_ious(saliency: Array, boxes: Array, size: tuple[int, int]) -> Array:
             last, value = count, max((iou(own, box) for box in boxes.tolist()), default=0.0)
         found[step] = value
     return found
+
+
+def box_terms(rows: pd.DataFrame) -> Array:
+    """Return the box terms of rows of the maps table, "n t"; NaN in a row that has none, as in tables of version 1."""
+    nothing = np.full(STEPS, math.nan)
+    held = rows["box_iou"] if "box_iou" in rows else [None] * len(rows)
+    found = [nothing if item is None or np.ndim(item) == 0 else np.asarray(item, np.float64) for item in held]
+    return np.stack(found) if found else np.zeros((0, STEPS))
 
 
 def iou(one: Sequence[int], other: Sequence[int]) -> float:

@@ -15,9 +15,6 @@ from harness.statistics.bootstrap import Statistic
 if TYPE_CHECKING:
     import pandas as pd
 
-RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""False positives an image at which sensitivity is told; `froc` is the mean over them (van Ginneken et al. 2010)."""
-
 
 @dataclass(frozen=True)
 class Froc:
@@ -71,6 +68,12 @@ class Froc:
         rate = float((self.false >= threshold).sum() / len(self.images)) if self.images else math.nan
         return sensitivity, rate
 
+    def weighted_at(self, threshold: float, weights: Array) -> tuple[Array, Array]:
+        """Return the same in each resample; `weights` "r n" say how often each of `images` counts."""
+        hit, alarm = self.found >= threshold, self.false >= threshold
+        of_lesions, images = weights[:, self.found_in], weights.sum(1)
+        return _ratio(of_lesions @ hit, of_lesions.sum(1)), _ratio(weights[:, self.false_in] @ alarm, images)
+
     def threshold(self, rate: float) -> float:
         """The lowest candidate's score with at most `rate` false positives an image; inf if there is none."""
         scores = np.concatenate([self.found[np.isfinite(self.found)], self.false])
@@ -98,12 +101,11 @@ class Froc:
             allowed = alarms <= rate * weights.sum(1, keepdims=True) + 1e-9
             best = np.where(allowed, hits, 0).max(1, initial=0)
             total = weights[:, self.found_in].sum(1)
-            result: Array = np.divide(best, total, out=np.full(len(weights), math.nan), where=total > 0)
-            return result
+            return _ratio(best, total)
 
         return of
 
-    def mean_sensitivity(self) -> Statistic:
-        """Mean of `sensitivity` over RATES."""
-        parts = [self.sensitivity(rate) for rate in RATES]
-        return lambda weights: np.mean([part(weights) for part in parts], axis=0)
+
+def _ratio(part: Array, whole: Array) -> Array:
+    ratio: Array = np.divide(part, whole, out=np.full(np.shape(part), math.nan), where=whole > 0)
+    return ratio

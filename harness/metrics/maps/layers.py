@@ -1,4 +1,4 @@
-"""Maps beside a picture of the skin's layers in grey code: Hit Rate and coverage.
+"""Terms of maps beside a picture of the skin's layers in grey code.
 
 Layers have grey values (`harness.contract.masks.LAYERS`): 255 is the key layer, 128, 64 and 32 matter less, 0 is
 the background. All figures are of one map divided by its maximum, H in [0, 1].
@@ -7,12 +7,12 @@ the background. All figures are of one map divided by its maximum, H in [0, 1].
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from harness.contract.masks import KEY_LAYER, LAYERS, TOLERANCE
+from harness.contract.masks import LAYERS, TOLERANCE
 from harness.metrics.maps.grid import resize_nearest
 from harness.statistics.arrays import Array
 
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 TAUS = tuple(step / 100 for step in range(50, 100, 5))
 """Thresholds of the coverage masks, over the map's maximum: .50, .55, …, .95."""
-_HIT_2 = {255: 1, 128: 0, 64: 0, 32: 0, 0: -1}
-_SHARES = {255: 1.0, 128: 0.5, 64: 0.25}
+
+LayerRows: TypeAlias = Mapping[int, Mapping[str, Any]]
+"""Level -> its row of the layers table, of one image and map."""
+LayerImages: TypeAlias = Sequence[LayerRows]
+"""What the formulas of layers read: one mapping an image."""
 
 
 def decode_layers(grey: Array) -> Array:
-    """Grey values brought to those of LAYERS: within TOLERANCE of one they are it, all others are background (0).
+    """Return each grey value's layer of LAYERS, if it is within TOLERANCE of one; all others are background (0).
 
     Args:
         grey: "h w", uint8.
@@ -41,7 +44,7 @@ def decode_layers(grey: Array) -> Array:
 
 
 def layer_terms(saliency: Array, layers: Array) -> list[dict[str, Any]]:
-    """What hit and coverage are later computed from: a row a level, the last columns of the layers table.
+    """Return the terms of Hit Rate and coverage: a row a level, the last columns of the layers table.
 
     The map is read at the picture's size after `resize_nearest`. Its peak is every pixel whose 8-bit value, 255 H
     rounded, is the highest: 255, but for a map of zeros.
@@ -74,38 +77,8 @@ def layer_terms(saliency: Array, layers: Array) -> list[dict[str, Any]]:
     return rows
 
 
-def hit_rate_1(rows: Mapping[int, Mapping[str, Any]]) -> float:
-    """Mean over the map's highest pixels of 3, 2, 1, 0, -1 for level 255, 128, 64, 32, 0: in [-1, 3].
-
-    Args:
-        rows: level -> its row of the layers table, of one image and map; so for all figures here.
-    """
-    return _peaks(rows, LAYERS)
-
-
-def hit_rate_2(rows: Mapping[int, Mapping[str, Any]]) -> float:
-    """Mean over the map's highest pixels of 1 in level 255, 0 in 128, 64 and 32, -1 in the background: in [-1, 1]."""
-    return _peaks(rows, _HIT_2)
-
-
-def s_plus(rows: Mapping[int, Mapping[str, Any]]) -> float:
-    """Mean of H in the key layer, in [0, 1]; NaN where there is no key layer."""
-    return _over(rows[KEY_LAYER]["heat"], rows[KEY_LAYER]["pixels"])
-
-
-def s_minus(rows: Mapping[int, Mapping[str, Any]]) -> float:
-    """Mean of H in the background, in [0, 1]; lower is better. NaN where there is no background."""
-    return _over(rows[0]["heat"], rows[0]["pixels"])
-
-
-def s_123(rows: Mapping[int, Mapping[str, Any]]) -> float:
-    """Mean of w H over levels 255 (w = 1), 128 (1/2) and 64 (1/4) together; its maximum is below 1."""
-    heat = sum(share * rows[level]["heat"] for level, share in _SHARES.items())
-    return _over(heat, sum(rows[level]["pixels"] for level in _SHARES))
-
-
-def layer_jaccard(rows: Mapping[int, Mapping[str, Any]], level: int) -> Array:
-    """|B and L| / |B or L| of B = {H >= tau} and the layer, for each of TAUS; NaN where both are empty."""
+def layer_overlap(rows: LayerRows, level: int) -> Array:
+    """Return |B and L| / |B or L| of B = {H >= tau} and the layer, for each of TAUS; NaN where both are empty."""
     covered = np.asarray(rows[level]["covered"], dtype=np.float64)
     called = np.sum([np.asarray(row["covered"], dtype=np.float64) for row in rows.values()], axis=0)
     union = called + rows[level]["pixels"] - covered
@@ -113,17 +86,8 @@ def layer_jaccard(rows: Mapping[int, Mapping[str, Any]], level: int) -> Array:
     return found
 
 
-FIGURES: Mapping[str, Callable[[Mapping[int, Mapping[str, Any]]], float]] = {
-    "hit_rate_1": hit_rate_1,
-    "hit_rate_2": hit_rate_2,
-    "s_plus": s_plus,
-    "s_minus": s_minus,
-    "s_123": s_123,
-}
-
-
-def by_image(layers: pd.DataFrame) -> list[Mapping[int, Mapping[str, Any]]]:
-    """The rows of one class, and of one map of one model, as each figure takes them: one mapping an image."""
+def by_image(layers: pd.DataFrame) -> list[LayerRows]:
+    """Return the rows of one class, and of one map of one model, as formulas read them."""
     found: dict[str, dict[int, Mapping[str, Any]]] = {}
     for row in layers.to_dict("records"):
         found.setdefault(str(row["id"]), {})[int(row["level"])] = {str(key): value for key, value in row.items()}
@@ -131,7 +95,7 @@ def by_image(layers: pd.DataFrame) -> list[Mapping[int, Mapping[str, Any]]]:
 
 
 def focus_by_map(layers: pd.DataFrame) -> dict[tuple[str, str], float]:
-    """(variant, map) -> how well the peak lies, in [0, 1]: (Hit Rate 1 + 1) / 4, mean over test images and runs.
+    """Return (variant, map) -> how well the peak lies, in [0, 1]: (Hit Rate 1 + 1) / 4, mean over test images and runs.
 
     1 is the key layer, 0 the background; the layers between are worth 3/4, 1/2 and 1/4.
 
@@ -144,11 +108,3 @@ def focus_by_map(layers: pd.DataFrame) -> dict[tuple[str, str], float]:
     sums = shown.assign(worth=worth).groupby(keys, dropna=False, sort=False)[["worth", "peak"]].sum()
     rates = ((sums["worth"] / sums["peak"] + 1) / 4).groupby(["variant", "map"], sort=False)
     return {(str(variant), str(name)): float(own.mean()) for (variant, name), own in rates}
-
-
-def _peaks(rows: Mapping[int, Mapping[str, Any]], scores: Mapping[int, int]) -> float:
-    return _over(sum(scores[level] * row["peak"] for level, row in rows.items()), sum(r["peak"] for r in rows.values()))
-
-
-def _over(part: float | int, whole: float | int) -> float:
-    return float(part / whole) if whole else math.nan

@@ -1,17 +1,16 @@
-"""Figures of maps: what is kept of a saliency map beside a mask, and Dice, PxAP and pointing from it."""
+"""Terms of a saliency map and a mask, and the formulas of Dice and PxAP."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.contract.tables import BINS
 from harness.metrics.maps.grid import cell_edges, min_max, resize_nearest
-from harness.metrics.scores.ranking import with_mean
-from harness.statistics.arrays import Array, mean_defined
+from harness.statistics.arrays import Array
+from harness.statistics.bootstrap import Statistic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +19,7 @@ _SLACK = 1e-6
 
 
 def map_terms(saliency: Array, mask: Array | None) -> dict[str, Any]:
-    """Everything that localisation is later computed from: the last columns of the maps table.
+    """Return everything that localisation is later computed from: the last columns of the maps table.
 
     The map is read at the mask's size after `resize_nearest`. Equal cells are counted rather than
     drawn, so that a small map on a large image costs little more than reading the mask.
@@ -63,7 +62,7 @@ def map_terms(saliency: Array, mask: Array | None) -> dict[str, Any]:
 
 
 def soft_dice(overlap: Array | float, total: Array | float) -> Array:
-    """Soft Dice 2 sum(A M) / (sum(A) + sum(M)) from its two terms; NaN where both A and M are empty.
+    """Return soft Dice 2 sum(A M) / (sum(A) + sum(M)) from its two terms; NaN where both A and M are empty.
 
     Source: Shen et al. 2020 report it for GMIC; the formula is the continuous F1 of their 2019 paper.
     """
@@ -73,7 +72,7 @@ def soft_dice(overlap: Array | float, total: Array | float) -> Array:
 
 
 def pixel_ap(positive: Array, negative: Array) -> float:
-    """Pixel average precision (PxAP) from pooled histograms; a constant map scores the prevalence.
+    """Return the pixel average precision (PxAP) from pooled histograms; a constant map scores the prevalence.
 
     Pixels of all images are pooled, so large lesions weigh more than small ones.
 
@@ -95,8 +94,23 @@ def pixel_ap(positive: Array, negative: Array) -> float:
     return float(precision @ np.diff(hits, prepend=0.0) / hits[-1])
 
 
+def weighted_pixel_ap(positive: Array, negative: Array) -> Statistic:
+    """Return `pixel_ap` as a function of weights "r n", of the histograms "n BINS" of each image."""
+    inside, outside = (np.asarray(counts, dtype=np.float64)[:, ::-1] for counts in (positive, negative))
+
+    def of(weights: Array) -> Array:
+        hits = np.cumsum(weights @ inside, axis=1)
+        called = hits + np.cumsum(weights @ outside, axis=1)
+        precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
+        area, total = np.einsum("rt,rt->r", precision, np.diff(hits, axis=1, prepend=0.0)), hits[:, -1]
+        found: Array = np.divide(area, total, out=np.full(len(area), math.nan), where=total > 0)
+        return found
+
+    return of
+
+
 def dice_curves(positive: Array, negative: Array) -> Array:
-    """Dice of {map >= threshold} with the mask, image by image, from histograms.
+    """Return the Dice of {map >= threshold} with the mask, image by image, from histograms.
 
     Args:
         positive: "n BINS" counts of map values inside the masks.
@@ -110,48 +124,27 @@ def dice_curves(positive: Array, negative: Array) -> Array:
     return soft_dice(hits, called + hits[:, :1])
 
 
-def dice_per_class(maps: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:
-    """Soft Dice averaged over the images that have the class and a known mask; a value a class, and their mean."""
-    return _per_class(localisable(maps), classes, lambda rows: mean_defined(_dice_of(rows)))
+def histograms(rows: pd.DataFrame, scaled: bool) -> tuple[Array, Array]:
+    """Return the counts of map values inside and outside the masks, "n BINS" each.
 
-
-def pixel_ap_per_class(maps: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:
-    """PxAP of min-max scaled maps, pooled over the images that have the class and a known mask."""
-
-    def pooled(rows: pd.DataFrame) -> float:
-        positive, negative = (np.stack(list(rows[f"{sign}_scaled"])).sum(0) for sign in ("positive", "negative"))
-        return pixel_ap(positive, negative)
-
-    return _per_class(localisable(maps), classes, pooled)
-
-
-def pointing_per_class(maps: pd.DataFrame, classes: Sequence[str]) -> dict[str, float]:
-    """How often the map's peak lies inside the lesion, over the images that have the class and a known mask.
-
-    Where several pixels tie for the peak, as they do in one cell of a small map, the image counts
-    the fraction of them that lie inside.
-
-    Source: Zhang et al. 2018, IJCV (the pointing game, without its 15-pixel tolerance).
+    Args:
+        rows: of the maps table.
+        scaled: of min-max normalised maps, else of maps as they are.
     """
-    return _per_class(localisable(maps), classes, lambda rows: mean_defined(rows["peak_hit"].to_numpy()))
+    held = [list(rows[f"{sign}_{'scaled' if scaled else 'raw'}"]) for sign in ("positive", "negative")]
+    positive, negative = (np.stack(own) if own else np.zeros((0, BINS)) for own in held)
+    return positive, negative
+
+
+def middle_best(values: Array) -> int:
+    """Return the place of the highest value; of equals the middle one."""
+    best = np.flatnonzero(values == np.nanmax(values))
+    return int(best[len(best) // 2])
 
 
 def localisable(maps: pd.DataFrame) -> pd.DataFrame:
-    """The rows that count for localisation: the image has the class, and its mask is known and not empty."""
+    """Return the rows that count for localisation: the image has the class, and its mask is known and not empty."""
     return maps[(maps["label"] == 1) & maps["mask_known"].astype(bool) & (maps["mask_area"] > 0)]
-
-
-def _per_class(rows: pd.DataFrame, classes: Sequence[str], of: Callable[[pd.DataFrame], float]) -> dict[str, float]:
-    """`of` the rows of each class, NaN where there are none, and under "" the mean of the defined values."""
-    values = {}
-    for name in classes:
-        own = rows[rows["class"] == name]
-        values[name] = of(own) if len(own) else math.nan
-    return with_mean(values)
-
-
-def _dice_of(rows: pd.DataFrame) -> Array:
-    return soft_dice(rows["dice_overlap"].to_numpy(), rows["dice_sum"].to_numpy())
 
 
 def _unit_interval(saliency: Array) -> Array:

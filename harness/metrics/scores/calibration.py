@@ -1,25 +1,20 @@
-"""Calibration: does a score of .8 come true in 8 cases of 10? The reliability curve and the error it comes to."""
+"""Calibration: does a score of .8 come true in 8 cases of 10? The reliability curve and its error."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.metrics.scores.ranking import each_probability
 from harness.statistics.arrays import Array
-
-if TYPE_CHECKING:
-    pass
+from harness.statistics.bootstrap import Statistic
 
 BINS = 15
 """Equal-width bins of [0, 1] (Guo et al. 2017); bin b holds b/BINS <= score < (b+1)/BINS, the last one 1 too."""
 
 
 def reliability(labels: Array, scores: Array, bins: int = BINS) -> dict[str, Array]:
-    """The reliability curve of one class: what was said, and what came true, by bins of the score.
+    """Return the reliability curve of one class: mean score and share of positives, by bins of the score.
 
     Args:
         labels: "n" of 1 and 0.
@@ -53,7 +48,7 @@ def reliability(labels: Array, scores: Array, bins: int = BINS) -> dict[str, Arr
 
 
 def calibration_error(labels: Array, scores: Array, bins: int = BINS) -> float:
-    """Expected calibration error of one class: sum_b n_b / n |share_b - score_b|, in [0, 1]; NaN of nothing.
+    """Return the expected calibration error of one class: sum_b n_b / n |share_b - score_b|, in [0, 1]; NaN of nothing.
 
     It depends on the bins and, with few images, is biased upwards: a calibrated model does not reach 0.
     Arguments and errors as in `reliability`.
@@ -68,10 +63,17 @@ def calibration_error(labels: Array, scores: Array, bins: int = BINS) -> float:
     return float(curve["count"][filled] @ gaps / curve["count"].sum())
 
 
-def ece(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, float]:
-    """Expected calibration error in 15 bins, a class against the rest, and its mean; 0 is best.
+def weighted_calibration_error(labels: Array, scores: Array, bins: int = BINS) -> Statistic:
+    """Return `calibration_error` as a function of weights "r n"; arguments and errors as there."""
+    labels, scores = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    edges = np.linspace(0, 1, bins + 1)
+    member = np.eye(bins)[np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, bins - 1)]  # n bins
+    gaps = member * (labels - scores)[:, None]
 
-    Arguments, result and errors as in `auroc`, but a class with one label only is defined. NaN where a score
-    leaves [0, 1].
-    """
-    return each_probability(labels, scores, classes, calibration_error)
+    def of(weights: Array) -> Array:
+        total = weights.sum(1)
+        error = np.abs(weights @ gaps).sum(1)
+        found: Array = np.divide(error, total, out=np.full(len(weights), math.nan), where=total > 0)
+        return found
+
+    return of

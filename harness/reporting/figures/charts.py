@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.contract.keys import RANKED
 from harness.statistics.arrays import Array
 from harness.tables.markdown import number
 
@@ -63,7 +64,7 @@ def forest(table: pd.DataFrame, metric: str, axis_label: str, p_values: str = ""
 
     Args:
         table: a row a variant: `variant`, `<metric>_difference`, `_low`, `_high`.
-        metric: "auroc" or "dice".
+        metric: its key.
         axis_label: below the axis.
         p_values: a column whose values stand to the right; "" for none.
     """
@@ -176,18 +177,18 @@ def reliability(table: pd.DataFrame, order: Sequence[str]) -> bytes:
     return draw(paint, 4.4 + 0.1 * len(order), legend=True)
 
 
-def scatter(table: pd.DataFrame, baseline: str) -> bytes:
-    """Dice against AUC, a numbered point a variant with its intervals; numbers are the places of the rows, from 1."""
+def scatter(table: pd.DataFrame, baseline: str, metric: str, title: str) -> bytes:
+    """Draw a metric against AUC, a numbered point a variant with its intervals; row 1 is number 1."""
 
     def paint(axis: Axes) -> None:
         for place, row in enumerate(table.to_dict("records")):
             colour = COLOURS[1] if row["variant"] == baseline else ACCENT
-            spans = {"x": "auroc", "y": "dice"}
+            spans = {"x": RANKED, "y": metric}
             bars = {f"{on}err": _bars(row, name) for on, name in spans.items()}
-            axis.errorbar(row["auroc"], row["dice"], **bars, fmt="none", ecolor=colour, elinewidth=0.6, alpha=0.35)
-            axis.plot(row["auroc"], row["dice"], "o", color=colour, markersize=5)
-            axis.annotate(str(place + 1), (row["auroc"], row["dice"]), xytext=(4, 4), textcoords="offset points")
-        axis.set(xlabel="test AUC, mean over classes", ylabel="Dice (soft, no threshold)")
+            axis.errorbar(row[RANKED], row[metric], **bars, fmt="none", ecolor=colour, elinewidth=0.6, alpha=0.35)
+            axis.plot(row[RANKED], row[metric], "o", color=colour, markersize=5)
+            axis.annotate(str(place + 1), (row[RANKED], row[metric]), xytext=(4, 4), textcoords="offset points")
+        axis.set(xlabel="test AUC, mean over classes", ylabel=title)
 
     return draw(paint, 3.8)
 

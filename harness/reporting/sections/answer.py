@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from harness.contract.keys import RANKED
 from harness.reporting.figures.charts import p_value
 from harness.reporting.material import Material
 from harness.reporting.parts import Part, Section, Table, Text
@@ -23,9 +24,9 @@ NARROW = (
     "Those of figures near 0 or 1, or of few patients with the finding, are too narrow; of fewer than "
     f"{LEAST_PATIENTS} patients, or where every resample gives the same, none is given."
 )
+GAP, UNDEFINED = f"{RANKED}_difference", f"{RANKED}_undefined"
 SHOWN_UNDEFINED = 0.01
 """Share of resamples without an AUC above which the report names it."""
-DICE_NOTE = "Dice is soft Dice of the model's own map, without a threshold, over test images that have the lesion."
 
 
 def answer_section(material: Material) -> Section:
@@ -40,7 +41,9 @@ def answer_section(material: Material) -> Section:
         marked = frozenset(place for place, row in enumerate(own.to_dict("records")) if row.get("tied") is True)
         parts.append(Table("Leaderboard", leaderboard(material, own), notes(material, own), marked))
         if material.claims is not None and len(material.claims):
-            parts.append(Table("What the source states", claims_columns(material.claims), [CLAIMS_NOTE]))
+            parts.append(
+                Table("What the source states", claims_columns(material.claims, material.titles), [CLAIMS_NOTE])
+            )
     parts.append(Text(_facts(material)))
     parts += [Text(f"Warning: {warning}", "warning") for warning in plan.warnings]
     tables = {} if material.variants is None else {"variants": material.variants}
@@ -55,18 +58,18 @@ def answer(material: Material, own: pd.DataFrame) -> list[str]:
     """What the leaderboard says, in sentences; every number is the table's."""
     rows, baseline = own.to_dict("records"), material.plan.baseline
     best = rows[0]
-    if math.isnan(best["auroc"]):
+    if math.isnan(best[RANKED]):
         return ["No variant has an AUC: the test split holds one label only."]
-    told = [f"`{best['variant']}` has the highest test AUC, {_bounded(best, 'auroc')}."]
+    told = [f"`{best['variant']}` has the highest test AUC, {_bounded(best, RANKED)}."]
     if len(rows) == 1:
         return [*told, "It is the only variant, so that there is nothing to compare it with."]
     told.append(_ties(rows))
     told += _against(rows, baseline)
     told += _spread(material, rows)
-    if material.has_dice:
-        table = own[own["dice"].notna()].sort_values("dice", ascending=False, kind="stable")
-        row = table.to_dict("records")[0]
-        told.append(f"The highest Dice is that of `{row['variant']}`, {_bounded(row, 'dice')}.")
+    for metric in material.located:
+        table = own[own[metric.key].notna()].sort_values(metric.key, ascending=metric.sign < 0, kind="stable")
+        row, word = table.to_dict("records")[0], "highest" if metric.sign > 0 else "lowest"
+        told.append(f"The {word} {metric.title} is that of `{row['variant']}`, {_bounded(row, metric.key)}.")
     if material.plan.demonstration:
         told.append("At this demonstration budget that says nothing of the methods.")
     return told
@@ -79,9 +82,9 @@ def _spread(material: Material, rows: list[dict[Any, Any]]) -> list[str]:
     """
     trained = {item.name for item in material.plan.trained}
     own = [row for row in rows if row["variant"] in trained]
-    spreads = [row.get("auroc_std", math.nan) for row in own]
+    spreads = [row.get(f"{RANKED}_std", math.nan) for row in own]
     known = [value for value in spreads if not math.isnan(value)]
-    gaps = [abs(row.get("auroc_difference", math.nan)) for row in own]
+    gaps = [abs(row.get(GAP, math.nan)) for row in own]
     smaller = sum(gap < spread for gap, spread in zip(gaps, spreads, strict=True))
     if not known or not smaller:
         return []
@@ -119,20 +122,20 @@ def _ties(rows: list[dict[Any, Any]]) -> str:
 
 def _against(rows: list[dict[Any, Any]], baseline: str) -> list[str]:
     """Who differs from the baseline after adjustment."""
-    tested = [row for row in rows if not math.isnan(row.get("auroc_p_holm", math.nan))]
+    tested = [row for row in rows if not math.isnan(row.get(f"{RANKED}_p_holm", math.nan))]
     if not tested:
         return []
     found = []
     for word, sign in (("better", 1), ("worse", -1)):
         names = [
-            f"`{row['variant']}` ({number(row['auroc_difference'], signed=True)})"
+            f"`{row['variant']}` ({number(row[GAP], signed=True)})"
             for row in tested
-            if row["auroc_p_holm"] < 0.05 and sign * row["auroc_difference"] > 0
+            if row[f"{RANKED}_p_holm"] < 0.05 and sign * row[GAP] > 0
         ]
         if names:
             found.append(f"{word}: {', '.join(names)}")
     if not found:
-        untested = any(row.get("auroc_untested") for row in rows)
+        untested = any(row.get(f"{RANKED}_untested") for row in rows)
         which = "no AUC that can be tested" if untested else "no AUC"
         return [f"Against the baseline `{baseline}`, {which} differs at the 5 % level after Holm's adjustment."]
     return [f"Against the baseline `{baseline}`, after Holm's adjustment (5 %), {'; '.join(found)}."]
@@ -154,15 +157,14 @@ def leaderboard(material: Material, own: pd.DataFrame) -> pd.DataFrame:
     if "tied" in own:
         text["tied with best"] = [_tie(row) for row in rows]
     text["models"] = [str(row["runs"]) for row in rows]
-    text["AUC"] = [spread_text(row, "auroc") for row in rows]
-    text["95 %"] = [interval_text(row, "auroc") for row in rows]
+    text["AUC"] = [spread_text(row, RANKED) for row in rows]
+    text["95 %"] = [interval_text(row, RANKED) for row in rows]
     if len(classes) > 1:
-        text |= {f"AUC {label}": [number(row[f"auroc/{label}"]) for row in rows] for label in classes}
-    if material.has_dice:
-        text["Dice"] = [spread_text(row, "dice") for row in rows]
+        text |= {f"AUC {label}": [number(row[f"{RANKED}/{label}"]) for row in rows] for label in classes}
+    text |= {metric.title: [spread_text(row, metric.key) for row in rows] for metric in material.shown}
     text[f"AUC − {material.plan.baseline}"] = [_difference(row) for row in rows]
-    if "auroc_p_holm" in own:
-        text["p, Holm"] = [p_value(row["auroc_p_holm"]) for row in rows]
+    if f"{RANKED}_p_holm" in own:
+        text["p, Holm"] = [p_value(row[f"{RANKED}_p_holm"]) for row in rows]
     return pd.DataFrame(text)
 
 
@@ -204,10 +206,12 @@ def notes(material: Material, own: pd.DataFrame) -> list[str]:
     found.append("Intervals are not adjusted for the number of variants. " + NARROW)
     if material.comparison is not None and "note" in material.comparison:
         found += [text for text in material.comparison["note"].unique() if text]
-    if material.has_dice:
+    found += [f"{metric.title}: {metric.record.summary}." for metric in material.shown]
+    if material.located:
         unknown, lesions = material.unknown_masks
-        found.append(DICE_NOTE)
-        found.append(f"{unknown} of {lesions} lesions (image and class) have no known outline and are left out of it.")
+        found.append(
+            f"{unknown} of {lesions} lesions (image and class) have no known outline and do not count for maps."
+        )
     if supervised := sorted(item.name for item in plan.variants if "train_masks" in item.needs):
         found.append(f"Fully supervised, trained with masks: {', '.join(supervised)}.")
     return found
@@ -229,12 +233,12 @@ def _families(material: Material) -> list[str]:
 
 def _undefined(own: pd.DataFrame) -> list[str]:
     """How many resamples have no figure, where it is more than a few."""
-    if "auroc_undefined" not in own:
+    if UNDEFINED not in own:
         return []
-    wide = own[own["auroc_undefined"].between(SHOWN_UNDEFINED, 1, inclusive="neither")]  # 1: too few patients at all
+    wide = own[own[UNDEFINED].between(SHOWN_UNDEFINED, 1, inclusive="neither")]  # 1: too few patients at all
     if wide.empty:
         return []
-    named = ", ".join(f"`{row['variant']}` {100 * row['auroc_undefined']:.0f} %" for row in wide.to_dict("records"))
+    named = ", ".join(f"`{row['variant']}` {100 * row[UNDEFINED]:.0f} %" for row in wide.to_dict("records"))
     return [
         f"Resamples without an AUC, because they hold no patient with, or none without, a class: {named}. They are "
         f"left out of the interval; above {100 * MOST_UNDEFINED:.0f} % no interval and no bootstrap p-value is given."
@@ -245,7 +249,7 @@ def _untested(own: pd.DataFrame, baseline: str) -> list[str]:
     """Why there is no p-value against the baseline."""
     reasons: dict[str, list[str]] = {}
     for row in own.to_dict("records"):
-        if why := row.get("auroc_untested"):
+        if why := row.get(f"{RANKED}_untested"):
             reasons.setdefault(str(why), []).append(f"`{row['variant']}`")
     return [f"No p against `{baseline}` of {', '.join(names)}: {why}." for why, names in reasons.items()]
 
@@ -271,6 +275,6 @@ def _bounded(row: dict[Any, Any], key: str) -> str:
 
 
 def _difference(row: dict[Any, Any]) -> str:
-    bounds = interval_text(row, "auroc_difference", signed=True)
-    value = number(row["auroc_difference"], signed=True)
+    bounds = interval_text(row, GAP, signed=True)
+    value = number(row[GAP], signed=True)
     return value if bounds == "–" else f"{value} {bounds}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.contract.keys import RANKED
 from harness.contract.tables import OWN_HEAD
 from harness.metrics.scores.roc import SUSPICIOUS, operating_point
 from harness.reporting.figures import charts
@@ -15,38 +16,22 @@ from harness.reporting.material import DRAWN, Material
 from harness.reporting.parts import Lines, Part, Picture, Pictures, Section, Table, Text
 from harness.reporting.sections.answer import NARROW
 from harness.statistics.arrays import Array, mean_defined
-from harness.tables.compare.comparison import by_model
 from harness.tables.markdown import bounds_text, each_columns, head_columns, main_columns, number
+from harness.tables.measure.classification_table import OF_SCORES
 from harness.tables.measure.mean_curves import mean_precision, mean_roc
+from harness.tables.rows import by_model
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NAMES = {"auroc": "AUC", "dice": "Dice"}
 _CONFIRMED = "Nothing was confirmed."
-_HEADLINE = (
-    "auroc", "auprc", "brier", "ece", "top1", "balanced_accuracy_at_youden", "sensitivity_at_specificity_90",
-    "specificity_at_specificity_90", "specificity_at_sensitivity_90", "sensitivity_at_sensitivity_90",
-)  # fmt: skip
-_WORDS = {
-    "auroc": "AUROC",
-    "auprc": "average precision",
-    "brier": "Brier",
-    "ece": "calibration error",
-    "top1": "top 1",
-    "balanced_accuracy_at_youden": "balanced accuracy",
-    "sensitivity_at_specificity_90": "sensitivity at 90 % specificity",
-    "specificity_at_specificity_90": "specificity reached there",
-    "specificity_at_sensitivity_90": "specificity at 90 % sensitivity",
-    "sensitivity_at_sensitivity_90": "sensitivity reached there",
-}
 
 
 def differences_section(material: Material) -> Section:
     """The forest plot of paired differences, and the baseline against each reader and system."""
     own, plan = material.own, material.plan
     parts: list[Part] = []
-    if own is None or not own["auroc_difference"].notna().any():
+    if own is None or not own[f"{RANKED}_difference"].notna().any():
         why = _CONFIRMED if own is None else f"Only one variant was confirmed, or `{plan.baseline}` was not."
         parts.append(Text(f"{why} There is no difference to show."))
     else:
@@ -65,15 +50,15 @@ def differences_section(material: Material) -> Section:
 
 def _forests(material: Material, own: pd.DataFrame) -> list[Picture]:
     baseline, pictures = material.plan.baseline, []
-    for metric, p_values in (("auroc", "auroc_p_holm"), ("dice", "dice_p_holm")):
-        column = f"{metric}_difference"
+    for metric, title in material.metrics.titles.items():
+        column, p_values = f"{metric}_difference", f"{metric}_p_holm"
         if column not in own or not own[column].notna().any():
             continue
-        label = f"test {NAMES[metric]} minus {baseline}'s"
+        label = f"test {title} minus {baseline}'s"
         data = charts.forest(own, metric, label, p_values if p_values in own else "")
         rows = own[own[column].notna()].to_dict("records")
         told = ", ".join(f"{row['variant']} {number(row[column], signed=True)}" for row in rows)
-        alt = f"Paired difference in test {NAMES[metric]} to {baseline} with 95 % intervals: {told}"
+        alt = f"Paired difference in test {title} to {baseline} with 95 % intervals: {told}"
         pictures.append(Picture(f"figures/difference_{metric}.svg", data, alt))
     return pictures
 
@@ -83,7 +68,7 @@ def _forest_notes(material: Material) -> list[str]:
     return [
         f"Right of the line is better than `{material.plan.baseline}`. Bars are 95 % intervals from "
         f"{material.resamples} resamples of the test patients, paired at the same {same}; p-values are clustered "
-        "DeLong's for AUC and the paired bootstrap's for Dice, adjusted by Holm over the variants.",
+        "DeLong's for AUC and the paired bootstrap's for other metrics, adjusted by Holm over the variants.",
     ]
 
 
@@ -119,12 +104,12 @@ def sweeps_section(material: Material) -> Section:
                 "and this run has no such setting."
             )
         )
-    return Section("settings", "AUC and Dice against one setting", parts)
+    return Section("settings", "Metrics against one setting", parts)
 
 
 def _sweeps(material: Material, path: str, values: Array, rows: pd.DataFrame) -> Iterator[Picture]:
-    for metric in ("auroc", "dice") if material.has_dice else ("auroc",):
-        name = NAMES[metric]
+    titles = {RANKED: material.titles[RANKED], **{metric.key: metric.title for metric in material.shown}}
+    for metric, name in titles.items():
         data = charts.sweep(values, rows, material.plan.baseline, metric, (path, f"test {name}"))
         order = np.argsort(values, kind="stable")
         told = ", ".join(f"{number(rows[metric].iloc[i])} at {values[i]:g}" for i in order)
@@ -213,7 +198,7 @@ def _curve_notes(material: Material) -> list[str]:
 
 def _areas(material: Material, label: str) -> dict[str, float]:
     own = material.own
-    return {} if own is None else dict(zip(own["variant"], own[f"auroc/{label}"], strict=True))
+    return {} if own is None else dict(zip(own["variant"], own[f"{RANKED}/{label}"], strict=True))
 
 
 def _runs(rows: pd.DataFrame) -> list[tuple[Array, Array]]:
@@ -264,19 +249,20 @@ def scores_section(material: Material) -> Section:
     if material.declared is not None and len(material.declared):
         tables["metrics"] = material.declared
     heads = material.variants
+    of_scores = {key: title for key, title in material.metrics.titles.items() if _of_scores(material, key)}
     if heads is not None and (heads["head"] != OWN_HEAD).any():
         note = (
             "Scores that one trained model gives beside its own output (`output`); differences are to the baseline's "
             "own output."
         )
-        parts.append(Table("Heads", head_columns(heads, material.classes), [note]))
+        parts.append(Table("Heads", head_columns(heads, material.classes, of_scores), [note]))
     if material.units is not None:
         tables["units"] = material.units
         note = (
             "Several images show one unit (a breast, say): here its score is the mean of theirs, and it has a class "
             "if one of them has."
         )
-        text = main_columns(material.units, material.classes, material.plan.baseline)
+        text = main_columns(material.units, material.classes, material.plan.baseline, material.metrics.titles)
         parts.append(Table("By what is diagnosed", text, [note]))
     if material.runs is not None:
         tables["runs"] = material.runs
@@ -302,12 +288,17 @@ def _declared(material: Material) -> Table | None:
         value, std = found.get((variant, name), (math.nan, math.nan))
         return number(value) + (f" ± {number(std)}" if std == std else "")
 
-    columns = {name: [cell(variant, name) for variant in order] for name in names}
+    columns = {material.titles.get(name, name): [cell(variant, name) for variant in order] for name in names}
     return Table(
         "Further metrics of the study",
         pd.DataFrame({"variant": order} | columns),
         ["As the metrics' own code reports them of the test split: means over confirmed models, without intervals."],
     )
+
+
+def _of_scores(material: Material, key: str) -> bool:
+    metric = material.metrics.get(key)
+    return key == RANKED or (metric is not None and metric.record.reads in OF_SCORES)
 
 
 def _further_figures(material: Material, own: pd.DataFrame) -> Iterator[Table]:
@@ -319,15 +310,15 @@ def _further_figures(material: Material, own: pd.DataFrame) -> Iterator[Table]:
 
     def cells(names: Sequence[str], text: Callable[[Mapping[Any, Any]], str]) -> pd.DataFrame:
         nothing = {"value": math.nan, "low": math.nan, "high": math.nan}
-        columns = {_WORDS[name]: [text(found.get((row, name), nothing)) for row in order] for name in names}
+        columns = {material.titles[name]: [text(found.get((row, name), nothing)) for row in order] for name in names}
         return pd.DataFrame({"variant": order} | columns)
 
+    wanted = [metric.key for metric in material.metrics.at("report", OF_SCORES)]
     told, bounded = (
-        [name for name in _HEADLINE if own.loc[own["metric"] == name, column].notna().any()]
-        for column in ("value", "low")
+        [name for name in wanted if own.loc[own["metric"] == name, column].notna().any()] for column in ("value", "low")
     )
     values = cells(told, lambda row: number(row["value"]))
-    yield Table("Further figures of the own output", values, _score_notes(told))
+    yield Table("Further metrics of the own output", values, _score_notes(material, told))
     if bounded:
         bounds = cells(bounded, lambda row: bounds_text(row["low"], row["high"]))
         yield Table("Their 95 % intervals", bounds, [intervals_note(material)])
@@ -342,41 +333,45 @@ def intervals_note(material: Material) -> str:
     )
 
 
-def _score_notes(names: Sequence[str]) -> list[str]:
+def _score_notes(material: Material, names: Sequence[str]) -> list[str]:
     lines = [
         "Of the test split: means over classes, then over confirmed models. Every other figure, class and head is in "
         "the CSV tables."
     ]
-    if any("_at_" in name for name in names):
+    metrics = [metric for metric in map(material.metrics.get, names) if metric is not None]
+    if any(metric.split for metric in metrics):
         lines.append(
             "Balanced accuracy is at the threshold with the highest sensitivity + specificity on the validation "
             "split, the figures at 90 % at thresholds that reach it there; beside each stands what test reaches at the "
             "same threshold. No threshold is fitted on test."
         )
-    if "ece" in names:
-        lines.append(
-            "Brier score and calibration error: 0 is best. A variant whose scores are no probabilities has neither."
-        )
+    if of_probabilities := [metric.title for metric in metrics if metric.record.probabilities]:
+        told = ", ".join(of_probabilities)
+        lines.append(f"{told}: a variant whose scores are no probabilities has none. Lower is better of an error.")
     return lines
 
 
-def dice_section(material: Material) -> Section:
-    """Dice against AUC, a point a variant."""
-    own = material.own
-    known = None if own is None or not material.has_dice else own[own["dice"].notna() & own["auroc"].notna()]
-    if known is None or len(known) < 2:
-        why = "No variant has a Dice" if known is None else "Only one variant has a Dice"
+def against_section(material: Material) -> Section:
+    """Return what localisation is summed up by against AUC, a point a variant."""
+    own, metric = material.own, next(iter(material.located), None)
+    title = f"{metric.title if metric else 'Localisation'} against AUC"
+    known = None if own is None or metric is None else own[own[metric.key].notna() & own[RANKED].notna()]
+    if metric is None or known is None or len(known) < 2:
+        name = metric.title if metric else "metric of maps"
+        why = f"No variant has a {name}" if known is None else f"Only one variant has a {name}"
         reason = "" if material.outlines else ": the masks of these data are no outlines, so that none can be computed"
-        return Section("dice", "Dice against AUC", [Text(f"{why}{reason}. There is no chart.")])
+        return Section("against", title, [Text(f"{why}{reason}. There is no chart.")])
     rows = known.to_dict("records")
-    told = ", ".join(f"{row['variant']} AUC {number(row['auroc'])} and Dice {number(row['dice'])}" for row in rows)
-    data = charts.scatter(known, material.plan.baseline)
+    told = ", ".join(
+        f"{row['variant']} AUC {number(row[RANKED])} and {metric.title} {number(row[metric.key])}" for row in rows
+    )
+    data = charts.scatter(known, material.plan.baseline, metric.key, metric.title)
     numbers = ", ".join(f"{place} {row['variant']}" for place, row in enumerate(rows, 1))
     notes = [
         f"Points: {numbers}. The baseline is orange.",
         "Both of the test split, means over confirmed models, with 95 % intervals over patients. A model may "
-        "classify well and "
-        "look elsewhere: a point to the right and low down.",
+        "classify well and look elsewhere: a point to the right and low down.",
     ]
-    picture = Picture("figures/dice_against_auc.svg", data, f"Dice against test AUC: {told}")
-    return Section("dice", "Dice against AUC", [Pictures("", [picture], notes)])
+    file = f"figures/{metric.key}_against_{RANKED}.svg"
+    picture = Picture(file, data, f"{metric.title} against test AUC: {told}")
+    return Section("against", title, [Pictures("", [picture], notes)])

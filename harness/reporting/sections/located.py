@@ -9,32 +9,13 @@ from typing import TYPE_CHECKING, Any
 from harness.contract.tables import CONTROL, OWN_MAP, SHUFFLED, WEIGHTS_CONTROL
 from harness.reporting.material import Material
 from harness.reporting.parts import Part, Section, Table, Text
-from harness.reporting.sections.answer import DICE_NOTE
 from harness.reporting.sections.compared import intervals_note
 from harness.tables.markdown import bounds_text, number
+from harness.tables.measure.localisation_table import OF_MAPS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_WORDS = {
-    "dice": "Dice",
-    "dice_fitted": "Dice, fitted",
-    "pixel_ap": "pixel AP",
-    "pointing": "pointing",
-    "box_accuracy_30": "box .3",
-    "box_accuracy_50": "box .5",
-    "box_accuracy_70": "box .7",
-    "froc": "FROC",
-}
-_MEANING = {
-    "dice": DICE_NOTE,
-    "dice_fitted": "Dice, fitted: of the map at the threshold that is best on tune_loc.",
-    "pixel_ap": "Pixel AP: average precision of the pixels of all images as one list.",
-    "pointing": "Pointing: how often the map's peak lies in the lesion.",
-    "box_accuracy_50": "Box: how often the map's box overlaps a lesion's by that IoU, at the threshold best on "
-    "tune_loc.",
-    "froc": "FROC: mean share of lesions found at stated rates of false positives an image.",
-}
 _CONTROLS = {
     "control:centre": "control: centre prior",
     "control:random": "control: random map",
@@ -45,8 +26,6 @@ _UNEQUAL = (
     "n: the lesions (image and class) behind a row. Explainers are measured on some test images only, maybe easier "
     "or harder ones: compare rows of the same n; a control over all images is no control for them."
 )
-_MOST = 9
-"""Figures that the table shows where the masks are layers, whose figures have other names."""
 
 
 def localisation_section(material: Material) -> Section:
@@ -56,13 +35,15 @@ def localisation_section(material: Material) -> Section:
         return Section("localisation", title, [Text(_no_maps(material))])
     parts: list[Part] = []
     whole = table[(table["class"] == "") & (table["stratum"] == "all") & table["value"].notna()]
-    names = _columns(whole)
+    names = _columns(material, whole)
     rows = _rows(material, whole)
     if not names:
         return Section("localisation", title, [Text(_no_maps(material))], {"localisation": table})
-    unequal = len(set(_counts(whole, rows))) > 1
-    parts.append(Table("", _cells(whole, rows, names), [*_notes(material, names, rows), *[_UNEQUAL] * unequal]))
-    bounds = _bounds_cells(whole, rows, names)
+    unequal = len(set(_counts(material, whole, rows))) > 1
+    parts.append(
+        Table("", _cells(material, whole, rows, names), [*_notes(material, names, rows), *[_UNEQUAL] * unequal])
+    )
+    bounds = _bounds_cells(material, whole, rows, names)
     if bounds is not None:
         parts.append(Table("Their 95 % intervals", bounds, [intervals_note(material)]))
     sizes = _by_size(material, table, names)
@@ -138,10 +119,9 @@ def _no_maps(material: Material) -> str:
     return "The data have no masks that allow a figure of localisation."
 
 
-def _columns(whole: pd.DataFrame) -> list[str]:
-    present = list(dict.fromkeys(whole["metric"]))
-    named = [name for name in _WORDS if name in present]
-    return named or [name for name in present if "_at_" not in name][:_MOST]
+def _columns(material: Material, whole: pd.DataFrame) -> list[str]:
+    present = set(whole["metric"])
+    return [metric.key for metric in material.metrics.at("report", OF_MAPS) if metric.key in present]
 
 
 def _rows(material: Material, whole: pd.DataFrame) -> list[tuple[str, str, str]]:
@@ -165,7 +145,7 @@ def _rows(material: Material, whole: pd.DataFrame) -> list[tuple[str, str, str]]
     return rows
 
 
-def _cells(whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: list[str]) -> pd.DataFrame:
+def _cells(material: Material, whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: list[str]) -> pd.DataFrame:
     import pandas as pd
 
     found = {
@@ -179,22 +159,26 @@ def _cells(whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: list[st
         return number(value) + (f" ± {number(std)}" if std == std else "")
 
     text = {"map": [label for *_, label in rows]}
-    counts = _counts(whole, rows)
+    counts = _counts(material, whole, rows)
     if len(set(counts)) > 1:
         text["n"] = [f"{count:.0f}" for count in counts]
     return pd.DataFrame(
-        text | {_WORDS.get(name, name): [cell(variant, own, name) for variant, own, _ in rows] for name in names}
+        text
+        | {material.titles.get(name, name): [cell(variant, own, name) for variant, own, _ in rows] for name in names}
     )
 
 
-def _counts(whole: pd.DataFrame, rows: list[tuple[str, str, str]]) -> list[float]:
+def _counts(material: Material, whole: pd.DataFrame, rows: list[tuple[str, str, str]]) -> list[float]:
     """How many outlined lesions (image and class) each row stands on: explainers may be measured on some images."""
-    of_images = whole[~whole["metric"].str.startswith(("froc", "lesion", "false"))]
+    of_lesions = {metric.key for metric in material.metrics.at("tables", ("lesions",))}
+    of_images = whole[~whole["metric"].isin(of_lesions)]
     found = of_images.groupby(["variant", "map"])["n"].max().to_dict()
     return [float(found.get((of, own), 0)) for of, own, _ in rows]
 
 
-def _bounds_cells(whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: list[str]) -> pd.DataFrame | None:
+def _bounds_cells(
+    material: Material, whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: list[str]
+) -> pd.DataFrame | None:
     """The intervals of the same maps, of those figures that have any."""
     import pandas as pd
 
@@ -208,7 +192,8 @@ def _bounds_cells(whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: 
         return None
     text = {"map": [label for *_, label in rows]}
     return pd.DataFrame(
-        text | {_WORDS.get(name, name): [found.get((of, own, name), "–") for of, own, _ in rows] for name in shown}
+        text
+        | {material.titles.get(name, name): [found.get((of, own, name), "–") for of, own, _ in rows] for name in shown}
     )
 
 
@@ -216,7 +201,8 @@ def _notes(material: Material, names: list[str], rows: list[tuple[str, str, str]
     lines = [
         "Test images whose lesion is known; means over classes, then over confirmed models, ± their standard deviation."
     ]
-    lines += [meaning for name, meaning in _MEANING.items() if name in names]
+    found = {metric.record.name: metric for metric in map(material.metrics.get, names) if metric is not None}
+    lines += [f"{metric.title}: {metric.record.summary}." for metric in found.values()]
     controls = [label for _, _, label in rows if label.startswith("control")]
     if controls:
         lines.append(
@@ -243,7 +229,7 @@ def _by_size(material: Material, table: pd.DataFrame, names: list[str]) -> pd.Da
     cells: dict[str, list[Any]] = {"lesion": order}
     for name in names:
         if any(metric == name for _, metric in found):
-            cells[_WORDS.get(name, name)] = [number(found.get((row, name), math.nan)) for row in order]
+            cells[material.titles.get(name, name)] = [number(found.get((row, name), math.nan)) for row in order]
     return pd.DataFrame(cells)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_serializer, model_validator
 
 from harness.config.strict import Strict
+from harness.contract.keys import RANKED
 from harness.trial.settings.faithfulness import FaithfulnessSettings
 
 Count = Annotated[int, Field(ge=1)]
@@ -17,7 +18,7 @@ Margin = Annotated[float, Field(gt=0, lt=1)]
 class ObjectiveSection(Strict):
     """[study] objective: what a search makes as large, or as small, as it can; without `mode`, as its metric says."""
 
-    metric: str = "val/auroc"
+    metric: str = f"val/{RANKED}"
     mode: Literal["max", "min"] | None = None
 
     @field_validator("metric")
@@ -27,7 +28,7 @@ class ObjectiveSection(Strict):
         if split in ("test", "tune_loc"):
             raise ValueError(f"{metric!r} is measured on {split}, which a search may not open; write 'val/{rest}'")
         if split != "val" or not rest:
-            raise ValueError(f"{metric!r} is no metric of the validation split; write 'val/auroc', say")
+            raise ValueError(f"{metric!r} is no metric of the validation split; write 'val/{RANKED}', say")
         return metric
 
 
@@ -41,7 +42,7 @@ class ClaimSection(Strict):
     says: Annotated[str, Field(min_length=1)]
     better: str
     than: str
-    metric: Literal["auroc", "dice", "attention_gap"] = "auroc"
+    metric: str = RANKED
     label: Annotated[str, Field(alias="class")] = ""
     within: Margin | None = None
     not_below: Margin | None = None
@@ -54,14 +55,17 @@ class ClaimSection(Strict):
 
 
 class StudySection(Strict):
-    """[study]: what is asked, and how the answer is read; `kind` is of tables alone, a data set knows its own."""
+    """[study]: what is asked, and how the answer is read; `kind` is of tables alone, a data set knows its own.
+
+    `metrics` holds names, or tables with `use`, parameters and a `name` for the metric's columns.
+    """
 
     question: str = ""
     kind: Literal["multilabel", "multiclass"] = "multilabel"
     objective: ObjectiveSection = ObjectiveSection()
     baseline: str = ""
     budget: str = ""
-    metrics: Annotated[list[str], Field(min_length=1)] = Field(default_factory=lambda: ["auroc"])
+    metrics: Annotated[list[str | dict[str, Any]], Field(min_length=1)] = Field(default_factory=lambda: [RANKED])
     claims: list[ClaimSection] = Field(default_factory=list)
 
 

@@ -114,9 +114,12 @@ class Progress:
         plan, found = self.plan, []
         for variant in plan.variants:
             for record in self.of(variant, "confirm"):
-                lacks = set(plan.metrics) - set(record.spec.metrics) or dict(record.spec.explain) != dict(plan.explain)
+                asked = {key: plan.metric_tables.get(key) for key in plan.metrics}
+                before = {key: record.spec.metric_tables.get(key) for key in record.spec.metrics}
+                lacks = not asked.items() <= before.items() or dict(record.spec.explain) != dict(plan.explain)
                 if record.state == "complete" and lacks:
-                    found.append(replace(record.spec, metrics=plan.metrics, explain=plan.explain))
+                    wanted = {"metrics": plan.metrics, "metric_tables": plan.metric_tables, "explain": plan.explain}
+                    found.append(replace(record.spec, **wanted))
         return found
 
     def _best(self, variant: VariantPlan, state: str, without: Iterable[Mapping[str, Any]] = ()) -> TrialRecord | None:

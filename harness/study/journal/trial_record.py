@@ -79,9 +79,9 @@ def _measured(record: TrialRecord, event: Event) -> TrialRecord:
     again = dict.fromkeys(data["files"], b"")
     kept = {WEIGHTS: b""} if WEIGHTS in result.files and again else result.files
     result = replace(result, metrics={**result.metrics, **data["metrics"]}, files={**kept, **again})
-    return replace(
-        record, spec=replace(record.spec, metrics=tuple(data["names"]), explain=data["explain"]), result=result
-    )
+    tables = data.get("metric_tables", {})
+    spec = replace(record.spec, metrics=tuple(data["names"]), metric_tables=tables, explain=data["explain"])
+    return replace(record, spec=spec, result=result)
 
 
 _CHANGES: Mapping[str, Callable[[TrialRecord, Event], TrialRecord]] = {

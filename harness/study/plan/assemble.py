@@ -11,8 +11,10 @@ from typing import Any
 import harness.study.plan.identity as identity
 from harness.config.space import searched
 from harness.config.trees import of_fold
+from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError
-from harness.contract.types import Claim, Plan, Skip, VariantPlan
+from harness.contract.types import Claim, Objective, Plan, Skip, VariantPlan
+from harness.metrics.registry import study_metrics
 from harness.study.file.resolve import Resolved
 from harness.study.file.sections import ConfirmSection, ExplainSection, SearchSection, StudySection
 from harness.study.file.slots import used
@@ -20,7 +22,6 @@ from harness.study.file.spec import Study
 from harness.study.plan.advice import warnings
 from harness.study.plan.checks import Checked, Checker
 from harness.study.plan.derived import Derived
-from harness.study.plan.measures import directed
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Measures:
     """What is computed and drawn, and why some of what was asked for is not."""
 
     metrics: tuple[str, ...]
+    metric_tables: Mapping[str, Mapping[str, Any]]
+    objective: Objective
     explain: ExplainSection
     dropped: tuple[str, ...]
 
@@ -57,7 +60,7 @@ def assemble(
         InputError: every variant is skipped.
     """
     section, search, confirm = sections.study, sections.search, sections.confirm
-    base, objective = _base(resolved, checker), directed(section.objective, checker.catalog)
+    base, objective = _base(resolved, checker), measures.objective
     study_id = identity.study_id(
         resolved.tree,
         objective={"metric": objective.metric, "mode": objective.mode},
@@ -77,7 +80,7 @@ def assemble(
         reasons = "; ".join(f"{skip.variant}: {skip.reason}" for skip in skipped)
         raise InputError(f"{study.path}: nothing is left to run ({reasons})")
     baseline = section.baseline or (*resolved.run, *derived)[0]
-    measured = {*(("metric", name) for name in measures.metrics), *_explainers(measures.explain)}
+    measured = {*_metrics(measures, checker.catalog), *_explainers(measures.explain)}
     return Plan(
         study=study.name,
         study_id=study_id,
@@ -87,6 +90,7 @@ def assemble(
         baseline=baseline,
         objective=objective,
         metrics=measures.metrics,
+        metric_tables={key: _plain(table) for key, table in measures.metric_tables.items()},
         variants=variants,
         skipped=skipped,
         warnings=(*measures.dropped, *warnings(variants, checked, search.model_dump(), baseline)),
@@ -166,6 +170,11 @@ def _fold_digests(table: Mapping[str, Any], folds: int | None, checker: Checker)
     if folds is None:
         return {}
     return {"fold_digests": [checker.dataset(of_fold(table, fold, folds)).digest for fold in range(folds)]}
+
+
+def _metrics(measures: Measures, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    for metric in study_metrics(catalog, measures.metrics, measures.metric_tables):
+        yield "metric", metric.record.name
 
 
 def _explainers(explain: ExplainSection) -> set[tuple[str, str]]:

@@ -1,86 +1,19 @@
-"""Checks what a study measures and shows: its objective, metrics and explainers."""
+"""Checks the explainers of a study."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any
 
 from harness.contract.catalog import Catalog
-from harness.contract.components import Factory, parameters
-from harness.contract.errors import Problems, nearest, nearest_or_all
-from harness.contract.keys import metric_of
-from harness.contract.masks import REGIONS, unmet
+from harness.contract.components import Factory
+from harness.contract.errors import Problems
+from harness.contract.masks import unmet
 from harness.contract.tables import OWN_MAP, named
-from harness.contract.types import Objective
-from harness.study.file.sections import ExplainSection, ObjectiveSection, StudySection
+from harness.study.file.sections import ExplainSection
 from harness.study.plan.checks import Checked
 from harness.study.plan.pricing import explaining
-
-MASKS = frozenset({"eval_masks", "train_masks", "region", "layers", *REGIONS})
-
-
-def directed(section: ObjectiveSection, catalog: Catalog) -> Objective:
-    """The objective with its direction: the study's or, where it names none, that of the metric."""
-    name = metric_of(section.metric, catalog.names("metric"))
-    natural = _mode(name, catalog) if name else "max"
-    return Objective(metric=section.metric, mode=section.mode or natural)
-
-
-def check_objective(
-    section: ObjectiveSection, catalog: Catalog, checked: Collection[Checked], problems: Problems
-) -> None:
-    """Notes an objective that no search could follow, or that would lead it to the worst there is."""
-    key = section.metric
-    path, parts = "study.objective.metric", key.split("/")[1:]
-    name = metric_of(key, catalog.names("metric"))
-    if name is None:
-        problems.add(path, f"no metric named {parts[0]!r}{nearest_or_all(parts[0], catalog.names('metric'))}")
-        return
-    if needs := sorted(catalog.get("metric", name).needs & MASKS):
-        problems.add(path, f"{name!r} needs {', '.join(needs)}, which a search may not see")
-    natural = _mode(name, catalog)
-    if section.mode not in (None, natural):
-        better = "higher" if natural == "max" else "lower"
-        problems.add(
-            "study.objective.mode", f"{section.mode!r} contradicts {name!r}, of which {better} is better: {natural!r}"
-        )
-    rest = parts[parts.index(name) + 1 :]
-    for item in checked:
-        if len(rest) > 1 or (rest and rest[0] not in item.task.classes):
-            problems.add(path, f"no class named {'/'.join(rest)!r}{nearest(rest[0], item.task.classes)}")
-
-
-def _mode(metric: str, catalog: Catalog) -> Literal["max", "min"]:
-    return "max" if catalog.get("metric", metric).higher_is_better else "min"
-
-
-def check_metrics(
-    section: StudySection, catalog: Catalog, checked: Collection[Checked], problems: Problems
-) -> tuple[list[str], list[str]]:
-    """The metrics to compute, the objective's among them, and why others are left out."""
-    wanted = [*section.metrics]
-    objective = metric_of(section.objective.metric, catalog.names("metric"))
-    if objective is not None and objective not in wanted:
-        wanted.insert(0, objective)
-    kept, dropped = [], []
-    for index, name in enumerate(dict.fromkeys(wanted)):
-        if name not in catalog.names("metric"):
-            hint = nearest_or_all(name, catalog.names("metric"))
-            problems.add(f"study.metrics.{index}", f"no metric named {name!r}{hint}")
-            continue
-        component = catalog.get("metric", name)
-        if owed := [key for key, parameter in parameters(component.build).items() if parameter.required]:
-            problems.add(
-                f"study.metrics.{index}", f"the metric {name!r} needs {', '.join(owed)}: a study sets none of it"
-            )
-        needs = component.needs
-        lacking = [sorted(needs - item.provides) for item in checked]
-        if lacking and all(lacking):
-            dropped.append(f"the metric {name!r} is left out: it needs {', '.join(lacking[0])}")
-        else:
-            kept.append(name)
-    return kept, dropped
 
 
 def check_explain(

@@ -27,7 +27,8 @@ from harness.study.plan.assemble import Measures, Sections, assemble
 from harness.study.plan.checks import Checked, Checker
 from harness.study.plan.datacheck import verdicts
 from harness.study.plan.derived import Around, Derived, check_derived
-from harness.study.plan.measures import check_explain, check_metrics, check_objective
+from harness.study.plan.measures import check_explain
+from harness.study.plan.metrics import NamedMetrics, check_metrics
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -204,6 +205,7 @@ def _check_measures(
     if baseline and baseline not in study.names:
         problems.add("study.baseline", f"no variant named {baseline!r}{nearest(baseline, study.names)}")
     _check_claims(sections.study.claims, study.names, problems)
-    check_objective(sections.study.objective, catalog, checked, problems)
-    metrics, unmeasured = check_metrics(sections.study, catalog, checked, problems)
-    return Measures(tuple(metrics), explain, (*unmeasured, *dropped))
+    metrics = NamedMetrics(sections.study, catalog)
+    keys, unmeasured = check_metrics(metrics, checked, problems)
+    tables = {key: table for key, table in metrics.tables.items() if key in keys}
+    return Measures(keys, tables, metrics.objective(), explain, (*unmeasured, *dropped))

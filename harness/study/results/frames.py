@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,12 @@ TRIALS = ("variant", "stage", "number", "seed", "fold", "state", "value", "best_
 
 
 def gather(
-    folder: Path, records: Iterable[TrialRecord], file: str, columns: Sequence[str], without: Collection[str] = ()
+    folder: Path,
+    records: Iterable[TrialRecord],
+    file: str,
+    columns: Sequence[str],
+    without: Collection[str] = (),
+    keep: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """Return one table of all trials' tables, in their order; empty where there is none.
 
@@ -27,11 +32,13 @@ def gather(
         file: the table's name in each trial's folder.
         columns: that it has.
         without: those that are not read: histograms of maps are nearly all of what a study holds.
+        keep: what is kept of each trial's table; None for all of it.
     """
     import pandas as pd
 
     paths = [folder / "trials" / record.spec.id / file for record in records]
-    frames = [tables.from_bytes(path.read_bytes(), without) for path in paths if path.exists()]
+    read = (tables.from_bytes(path.read_bytes(), without) for path in paths if path.exists())
+    frames = [table if keep is None else keep(table) for table in read]
     empty = pd.DataFrame(columns=[name for name in columns if name not in without])
     return pd.concat(frames, ignore_index=True) if frames else empty
 

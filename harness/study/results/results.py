@@ -12,7 +12,10 @@ from harness.config.trees import dataset_table, task_of_tables
 from harness.contract import tables
 from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems
+from harness.contract.keys import RANKED
 from harness.contract.types import Plan, Task
+from harness.metrics.metric import Metric
+from harness.metrics.registry import Metrics
 from harness.study.journal.folders import read_plan, read_state
 from harness.study.journal.progress import Progress
 from harness.study.journal.state import StudyState
@@ -22,10 +25,13 @@ from harness.study.results.frames import epochs_table, gather, trials_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from harness.tables.terms import Tables
+
 RESAMPLES = 2000
 """Bootstrap samples of patients behind every interval."""
 
-TESTED = ("confirm", "control")
+CONFIRMED = "confirm"
+TESTED = (CONFIRMED, "control")
 """Stages whose tables are read where controls stand beside what was confirmed."""
 
 
@@ -38,12 +44,14 @@ class Results:
         folder: where its files are.
         state: what its journal says.
         task: what was learned.
+        metrics: of the study, and those that tables have without its naming them.
     """
 
     plan: Plan
     folder: Path
     state: StudyState
     task: Task
+    metrics: Metrics = Metrics()
 
     def __repr__(self) -> str:
         ended = sum(record.result is not None for record in self.records())
@@ -94,10 +102,12 @@ class Results:
             import pandas as pd
 
             return pd.DataFrame(columns=list(COLUMNS))
-        options = {key: self._compared("")[key] for key in ("classes", "dice", "resamples", "seed")}
+        options = {key: self._compared("")[key] for key in ("classes", "resamples", "seed")}
+        asked = {claim.metric for claim in self.plan.claims}
+        metrics = [metric for metric in self.metrics.at("tables") if metric.key in asked]
         return self._cached(
             "claims",
-            lambda: claims_table(self.predictions, self._map_terms, self.attention, claims=self.plan.claims, **options),
+            lambda: claims_table(self._tables(metrics), metrics, claims=self.plan.claims, **options),
             claims=[asdict(claim) for claim in self.plan.claims],
             columns=list(COLUMNS),
             **options,
@@ -161,24 +171,26 @@ class Results:
 
         The model trained on shuffled labels, where there is one, is the variant "control:shuffled_labels".
         """
-        from harness.tables.measure.localisation_table import localisation_table
+        from harness.tables.measure.localisation_table import OF_MAPS, localisation_table
+
+        metrics = self.metrics.at("tables", OF_MAPS)
 
         def of(variant: str) -> pd.DataFrame:
-            maps, lesions, candidates, layers = (
+            maps, lesions, candidates, layers, terms = (
                 self._gather(f"{name}.parquet", getattr(tables, name.upper()), TESTED, variant)
-                for name in ("maps", "lesions", "candidates", "layers")
+                for name in ("maps", "lesions", "candidates", "layers", "terms")
             )
-            return localisation_table(maps, lesions, candidates, layers, self.task.classes, self.task.mask_kind)
+            return localisation_table(maps, lesions, candidates, layers, self.task.classes, metrics, terms)
 
         return self._by_variant(of)
 
     @cached_property
     def classification(self) -> pd.DataFrame:
         """Every figure of scores: see `harness.tables.measure.classification_table.classification_table`."""
-        from harness.tables.measure.classification_table import classification_table
+        from harness.tables.measure.classification_table import OF_SCORES, classification_table
 
         found = self._gather("predictions.parquet", tables.PREDICTIONS, TESTED)
-        return classification_table(found, self.task.classes, self.task.kind)
+        return classification_table(found, self.task.classes, self.metrics.at("tables", OF_SCORES))
 
     @cached_property
     def reliability(self) -> pd.DataFrame:
@@ -194,12 +206,14 @@ class Results:
         `low` and `high` are 95 % bounds over patients, of the models' own output, as `harness.tables.measure.intervals`
         gives them.
         """
+        from harness.tables.measure.classification_table import OF_SCORES
         from harness.tables.measure.intervals import classification_intervals
         from harness.tables.measure.summary import over_runs
 
         def compute() -> pd.DataFrame:
             found = self._gather("predictions.parquet", tables.PREDICTIONS, TESTED)
-            bounds = classification_intervals(found, self.task.classes, self.task.kind, resamples=RESAMPLES)
+            metrics = self.metrics.at("tables", OF_SCORES)
+            bounds = classification_intervals(found, self.task.classes, metrics, resamples=RESAMPLES)
             return over_runs(self.classification).merge(bounds.drop(columns="value"), how="left")
 
         return self._cached("classified", compute)
@@ -208,12 +222,15 @@ class Results:
     def localised(self) -> pd.DataFrame:
         """Every figure of localisation, mean and standard deviation over runs, and 95 % bounds over patients."""
         from harness.tables.measure.intervals import localisation_intervals
+        from harness.tables.measure.localisation_table import OF_MAPS
         from harness.tables.measure.summary import over_runs
 
         def bounds_of(variant: str) -> pd.DataFrame:
             maps = self._gather("maps.parquet", tables.MAPS, TESTED, variant)
             layers = self._gather("layers.parquet", tables.LAYERS, TESTED, variant)
-            return localisation_intervals(maps, layers, self.task.classes, self.task.mask_kind, resamples=RESAMPLES)
+            terms = self._gather("terms.parquet", tables.TERMS, TESTED, variant)
+            metrics = self.metrics.at("tables", OF_MAPS)
+            return localisation_intervals(maps, layers, self.task.classes, metrics, terms, resamples=RESAMPLES)
 
         def compute() -> pd.DataFrame:
             bounds = self._by_variant(bounds_of)
@@ -236,9 +253,8 @@ class Results:
         from harness.tables.measure.summary import runs_table
 
         def of(variant: str) -> pd.DataFrame:
-            maps = self._gather("maps.parquet", tables.MAPS, variant=variant)
-            own = self.predictions[self.predictions["variant"] == variant]
-            return runs_table(own, maps, classes=self.task.classes, dice=self._has_outlines)
+            metrics = self.metrics.at("runs")
+            return runs_table(self._tables(metrics, variant), metrics, classes=self.task.classes)
 
         def compute() -> pd.DataFrame:
             found = self._by_variant(of)
@@ -310,7 +326,7 @@ class Results:
         from harness.tables.measure.decision_chart import decision_chart, pointing_by_map
 
         focus = focus_by_map(self.layers) if self.task.mask_kind == "layers" else pointing_by_map(self._map_terms)
-        right = dict(zip(self.variants["variant"], self.variants.get("auroc", ()), strict=False))
+        right = dict(zip(self.variants["variant"], self.variants.get(RANKED, ()), strict=False))
         limits = {"focus_from": focus_from, "accuracy_from": accuracy_from}
         return decision_chart(self.faithfulness, focus, right, **limits)
 
@@ -343,7 +359,6 @@ class Results:
             "baseline": baseline,
             "order": [variant.name for variant in self.plan.variants],
             "classes": list(self.task.classes),
-            "dice": self._has_outlines,
             "resamples": RESAMPLES,
             "seed": 0,
         }
@@ -352,10 +367,12 @@ class Results:
         """A table over variants, computed once for the same models and options."""
         import pandas as pd
 
+        metrics = self.metrics.leaderboard
+
         def compute() -> pd.DataFrame:
             if self.predictions.empty:
                 return pd.DataFrame(columns=["variant", "head"])
-            return make(self.predictions, self._map_terms, **options)
+            return make(self._tables(metrics), metrics, **options)
 
         return self._cached(name, compute, **options)
 
@@ -368,11 +385,34 @@ class Results:
             for record in self.records()
             if record.spec.stage in TESTED and record.state == "complete"
         ]
-        return cached(self.folder, name, {"confirmed": confirmed, **options}, compute) if confirmed else compute()
+        facts = {"confirmed": confirmed, "metrics": self.metrics.facts(), **options}
+        return cached(self.folder, name, facts, compute) if confirmed else compute()
 
-    @property
-    def _has_outlines(self) -> bool:
-        return self.task.mask_kind == "outline"
+    def _tables(self, metrics: Sequence[Metric], variant: str | None = None) -> Tables:
+        """The tables that these metrics read; histograms of maps only where they do, since they take gigabytes."""
+        from harness.tables.terms import READS, Tables
+
+        read = {name for metric in metrics for name in metric.record.terms}
+        histograms = [name for name in tables.HISTOGRAMS if name in read]
+        without = [name for name in tables.HISTOGRAMS if name not in read]
+
+        def positive(rows: pd.DataFrame) -> pd.DataFrame:
+            return rows.assign(**{name: rows[name].where(rows["label"] == 1) for name in histograms if name in rows})
+
+        names = ("lesions", "candidates", "layers", "attention", "terms")
+        wanted = {metric.record.reads for metric in metrics}
+        needed = {name for reads in wanted for name in READS[reads]}
+        others = {
+            name: self._gather(f"{name}.parquet", getattr(tables, name.upper()), variant=variant)
+            for name in names
+            if name in needed
+        }
+        predictions = self.predictions if variant is None else self.predictions[self.predictions["variant"] == variant]
+        if "maps" in needed and variant is None and not histograms:
+            others["maps"] = self._map_terms
+        elif "maps" in needed:
+            others["maps"] = self._gather("maps.parquet", tables.MAPS, (CONFIRMED,), variant, without, positive)
+        return Tables(predictions=predictions, **others)
 
     @cached_property
     def _map_terms(self) -> pd.DataFrame:
@@ -383,13 +423,14 @@ class Results:
         self,
         file: str,
         columns: Sequence[str],
-        stages: Sequence[str] = ("confirm",),
+        stages: Sequence[str] = (CONFIRMED,),
         variant: str | None = None,
         without: Collection[str] = (),
+        keep: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
     ) -> pd.DataFrame:
         confirmed = [r for r in self.records() if r.spec.stage in stages and r.state == "complete"]
         own = [record for record in confirmed if variant in (None, record.spec.variant)]
-        return gather(self.folder, own, file, columns, without)
+        return gather(self.folder, own, file, columns, without, keep)
 
     def _by_variant(self, make: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
         """A table made of one variant after the other: all histograms of a study may take gigabytes."""
@@ -406,7 +447,9 @@ def read_results(folder: Path, catalog: Catalog) -> Results:
         InputError: there are none, or their data set is not installed.
     """
     plan = read_plan(folder)
-    return Results(plan, folder, read_state(folder), task_of(plan, catalog))
+    task = task_of(plan, catalog)
+    metrics = Metrics.of(catalog, task, plan.metrics, plan.metric_tables)
+    return Results(plan, folder, read_state(folder), task, metrics)
 
 
 def task_of(plan: Plan, catalog: Catalog) -> Task:

@@ -148,14 +148,18 @@ def _values(rows: pd.DataFrame, spec: TrialSpec, catalog: Catalog) -> dict[str, 
 
     from harness.contract.nn import Batch, Output
     from harness.metrics.functional import to_arrays
-    from harness.trial.model.evaluate import Scorer, score
+    from harness.metrics.registry import study_metrics
+    from harness.tables.terms import Tables
+    from harness.trial.confirm.confirm import reported
+    from harness.trial.model.evaluate import Scorer, of_score, score
 
     tested = rows[rows["split"] == "test"]
     task = task_of_tables(spec.tree, tuple(dict.fromkeys(rows["class"])))
     labels, scores = (torch.tensor(array) for array in to_arrays(tested, task.classes))
-    names = [name for name in spec.metrics if catalog.get("metric", name).needs <= {"multiclass"}]
+    named = [metric for metric in study_metrics(catalog, spec.metrics, spec.metric_tables) if of_score(metric)]
     batch = Batch(labels=labels, ids=tuple(sorted(set(tested["id"]))))
-    return score([(batch, Output(probs=scores))], Scorer(catalog, names, task, "test", masks=False))
+    found = score([(batch, Output(probs=scores))], Scorer(named, task, "test", masks=False))
+    return found | reported(Tables(predictions=rows), named, task)
 
 
 def _average(progress: Progress, folder: Path, spec: TrialSpec, catalog: Catalog) -> TrialResult:

@@ -200,6 +200,7 @@ def _spec(
         params=found.params,
         objective=plan.objective,
         metrics=plan.metrics,
+        metric_tables=plan.metric_tables,
         explain=plan.explain if stage == "confirm" else {},
         digest=digest,
         plugins=plan.plugins,

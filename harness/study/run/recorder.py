@@ -134,7 +134,7 @@ class Recorder:
         if before is not None and result.files:  # an average has no new files
             for name in {*before.files} - {*result.files, WEIGHTS}:
                 remove_file(folder / name)
-        wanted = {"names": list(spec.metrics), "explain": spec.explain}
+        wanted = {"names": list(spec.metrics), "metric_tables": spec.metric_tables, "explain": spec.explain}
         self._write(TRIAL_MEASURED, trial=spec.id, metrics=result.metrics, files=sorted(result.files), **wanted)
 
     def _write(self, kind: str, **data: Any) -> TrialRecord | None:

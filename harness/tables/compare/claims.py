@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.contract.tables import CONTROL, OWN_HEAD
+from harness.contract.keys import RANKED
+from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Claim
+from harness.metrics.metric import Metric
 from harness.statistics.bootstrap import Resamples, interval
 from harness.statistics.retraining import retrained_bounds
-from harness.tables.compare.comparison import Figures, attention_gaps, aucs, dices
+from harness.tables.compare.comparison import Figures, measured, ranked
+from harness.tables.terms import Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,25 +44,21 @@ _RETRAINED = ("retrained_low", "retrained_high")
 
 
 def claims_table(
-    predictions: pd.DataFrame,
-    maps: pd.DataFrame | None,
-    attention: pd.DataFrame | None = None,
+    tables: Tables,
+    metrics: Sequence[Metric] = (),
     *,
     claims: Sequence[Claim],
     classes: Sequence[str],
-    dice: bool = True,
     resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Each claim with the paired difference that speaks to it, on the test split.
 
     Args:
-        predictions: rows of all confirmed models.
-        maps: rows of all confirmed models, or None.
-        attention: rows of `harness.contract.tables.ATTENTION` of all confirmed models, or None.
+        tables: of all confirmed models.
+        metrics: that claims may be of, beside the AUROC.
         claims: what the study file says of its source.
         classes: the classes' names, in order.
-        dice: whether masks are outlines, so that Dice is measured.
         resamples: bootstrap samples of patients.
         seed: of the resampling.
 
@@ -71,34 +70,30 @@ def claims_table(
         `verdict`), with ", these models" where the wider bounds do not bear it out, "cannot be tested" (no interval:
         `statistics.LEAST_PATIENTS`, or every resample the same), "not measured" (one of the two was not confirmed,
         has no such figure, or there is no such class), "n differs" (attention gaps over different numbers of patches)
-        or "images differ" (maps of different images); `n`, the patches under attention where the metric is a gap.
+        or "images differ" (maps of different images); `n`, what both must agree in: the patches under attention, of an
+        attention gap.
         Not adjusted for the number of claims.
     """
     import pandas as pd
 
-    tested = predictions[predictions["split"] == "test"]
+    assert tables.predictions is not None
+    tested = tables.predictions[tables.predictions["split"] == "test"]
     drawn = Resamples.draw(tested["group"].unique(), resamples, seed)
     asked = {claim.metric for claim in claims}
-    figures: dict[str, Callable[[], Mapping[tuple[str, str], Figures]]] = {
-        "auroc": lambda: aucs(tested, drawn, classes)
-    }
-    if dice and maps is not None and len(maps):
-        shown = maps[(maps["split"] == "test") & ~maps["map"].str.startswith(CONTROL)]
-        figures["dice"] = lambda: dices(shown, drawn, classes)
-    if attention is not None and len(attention):
-        figures["attention_gap"] = lambda: attention_gaps(attention, drawn, classes)
-    measured = {name: figures[name]() for name in figures.keys() & asked}
-    counted = () if attention is None else attention.groupby("variant")["patches"].mean().items()
-    patches = {str(variant): float(number) for variant, number in counted}
+    known = {metric.key: metric for metric in metrics if metric.key in asked and metric.key != RANKED}
+    found = {key: measured(tables, metric, drawn, classes) for key, metric in known.items()}
+    if RANKED in asked:
+        found[RANKED] = ranked(tested, drawn, classes)
+    equal = {key: tables.equal(metric) for key, metric in known.items()}
     rows = [
-        _row(claim, measured.get(claim.metric, {}), classes, drawn, patches if claim.metric == "attention_gap" else {})
+        _row(claim, found.get(claim.metric, {}), classes, drawn, equal.get(claim.metric, {}), known.get(claim.metric))
         for claim in claims
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def verdict(claim: Claim, low: float, high: float) -> str:
-    """Whether an interval of a difference agrees with a claim.
+    """Return whether an interval of a difference, in which higher is better, agrees with a claim.
 
     An order: agrees above 0, disagrees below. `within` a margin: agrees where all of the interval lies between minus
     and plus the margin (equivalence), disagrees where all of it lies outside. `not_below` a margin: agrees above minus
@@ -118,8 +113,10 @@ def _row(
     figures: Mapping[tuple[str, str], Figures],
     classes: Sequence[str],
     drawn: Resamples,
-    patches: Mapping[str, float],
+    equal: Mapping[str, float],
+    metric: Metric | None,
 ) -> dict[str, Any]:
+    sign = metric.sign if metric else 1
     stated = {name: getattr(claim, name) for name in ("says", "metric", "better", "than")}
     margins = {
         name: math.nan if value is None else value
@@ -131,7 +128,7 @@ def _row(
     if own is None or other is None or (claim.label and claim.label not in classes):
         return row
     row |= dict(zip(("value", "other"), own.paired(other, claim.label), strict=True))
-    counts = {patches.get(_model(name)[0], math.nan) for name in (claim.better, claim.than)} if patches else {math.nan}
+    counts = {equal.get(_model(name)[0], math.nan) for name in (claim.better, claim.than)} if equal else {math.nan}
     if len(counts) > 1:
         return row | {"verdict": UNEQUAL}
     if not own.same_images(other):
@@ -143,9 +140,14 @@ def _row(
     row |= dict(zip(_RETRAINED, again, strict=True))
     if math.isnan(gap.value):
         return row
-    found = verdict(claim, gap.low, gap.high)
-    lasting = found in {OPEN, UNTESTED} or not trainings or verdict(claim, *again) == found
+    found = verdict(claim, *_upwards(sign, gap.low, gap.high))
+    lasting = found in {OPEN, UNTESTED} or not trainings or verdict(claim, *_upwards(sign, *again)) == found
     return row | {"verdict": found if lasting else found + THESE}
+
+
+def _upwards(sign: int, low: float, high: float) -> tuple[float, float]:
+    """Return the bounds of a difference in which higher is better."""
+    return (low, high) if sign > 0 else (-high, -low)
 
 
 def _model(name: str) -> tuple[str, str]:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.contract.tables import OWN_HEAD, OWN_MAP
 from harness.contract.types import SEEDED
-from harness.metrics import functional
+from harness.metrics.metric import Metric
+from harness.metrics.scores.ranking import check_once
 from harness.statistics.arrays import Array
-from harness.statistics.bootstrap import Resamples, Statistic, auc, average, if_enough, mean
+from harness.statistics.bootstrap import Resamples, auc, average, if_enough
+from harness.tables.rows import Run, by_model
+from harness.tables.terms import Rows, Tables, Terms
 
 if TYPE_CHECKING:
     import pandas as pd
-
-RUN = ["seed", "fold"]
-"""What tells the trained models of one variant apart."""
-
-Run: TypeAlias = tuple[Any, ...]
-"""Seed and fold of one trained model; see `harness.contract.types.Run`."""
 
 Resampled = Mapping[str, Array]
 """A figure of one trained model: "" and class -> values "r", the first as the data are."""
@@ -113,77 +109,91 @@ def _same(run: Run, other: Run) -> bool:
     return names[0][0] == names[1][0] and run[1] == other[1] and "" in (names[0][2], names[1][2])
 
 
-def aucs(tested: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[tuple[str, str], Figures]:
-    """AUROC of every (variant, head) of a predictions table."""
-    return _figures(tested, drawn, classes, _auc_of)
+def ranked(tested: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[tuple[str, str], Figures]:
+    """Return the AUROC of every (variant, head) of a predictions table: what variants are ranked and tested by."""
+    patients = tested.groupby(["variant", "head", "class"])["group"].nunique().to_dict()
+    found: dict[tuple[str, str], Figures] = {}
+    for (variant, head, *run), own in by_model(tested):
+        check_once(own)
+        values = {}
+        for name in classes:
+            rows = own[own["class"] == name]
+            area = auc(rows["label"].to_numpy(np.float64), rows["score"].to_numpy(np.float64))
+            count = patients.get((variant, head, name), 0)
+            values[name] = if_enough(drawn.apply(rows["group"].tolist(), area), count)
+        images = frozenset(zip(own["id"], own["class"], strict=True))
+        _add(found, (variant, head), tuple(run), {"": average(list(values.values())), **values}, images)
+    return found
 
 
-def dices(maps: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[tuple[str, str], Figures]:
-    """Soft Dice of every (variant, head) of a maps table, over the images whose lesion is outlined."""
-    shown = functional.localisable(maps)
-    return _figures(shown.assign(head=heads_of(shown)), drawn, classes, _dice_of)
-
-
-def attention_gaps(rows: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[tuple[str, str], Figures]:
-    """The attention gap of every variant, over images of which some of its own patches touch the lesion, not all.
-
-    A model that selects its patches decides by that which images count for it; two models stand on the same
-    resamples of patients, each on its own images.
-    """
-    return _figures(rows.assign(head=OWN_HEAD), drawn, classes, _gap_of)
-
-
-def heads_of(maps: pd.DataFrame) -> Any:
-    """The model's own saliency map stands beside its own output; an explainer's maps have a row of their own."""
-    return maps["map"].where(maps["map"] != OWN_MAP, OWN_HEAD)
-
-
-def by_model(rows: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
-    """The rows of each (variant, head, seed, fold), in the order they come."""
-    for key, own in rows.groupby(["variant", "head", *RUN], dropna=False, sort=False):
-        yield tuple(None if value != value else value for value in key), own  # a NaN equals no other
-
-
-def _figures(
-    rows: pd.DataFrame,
-    drawn: Resamples,
-    classes: Sequence[str],
-    statistic: Callable[[pd.DataFrame], Statistic],
+def measured(
+    tables: Tables, metric: Metric, drawn: Resamples, classes: Sequence[str]
 ) -> dict[tuple[str, str], Figures]:
-    """The figure of every (variant, head)."""
-    patients = rows.groupby(["variant", "head", "class"])["group"].nunique().to_dict()
-    runs: dict[tuple[str, str], dict[tuple[Any, ...], Resampled]] = {}
-    images: dict[tuple[str, str], dict[tuple[Any, ...], frozenset[tuple[str, str]]]] = {}
-    for (variant, head, *run), own in by_model(rows):
-        functional.check_once(own)
-        found = _per_class(own, drawn, statistic, {name: patients.get((variant, head, name), 0) for name in classes})
-        runs.setdefault((variant, head), {})[tuple(run)] = found
-        images.setdefault((variant, head), {})[tuple(run)] = frozenset(zip(own["id"], own["class"], strict=True))
-    return {key: Figures(runs[key], images[key]) for key in runs}
+    """Return a metric of every (variant, head) on the test split, over resamples of its patients.
+
+    Thresholds are fitted on the split that the metric says, and held fixed. Of maps the own map belongs to the own
+    output, an explainer's maps have a row of their own. A model that selects its patches decides by that which images
+    count for its attention; two such models have the same resamples of patients, each on its own images.
+
+    Args:
+        tables: of all confirmed models.
+        metric: any.
+        drawn: resamples of all patients of test.
+        classes: the classes' names, in order.
+    """
+    fits = tables.models(metric, metric.split) if metric.split else {}
+    own = {key: (rows, rows.of(metric, classes)) for key, rows in tables.models(metric).items()}
+    patients = _patients(own)
+    found: dict[tuple[str, str], Figures] = {}
+    for key, (rows, terms) in own.items():
+        fit = fits[key].of(metric, classes) if key in fits else {}
+        undefined = metric.record.probabilities and not rows.probable
+        values = {}
+        for name, item in terms.items():
+            threshold = metric.fitted(fit[name].value if name in fit else None)
+            resampled = _nothing(drawn) if undefined else _resampled(metric, item, threshold, drawn)
+            values[name] = if_enough(resampled, len(patients.get((*key[:2], name), ())))
+        images = frozenset((image, name) for name, item in terms.items() for image in item.ids)
+        _add(found, key[:2], key[2:], _with_whole(values, classes, drawn), images)
+    return found
 
 
-def _per_class(
-    rows: pd.DataFrame,
-    drawn: Resamples,
-    statistic: Callable[[pd.DataFrame], Statistic],
-    patients: Mapping[str, int],
-) -> Resampled:
-    """Of one run; `patients` are those of each class in all runs, of which a fold has some."""
-    values = {}
-    for name, count in patients.items():
-        own = rows[rows["class"] == name]
-        found = drawn.apply(own["group"].tolist(), statistic(own))
-        values[name] = if_enough(found, count)
-    return {"": average(list(values.values())), **values}
+def comparable(equal: Mapping[str, float], variant: str, baseline: str) -> bool:
+    """Return True if two variants agree in what must be equal (`Tables.equal`), or nothing must."""
+    return not equal or equal.get(variant) == equal.get(baseline)
 
 
-def _auc_of(rows: pd.DataFrame) -> Statistic:
-    return auc(rows["label"].to_numpy(np.float64), rows["score"].to_numpy(np.float64))
+def _patients(own: Mapping[tuple[Any, ...], tuple[Rows, Mapping[str, Terms]]]) -> dict[tuple[str, str, str], set[Any]]:
+    """Return the patients behind each (variant, head, class), of all its runs together: a fold has some of them."""
+    found: dict[tuple[str, str, str], set[Any]] = {}
+    for key, (_, terms) in own.items():
+        for name, item in terms.items():
+            found.setdefault((key[0], key[1], name), set()).update(item.groups)
+    return found
 
 
-def _gap_of(rows: pd.DataFrame) -> Statistic:
-    return mean(rows["gap"].to_numpy(np.float64))
+def _resampled(metric: Metric, terms: Terms, threshold: float, drawn: Resamples) -> Array:
+    if not len(terms.groups):
+        return _nothing(drawn)
+    return drawn.apply(terms.groups, metric.statistic(terms.value, threshold))
 
 
-def _dice_of(rows: pd.DataFrame) -> Statistic:
-    return mean(functional.soft_dice(rows["dice_overlap"].to_numpy(), rows["dice_sum"].to_numpy()))
+def _nothing(drawn: Resamples) -> Array:
+    return np.full(len(drawn.counts), math.nan)
+
+
+def _with_whole(values: Mapping[str, Array], classes: Sequence[str], drawn: Resamples) -> Resampled:
+    """Return every class's values and those under "": their mean, where the metric has none of its own."""
+    of_classes = {name: values.get(name, _nothing(drawn)) for name in classes}
+    return {"": values[""] if "" in values else average(list(of_classes.values())), **of_classes}
+
+
+def _add(
+    found: dict[tuple[str, str], Figures],
+    place: tuple[Any, ...],
+    run: Run,
+    values: Resampled,
+    images: frozenset[tuple[str, str]],
+) -> None:
+    before = found.get((place[0], place[1]), Figures({}, {}))
+    found[place[0], place[1]] = Figures({**before.runs, run: values}, {**before.images, run: images})

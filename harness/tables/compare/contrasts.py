@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.contract.keys import RANKED
 from harness.contract.tables import OWN_HEAD
+from harness.metrics.metric import Metric
 from harness.statistics.arrays import Array
 from harness.statistics.bootstrap import Resamples, interval
 from harness.statistics.delong import Aucs, Contrast, delong, lacking
 from harness.statistics.multiplicity import against_best, bootstrap_p, holm
-from harness.tables.compare.comparison import Figures, aucs, by_model, dices, run_pairs
+from harness.tables.compare.comparison import Figures, comparable, measured, ranked, run_pairs
+from harness.tables.rows import by_model
+from harness.tables.terms import Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,25 +40,23 @@ _NO_CONTRAST = Contrast(math.nan, math.nan, math.nan, math.nan, math.nan)
 
 
 def comparison_table(
-    predictions: pd.DataFrame,
-    maps: pd.DataFrame | None,
+    tables: Tables,
+    metrics: Sequence[Metric] = (),
     *,
     baseline: str,
     order: Sequence[str],
     classes: Sequence[str],
-    dice: bool = True,
     resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Tests of every variant's own output against the baseline's on the test split, in study order.
 
     Args:
-        predictions: rows of all confirmed models; the split `test` and the head `output` are read.
-        maps: rows of all confirmed models, or None.
+        tables: of all confirmed models; the split `test` and the head `output` are compared.
+        metrics: compared after the AUROC, which every table has.
         baseline: the variant that differences are taken to; "" for none.
         order: the variants' names; those without predictions are left out.
         classes: the classes' names, in order.
-        dice: whether masks are outlines, so that Dice may be compared.
         resamples: bootstrap samples of patients.
         seed: of the resampling.
 
@@ -63,7 +65,8 @@ def comparison_table(
         `auroc`; `auroc_difference` to the baseline over the runs both have, `_low`, `_high`: 95 % percentile
         interval of the paired bootstrap over patients, `auroc_p_bootstrap`; `auroc_error`, the standard error of
         the difference by clustered DeLong, `auroc_p` its p-value and `auroc_p_holm` that p adjusted over the
-        variants. Then `dice`, `dice_difference`, `_low`, `_high`, `dice_p` (paired bootstrap), `dice_p_holm`.
+        variants. Then of each metric, as `dice`: `dice_difference`, `_low`, `_high`, `dice_p` (paired bootstrap),
+        `dice_p_holm`.
         `tied`: not separated from the variant of the highest AUC (clustered DeLong, `against_best`), the
         best included, NA where that cannot be tested; `dice_tied` likewise by the bootstrap. `tied_untested` and
         `auroc_untested` tell why there is no test against the best and against the baseline, "" where there is;
@@ -74,17 +77,22 @@ def comparison_table(
     """
     import pandas as pd
 
+    assert tables.predictions is not None
+    predictions = tables.predictions
     tested = predictions[(predictions["split"] == "test") & (predictions["head"] == OWN_HEAD)]
     present = set(tested["variant"].unique())
     names = [name for name in order if name in present]
     drawn = Resamples.draw(tested["group"].unique(), resamples, seed)
     areas = Areas.of(tested, classes)
-    table = _auc_columns(names, _own(aucs(tested, drawn, classes)), areas, baseline, classes)
-    if dice and maps is not None and len(maps):
-        shown = dices(maps[maps["split"] == "test"], drawn, classes)
-        table = [row | own for row, own in zip(table, _dice_columns(names, _own(shown), baseline), strict=True)]
+    table = _auc_columns(names, _own(ranked(tested, drawn, classes)), areas, baseline, classes)
+    shown = [metric for metric in metrics if metric.level is None or tables.has(metric)]
+    for metric in shown:
+        figures = _own(measured(tables, metric, drawn, classes))
+        more = _metric_columns(names, metric, figures, tables.equal(metric), baseline)
+        table = [row | own for row, own in zip(table, more, strict=True)]
     found = pd.DataFrame([row | {"note": areas.note} for row in table])
-    ties = {name: "boolean" for name in ("tied", "dice_tied") if name in found}  # so that NA is no False
+    marks = ["tied", *(f"{metric.key}_tied" for metric in shown)]
+    ties = {name: "boolean" for name in marks if name in found}  # so that NA is no False
     return found.astype(ties)
 
 
@@ -210,7 +218,7 @@ def _auc_columns(
     base = figures.get(baseline)
     values = [float(figures[name].over_runs()[0]) for name in names]
     rows: list[dict[str, Any]] = [
-        {"variant": name, "runs": len(figures[name].runs), "auroc": value}
+        {"variant": name, "runs": len(figures[name].runs), RANKED: value}
         for name, value in zip(names, values, strict=True)
     ]
     for key in ("", *classes):
@@ -218,14 +226,15 @@ def _auc_columns(
         against = []
         for row, name in zip(rows, names, strict=True):
             other = None if name == baseline else base
-            row |= _bootstrapped("auroc", suffix, figures[name].minus(other, key) if other else None, "p_bootstrap")
+            row |= _bootstrapped(RANKED, suffix, figures[name].minus(other, key) if other else None, "p_bootstrap")
             chosen = [key] if key else list(classes)
             against.append(areas.difference(name, baseline, chosen) if other else _NO_CONTRAST)
             if not key:
-                row["auroc_untested"] = areas.why_untested(name, baseline, chosen) if other else ""
+                row[f"{RANKED}_untested"] = areas.why_untested(name, baseline, chosen) if other else ""
         adjusted = holm(np.array([found.p for found in against]))
         for row, found, p in zip(rows, against, adjusted, strict=True):
-            row |= {f"auroc_error{suffix}": found.error, f"auroc_p{suffix}": found.p, f"auroc_p_holm{suffix}": float(p)}
+            ends = {"error": found.error, "p": found.p, "p_holm": float(p)}
+            row |= {f"{RANKED}_{end}{suffix}": value for end, value in ends.items()}
 
     def p_against(first: int, second: int) -> float:
         figures[names[first]].minus(figures[names[second]])  # sees that both had the same images
@@ -239,22 +248,33 @@ def _auc_columns(
     return [row | {"tied": own, "tied_untested": told} for row, own, told in zip(rows, tied, why, strict=True)]
 
 
-def _dice_columns(names: Sequence[str], figures: Mapping[str, Figures], baseline: str) -> list[dict[str, Any]]:
-    """Of the model's own saliency map; NaN where a variant has none."""
-    base, rows = figures.get(baseline), []
+def _metric_columns(
+    names: Sequence[str], metric: Metric, figures: Mapping[str, Figures], equal: Mapping[str, float], baseline: str
+) -> list[dict[str, Any]]:
+    """Return the columns of a metric of models' own outputs and maps; NaN where a variant has none."""
+    rows, key = [], metric.key
     values = [float(figures[name].over_runs()[0]) if name in figures else math.nan for name in names]
     for name, value in zip(names, values, strict=True):
-        own = figures.get(name)
-        gap = own.minus(base) if own and base and name != baseline else None
-        rows.append({"dice": value, **_bootstrapped("dice", "", gap, "p")})
-    adjusted = holm(np.array([row["dice_p"] for row in rows]))
+        gap = None if name == baseline else _gap(figures, equal, name, baseline)
+        rows.append({key: value, **_bootstrapped(key, "", gap, "p")})
+    adjusted = holm(np.array([row[f"{key}_p"] for row in rows]))
 
     def p_against(first: int, second: int) -> float:
-        gap = figures[names[first]].minus(figures[names[second]])
-        return _below(float(gap[0]), bootstrap_p(gap))
+        gap = _gap(figures, equal, names[first], names[second])
+        return math.nan if gap is None else _below(metric.sign * float(gap[0]), bootstrap_p(gap))
 
-    tied = tied_with_best(values, p_against)
-    return [row | {"dice_p_holm": float(p), "dice_tied": own} for row, p, own in zip(rows, adjusted, tied, strict=True)]
+    tied = tied_with_best([metric.sign * value for value in values], p_against)
+    return [
+        row | {f"{key}_p_holm": float(p), f"{key}_tied": own} for row, p, own in zip(rows, adjusted, tied, strict=True)
+    ]
+
+
+def _gap(figures: Mapping[str, Figures], equal: Mapping[str, float], first: str, second: str) -> Array | None:
+    """Return the resampled difference of two variants; None where there is none, or it would mean nothing."""
+    own, other = figures.get(first), figures.get(second)
+    if own is None or other is None or not comparable(equal, first, second) or not own.same_images(other):
+        return None
+    return own.minus(other)
 
 
 def _below(difference: float, p: float) -> float:

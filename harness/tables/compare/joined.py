@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+from harness.contract.keys import RANKED
 from harness.statistics.multiplicity import holm
 from harness.statistics.ranks import Ranks, rank, why_no_ranks
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SHOWN = ("variant", "runs", "auroc", "auroc_difference", "auroc_difference_low", "auroc_difference_high")
-_TESTS = ("auroc_error", "auroc_p", "note")
+_SHOWN = ("variant", "runs", RANKED, *(f"{RANKED}_difference{end}" for end in ("", "_low", "_high")))
+_TESTS = (f"{RANKED}_error", f"{RANKED}_p", "note")
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,7 +65,7 @@ def join_studies(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, str]
         for study, table in tables.items()
     ]
     joined = pd.concat(rows, ignore_index=True)[["study", *_SHOWN, *_TESTS]]
-    joined.insert(len(joined.columns) - 1, "auroc_p_holm", holm(joined["auroc_p"].to_numpy()))
+    joined.insert(len(joined.columns) - 1, f"{RANKED}_p_holm", holm(joined[f"{RANKED}_p"].to_numpy()))
     ranks, why = _rank(joined, list(tables), datasets)
     return Joined(joined, ranks, why, tuple(str(name) for name in counts.index[counts == 1]))
 
@@ -74,7 +75,7 @@ def _rank(joined: pd.DataFrame, studies: Sequence[str], datasets: Mapping[str, s
         twin = next((other for other in studies[:place] if datasets[other] == datasets[study]), None)
         if twin is not None:
             return None, f"ranks count data sets, and {twin} and {study} stand on the same one; leave one of them out."
-    figures = joined.pivot(index="study", columns="variant", values="auroc").reindex(list(studies))
+    figures = joined.pivot(index="study", columns="variant", values=RANKED).reindex(list(studies))
     everywhere = figures.dropna(axis="columns")
     if why := why_no_ranks(everywhere.shape[1], len(studies)):
         return None, why

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.contract.keys import RANKED
 from harness.contract.tables import OWN_HEAD
 from harness.statistics.delong import Contrast
 from harness.statistics.multiplicity import holm
-from harness.tables.compare.comparison import Run
 from harness.tables.compare.contrasts import Areas
+from harness.tables.rows import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +54,7 @@ def each_table(
             if variant != baseline
             else None
         )
-        rows.append({"variant": variant, "run": run[0], **_columns("auroc", own), **_columns("difference", gap)})
+        rows.append({"variant": variant, "run": run[0], **_columns(RANKED, own), **_columns("difference", gap)})
         rows[-1]["p"] = gap.p if gap else math.nan
     adjusted = holm(np.array([row["p"] for row in rows], dtype=np.float64))
     return pd.DataFrame([row | {"p_holm": float(p)} for row, p in zip(rows, adjusted, strict=True)])

@@ -3,50 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from harness.metrics.scores.calibration import ece
-from harness.metrics.scores.classification import (
-    HALF,
-    decision_figures,
-    ece_top1,
-    f1_top1,
-    fitted_thresholds,
-    precision_top1,
-    recall_top1,
-    top1,
-)
-from harness.metrics.scores.ranking import auprc, auroc, brier, is_probability, to_arrays, with_mean
-from harness.statistics.arrays import Array
-from harness.tables.compare.comparison import by_model
+from harness.metrics.metric import Metric
+from harness.statistics.arrays import mean_defined
+from harness.tables.rows import by_model
+from harness.tables.terms import Rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
 COLUMNS = ("variant", "head", "seed", "fold", "class", "metric", "value", "threshold", "threshold_from")
+OF_SCORES = ("scores", "winners")
+"""What the metrics of this table read."""
 
 
-def classification_table(predictions: pd.DataFrame, classes: Sequence[str], kind: str) -> pd.DataFrame:
-    """Every figure of scores of every trained model and head on the test split, in long form.
+def classification_table(predictions: pd.DataFrame, classes: Sequence[str], metrics: Sequence[Metric]) -> pd.DataFrame:
+    """Return every metric of scores of every trained model and head on the test split, in long form.
 
     Args:
         predictions: rows of the predictions table, of any number of models; thresholds are fitted on its split
-            `val`, figures are of its split `test`.
+            `val`, values are of its split `test`.
         classes: the classes' names, in order.
-        kind: the task's, "multilabel" or "multiclass"; the latter adds `top1`, `ece_top1` and what
-            `top1_decisions` gives.
+        metrics: those that read scores.
 
     Returns:
-        A row a figure: `variant`, `head`, `seed`, `fold`, `class` ("" is the mean over classes that have the
-        figure), `metric`, `value`, `threshold` and `threshold_from`. A figure at a fitted threshold has it in
-        its name (`f1_at_youden`, `sensitivity_at_specificity_90`) and `threshold_from` "val"; without val rows
-        it is NaN. `specificity_at_specificity_90` is what test reaches at the threshold that reaches .90 on val.
-        Figures at .5 have "fixed"; those without a threshold "". Scores that are no probabilities have neither Brier
-        score, calibration error nor figures at .5: NaN.
+        A row a value: `variant`, `head`, `seed`, `fold`, `class` ("" is the mean over classes that have the
+        value, or what the metric has for all of them), `metric`, `value`, `threshold` and `threshold_from`: "val",
+        "fixed" or "". Without val rows a value at a fitted threshold is NaN. Scores that are no probabilities have
+        NaN for metrics of probabilities.
 
     Raises:
         ValueError: a score is NaN, or an (image, class) occurs twice in one model.
@@ -54,48 +40,27 @@ def classification_table(predictions: pd.DataFrame, classes: Sequence[str], kind
     import pandas as pd
 
     rows: list[tuple[Any, ...]] = []
-    fitted = dict(by_model(predictions[predictions["split"] == "val"]))
+    fits = {key: Rows({"predictions": own}) for key, own in by_model(predictions[predictions["split"] == "val"])}
     for key, own in by_model(predictions[predictions["split"] == "test"]):
-        test = to_arrays(own, classes)
-        val = to_arrays(fitted[key], classes) if key in fitted else None
-        rows += [(*key, *row) for row in _whole(*test, classes, kind)]
-        rows += [(*key, *row) for row in _decisions(test, val, classes)]
+        test = Rows({"predictions": own})
+        for metric in metrics:
+            rows += [(*key, *row) for row in _values(metric, test, fits.get(key), classes)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _whole(labels: Array, scores: Array, classes: Sequence[str], kind: str) -> list[tuple[Any, ...]]:
-    """Rows of the figures that need no threshold."""
-    of: dict[str, Callable[..., Mapping[str, float]]] = {"auroc": auroc, "auprc": auprc, "brier": brier, "ece": ece}
-    if kind == "multiclass":
-        of |= {"top1": top1, "precision_top1": precision_top1, "recall_top1": recall_top1, "f1_top1": f1_top1}
-        of |= {"ece_top1": ece_top1}
-    figures = {name: function(labels, scores, classes) for name, function in of.items()}
-    return [(key, name, value, math.nan, "") for name, values in figures.items() for key, value in values.items()]
-
-
-def _decisions(
-    test: tuple[Array, Array], val: tuple[Array, Array] | None, classes: Sequence[str]
-) -> list[tuple[Any, ...]]:
-    """Rows of the figures at a threshold: at .5, and at those fitted on val."""
-    probable = is_probability(test[1][~np.isnan(test[0])])
-    found: dict[str, dict[str, tuple[float, float]]] = {}  # metric -> class -> value, threshold
-    for k, name in enumerate(classes):
-        own, fit = _known(test, k), None if val is None else _known(val, k)
-        for metric, value in decision_figures(*own, HALF if probable else math.nan).items():
-            found.setdefault(metric, {})[name] = value, HALF
-        for metric, (threshold, figure) in fitted_thresholds(fit).items():
-            value = decision_figures(*own, threshold)[figure]
-            found.setdefault(metric, {})[name] = value, threshold
-    rows: list[tuple[Any, ...]] = []
-    for metric, values in found.items():
-        source = "val" if "_at_" in metric else "fixed"
-        means = with_mean({name: value for name, (value, _) in values.items()})
-        rows.append(("", metric, means[""], HALF if source == "fixed" else math.nan, source))
-        rows += [(name, metric, value, threshold, source) for name, (value, threshold) in values.items()]
-    return rows
-
-
-def _known(arrays: tuple[Array, Array], k: int) -> tuple[Array, Array]:
-    labels, scores = arrays[0][:, k], arrays[1][:, k]
-    known = ~np.isnan(labels)
-    return labels[known], scores[known]
+def _values(
+    metric: Metric, test: Rows, fit: Rows | None, classes: Sequence[str]
+) -> Iterator[tuple[str, str, float, float, str]]:
+    """Yield class, metric, value, threshold and where that is from."""
+    undefined, found = metric.record.probabilities and not test.probable, {}
+    fitted = fit.of(metric, classes) if metric.split and fit else {}
+    for name, item in test.of(metric, classes).items():
+        threshold = metric.fitted(fitted[name].value if name in fitted else None)
+        value = math.nan if undefined else float(metric.value(item.value, None, threshold))
+        found[name] = (value, *metric.stated(item.value, threshold))
+    if "" not in found:
+        thresholds = {threshold for _, threshold, _ in found.values()}
+        shared = thresholds.pop() if len(thresholds) == 1 and not metric.split else math.nan
+        source = next(iter(found.values()))[2]
+        found = {"": (mean_defined([value for value, *_ in found.values()]), shared, source), **found}
+    yield from ((name, metric.key, *values) for name, values in found.items())

@@ -12,7 +12,7 @@ from harness.contract.tables import SHIFTED
 from harness.metrics.maps.faithfulness import drop, increase, relative_drop
 from harness.statistics.arrays import Array
 from harness.statistics.bootstrap import Resamples, average, if_enough, interval, mean
-from harness.tables.compare.comparison import RUN
+from harness.tables.rows import RUN
 
 if TYPE_CHECKING:
     import pandas as pd

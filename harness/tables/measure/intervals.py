@@ -1,66 +1,64 @@
-"""95 % intervals of further figures of scores and maps: patients resampled, models and their thresholds as they are.
+"""95 % intervals of further metrics of scores and maps: patients resampled, models and their thresholds as they are.
 
-The calibration error, pixel AP and FROC have none: they are no means over images.
+The calibration error, pixel AP, FROC and the Jaccard index of layers have none in these tables.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from harness.contract.tables import OWN_HEAD
-from harness.metrics.maps import layers as of_layers
+from harness.metrics.maps.layers import by_image
 from harness.metrics.maps.localisation import localisable
-from harness.metrics.scores.classification import HALF, fitted_thresholds
-from harness.metrics.scores.ranking import is_probability, to_arrays
+from harness.metrics.metric import Metric
 from harness.statistics.arrays import Array
-from harness.statistics.bootstrap import (
-    DECISIONS,
-    Resamples,
-    auc,
-    average,
-    average_precision,
-    decisions,
-    if_enough,
-    interval,
-    means,
-)
-from harness.tables.compare.comparison import by_model
-from harness.tables.measure.localisation_table import image_values, models_of
+from harness.statistics.bootstrap import Resamples, average, if_enough, interval, means
+from harness.tables.measure.localisation_table import image_values, of_model, unfitted_first
+from harness.tables.rows import by_map, by_model
+from harness.tables.terms import Rows
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _BOUNDS = ("class", "metric", "value", "low", "high")
 _Found: TypeAlias = dict[tuple[str, str], Array]
-"""(class, metric) -> the figure in every resample: "r"; class "" is the mean over the classes that have it."""
+"""(class, metric) -> the value in every resample: "r"; class "" is the mean over the classes that have it."""
 
 
 def classification_intervals(
-    predictions: pd.DataFrame, classes: Sequence[str], kind: str, *, resamples: int = 2000, seed: int = 0
+    predictions: pd.DataFrame,
+    classes: Sequence[str],
+    metrics: Sequence[Metric],
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> pd.DataFrame:
-    """Intervals of what `classification.classification_table` holds of models' own outputs, means over their runs.
+    """Return intervals of the classification table's values of models' own outputs, means over their runs.
 
     Args:
         predictions: rows of the predictions table, of any number of models.
         classes: the classes' names.
-        kind: the task's.
+        metrics: those that read scores.
         resamples: how often the patients of test are drawn anew.
         seed: of that.
 
     Returns:
-        `variant`, `head`, `class`, `metric`, `value`, `low` and `high`; bounds are NaN where too few patients tell
-        (`statistics.interval`).
+        `variant`, `head`, `class`, `metric`, `value`, `low` and `high`; bounds are NaN where there are too few patients
+        (`bootstrap.interval`).
     """
     own = predictions[predictions["head"] == OWN_HEAD]
     tested, fitted = own[own["split"] == "test"], dict(by_model(own[own["split"] == "val"]))
     drawn = Resamples.draw(tested["group"], resamples, seed)
     runs: dict[tuple[str, str], list[_Found]] = {}
+    shown = [metric for metric in metrics if metric.record.interval]
     for key, rows in by_model(tested):
-        runs.setdefault((key[0], key[1]), []).append(_of_scores(rows, fitted.get(key), classes, kind, drawn))
+        fit = Rows({"predictions": fitted[key]}) if key in fitted else None
+        runs.setdefault((key[0], key[1]), []).append(
+            _of_scores(Rows({"predictions": rows}), fit, classes, shown, drawn)
+        )
     return _bounds(runs, ("variant", "head"))
 
 
@@ -68,38 +66,45 @@ def localisation_intervals(
     maps: pd.DataFrame,
     layers: pd.DataFrame,
     classes: Sequence[str],
-    mask_kind: str,
+    metrics: Sequence[Metric],
+    terms: pd.DataFrame | None = None,
     *,
     resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Intervals of those figures of `localising.localisation_table` that are means over all images of test.
+    """Return intervals of those values of the localisation table that are means over all images of test.
 
     Args:
         maps: rows of the maps table, of any number of models; thresholds are fitted on its split `tune_loc`.
-        layers: rows of the layers table; they are what counts where `mask_kind` is "layers".
+        layers: rows of the layers table; they count where there are no maps.
         classes: the classes' names.
-        mask_kind: the task's.
+        metrics: those that read maps or layers.
+        terms: stored values of metrics that read more than the tables hold.
         resamples: how often the patients of test are drawn anew.
         seed: of that.
 
     Returns:
         `variant`, `map`, `class`, `metric`, `value`, `low` and `high`, of all sizes of lesion together.
     """
-    of_regions = mask_kind != "layers"
-    rows = maps if of_regions else layers
+    of_layers = [metric for metric in metrics if metric.record.reads == "layers" and metric.record.interval]
+    rows = layers if of_layers else maps
     tested = rows[rows["split"] == "test"]
-    tuned = dict(models_of(rows[rows["split"] == "tune_loc"])) if of_regions else {}
+    tuned = {} if of_layers else dict(by_map(rows[rows["split"] == "tune_loc"]))
     drawn = Resamples.draw(tested["group"], resamples, seed)
-    counted = localisable(tested) if of_regions else tested[tested["label"] == 1]
+    counted = tested[tested["label"] == 1] if of_layers else localisable(tested)
     patients = counted.groupby(["variant", "map", "class"])["group"].nunique().to_dict()
+    shown = unfitted_first(m for m in metrics if m.record.reads == "maps" and m.record.form != "statistic")
     runs: dict[tuple[str, str], list[_Found]] = {}
-    for key, own in models_of(tested):
+    for key, own in by_map(tested):
         found: _Found = {}
         for name in classes:
-            shown = own[own["class"] == name]
-            tune = tuned.get(key, shown[:0])
-            table = _regions(tune[tune["class"] == name], shown, mask_kind) if of_regions else _layers(shown)
+            rows_of = own[own["class"] == name]
+            tune = tuned.get(key, rows_of[:0])
+            table = (
+                _layers(rows_of, of_layers)
+                if of_layers
+                else _regions(tune[tune["class"] == name], rows_of, shown, of_model(terms, key))
+            )
             known = patients.get((key[0], key[1], name), 0)
             found |= {place: if_enough(values, known) for place, values in _columns(name, *table, drawn).items()}
         runs.setdefault((key[0], key[1]), []).append(_with_mean(found, classes))
@@ -107,90 +112,53 @@ def localisation_intervals(
 
 
 def _of_scores(
-    rows: pd.DataFrame, val: pd.DataFrame | None, classes: Sequence[str], kind: str, drawn: Resamples
+    rows: Rows, val: Rows | None, classes: Sequence[str], metrics: Sequence[Metric], drawn: Resamples
 ) -> _Found:
-    labels, scores = to_arrays(rows, classes)
-    groups = rows.groupby("id")["group"].first().to_numpy()  # in the order of `to_arrays`: by id
-    fits = None if val is None else to_arrays(val, classes)
-    probable = is_probability(scores[~np.isnan(labels)])
     found: _Found = {}
-    for k, name in enumerate(classes):
-        known = ~np.isnan(labels[:, k])
-        y, s, g = labels[known, k], scores[known, k], groups[known]
-        found[name, "auroc"] = drawn.apply(g, auc(y, s))
-        found[name, "auprc"] = drawn.apply(g, average_precision(y, s))
-        if probable:
-            found |= _columns(name, {"brier": np.square(y - s)}, g, drawn)
-            decided = drawn.apply(g, decisions(y, s >= HALF))
-            found |= {(name, figure): decided[:, place] for place, figure in enumerate(DECISIONS)}
-        found |= _at_fitted(name, y, s, g, fits and (fits[0][:, k], fits[1][:, k]), drawn)
-    if kind == "multiclass":
-        found |= _of_top1(labels, scores, groups, classes, drawn)
+    for metric in metrics:
+        if metric.record.probabilities and not rows.probable:
+            continue
+        fitted = val.of(metric, classes) if val is not None and metric.split else {}
+        for name, item in rows.of(metric, classes).items():
+            threshold = metric.fitted(fitted[name].value if name in fitted else None)
+            if not metric.split or not np.isnan(threshold):
+                found[name, metric.key] = drawn.apply(item.groups, metric.statistic(item.value, threshold))
     return _with_mean(found, classes)
 
 
-def _at_fitted(
-    name: str, labels: Array, scores: Array, groups: Array, fit: tuple[Array, Array] | None, drawn: Resamples
-) -> _Found:
-    """Figures at the thresholds that val gives, one resampling for each threshold."""
-    known = None if fit is None else (fit[0][~np.isnan(fit[0])], fit[1][~np.isnan(fit[0])])
-    decided: dict[float, Array] = {}
-    found: _Found = {}
-    for metric, (threshold, figure) in fitted_thresholds(known).items():
-        if not math.isnan(threshold):
-            if threshold not in decided:
-                decided[threshold] = drawn.apply(groups, decisions(labels, scores >= threshold))
-            found[name, metric] = decided[threshold][:, DECISIONS.index(figure)]
-    return found
-
-
-def _of_top1(labels: Array, scores: Array, groups: Array, classes: Sequence[str], drawn: Resamples) -> _Found:
-    """Of calling the class of the highest score."""
-    whole = ~np.isnan(labels).any(1)
-    labels, groups = labels[whole], groups[whole]
-    said = np.eye(len(classes), dtype=bool)[scores[whole].argmax(1)]
-    right = labels[said].astype(float)
-    found = {("", "top1"): drawn.apply(groups, means(right[:, None]))[:, 0]}
-    for k, name in enumerate(classes):
-        decided = drawn.apply(groups, decisions(labels[:, k], said[:, k]))
-        for figure in ("precision", "recall", "f1"):
-            found[name, f"{figure}_top1"] = decided[:, DECISIONS.index(figure)]
-        found[name, "top1"] = found[name, "recall_top1"]
-    return found
-
-
-def _regions(tune: pd.DataFrame, shown: pd.DataFrame, kind: str) -> tuple[dict[str, Array], Array]:
-    """Values "n" by figure of the images whose lesion is known, and their patients."""
+def _regions(
+    tune: pd.DataFrame, shown: pd.DataFrame, metrics: Sequence[Metric], terms: pd.DataFrame | None
+) -> tuple[dict[str, Array], Array]:
+    """Return values "n" by metric of the images whose lesion is known, and their patients."""
     test = localisable(shown)
-    found = image_values(localisable(tune), test, kind)
-    return {name: own.values for name, own in found.items()}, test["group"].to_numpy()
+    found = image_values(localisable(tune), test, metrics, terms)
+    return {name: values for name, (values, _) in found.items()}, test["group"].to_numpy()
 
 
-def _layers(shown: pd.DataFrame) -> tuple[dict[str, Array], Array]:
-    """The same beside layers, of the images that are of the class."""
+def _layers(shown: pd.DataFrame, metrics: Sequence[Metric]) -> tuple[dict[str, Array], Array]:
+    """Return the same beside layers, of the images that are of the class."""
     own = shown[shown["label"] == 1]
-    images = of_layers.by_image(own)
-    values = {name: np.array([of(rows) for rows in images], np.float64) for name, of in of_layers.FIGURES.items()}
-    return values, own.drop_duplicates("id")["group"].to_numpy()
+    images = by_image(own)
+    return {metric.key: metric.values(images) for metric in metrics}, own.drop_duplicates("id")["group"].to_numpy()
 
 
 def _columns(name: str, values: Mapping[str, Array], groups: Array, drawn: Resamples) -> _Found:
-    """Means over images; what has none is left out."""
-    if not len(groups):
+    """Return means over images; what has none is left out."""
+    if not len(groups) or not values:
         return {}
     found = drawn.apply(groups, means(np.stack(list(values.values()), 1)))
     return {(name, metric): found[:, place] for place, metric in enumerate(values)}
 
 
 def _with_mean(found: _Found, classes: Iterable[str]) -> _Found:
-    """With the means over classes, as `scores.with_mean` has them."""
+    """Return the values with their means over classes, where the metric has no value of its own for all of them."""
     metrics = dict.fromkeys(metric for _, metric in found)
     whole = {("", m): average([found[name, m] for name in classes if (name, m) in found]) for m in metrics}
     return whole | found
 
 
 def _bounds(runs: Mapping[tuple[str, str], Sequence[_Found]], names: tuple[str, str]) -> pd.DataFrame:
-    """Means over runs with their interval."""
+    """Return means over runs with their interval."""
     import pandas as pd
 
     rows = []

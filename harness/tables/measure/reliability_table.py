@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.metrics.scores.calibration import BINS, reliability
 from harness.metrics.scores.ranking import is_probability
-from harness.tables.compare.comparison import RUN, by_model
+from harness.tables.rows import RUN, by_model
 
 if TYPE_CHECKING:
     import pandas as pd

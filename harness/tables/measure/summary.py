@@ -1,99 +1,104 @@
-"""The tables of a study: what each variant came to on the test split, and how sure that is.
+"""The tables of a study: the values of each variant on the test split, with intervals.
 
-Everything is computed from the predictions and maps tables, so that a system trained elsewhere and
-brought as a table is treated alike.
+Everything is computed from the tables of confirmed models, so that predictions made elsewhere are treated alike.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from harness.contract.tables import CONTROL, OWN_HEAD
-from harness.metrics import functional
+from harness.contract.keys import RANKED
+from harness.contract.tables import OWN_HEAD
+from harness.metrics.metric import Metric
+from harness.statistics.arrays import mean_defined
 from harness.statistics.bootstrap import Resamples, interval
 from harness.statistics.ensemble import by_unit
-from harness.tables.compare.comparison import RUN, Figures, aucs, by_model, dices, heads_of
+from harness.tables.compare.comparison import Figures, comparable, measured, ranked
+from harness.tables.rows import RUN
+from harness.tables.terms import Tables
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def variant_table(
-    predictions: pd.DataFrame,
-    maps: pd.DataFrame | None,
+    tables: Tables,
+    metrics: Sequence[Metric] = (),
     *,
     baseline: str,
     order: Sequence[str],
     classes: Sequence[str],
-    dice: bool = True,
     heads: bool = False,
     unit: bool = False,
     resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Test figures of every variant, in study order.
+    """Return the test values of every variant, in study order.
 
     Args:
-        predictions: rows of all confirmed models; the split `test` is read.
-        maps: rows of all confirmed models, or None.
+        tables: of all confirmed models.
+        metrics: shown after the AUROC, which every table has.
         baseline: the variant that differences are taken to; "" for none.
         order: the variants' names; those without predictions are left out.
         classes: the classes' names, in order.
-        dice: whether masks are outlines, so that areas may be compared.
         heads: adds a row for each head of a model beneath its own output.
-        unit: a row a unit (a breast of two views) instead of an image, its score the mean; Dice stays by image.
+        unit: a row a unit (a breast of two views) instead of an image, its score the mean; maps stay by image.
         resamples: bootstrap samples of patients.
         seed: of the resampling.
 
     Returns:
-        `variant`, `head`, `runs`; then for `auroc` (and `dice`): `auroc` and `auroc/<class>`, means over
+        `variant`, `head`, `runs`; then for `auroc` and each metric's key: `auroc` and `auroc/<class>`, means over
         runs; `auroc_std` over runs; `auroc_low` and `auroc_high`, 95 % over patients with the runs as
-        they are, NaN where more than `statistics.MOST_UNDEFINED` of the resamples lack the figure (as without a
+        they are, NaN where more than `bootstrap.MOST_UNDEFINED` of the resamples lack the value (as without a
         positive patient), `auroc_undefined` that share; `auroc_difference`, `_low`, `_high`, paired with
         the baseline's own output.
     """
     import pandas as pd
 
-    tested = predictions[predictions["split"] == "test"]
-    tested = by_unit(tested) if unit else tested
+    assert tables.predictions is not None
+    tables = replace(tables, predictions=by_unit(tables.predictions)) if unit else tables
+    assert tables.predictions is not None
+    tested = tables.predictions[tables.predictions["split"] == "test"]
     drawn = Resamples.draw(tested["group"].unique(), resamples, seed)
-    measured = {"auroc": aucs(tested, drawn, classes)}
-    if dice and maps is not None and len(maps):
-        shown = maps[(maps["split"] == "test") & ~maps["map"].str.startswith(CONTROL)]
-        measured["dice"] = dices(shown, drawn, classes)
+    found = {RANKED: ranked(tested, drawn, classes)}
+    shown = {metric.key: metric for metric in metrics if metric.level is None or tables.has(metric)}
+    found |= {key: measured(tables, metric, drawn, classes) for key, metric in shown.items()}
+    equal = {key: tables.equal(metric) for key, metric in shown.items()}
     rows = []
     for variant, head in _rows(tested, order, heads):
-        row: dict[str, Any] = {"variant": variant, "head": head, "runs": len(measured["auroc"][variant, head].runs)}
-        for name, figures in measured.items():
+        row: dict[str, Any] = {"variant": variant, "head": head, "runs": len(found[RANKED][variant, head].runs)}
+        for name, figures in found.items():
             own, base = figures.get((variant, head)), figures.get((baseline, OWN_HEAD))
-            row |= _columns(name, own, base if (variant, head) != (baseline, OWN_HEAD) else None, classes)
+            apart = (variant, head) != (baseline, OWN_HEAD) and comparable(equal.get(name, {}), variant, baseline)
+            row |= _columns(name, own, base if apart else None, classes)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def runs_table(
-    predictions: pd.DataFrame, maps: pd.DataFrame | None, *, classes: Sequence[str], dice: bool = True
-) -> pd.DataFrame:
-    """Every figure of every trained model and head on the test split, a row each, nothing averaged."""
+def runs_table(tables: Tables, metrics: Sequence[Metric], *, classes: Sequence[str]) -> pd.DataFrame:
+    """Return every metric of every trained model and head on the test split, a row each, nothing averaged."""
     import pandas as pd
 
-    scores = {"auroc": functional.auroc, "auprc": functional.auprc, "brier": functional.brier}
-    of_maps = {"pixel_ap": functional.pixel_ap_per_class, "pointing": functional.pointing_per_class}
-    if dice:
-        of_maps = {"dice": functional.dice_per_class, **of_maps}
-    rows = {}
-    for key, own in by_model(predictions[predictions["split"] == "test"]):
-        arrays = functional.to_arrays(own, classes)
-        rows[key] = {name: of(*arrays, classes) for name, of in scores.items()}
-    if maps is not None and len(maps):
-        shown = functional.localisable(maps[maps["split"] == "test"])
-        for key, own in by_model(shown.assign(head=heads_of(shown))):
-            rows.setdefault(key, {}).update({name: of(own, classes) for name, of in of_maps.items()})
-    return pd.DataFrame(
-        [dict(zip(("variant", "head", *RUN), key, strict=True)) | _flat(figures) for key, figures in rows.items()]
-    )
+    rows: dict[tuple[Any, ...], dict[str, float]] = {}
+    for metric in metrics:
+        fits = tables.models(metric, metric.split, controls=True) if metric.split else {}
+        for key, own in tables.models(metric, controls=True).items():
+            terms_of = own.of(metric, classes)
+            if not any(terms.count for terms in terms_of.values()):
+                continue
+            fitted = fits[key].of(metric, classes) if key in fits else {}
+            undefined = metric.record.probabilities and not own.probable
+            values = dict.fromkeys(() if metric.record.whole == "only" else classes, math.nan)
+            for name, terms in terms_of.items():
+                threshold = metric.fitted(fitted[name].value if name in fitted else None)
+                values[name] = math.nan if undefined else float(metric.value(terms.value, None, threshold))
+            whole = values.pop("") if "" in values else mean_defined(list(values.values()))
+            row = rows.setdefault(key, {})
+            row |= {metric.key: whole, **{f"{metric.key}/{name}": value for name, value in values.items()}}
+    return pd.DataFrame([dict(zip(("variant", "head", *RUN), key, strict=True)) | row for key, row in rows.items()])
 
 
 def _rows(tested: pd.DataFrame, order: Sequence[str], heads: bool) -> Iterable[tuple[str, str]]:
@@ -105,7 +110,7 @@ def _rows(tested: pd.DataFrame, order: Sequence[str], heads: bool) -> Iterable[t
 
 
 def _columns(name: str, own: Figures | None, base: Figures | None, classes: Sequence[str]) -> dict[str, float]:
-    """The columns of one metric in one row; NaN where there is no such figure."""
+    """Return the columns of one metric in one row; NaN where it has no value."""
     keys = [name, *(f"{name}/{label}" for label in classes), f"{name}_std", f"{name}_low", f"{name}_high"]
     keys += [f"{name}_undefined", f"{name}_difference", f"{name}_difference_low", f"{name}_difference_high"]
     row = dict.fromkeys(keys, math.nan)
@@ -115,19 +120,15 @@ def _columns(name: str, own: Figures | None, base: Figures | None, classes: Sequ
     row |= {name: whole.value, f"{name}_low": whole.low, f"{name}_high": whole.high, f"{name}_std": own.spread()}
     row[f"{name}_undefined"] = whole.undefined
     row |= {f"{name}/{label}": float(own.over_runs(label)[0]) for label in classes}
-    if base is not None:
+    if base is not None and (name == RANKED or own.same_images(base)):
         gap = interval(own.minus(base))
         row[f"{name}_difference"] = gap.value
         row |= {f"{name}_difference_low": gap.low, f"{name}_difference_high": gap.high}
     return row
 
 
-def _flat(figures: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    return {f"{name}/{key}" if key else name: value for name, own in figures.items() for key, value in own.items()}
-
-
 def over_runs(figures: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard deviation over runs of figures in long form: a row a variant, head or map, and figure.
+    """Return mean and standard deviation over runs of values in long form: a row a variant, head or map, and metric.
 
     Args:
         figures: what `classification_table` or `localisation_table` gives.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -13,8 +13,12 @@ from torch.nn.functional import one_hot
 from harness.contract import seeds
 from harness.contract.catalog import Catalog
 from harness.contract.nn import Batch, Model, Output
-from harness.contract.tables import OWN_MAP
+from harness.contract.tables import OWN_HEAD, OWN_MAP
 from harness.contract.types import Task, TrialSpec
+from harness.metrics.metric import Metric
+from harness.metrics.registry import fits, study_metrics
+from harness.tables.measure.summary import runs_table
+from harness.tables.terms import Tables
 from harness.trial.confirm.controls import Controls
 from harness.trial.confirm.explaining import Explaining
 from harness.trial.confirm.faithfulness import faithfulness_files
@@ -24,6 +28,7 @@ from harness.trial.data.cache import Cache
 from harness.trial.data.loader import Loader
 from harness.trial.data.stage import ConfirmData, Images, Ledger
 from harness.trial.model.evaluate import Scorer, by_unit, of_score, predict, run, score
+from harness.trial.model.measure import direct
 from harness.trial.model.rng import seeded
 from harness.trial.model.tta import over_copies
 from harness.trial.settings.training import TrainSettings
@@ -52,24 +57,25 @@ def confirm(
     the model has saliency), overlays of a few test images, the weights; faithfulness of maps where the study
     asks for it, and why an explainer was left out where one was.
     """
-    data = ConfirmData.of(cache, ledger)
+    data, named = ConfirmData.of(cache, ledger), study_metrics(catalog, spec.metrics, spec.metric_tables)
     examined = Examined(
         model=model,
         settings=settings,
         device=device,
         task=data.task,
-        record=Record(spec, cache.dataset.task),
+        record=Record(spec, cache.dataset.task, named),
         overlays=Overlays(data.test, data.task, int(spec.explain.get("images", WANTED))),
-        controls=Controls.of(spec, catalog, data.task, settings, device),
+        controls=Controls.of(spec, catalog, named, data.task, settings, device),
         explaining=Explaining(spec.explain, catalog),
         explained=spec.explain.get("measured"),
     )
     with seeded(seeds.of("test", spec.seed), device):
-        metrics = _metrics(examined, spec, catalog, data)
+        metrics = _metrics(examined, named, data)
         if data.tune_loc is None or data.tune_loc.split.name != "val":  # else it has just been recorded
             for _ in examined.predictions(Images("val", cache.split("val"))):
                 pass
-        metrics |= _metrics_by_unit(examined, spec, catalog, data)
+        metrics |= _metrics_by_unit(examined, named, data)
+        metrics |= reported(examined.record.tables(), named, data.task)
         if examined.explained is not None and data.tune_loc is not None:
             for images in (data.test, data.tune_loc):
                 examined.explain_some(images, examined.explained)
@@ -171,24 +177,40 @@ class Examined:
         self.record.add_maps(images, batch, name, maps)
 
 
-def _metrics(examined: Examined, spec: TrialSpec, catalog: Catalog, data: ConfirmData) -> dict[str, float]:
+def _metrics(examined: Examined, named: Sequence[Metric], data: ConfirmData) -> dict[str, float]:
     """Of test, and of tune_loc what needs masks."""
     masks = data.test.outlines is not None
-    scorer = Scorer(catalog, spec.metrics, data.task, "test", masks=masks)
+    scorer = Scorer(named, data.task, "test", masks=masks)
     metrics = score(examined.predictions(data.test), scorer)
     if data.tune_loc is not None:
-        scorer = Scorer(catalog, spec.metrics, data.task, "tune_loc", masks=True, only_masks=True)
+        scorer = Scorer(named, data.task, "tune_loc", masks=True, only_masks=True)
         metrics |= score(examined.predictions(data.tune_loc), scorer)
     return metrics
 
 
-def _metrics_by_unit(examined: Examined, spec: TrialSpec, catalog: Catalog, data: ConfirmData) -> dict[str, float]:
+def _metrics_by_unit(examined: Examined, named: Sequence[Metric], data: ConfirmData) -> dict[str, float]:
     """Of the test scores, averaged over the images that are diagnosed together; empty where each stands alone."""
     units = by_unit(examined.scores, data.test)
     if units is None:
         return {}
-    names = [name for name in spec.metrics if of_score(catalog.get("metric", name).needs)]
-    return score([units], Scorer(catalog, names, data.task, f"test/{data.task.unit}", masks=False))
+    of_scores = [metric for metric in named if of_score(metric)]
+    return score([units], Scorer(of_scores, data.task, f"test/{data.task.unit}", masks=False))
+
+
+def reported(tables: Tables, named: Sequence[Metric], task: Task) -> dict[str, float]:
+    """Return the test values of metrics that only tables give: fitted ones, those of lesions. Keys as in `Scorer`."""
+    metrics = [metric for metric in named if not direct(metric) and fits(metric.record, task)]
+    found = {}
+    for row in runs_table(tables, metrics, classes=task.classes).to_dict("records"):
+        head = "" if row["head"] == OWN_HEAD else str(row["head"])
+        for metric in metrics:
+            if head and not of_score(metric):  # an explainer's map, or a control's
+                continue
+            for name in ("", *task.classes):
+                column = f"{metric.key}/{name}" if name else metric.key
+                if column in row:
+                    found["/".join(part for part in ("test", head, column) if part)] = float(row[column])
+    return found
 
 
 def wanted_maps(images: Images, out: Output, task: Task) -> Bool[Tensor, "b k"]:

@@ -6,7 +6,7 @@ metric of maps: the centre prior, random maps, and the saliency of the same arch
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from harness.contract.nn import Batch, Model, Output
 from harness.contract.tables import CONTROL, WEIGHTS_CONTROL
 from harness.contract.types import Task, TrialSpec
 from harness.metrics.maps.controls import centre_map, random_map
+from harness.metrics.metric import Metric
 from harness.trial.model.evaluate import MASKS, run
 from harness.trial.model.rng import seeded
 from harness.trial.settings.training import TrainSettings
@@ -45,10 +46,16 @@ class Controls:
 
     @classmethod
     def of(
-        cls, spec: TrialSpec, catalog: Catalog, task: Task, settings: TrainSettings, device: torch.device
+        cls,
+        spec: TrialSpec,
+        catalog: Catalog,
+        named: Iterable[Metric],
+        task: Task,
+        settings: TrainSettings,
+        device: torch.device,
     ) -> Controls:
-        """The controls of a confirmed trial; none where the study names no metric of maps or there are no masks."""
-        asked = any(MASKS in catalog.get("metric", name).needs for name in spec.metrics)
+        """Return those of a confirmed trial; none where the study names no metric of maps or there are no masks."""
+        asked = any(MASKS in metric.record.needs for metric in named)
         fresh = _fresh(spec, catalog, task).to(device) if asked and task.mask_kind != "none" else None
         return cls(spec.seed, fresh, settings, device)
 
@@ -59,7 +66,7 @@ class Controls:
         count, classes = out.probs.shape
         shape = _grid(batch, out)
         yield f"{CONTROL}centre", torch.from_numpy(centre_map(shape)).expand(count, classes, *shape)
-        drawn = [random_map((classes, *shape), seeds.of("floor", self.seed, key)) for key in batch.ids]
+        drawn = [random_map((classes, *shape), seeds.of("control", self.seed, key)) for key in batch.ids]
         yield f"{CONTROL}random", torch.from_numpy(np.stack(drawn))
         saliency = run(self.fresh, batch, self.settings, self.device).saliency
         if saliency is not None:
@@ -68,7 +75,7 @@ class Controls:
 
 def _fresh(spec: TrialSpec, catalog: Catalog, task: Task) -> Model:
     """The trial's architecture in eval mode, every layer reset at random: pretrained weights too are lost."""
-    with seeded(seeds.of("floor", spec.seed), torch.device("cpu")):
+    with seeded(seeds.of("control", spec.seed), torch.device("cpu")):
         model: Model = catalog.build("architecture", spec.tree["model"], task)
         for layer in model.modules():
             if layer is not model and callable(reset := getattr(layer, "reset_parameters", None)):

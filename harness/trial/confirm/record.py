@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import safetensors.torch
@@ -20,14 +22,20 @@ from harness.contract.tables import (
     LESIONS,
     MAPS,
     OWN_HEAD,
+    OWN_MAP,
     PREDICTIONS,
     SHUFFLED,
+    TERMS,
     to_bytes,
 )
 from harness.contract.types import WEIGHTS, Task, TrialSpec
 from harness.metrics.functional import attention_gap, layer_terms, map_terms, touched
+from harness.metrics.metric import Metric
+from harness.tables.terms import Tables
 from harness.trial.confirm.finding import Drawn, candidate_rows
 from harness.trial.data.stage import Images
+from harness.trial.model.measure import ATTENTION as ATTENTION_PART
+from harness.trial.model.measure import of_weights, weights_of
 
 Array = npt.NDArray[Any]
 
@@ -35,8 +43,11 @@ Array = npt.NDArray[Any]
 class Record:
     """Collects the rows of one confirmed model over its splits."""
 
-    def __init__(self, spec: TrialSpec, task: Task) -> None:
+    def __init__(self, spec: TrialSpec, task: Task, metrics: Sequence[Metric] = ()) -> None:
         self._task = task
+        own = [metric for metric in metrics if metric.record.form == "term"]
+        self._of_maps = [metric for metric in own if metric.record.reads == "maps"]
+        self._of_weights = [metric for metric in own if metric.record.reads == "weights"]
         variant = SHUFFLED if spec.stage == "control" else spec.variant
         self._keys = {"study": spec.study, "variant": variant, "seed": spec.seed, "fold": spec.fold}
         self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
@@ -71,16 +82,25 @@ class Record:
                     self._rows["layers"] += [{**row, "map": name, **terms} for terms in own]
 
     def add_attention(self, data: Images, batch: Batch, out: Output) -> None:
-        """Rows of one batch with masks, of a model that says what patches it attends to."""
-        if batch.targets is None or not {"attention", "boxes"} <= out.parts.keys():
+        """Rows of one batch of a model with attention: of its weights and, with masks, of where its patches lie."""
+        if self._of_weights and ATTENTION_PART in out.parts:
+            for keys, branches in zip(self._images(data, batch), weights_of(out, batch), strict=True):
+                row = {**keys, "class": "", "label": math.nan, "map": OWN_MAP}
+                for metric in self._of_weights:
+                    self._rows["terms"].append({**row, "metric": metric.key, "value": of_weights(metric, branches)})
+        if batch.targets is None or not {ATTENTION_PART, "boxes"} <= out.parts.keys():
             return
-        weights, boxes = out.parts["attention"].cpu().double().numpy(), out.parts["boxes"].cpu().long().numpy()
+        weights, boxes = out.parts[ATTENTION_PART].cpu().double().numpy(), out.parts["boxes"].cpu().long().numpy()
         masks, known = batch.targets.masks.cpu().numpy(), batch.targets.known.cpu().numpy()
         for place, keys in enumerate(self._images(data, batch)):
             for k, row in enumerate(self._classes(keys, batch, place)):
                 if known[place, k] and row["label"] == 1:
                     gap = attention_gap(weights[place], touched(masks[place, k], boxes[place]))
                     self._rows["attention"].append({**row, "gap": gap, "patches": len(weights[place])})
+
+    def tables(self) -> Tables:
+        """The tables so far."""
+        return Tables(**{name: pd.DataFrame(self._rows[name], columns=list(of)) for name, of in _TABLES.items()})
 
     def predictions(self) -> pd.DataFrame:
         """The predictions table so far; see `harness.contract.tables.PREDICTIONS`."""
@@ -110,6 +130,9 @@ class Record:
                 self._told.add(key)
             drawn = self._drawn[key]
             terms["box_iou"] = drawn.box_ious(saliency) if row["label"] == 1 else None
+            for metric in self._of_maps if row["label"] == 1 and mask.any() else ():
+                value = float(metric.record.build(np.asarray(saliency, np.float64), mask > 0, **metric.params))
+                self._rows["terms"].append({**row, "metric": metric.key, "value": value})
             self._rows["candidates"] += [{**row, **found} for found in candidate_rows(saliency, drawn)]
         self._rows["maps"].append({**row, **terms})
 
@@ -137,4 +160,5 @@ _TABLES = {
     "candidates": CANDIDATES,
     "layers": LAYERS,
     "attention": ATTENTION,
+    "terms": TERMS,
 }

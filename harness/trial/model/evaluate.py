@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from harness.contract.catalog import Catalog
-from harness.contract.masks import KINDS_OF_TASK, offers
-from harness.contract.nn import Batch, Metric, Model, Output
+from harness.contract.nn import Batch, Model, Output
 from harness.contract.types import Task
+from harness.metrics.metric import Metric
+from harness.metrics.registry import fits
 from harness.trial.data.loader import Loader
 from harness.trial.data.stage import Images
+from harness.trial.model.measure import ATTENTION, Collector, collector, direct
 from harness.trial.settings.training import TrainSettings
 
 AMP = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 MASKS = "eval_masks"
 """In a metric's `needs`: it reads `batch.targets` and the model's saliency, and knows no heads."""
-ATTENTION = "attention"
-"""In a metric's `needs`: it reads `parts["attention"]` of the model, and knows no heads."""
 
 Predictions = Iterable[tuple[Batch, Output]]
 
@@ -48,49 +47,52 @@ class Scorer:
     that needs what the split or the model does not offer (masks, outlines, saliency, attention) is left out.
 
     Args:
+        metrics: of the study; those that are fitted or read lesions are left out (`measure.direct`).
+        task: what is learned.
+        split: the first part of each key.
         masks: whether batches of this split carry targets.
         only_masks: leaves out the metrics that need no masks.
     """
 
     def __init__(
-        self, catalog: Catalog, names: Sequence[str], task: Task, split: str, *, masks: bool, only_masks: bool = False
+        self, metrics: Iterable[Metric], task: Task, split: str, *, masks: bool, only_masks: bool = False
     ) -> None:
-        needs = {name: catalog.get("metric", name).needs for name in names}
-        self._needs = needs = {name: needs[name] for name in names if _fits(needs[name], task)}
-        self._of_maps = [name for name in needs if masks and MASKS in needs[name]]
-        self._of_parts = [n for n in needs if MASKS not in needs[n] and ATTENTION in needs[n] and not only_masks]
-        self._of_scores = [n for n in needs if of_score(needs[n]) and not only_masks]
-        self._build: Callable[[str], Metric] = lambda name: catalog.build("metric", name, task)
-        self._split, self._metrics = split, dict[tuple[str, str], Metric]()
+        own = [metric for metric in metrics if direct(metric) and fits(metric.record, task)]
+        self._of_maps = [metric for metric in own if masks and MASKS in metric.record.needs]
+        parts = [metric for metric in own if metric.record.reads == "weights" and not only_masks]
+        self._of_parts = parts
+        self._of_scores = [metric for metric in own if of_score(metric) and not only_masks]
+        self._task, self._split = task, split
+        self._collectors: dict[tuple[str, str], Collector] = {}
 
     def add(self, batch: Batch, out: Output) -> None:
         """Takes in one batch."""
         maps = self._of_maps if out.saliency is not None else []
-        for name in (*maps, *self._of_parts):
-            if ATTENTION not in self._needs[name] or ATTENTION in out.parts:
-                self._metric("", name).update(out, batch)
-        for name in self._of_scores:
-            self._metric("", name).update(out, batch)
+        for metric in (*maps, *self._of_parts):
+            if ATTENTION not in metric.record.needs or ATTENTION in out.parts:
+                self._collector("", metric).update(out, batch)
+        for metric in self._of_scores:
+            self._collector("", metric).update(out, batch)
             for head, probs in out.heads.items():
-                self._metric(head, name).update(replace(out, probs=probs, logits=None), batch)
+                self._collector(head, metric).update(replace(out, probs=probs, logits=None), batch)
 
     def result(self) -> dict[str, float]:
         """All figures by key."""
         found = {}
-        for (head, name), metric in self._metrics.items():
-            for key, value in metric.compute().items():
+        for (head, name), collected in self._collectors.items():
+            for key, value in collected.compute().items():
                 found["/".join(part for part in (self._split, head, name, key) if part)] = float(value)
         return found
 
-    def _metric(self, head: str, name: str) -> Metric:
-        if (head, name) not in self._metrics:
-            self._metrics[head, name] = self._build(name)
-        return self._metrics[head, name]
+    def _collector(self, head: str, metric: Metric) -> Collector:
+        if (head, metric.key) not in self._collectors:
+            self._collectors[head, metric.key] = collector(metric, self._task)
+        return self._collectors[head, metric.key]
 
 
-def of_score(needs: Iterable[str]) -> bool:
-    """Whether a metric of these needs reads labels and scores alone, so that each head has it."""
-    return not {MASKS, ATTENTION} & set(needs)
+def of_score(metric: Metric) -> bool:
+    """Return True if a metric reads labels and scores alone, so that each head has it."""
+    return metric.record.reads in ("scores", "winners")
 
 
 def score(predictions: Predictions, scorer: Scorer) -> dict[str, float]:
@@ -150,7 +152,3 @@ def in_fp32(out: Output) -> Output:
 
 def _float(value: Any) -> Any:
     return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
-
-
-def _fits(needs: Iterable[str], task: Task) -> bool:
-    return KINDS_OF_TASK & set(needs) <= offers(task)

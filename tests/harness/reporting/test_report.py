@@ -31,8 +31,11 @@ from harness.tables.measure.costs import data_card, unknown_masks
 from harness.tables.measure.intervals import classification_intervals
 from harness.tables.measure.reliability_table import pooled_reliability, reliability_table
 from harness.tables.measure.summary import over_runs, runs_table, variant_table
+from harness.tables.terms import Tables
+from tests.built_in_metrics import registry
 
 CLASSES = ("benign", "malignant")
+LEADERBOARD = registry().leaderboard
 CLAIMS = (
     Claim(says="GMIC sees more than a blind model", better="gmic", than="blind", metric="auroc"),
     Claim(says="a blind model sees more", better="blind", than="gmic", metric="auroc"),
@@ -93,10 +96,10 @@ def statistics(predictions: pd.DataFrame, maps: pd.DataFrame | None, names: tupl
     options: dict[str, Any] = {"baseline": "gmic", "order": names, "classes": CLASSES, "resamples": 100}
     return {
         "predictions": predictions,
-        "variants": variant_table(predictions, maps, **options, heads=True),
-        "comparison": comparison_table(predictions, maps, **options),
-        "claims": claims_table(predictions, maps, claims=CLAIMS, classes=CLASSES, resamples=100),
-        "runs": runs_table(predictions, maps, classes=CLASSES),
+        "variants": variant_table(Tables(predictions, maps), LEADERBOARD, **options, heads=True),
+        "comparison": comparison_table(Tables(predictions, maps), LEADERBOARD, **options),
+        "claims": claims_table(Tables(predictions, maps), LEADERBOARD, claims=CLAIMS, classes=CLASSES, resamples=100),
+        "runs": runs_table(Tables(predictions, maps), LEADERBOARD, classes=CLASSES),
         "classified": over_runs(classification_table(predictions, CLASSES, "multilabel")).merge(
             classification_intervals(predictions, CLASSES, "multilabel", resamples=100).drop(columns="value"),
             how="left",
@@ -466,7 +469,9 @@ def test_resamples_without_a_figure_are_told_from_one_in_a_hundred_on(material: 
 def test_several_images_of_a_unit_get_a_table_of_units(tables, material: Material, tmp_path: Path) -> None:
     order = ("gmic", "gap", "blind")
     views = tables[0].assign(unit=tables[0]["group"])
-    units = variant_table(views, None, baseline="gmic", order=order, classes=CLASSES, unit=True, resamples=50)
+    units = variant_table(
+        Tables(predictions=views), baseline="gmic", order=order, classes=CLASSES, unit=True, resamples=50
+    )
     write_report(tmp_path, replace(material, units=units))
     assert "### By what is diagnosed" in (tmp_path / "report.md").read_text()
     assert list(pd.read_csv(tmp_path / "tables" / "units.csv")["auroc"]) == pytest.approx(list(units["auroc"]))

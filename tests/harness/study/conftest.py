@@ -11,7 +11,19 @@ import pytest
 
 import harness_optimisers
 import harness_schedules
-from harness import BackboneFactory, Component, Dataset, InputError, Plan, PoolingFactory, Task, hookimpl, use
+from harness import (
+    BackboneFactory,
+    Component,
+    Dataset,
+    InputError,
+    MetricRecord,
+    Plan,
+    PoolingFactory,
+    Standing,
+    Task,
+    hookimpl,
+    use,
+)
 from harness.config.settings import Settings
 from harness.contract.catalog import Catalog, Provider
 from harness.study.file.spec import load_study
@@ -114,8 +126,14 @@ def build_two_views(task: Task, /) -> Any:
     raise AssertionError("a plan builds no model")
 
 
-def build_auroc(task: Task, /) -> Any:
-    raise AssertionError("a plan builds no metric")
+def area(terms: Any, weights: Any, /, *, share: float = 1.0) -> Any:
+    raise AssertionError("a plan computes no metric")
+
+
+def area_facts(*, share: float = 1.0) -> Mapping[str, Any]:
+    if not 0 < share <= 1:
+        raise ValueError(f"`0 < share <= 1` must hold, but got {share=}.")
+    return {}
 
 
 def build_native(*, images: int = 3) -> Any:
@@ -148,10 +166,14 @@ class Plugin:
         yield Component(name="two_views", build=build_two_views, summary="s", needs=frozenset({"views"}))
 
     @hookimpl
-    def harness_metrics(self) -> Iterable[Any]:
-        yield Component(name="auroc", build=build_auroc, summary="s")
-        yield Component(name="brier", build=build_auroc, summary="s", higher_is_better=False)
-        yield Component(name="dice", build=build_auroc, summary="s", needs=frozenset({"eval_masks", "outline"}))
+    def harness_metrics(self) -> Iterable[MetricRecord]:
+        known: dict[str, Any] = {"label": "l", "summary": "s", "reads": "scores", "form": "statistic"}
+        board, masks = (Standing(level="leaderboard"),), frozenset({"eval_masks", "outline"})
+        yield MetricRecord(name="auroc", build=area, standing=board, **known)
+        yield MetricRecord(name="brier", build=area, higher_is_better=False, **known)
+        yield MetricRecord(name="partial", build=area, facts=area_facts, **known)
+        yield MetricRecord(name="fitted", build=area, fit=area, **known)
+        yield MetricRecord(name="dice", build=area, needs=masks, standing=board, **known | {"reads": "maps"})
 
     @hookimpl
     def harness_explainers(self) -> Iterable[Any]:

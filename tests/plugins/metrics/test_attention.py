@@ -9,10 +9,17 @@ import torch
 import harness_metrics
 from harness import Task
 from harness.metrics.functional import attention_gap, touched
+from harness.metrics.metric import Metric
 from harness.nn import Batch, Output, Targets
+from harness.trial.model.measure import collector
 
 TASK = Task(classes=("a", "b"), image_size=(8, 8), mask_kind="outline")
 BOXES = torch.tensor([[0, 0, 4, 4], [4, 0, 8, 4], [0, 4, 4, 8], [4, 4, 8, 8]])
+
+
+def built(name: str):
+    (record,) = (record for record in harness_metrics.harness_metrics() if record.name == name)
+    return collector(Metric(name, record), TASK)
 
 
 def test_a_box_is_touched_by_a_single_pixel_and_cut_at_the_border():
@@ -43,10 +50,10 @@ def _case(known=True):
 
 
 def test_the_gap_of_a_class_is_the_mean_over_its_images():
-    metric = harness_metrics.build_attention_gap(TASK)
+    metric = built("attention_gap")
     metric.update(*_case())
     assert metric.compute() == pytest.approx({"": 0.35, "a": 0.35, "b": math.nan}, nan_ok=True)  # (.6 + .1) / 2
-    unknown = harness_metrics.build_attention_gap(TASK)
+    unknown = built("attention_gap")
     unknown.update(*_case(known=False))
     assert np.isnan(list(unknown.compute().values())).all()
 
@@ -54,13 +61,13 @@ def test_the_gap_of_a_class_is_the_mean_over_its_images():
 def test_the_gap_is_not_to_be_had_without_masks():
     out, batch = _case()
     with pytest.raises(ValueError, match="masks"):
-        harness_metrics.build_attention_gap(TASK).update(out, Batch(labels=batch.labels))
+        built("attention_gap").update(out, Batch(labels=batch.labels))
 
 
 def test_how_many_share_the_attention_and_how_flat_it_is():
     found = {}
     for name in ("count", "entropy", "peak"):
-        metric = getattr(harness_metrics, f"build_attention_{name}")(TASK)
+        metric = built(f"attention_{name}")
         metric.update(*_case())
         found[name] = metric.compute()[""]
     assert found["count"] == 4
@@ -72,7 +79,7 @@ def test_how_many_share_the_attention_and_how_flat_it_is():
 
 
 def test_a_model_without_attention_has_no_figure_of_it():
-    metric = harness_metrics.build_attention_gap(TASK)
+    metric = built("attention_gap")
     metric.update(Output(probs=torch.zeros(1, 2)), Batch(labels=torch.ones(1, 2)))
     assert np.isnan(list(metric.compute().values())).all()
 
@@ -84,7 +91,7 @@ def test_padding_and_branches_of_bags_do_not_count_as_instances():
     output = Output(probs=torch.ones(2, 1), parts={"attention": attention})
     found = {}
     for name in ("count", "peak", "entropy"):
-        metric = getattr(harness_metrics, f"build_attention_{name}")(TASK)
+        metric = built(f"attention_{name}")
         metric.update(output, batch)
         found[name] = metric.compute()[""]
     assert found["count"] == 2.5

@@ -11,18 +11,18 @@ from sklearn import metrics as sklearn_metrics
 
 import harness_metrics
 from harness import Task
+from harness.metrics.metric import Metric
+from harness.metrics.registry import fits
 from harness.nn import Batch, Output, Targets
 from harness.testing.contracts_metrics import MetricLaws
+from harness.trial.model.measure import Collector, collector
 
 TASK = Task(classes=("a", "b"), image_size=(4, 4), mask_kind="outline")
 
 
-@pytest.mark.parametrize("component", list(harness_metrics.harness_metrics()), ids=lambda component: component.name)
-def test_a_plan_and_a_metric_agree_on_what_is_better(component) -> None:
-    kind = "multiclass" if "multiclass" in component.needs else "multilabel"
-    masks = "layers" if "layers" in component.needs else "outline"
-    metric = component.build(Task(classes=("a", "b"), image_size=(4, 4), mask_kind=masks, kind=kind))
-    assert component.higher_is_better == metric.higher_is_better
+def built(name: str, task: Task = TASK) -> Collector:
+    (record,) = (record for record in harness_metrics.harness_metrics() if record.name == name)
+    return collector(Metric(name, record), task)
 
 
 def of_scores(of: Callable) -> Callable:
@@ -81,7 +81,7 @@ class TestMetrics(MetricLaws):
 
 
 def test_a_positive_whose_mask_is_not_known_is_left_out() -> None:
-    metric = harness_metrics.build_dice(TASK)
+    metric = built("dice")
     masks = torch.zeros(2, 2, 4, 4)
     masks[0, 0, :2] = 1
     labels = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
@@ -92,7 +92,7 @@ def test_a_positive_whose_mask_is_not_known_is_left_out() -> None:
 
 
 def test_evidence_in_half_precision_is_read() -> None:
-    metric = harness_metrics.build_pointing(TASK)
+    metric = built("pointing")
     masks = torch.zeros(1, 2, 4, 4)
     masks[0, 0, 0, 0] = 1
     labels = torch.tensor([[1.0, 0.0]])
@@ -102,7 +102,7 @@ def test_evidence_in_half_precision_is_read() -> None:
 
 
 def test_a_model_without_evidence_has_no_dice() -> None:
-    metric = harness_metrics.build_dice(TASK)
+    metric = built("dice")
     labels = torch.tensor([[1.0, 0.0]])
     metric.update(Output(probs=labels), Batch(labels=labels))
     assert np.isnan(list(metric.compute().values())).all()
@@ -111,12 +111,18 @@ def test_a_model_without_evidence_has_no_dice() -> None:
 def test_maps_without_masks_are_an_error_and_not_a_silent_nothing() -> None:
     labels = torch.tensor([[1.0, 0.0]])
     with pytest.raises(ValueError, match="masks"):
-        harness_metrics.build_dice(TASK).update(
-            Output(probs=labels, saliency=torch.zeros(1, 2, 2, 2)), Batch(labels=labels)
-        )
+        built("dice").update(Output(probs=labels, saliency=torch.zeros(1, 2, 2, 2)), Batch(labels=labels))
 
 
 @pytest.mark.parametrize("kind", ["circle", "box", "none"])
-def test_dice_is_refused_where_masks_are_no_outlines(kind: str) -> None:
-    with pytest.raises(ValueError, match="outlines"):
-        harness_metrics.build_dice(Task(classes=("a",), mask_kind=kind))
+def test_dice_is_for_masks_that_are_outlines(kind: str) -> None:
+    (dice,) = (record for record in harness_metrics.harness_metrics() if record.name == "dice")
+    assert not fits(dice, Task(classes=("a",), mask_kind=kind)) and fits(dice, TASK)
+
+
+def test_keys_of_columns_are_each_of_one_metric() -> None:
+    records = list(harness_metrics.harness_metrics())
+    keys = [place.name or record.name for record in records for place in record.standing]
+    assert len(set(keys)) == len(keys) and len({record.name for record in records}) == len(records)
+    others = {place.name for record in records for place in record.standing} - {""}
+    assert not others & {record.name for record in records}

@@ -10,20 +10,26 @@ import pytest
 import torch
 from PIL import Image
 
-import harness_metrics
 from harness import Task
 from harness.contract import tables
 from harness.contract.masks import LAYERS
 from harness.metrics.maps import layers
 from harness.metrics.maps.layers import TAUS, decode_layers, layer_terms
+from harness.metrics.registry import fits
 from harness.nn import Batch, Output, Targets
-from harness.tables.measure.localisation_table import localisation_table
+from harness.tables.measure.localisation_table import OF_MAPS, localisation_table
+from harness.trial.model.measure import collector
+from tests.built_in_metrics import metric, registry
 
 BANDS = np.repeat(np.array([0, 255, 128, 64, 32, 0], np.uint8), 2)[:, None].repeat(4, 1)  # 12 x 4
 
 
 def of(saliency: np.ndarray, picture: np.ndarray = BANDS) -> dict:
     return {row["level"]: row for row in layer_terms(saliency, picture)}
+
+
+def value(key: str, rows: dict) -> float:
+    return float(metric(key).value([rows]))
 
 
 def at(*rows: int) -> np.ndarray:
@@ -34,12 +40,12 @@ def at(*rows: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("row", "first", "second"), [(2, 3, 1), (4, 2, 0), (6, 1, 0), (8, 0, 0), (0, -1, -1)])
 def test_a_peak_is_worth_its_layer(row: int, first: int, second: int) -> None:
-    assert (layers.hit_rate_1(of(at(row))), layers.hit_rate_2(of(at(row)))) == (first, second)
+    assert (value("hit_rate_1", of(at(row))), value("hit_rate_2", of(at(row)))) == (first, second)
 
 
 def test_tied_peaks_are_averaged_and_a_map_of_zeros_ties_everywhere() -> None:
-    assert layers.hit_rate_1(of(at(2, 4, 0))) == pytest.approx((3 + 2 - 1) / 3)
-    assert layers.hit_rate_1(of(np.zeros((3, 2)))) == pytest.approx((3 + 2 + 1 + 0 - 1 - 1) / 6)
+    assert value("hit_rate_1", of(at(2, 4, 0))) == pytest.approx((3 + 2 - 1) / 3)
+    assert value("hit_rate_1", of(np.zeros((3, 2)))) == pytest.approx((3 + 2 + 1 + 0 - 1 - 1) / 6)
 
 
 def test_the_peak_is_what_an_eight_bit_map_holds_as_255() -> None:
@@ -48,32 +54,32 @@ def test_the_peak_is_what_an_eight_bit_map_holds_as_255() -> None:
     saliency[2], saliency[4], saliency[6] = 0.3, 0.3 * 0.999, 0.3 * 0.997
     picture = Image.fromarray(np.rint(saliency / saliency.max() * 255).astype(np.uint8))
     worth = np.select([BANDS == level for level in (255, 128, 64, 32)], [3, 2, 1, 0], -1)
-    assert layers.hit_rate_1(of(saliency)) == worth[np.asarray(picture) == 255].mean() == 2.5
+    assert value("hit_rate_1", of(saliency)) == worth[np.asarray(picture) == 255].mean() == 2.5
 
 
 def test_the_key_layer_alone_is_perfect_coverage() -> None:
     found = of(0.3 * (BANDS == 255))
-    assert (layers.s_plus(found), layers.s_minus(found)) == (1, 0)
-    np.testing.assert_array_equal(layers.layer_jaccard(found, 255), 1)
-    np.testing.assert_array_equal(layers.layer_jaccard(found, 128), 0)
-    assert layers.s_123(found) == pytest.approx(1 / 3)
+    assert (value("s_plus", found), value("s_minus", found)) == (1, 0)
+    np.testing.assert_array_equal(layers.layer_overlap(found, 255), 1)
+    np.testing.assert_array_equal(layers.layer_overlap(found, 128), 0)
+    assert value("s_123", found) == pytest.approx(1 / 3)
 
 
 def test_coverage_pixel_by_pixel() -> None:
     saliency = np.random.default_rng(0).random(BANDS.shape)
     found, heat = of(saliency), saliency / saliency.max()
-    assert layers.s_plus(found) == pytest.approx(heat[BANDS == 255].mean())
-    assert layers.s_minus(found) == pytest.approx(heat[BANDS == 0].mean())
+    assert value("s_plus", found) == pytest.approx(heat[BANDS == 255].mean())
+    assert value("s_minus", found) == pytest.approx(heat[BANDS == 0].mean())
     shares = np.select([BANDS == 255, BANDS == 128, BANDS == 64], [1, 0.5, 0.25])
-    assert layers.s_123(found) == pytest.approx((shares * heat).sum() / (shares > 0).sum())
+    assert value("s_123", found) == pytest.approx((shares * heat).sum() / (shares > 0).sum())
     for level in LAYERS:
-        for tau, value in zip(TAUS, layers.layer_jaccard(found, level), strict=True):
+        for tau, found_at in zip(TAUS, layers.layer_overlap(found, level), strict=True):
             hot, own = heat >= tau, BANDS == level
-            assert value == pytest.approx((hot & own).sum() / (hot | own).sum())
+            assert found_at == pytest.approx((hot & own).sum() / (hot | own).sum())
 
 
 def test_a_picture_without_a_key_layer_has_no_s_plus() -> None:
-    assert math.isnan(layers.s_plus(of(np.ones((2, 2)), np.zeros((4, 4), np.uint8))))
+    assert math.isnan(value("s_plus", of(np.ones((2, 2)), np.zeros((4, 4), np.uint8))))
 
 
 def test_grey_values_a_little_off_are_their_layers_and_all_others_background() -> None:
@@ -94,7 +100,9 @@ def test_the_table_tells_hits_and_coverage_of_the_images_that_have_the_class() -
         rows += [{**keys, **terms} for terms in layer_terms(saliency, BANDS)]
     table = tables.from_bytes(tables.to_bytes(pd.DataFrame(rows, columns=list(tables.LAYERS)), "layers"))
     empty = [pd.DataFrame(columns=list(columns)) for columns in (tables.MAPS, tables.LESIONS, tables.CANDIDATES)]
-    found = localisation_table(*empty, table, ["a"], "layers").set_index(["class", "metric"])
+    found = localisation_table(*empty, table, ["a"], registry(masks="layers").at("tables", OF_MAPS)).set_index(
+        ["class", "metric"]
+    )
     assert found.loc[("a", "hit_rate_1"), "value"] == 2.5 and found.loc[("a", "hit_rate_1"), "n"] == 2
     assert found.loc[("a", "layer_jaccard_3_at_65"), "threshold"] == 0.65
     assert found.loc[("a", "layer_jaccard_3_at_65"), "value"] == pytest.approx(0.25)  # half of the layer, or none of it
@@ -109,11 +117,10 @@ def test_the_metric_components_say_the_same() -> None:
     batch = Batch(labels=labels, targets=Targets(masks=masks, known=torch.ones(1, 2, dtype=torch.bool)))
     expected = {"hit_rate_1": 3, "hit_rate_2": 1, "s_plus": 0.5, "s_minus": 0}
     for name, value in expected.items():
-        metric = getattr(harness_metrics, f"build_{name}")(task)
-        metric.update(Output(probs=labels, saliency=saliency), batch)
-        assert metric.compute() == pytest.approx({"": value, "a": value, "b": math.nan}, nan_ok=True)
-    with pytest.raises(ValueError, match="layers"):
-        harness_metrics.build_s_plus(Task(classes=("a",), mask_kind="outline"))
+        one = collector(metric(name), task)
+        one.update(Output(probs=labels, saliency=saliency), batch)
+        assert one.compute() == pytest.approx({"": value, "a": value, "b": math.nan}, nan_ok=True)
+    assert not fits(metric("s_plus").record, Task(classes=("a",), mask_kind="outline"))
 
 
 def test_focus_is_hit_rate_1_brought_to_0_and_1_averaged_over_images_then_told_by_map() -> None:

@@ -9,8 +9,8 @@ import torch
 
 from harness.contract import tables
 from harness.contract.tables import BINS, MAPS
-from harness.metrics import functional
-from harness.metrics.functional import map_terms, pixel_ap, resize_nearest, soft_dice
+from harness.metrics.functional import localisable, map_terms, pixel_ap, resize_nearest, soft_dice
+from tests.built_in_metrics import metric
 
 RANDOM = np.random.default_rng(0)
 MASK = np.zeros((24, 16), bool)
@@ -113,8 +113,8 @@ def test_terms_fill_the_maps_table_and_come_back_from_parquet() -> None:
     assert set(MAPS) >= set(known)
     table = pd.DataFrame([known, unknown])
     again = tables.from_bytes(tables.to_bytes(table, "maps"))
-    for metric in (functional.dice_per_class, functional.pixel_ap_per_class, functional.pointing_per_class):
-        assert metric(again, ["a"]) == metric(table, ["a"])
+    for key in ("dice", "pixel_ap", "pointing"):
+        assert metric(key).value(again[:1]) == metric(key).value(table[:1])
 
 
 def test_a_positive_with_an_empty_mask_is_left_out() -> None:
@@ -122,5 +122,5 @@ def test_a_positive_with_an_empty_mask_is_left_out() -> None:
     empty = {"class": "a", "label": 1.0, **map_terms(MASK.astype(float), np.zeros_like(MASK))}
     negative = {"class": "a", "label": 0.0, **map_terms(MASK.astype(float), np.zeros_like(MASK))}
     table = pd.DataFrame([hit, empty, negative])
-    for metric in (functional.dice_per_class, functional.pixel_ap_per_class, functional.pointing_per_class):
-        assert metric(table, ["a"]) == {"": 1.0, "a": 1.0}
+    for key in ("dice", "pixel_ap", "pointing"):
+        assert metric(key).value(localisable(table)) == 1

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from harness.metrics import functional
+from tests.built_in_metrics import of_scores
 
 NAN = math.nan
 
@@ -21,19 +22,19 @@ def test_two_of_three_pairs_in_order_is_two_thirds() -> None:
 def test_constant_scores_are_a_coin() -> None:
     labels, scores = np.array([[1.0], [0], [0], [0]]), np.full((4, 1), 0.3)
     assert functional.auroc(labels, scores, ["a"])[""] == 0.5
-    assert functional.auprc(labels, scores, ["a"])[""] == 0.25
+    assert of_scores("auprc", labels, scores, ["a"])[""] == 0.25
 
 
 def test_a_class_with_one_label_only_is_nan_and_leaves_the_mean_alone() -> None:
     labels, scores = np.array([[1.0, 1], [0, 1], [0, NAN]]), np.array([[0.9, 0.1], [0.1, 0.2], [0.2, 0.3]])
-    for metric in (functional.auroc, functional.auprc):
-        assert metric(labels, scores, ["a", "b"]) == pytest.approx({"": 1.0, "a": 1.0, "b": NAN}, nan_ok=True)
+    for found in (functional.auroc(labels, scores, ["a", "b"]), of_scores("auprc", labels, scores, ["a", "b"])):
+        assert found == pytest.approx({"": 1.0, "a": 1.0, "b": NAN}, nan_ok=True)
 
 
 def test_nothing_defined_is_nan() -> None:
     empty = np.zeros((0, 2))
     assert all(map(math.isnan, functional.auroc(empty, empty, ["a", "b"]).values()))
-    assert all(map(math.isnan, functional.brier(empty, empty, ["a", "b"]).values()))
+    assert all(map(math.isnan, of_scores("brier", empty, empty, ["a", "b"]).values()))
 
 
 def test_unknown_labels_may_have_any_score() -> None:
@@ -51,7 +52,7 @@ def test_a_multi_class_task_is_read_one_class_against_the_rest() -> None:
 
 
 def test_brier_of_a_sure_mistake_is_one() -> None:
-    assert functional.brier(np.array([[1.0], [1.0]]), np.array([[0.0], [1.0]]), ["a"])["a"] == 0.5
+    assert of_scores("brier", np.array([[1.0], [1.0]]), np.array([[0.0], [1.0]]), ["a"])["a"] == 0.5
 
 
 @pytest.mark.parametrize(

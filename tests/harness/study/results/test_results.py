@@ -17,6 +17,7 @@ from harness.study.run.run import run_study
 from harness.tables.measure.intervals import localisation_intervals
 from harness.tables.measure.localisation_table import localisation_table
 from harness.tables.measure.summary import runs_table
+from harness.tables.terms import Tables
 from harness.testing.fakes import tiny_catalog
 from harness.testing.scripted import scripted_plan
 
@@ -72,7 +73,7 @@ def test_localisation_by_variant_is_that_of_all_variants_at_once(found: Results)
 
 
 def test_runs_by_variant_are_those_of_all_variants_at_once(found: Results) -> None:
-    expected = runs_table(found.predictions, found.maps, classes=found.task.classes, dice=True)
+    expected = runs_table(Tables(found.predictions, found.maps), found.metrics.at("runs"), classes=found.task.classes)
     pd.testing.assert_frame_equal(ordered(found.runs), ordered(expected))
     assert found.runs["dice"].notna().any()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from harness import Component, hookimpl
+from harness import MetricRecord, hookimpl
 from harness.adapters.inline import InlineTuner
 from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
@@ -24,7 +25,7 @@ from harness.study.results.results import Results, read_results
 from harness.study.run.run import Outcome, run_study
 from harness.tables.measure.costs import table_card
 from harness.testing.fakes import tiny_catalog
-from harness_metrics import build_brier, build_ece, build_f1, build_top1
+from harness_metrics import harness_metrics
 
 EXAMS = 40
 
@@ -194,10 +195,8 @@ def test_an_average_of_scores_that_are_no_probabilities_fails_with_its_reason(ro
 
 class Decisions:
     @hookimpl
-    def harness_metrics(self) -> list[Component[Any]]:
-        own = {"ece": build_ece, "brier": build_brier, "f1": build_f1}
-        made = [Component(name=name, build=build, summary="s") for name, build in own.items()]
-        return [*made, Component(name="top1", build=build_top1, summary="s", needs=frozenset({"multiclass"}))]
+    def harness_metrics(self) -> list[MetricRecord]:
+        return [record for record in harness_metrics() if record.name in ("ece", "brier", "f1", "top1")]
 
 
 def measured(plan: Plan, root: Path) -> dict[str, Any]:
@@ -281,8 +280,9 @@ def test_exclusive_classes_that_are_not_are_refused(root: Path) -> None:
 
 class Later:
     @hookimpl
-    def harness_metrics(self) -> list[Component[Any]]:
-        return [Component(name="brier_too", build=build_brier, summary="s")]
+    def harness_metrics(self) -> list[MetricRecord]:
+        (brier,) = (record for record in harness_metrics() if record.name == "brier")
+        return [replace(brier, name="brier_too", standing=())]
 
 
 def test_a_metric_named_later_is_computed_from_the_tables_that_are_there(root: Path) -> None:

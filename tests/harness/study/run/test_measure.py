@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness import Component, hookimpl
+from harness import MetricRecord, hookimpl
 from harness.adapters.inline import InlineTuner
 from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
@@ -25,46 +25,29 @@ from harness.testing.fakes import tiny_catalog
 from harness.testing.scripted import scripted_plan
 
 
-def build_mean_score(task: Any, /) -> Any:
-    from harness.nn import Metric
-
-    class MeanScore(Metric):
-        def __init__(self) -> None:
-            self.scores: list[float] = []
-
-        def update(self, output: Any, batch: Any) -> None:
-            self.scores += output.probs.flatten().tolist()
-
-        def compute(self) -> dict[str, float]:
-            return {"": sum(self.scores) / len(self.scores)}
-
-    return MeanScore()
+def mean_score(terms: Any, /) -> Any:
+    return terms.scores
 
 
-def build_breaks_in(task: Any, /) -> Any:
+def breaks_in(terms: Any, /) -> Any:
     """The mean score, of a measuring that is told to end, or fails, once: while the file says so."""
-    metric: Any = build_mean_score(task)
+    if Later.breaks == "signal":
+        os.kill(os.getpid(), signal.SIGTERM)
+    elif Later.breaks == "disk":
+        raise MachineError("the disk is full")
+    return terms.scores
 
-    class BreaksIn(type(metric)):  # type: ignore[misc]
-        def compute(self) -> dict[str, float]:
-            if Later.breaks == "signal":
-                os.kill(os.getpid(), signal.SIGTERM)
-            elif Later.breaks == "disk":
-                raise MachineError("the disk is full")
-            return super().compute()  # type: ignore[no-any-return]
 
-    return BreaksIn()
+def record(name: str, build: Any) -> MetricRecord:
+    return MetricRecord(name=name, build=build, label=name, summary="the mean of all scores", reads="scores")
 
 
 class Later:
     breaks = ""
 
     @hookimpl
-    def harness_metrics(self) -> list[Component[Any]]:
-        return [
-            Component(name="mean_score", build=build_mean_score, summary="the mean of all scores"),
-            Component(name="breaks_in", build=build_breaks_in, summary="the mean of all scores, if nothing breaks in"),
-        ]
+    def harness_metrics(self) -> list[MetricRecord]:
+        return [record("mean_score", mean_score), record("breaks_in", breaks_in)]
 
 
 def catalog() -> Catalog:

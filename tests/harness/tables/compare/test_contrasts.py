@@ -10,15 +10,18 @@ from statsmodels.stats.multitest import multipletests
 from harness.statistics.delong import delong
 from harness.tables.compare.contrasts import NO_VARIANCE, comparison_table, tied_with_best
 from harness.tables.measure.summary import variant_table
+from harness.tables.terms import Tables
+from tests.built_in_metrics import registry
 
 CLASSES = ("benign", "malignant")
+LEADERBOARD = registry().leaderboard
 ORDER = ("blind", "gmic", "gap")
 OPTIONS = {"baseline": "gmic", "order": ORDER, "classes": CLASSES, "resamples": 400}
 
 
 @pytest.fixture(scope="module")
 def table(tables: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
-    return comparison_table(*tables, **OPTIONS).set_index("variant")
+    return comparison_table(Tables(*tables), LEADERBOARD, **OPTIONS).set_index("variant")
 
 
 def own_rows(predictions: pd.DataFrame, variant: str, seed: int, name: str) -> pd.DataFrame:
@@ -40,7 +43,7 @@ def by_hand(predictions: pd.DataFrame, first: str, second: str, classes=CLASSES,
 
 
 def test_figures_and_intervals_are_those_of_the_table_of_variants(table: pd.DataFrame, tables) -> None:
-    other = variant_table(*tables, **OPTIONS).set_index("variant")
+    other = variant_table(Tables(*tables), LEADERBOARD, **OPTIONS).set_index("variant")
     shared = ["runs", "auroc", "dice"]
     shared += [f"{name}_difference{end}" for name in ("auroc", "dice") for end in ("", "_low", "_high")]
     pd.testing.assert_frame_equal(table[shared], other[shared])
@@ -85,21 +88,21 @@ def test_the_best_and_who_is_not_separated_from_it_are_tied(table: pd.DataFrame,
 
 def test_without_evidence_there_is_no_dice_and_without_outlines_for_nobody(table: pd.DataFrame, tables) -> None:
     assert table.loc["blind", [c for c in table if c.startswith("dice") and c != "dice_tied"]].isna().all()
-    assert not [c for c in comparison_table(*tables, **OPTIONS, dice=False) if c.startswith("dice")]
-    assert not [c for c in comparison_table(tables[0], None, **OPTIONS) if c.startswith("dice")]
+    assert not [c for c in comparison_table(Tables(*tables), **OPTIONS) if c.startswith("dice")]
+    assert not [c for c in comparison_table(Tables(predictions=tables[0]), **OPTIONS) if c.startswith("dice")]
 
 
 def test_identical_variants_do_not_differ(tables) -> None:
     twin = tables[0][tables[0]["variant"] == "gmic"].assign(variant="gap")
     both = pd.concat([tables[0][tables[0]["variant"] == "gmic"], twin])
-    row = comparison_table(both, None, **OPTIONS).set_index("variant").loc["gap"]
+    row = comparison_table(Tables(predictions=both), **OPTIONS).set_index("variant").loc["gap"]
     assert (row["auroc_difference"], row["auroc_error"]) == (0, 0)
     assert (row["auroc_p"], row["auroc_p_bootstrap"], row["auroc_p_holm"]) == (1, 1, 1) and row["tied"]
 
 
 def test_a_variant_that_lost_a_seed_is_compared_over_the_others(tables) -> None:
     predictions = tables[0].query("not (variant == 'gap' and seed == 1)")
-    row = comparison_table(predictions, None, **OPTIONS).set_index("variant").loc["gap"]
+    row = comparison_table(Tables(predictions=predictions), **OPTIONS).set_index("variant").loc["gap"]
     found = by_hand(predictions, "gap", "gmic", seeds=(0,))
     assert (row["auroc_difference"], row["auroc_p"]) == pytest.approx((found.value, found.p))
 
@@ -107,7 +110,7 @@ def test_a_variant_that_lost_a_seed_is_compared_over_the_others(tables) -> None:
 def test_folds_are_independent_parts_of_one_figure(tables) -> None:
     predictions = tables[0].query("seed == 0")
     fold = predictions["group"].str[1:].astype(int) % 2
-    table = comparison_table(predictions.assign(fold=fold), None, **OPTIONS).set_index("variant")
+    table = comparison_table(Tables(predictions=predictions.assign(fold=fold)), **OPTIONS).set_index("variant")
     parts = [by_hand(predictions[fold == k], "gap", "gmic", seeds=(0,)) for k in (0, 1)]
     row = table.loc["gap"]
     assert row["auroc_difference"] == pytest.approx(np.mean([part.value for part in parts]))
@@ -118,7 +121,7 @@ def test_folds_are_independent_parts_of_one_figure(tables) -> None:
 def test_a_class_that_never_occurs_is_left_out(tables) -> None:
     predictions = tables[0].copy()
     predictions.loc[predictions["class"] == "malignant", "label"] = 0.0
-    row = comparison_table(predictions, None, **OPTIONS).set_index("variant").loc["gap"]
+    row = comparison_table(Tables(predictions=predictions), **OPTIONS).set_index("variant").loc["gap"]
     assert np.isnan(row["auroc_p/malignant"]) and row["auroc_p"] == pytest.approx(row["auroc_p/benign"])
     assert row["note"] == ""
 
@@ -128,7 +131,7 @@ def test_a_class_of_one_patient_has_no_test_and_says_so(tables) -> None:
     odd = (predictions["class"] == "malignant") & (predictions["group"] != "p3")
     predictions.loc[odd, "label"] = 0.0
     predictions.loc[(predictions["class"] == "malignant") & (predictions["group"] == "p3"), "label"] = 1.0
-    table = comparison_table(predictions, None, **OPTIONS).set_index("variant")
+    table = comparison_table(Tables(predictions=predictions), **OPTIONS).set_index("variant")
     assert table["auroc_p"].isna().all() and table["auroc_p/benign"].notna().sum() == 2
     assert "No DeLong test of malignant: only one patient has a positive image" in table.loc["gap", "note"]
     best = table["auroc"].idxmax()
@@ -138,7 +141,7 @@ def test_a_class_of_one_patient_has_no_test_and_says_so(tables) -> None:
 
 
 def test_one_patient_has_figures_and_no_test(tables) -> None:
-    row = comparison_table(tables[0].assign(group="p"), None, **OPTIONS).set_index("variant").loc["gap"]
+    row = comparison_table(Tables(predictions=tables[0].assign(group="p")), **OPTIONS).set_index("variant").loc["gap"]
     assert row["auroc_difference"] < 0
     assert row[["auroc_difference_low", "auroc_p", "auroc_p_bootstrap", "auroc_p_holm"]].isna().all()
     assert "only one patient" in row["note"]
@@ -147,7 +150,7 @@ def test_one_patient_has_figures_and_no_test(tables) -> None:
 def test_constant_scores_are_chance(tables) -> None:
     predictions = tables[0].copy()
     predictions.loc[predictions["variant"] == "blind", "score"] = 0.4
-    row = comparison_table(predictions, None, **OPTIONS).set_index("variant").loc["blind"]
+    row = comparison_table(Tables(predictions=predictions), **OPTIONS).set_index("variant").loc["blind"]
     assert row["auroc"] == 0.5 and row["auroc_p"] < 0.001
 
 
@@ -163,7 +166,7 @@ def test_perfect_constant_and_always_wrong_scores_cannot_be_told_apart_by_a_test
         for i in range(60)
     ]
     options = {"baseline": "constant", "order": list(scores), "classes": ["malignant"], "resamples": 50}
-    table = comparison_table(pd.DataFrame(rows), None, **options).set_index("variant")
+    table = comparison_table(Tables(predictions=pd.DataFrame(rows)), **options).set_index("variant")
     assert table["auroc"].round(2).to_dict() == {"perfect": 1, "constant": 0.5, "wrong": 0, "fair": 0.86}
     assert table.loc["perfect", "tied"] and not table.loc["fair", "tied"]
     for name in ("constant", "wrong"):
@@ -178,15 +181,15 @@ def test_one_positive_patient_has_a_figure_without_interval_and_p(tables) -> Non
     for table, patients in ((one, ["p3"]), (three, ["p3", "p7", "p11"])):
         own = table["class"] == "malignant"
         table.loc[own, "label"] = table.loc[own, "group"].isin(patients).astype(float)
-    found = comparison_table(one, None, **OPTIONS).set_index("variant").loc["gap"]
+    found = comparison_table(Tables(predictions=one), **OPTIONS).set_index("variant").loc["gap"]
     silent = ["auroc_difference_low", "auroc_difference_high", "auroc_p_bootstrap", "auroc_p"]
     assert np.isfinite(found["auroc_difference"]) and found[silent].isna().all()
     assert found[[f"{name}/malignant" for name in silent]].isna().all()
     assert found[[f"{name}/benign" for name in silent]].notna().all()
-    row = variant_table(one, None, **OPTIONS).set_index("variant").loc["gap"]
+    row = variant_table(Tables(predictions=one), **OPTIONS).set_index("variant").loc["gap"]
     assert np.isfinite(row["auroc"]) and row[["auroc_low", "auroc_high", "auroc_difference_low"]].isna().all()
     assert row["auroc_undefined"] == pytest.approx((1 - 1 / 40) ** 40, abs=0.06)
-    row = variant_table(three, None, **OPTIONS).set_index("variant").loc["gap"]
+    row = variant_table(Tables(predictions=three), **OPTIONS).set_index("variant").loc["gap"]
     assert row["auroc_low"] < row["auroc"] < row["auroc_high"]
     assert row["auroc_undefined"] == pytest.approx((1 - 3 / 40) ** 40, abs=0.03)
 
@@ -195,15 +198,15 @@ def test_wrong_tables_are_refused(tables) -> None:
     predictions = tables[0]
     wrong = predictions.assign(score=predictions["score"].where(predictions.index != 0))
     with pytest.raises(ValueError, match="gmic, image 'i0', class 'malignant'|gmic, image 'i0'.*nan"):
-        comparison_table(wrong.assign(label=wrong["label"].fillna(0)), None, **OPTIONS)
+        comparison_table(Tables(predictions=wrong.assign(label=wrong["label"].fillna(0))), **OPTIONS)
     with pytest.raises(ValueError, match="different images"):
-        comparison_table(predictions.query("not (variant == 'gap' and id == 'i3')"), None, **OPTIONS)
+        comparison_table(Tables(predictions=predictions.query("not (variant == 'gap' and id == 'i3')")), **OPTIONS)
     with pytest.raises(ValueError, match="several rows"):
-        comparison_table(pd.concat([predictions, predictions]), None, **OPTIONS)
+        comparison_table(Tables(predictions=pd.concat([predictions, predictions])), **OPTIONS)
 
 
 def test_without_a_baseline_only_ties_are_told(tables) -> None:
-    table = comparison_table(tables[0], None, **{**OPTIONS, "baseline": ""})
+    table = comparison_table(Tables(predictions=tables[0]), **{**OPTIONS, "baseline": ""})
     assert table["auroc_p"].isna().all() and table["tied"].sum() >= 1
 
 

@@ -10,6 +10,7 @@ from statsmodels.stats.multitest import multipletests
 from harness.statistics.ranks import rank
 from harness.tables.compare.contrasts import comparison_table
 from harness.tables.compare.joined import join_studies
+from harness.tables.terms import Tables
 
 ORDER = ("blind", "gmic", "gap")
 
@@ -19,7 +20,7 @@ def parts(tables) -> dict[str, pd.DataFrame]:
     """The made-up test images in three parts, as if they were data sets."""
     third = tables[0]["group"].str[1:].astype(int) % 3
     options = {"baseline": "gmic", "order": ORDER, "classes": ("benign", "malignant"), "resamples": 100}
-    return {f"study{k}": comparison_table(tables[0][third == k], None, **options) for k in range(3)}
+    return {f"study{k}": comparison_table(Tables(predictions=tables[0][third == k]), **options) for k in range(3)}
 
 
 def test_p_values_are_adjusted_over_the_whole_table(parts) -> None:

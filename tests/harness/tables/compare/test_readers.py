@@ -14,10 +14,11 @@ from harness.metrics.scores.roc import operating_point, roc_curve
 from harness.statistics.bootstrap import Resamples
 from harness.statistics.delong import delong
 from harness.statistics.multiplicity import holm
-from harness.tables.compare.comparison import aucs, run_pairs
+from harness.tables.compare.comparison import ranked, run_pairs
 from harness.tables.compare.contrasts import comparison_table
 from harness.tables.compare.readers import each_table
 from harness.tables.measure.summary import variant_table
+from harness.tables.terms import Tables
 
 READERS = ("reader01", "reader02", "reader03")
 IMAGES = 80
@@ -60,8 +61,10 @@ def of(predictions: pd.DataFrame, variant: str, seed: object = None) -> pd.DataF
 
 
 def test_a_family_is_the_mean_of_its_readers_areas_not_the_area_of_their_mean(predictions: pd.DataFrame) -> None:
-    order = ["external", "readers", "hybrid", "model"]
-    table = variant_table(predictions, None, baseline="external", order=order, classes=["malignant"], resamples=50)
+    order = ["system", "readers", "hybrid", "model"]
+    table = variant_table(
+        Tables(predictions=predictions), baseline="system", order=order, classes=["malignant"], resamples=50
+    )
     row = table.set_index("variant").loc["readers"]
     each = [area(of(predictions, "readers", name)) for name in READERS]
     assert row["auroc"] == pytest.approx(np.mean(each)) and row["runs"] == 3
@@ -81,7 +84,7 @@ def test_runs_are_paired_by_seed_or_reader_and_else_each_with_each() -> None:
 
 def test_a_hybrid_is_compared_with_the_readers_one_by_one(predictions: pd.DataFrame) -> None:
     drawn = Resamples.draw(predictions["group"].unique(), 50)
-    found = aucs(predictions, drawn, ["malignant"])
+    found = ranked(predictions, drawn, ["malignant"])
     gap = found["hybrid", OWN_HEAD].minus(found["readers", OWN_HEAD])
     each = [area(of(predictions, "hybrid", name)) - area(of(predictions, "readers", name)) for name in READERS]
     assert gap[0] == pytest.approx(np.mean(each))
@@ -89,10 +92,9 @@ def test_a_hybrid_is_compared_with_the_readers_one_by_one(predictions: pd.DataFr
 
 def test_delong_of_a_family_is_the_contrast_of_the_means(predictions: pd.DataFrame) -> None:
     table = comparison_table(
-        predictions,
-        None,
-        baseline="external",
-        order=["external", "readers", "model"],
+        Tables(predictions=predictions),
+        baseline="system",
+        order=["system", "readers", "model"],
         classes=["malignant"],
         resamples=50,
     ).set_index("variant")

@@ -10,17 +10,20 @@ import pytest
 from sklearn import metrics as reference
 
 from harness.contract.tables import CANDIDATES, LAYERS, LESIONS
-from harness.statistics.bootstrap import DECISIONS, Resamples, average_precision, decisions, means
-from harness.tables.measure.classification_table import classification_table
+from harness.metrics.functional import Decisions
+from harness.statistics.bootstrap import Resamples, average_precision, decisions, means
+from harness.tables.measure.classification_table import OF_SCORES, classification_table
 from harness.tables.measure.intervals import classification_intervals, localisation_intervals
-from harness.tables.measure.localisation_table import localisation_table
+from harness.tables.measure.localisation_table import OF_MAPS, localisation_table
 from harness.tables.measure.summary import over_runs
+from tests.built_in_metrics import registry
 
 RANDOM = np.random.default_rng(0)
 GROUPS = np.repeat(np.arange(25), 4)
 LABELS = (RANDOM.random(100) < 0.4).astype(float)
 SCORES = (0.3 * LABELS + 0.7 * RANDOM.random(100)).round(1)  # ties
 CLASSES = ("benign", "malignant")
+SCORED, LOCATED = registry().at("tables", OF_SCORES), registry().at("tables", OF_MAPS)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,7 @@ def test_decisions_are_scikit_learns_in_every_resample(drawn: Resamples) -> None
     }
     values = drawn.apply(GROUPS, decisions(LABELS, called))
     for row, weights in zip(values, weights_of(drawn), strict=True):
-        found = dict(zip(DECISIONS, row, strict=True))
+        found = Decisions(*row)._asdict()
         for name, function in of.items():
             assert found[name] == pytest.approx(function(LABELS, called, sample_weight=weights)), name
         specificity = reference.recall_score(LABELS, called, pos_label=0, sample_weight=weights)
@@ -60,9 +63,9 @@ def test_decisions_are_scikit_learns_in_every_resample(drawn: Resamples) -> None
 def test_a_resample_without_what_a_figure_needs_has_none() -> None:
     nobody_sick, nobody_called = np.array([[1.0, 1, 0]]), np.array([[0.0, 1, 1]])
     labels, called = np.array([0.0, 0, 1]), np.array([True, False, False])
-    found = dict(zip(DECISIONS, decisions(labels, called)(nobody_sick)[0], strict=True))
+    found = Decisions(*decisions(labels, called)(nobody_sick)[0])._asdict()
     assert math.isnan(found["recall"]) and math.isnan(found["f1"]) and found["specificity"] == 0.5
-    found = dict(zip(DECISIONS, decisions(labels, called)(nobody_called)[0], strict=True))
+    found = Decisions(*decisions(labels, called)(nobody_called)[0])._asdict()
     assert math.isnan(found["precision"]) and found["f1"] == 0
     assert math.isnan(average_precision(labels, labels)(nobody_sick)[0])
 
@@ -74,8 +77,8 @@ def test_means_leave_unknown_cells_out() -> None:
 
 def test_each_interval_is_of_the_figure_in_the_table_of_scores(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     predictions = tables[0]
-    bounds = classification_intervals(predictions, CLASSES, "multilabel", resamples=200)
-    whole = over_runs(classification_table(predictions, CLASSES, "multilabel"))
+    bounds = classification_intervals(predictions, CLASSES, SCORED, resamples=200)
+    whole = over_runs(classification_table(predictions, CLASSES, SCORED))
     own = whole[whole["head"] == "output"].merge(bounds, on=["variant", "head", "class", "metric"], how="left")
     known = own["value_y"].notna()
     assert set(own.loc[~known & own["value_x"].notna(), "metric"]) == {"ece"}
@@ -94,7 +97,9 @@ def test_exclusive_classes_have_top_1_and_its_decisions() -> None:
         for n in range(60)
         for k, name in enumerate("abc")
     ]
-    bounds = classification_intervals(pd.DataFrame(rows), "abc", "multiclass", resamples=200)
+    bounds = classification_intervals(
+        pd.DataFrame(rows), "abc", registry("abc", "multiclass").at("tables", OF_SCORES), resamples=200
+    )
     whole = bounds[bounds["class"] == ""].set_index("metric")
     said = scores.argmax(1)
     assert whole.loc["top1", "value"] == pytest.approx((said == truth).mean())
@@ -105,8 +110,8 @@ def test_exclusive_classes_have_top_1_and_its_decisions() -> None:
 def test_each_interval_is_of_the_figure_in_the_table_of_maps(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     maps = tables[1]
     lesions, candidates, layers = (pd.DataFrame(columns=list(columns)) for columns in (LESIONS, CANDIDATES, LAYERS))
-    bounds = localisation_intervals(maps, layers, CLASSES, "outline", resamples=200)
-    whole = over_runs(localisation_table(maps, lesions, candidates, layers, CLASSES, "outline"))
+    bounds = localisation_intervals(maps, layers, CLASSES, LOCATED, resamples=200)
+    whole = over_runs(localisation_table(maps, lesions, candidates, layers, CLASSES, LOCATED))
     own = whole[whole["stratum"] == "all"].merge(bounds, on=["variant", "map", "class", "metric"])
     assert {"dice", "pointing", "dice_fitted"} <= set(own["metric"])
     np.testing.assert_allclose(own["value_x"].to_numpy(float), own["value_y"].to_numpy(float))
@@ -126,7 +131,7 @@ def test_thresholds_come_from_val_and_stay_as_they_are() -> None:
         for split in ("val", "test")
         for n, label in enumerate(truth)
     ]
-    found = classification_intervals(pd.DataFrame(rows), ["c"], "multilabel").set_index(["class", "metric"])
+    found = classification_intervals(pd.DataFrame(rows), ["c"], SCORED).set_index(["class", "metric"])
     row = found.loc["c", "sensitivity_at_specificity_90"]
     assert row["value"] == 0.5  # of 100 sick patients
     assert (row["low"], row["high"]) == pytest.approx((0.4, 0.6), abs=0.02)  # .5 ± 1.96 sqrt(.25 / 100)
@@ -137,7 +142,7 @@ def test_one_patient_has_no_interval() -> None:
         {"variant": "v", "head": "output", "seed": 0, "fold": None, "split": "test", "id": ["a", "b"], "group": "p"}
         | {"class": "c", "label": [0.0, 1.0], "score": [0.2, 0.7]}
     )
-    assert classification_intervals(rows, ["c"], "multilabel")[["low", "high"]].isna().all(axis=None)
+    assert classification_intervals(rows, ["c"], SCORED)[["low", "high"]].isna().all(axis=None)
 
 
 def test_a_patients_second_image_that_is_like_the_first_tells_nothing_new(
@@ -149,7 +154,6 @@ def test_a_patients_second_image_that_is_like_the_first_tells_nothing_new(
     layers = pd.DataFrame(columns=list(LAYERS))
     keys = ["variant", "map", "class", "metric"]
     once, again = (
-        localisation_intervals(rows, layers, CLASSES, "outline", resamples=400).set_index(keys)
-        for rows in (maps, twice)
+        localisation_intervals(rows, layers, CLASSES, LOCATED, resamples=400).set_index(keys) for rows in (maps, twice)
     )
     pd.testing.assert_frame_equal(once[["value", "low", "high"]], again[["value", "low", "high"]], check_like=True)

@@ -10,14 +10,17 @@ from sklearn.metrics import roc_auc_score
 from harness.contract.types import Objective, Sample
 from harness.tables.measure.costs import data_card, search_table
 from harness.tables.measure.summary import runs_table, variant_table
+from harness.tables.terms import Tables
+from tests.built_in_metrics import registry
 
 CLASSES = ("benign", "malignant")
+LEADERBOARD, RUNS = registry().leaderboard, registry().at("runs")
 ORDER = ("blind", "gmic", "gap")
 
 
 @pytest.fixture(scope="module")
 def table(tables: tuple[pd.DataFrame, pd.DataFrame]) -> pd.DataFrame:
-    return variant_table(*tables, baseline="gmic", order=ORDER, classes=CLASSES, resamples=500)
+    return variant_table(Tables(*tables), LEADERBOARD, baseline="gmic", order=ORDER, classes=CLASSES, resamples=500)
 
 
 def own_auc(predictions: pd.DataFrame, variant: str, seed: int, name: str) -> float:
@@ -61,7 +64,9 @@ def test_dice_is_that_of_the_maps_and_absent_without_evidence(table: pd.DataFram
 
 
 def test_heads_stand_beneath_their_model(tables) -> None:
-    table = variant_table(*tables, baseline="gmic", order=ORDER, classes=CLASSES, heads=True, resamples=20)
+    table = variant_table(
+        Tables(*tables), LEADERBOARD, baseline="gmic", order=ORDER, classes=CLASSES, heads=True, resamples=20
+    )
     assert table[["variant", "head"]].values.tolist()[:3] == [
         ["blind", "output"],
         ["blind", "global"],
@@ -72,13 +77,13 @@ def test_heads_stand_beneath_their_model(tables) -> None:
 
 
 def test_masks_that_are_no_outlines_give_no_dice(tables) -> None:
-    table = variant_table(*tables, baseline="gmic", order=ORDER, classes=CLASSES, dice=False, resamples=20)
+    table = variant_table(Tables(*tables), baseline="gmic", order=ORDER, classes=CLASSES, resamples=20)
     assert not [column for column in table if column.startswith("dice")]
 
 
 def test_a_variant_that_lost_a_seed_is_paired_over_the_others(tables) -> None:
     predictions = tables[0].query("not (variant == 'gap' and seed == 1)")
-    table = variant_table(predictions, None, baseline="gmic", order=ORDER, classes=CLASSES, resamples=20)
+    table = variant_table(Tables(predictions=predictions), baseline="gmic", order=ORDER, classes=CLASSES, resamples=20)
     row = table.set_index("variant").loc["gap"]
     gaps = [own_auc(predictions, "gap", 0, name) - own_auc(predictions, "gmic", 0, name) for name in CLASSES]
     assert row["runs"] == 1 and np.isnan(row["auroc_std"])
@@ -88,18 +93,18 @@ def test_a_variant_that_lost_a_seed_is_paired_over_the_others(tables) -> None:
 def test_other_test_images_cannot_be_paired(tables) -> None:
     predictions = tables[0].query("not (variant == 'gap' and id == 'i3')")
     with pytest.raises(ValueError, match="different images"):
-        variant_table(predictions, None, baseline="gmic", order=ORDER, classes=CLASSES, resamples=20)
+        variant_table(Tables(predictions=predictions), baseline="gmic", order=ORDER, classes=CLASSES, resamples=20)
 
 
 def test_folds_are_runs_of_their_own(tables) -> None:
     predictions = tables[0].query("seed == 0")
     predictions = predictions.assign(fold=predictions["id"].str[1:].astype(int) % 2)
-    table = variant_table(predictions, None, baseline="gmic", order=ORDER, classes=CLASSES, resamples=50)
+    table = variant_table(Tables(predictions=predictions), baseline="gmic", order=ORDER, classes=CLASSES, resamples=50)
     assert (table["runs"] == 2).all() and table["auroc_low"].notna().all()
 
 
 def test_the_table_of_runs_averages_nothing(tables) -> None:
-    table = runs_table(*tables, classes=CLASSES)
+    table = runs_table(Tables(*tables), RUNS, classes=CLASSES)
     assert len(table) == 3 * 2 * 2
     row = table.set_index(["variant", "head", "seed"]).loc[("gmic", "output", 1)]
     assert row["auroc/benign"] == pytest.approx(own_auc(tables[0], "gmic", 1, "benign"))
@@ -109,7 +114,7 @@ def test_the_table_of_runs_averages_nothing(tables) -> None:
 
 def test_ratings_have_areas_and_no_brier_score(tables) -> None:
     predictions = tables[0].assign(score=100 * tables[0]["score"])
-    table = runs_table(predictions, None, classes=CLASSES)
+    table = runs_table(Tables(predictions=predictions), RUNS, classes=CLASSES)
     assert table["brier"].isna().all() and table["auroc"].notna().all()
 
 

@@ -11,9 +11,12 @@ from harness.contract.catalog import Catalog
 from harness.contract.nn import Batch, Output, Targets
 from harness.contract.tables import CONTROL, WEIGHTS_CONTROL, from_bytes
 from harness.contract.types import Task, TrialResult, Workspace
-from harness.metrics.maps.layers import hit_rate_1
+from harness.metrics.maps.layers import by_image
+from harness.metrics.registry import study_metrics
 from harness.testing.fakes import tiny_spec
+from harness.trial.model.measure import collector
 from harness.trial.trial import run_trial
+from tests.built_in_metrics import metric
 
 CLASSES = {"ad", "ps", "cg", "st"}
 EXPLAIN = {
@@ -88,20 +91,17 @@ def test_the_map_beside_the_layers_is_that_of_the_class_the_model_says() -> None
         targets=Targets(masks=layers, known=torch.ones(1, 2, dtype=torch.bool)),
     )
     for probs, score in (([0.9, 0.1], -1.0), ([0.1, 0.9], 3.0)):
-        metric = catalog_metric("hit_rate_1", task)
-        metric.update(Output(probs=torch.tensor([probs]), saliency=saliency), batch)
-        assert metric.compute()["a"] == score
+        one = catalog_metric("hit_rate_1", task)
+        one.update(Output(probs=torch.tensor([probs]), saliency=saliency), batch)
+        assert one.compute()["a"] == score
 
 
 def catalog_metric(name: str, task: Task) -> Any:
-    return Catalog.discover().build("metric", name, task)
+    return collector(study_metrics(Catalog.discover(), [name])[0], task)
 
 
 def test_metric_and_table_of_layers_say_the_same(result: TrialResult) -> None:
     rows = from_bytes(result.files["layers.parquet"])
     own = rows[(rows["split"] == "test") & (rows["map"] == "native")]
-    by_class = [
-        [hit_rate_1({row["level"]: row for row in image.to_dict("records")}) for _, image in of_class.groupby("id")]
-        for _, of_class in own.groupby("class")
-    ]
+    by_class = [metric("hit_rate_1").values(by_image(of_class)).tolist() for _, of_class in own.groupby("class")]
     assert result.metrics["test/hit_rate_1"] == pytest.approx(sum(sum(v) / len(v) for v in by_class) / len(by_class))

@@ -12,6 +12,7 @@ import torch
 from harness.contract.catalog import Catalog
 from harness.contract.nn import Batch, Output
 from harness.contract.types import Sample, Task
+from harness.metrics.registry import study_metrics
 from harness.testing.fakes import build_squares, build_tiny_cnn, squares_task
 from harness.trial.data.cache import Cache, CachedSplit
 from harness.trial.data.loader import Loader
@@ -68,7 +69,7 @@ def test_images_that_are_their_own_units_are_not_scored_twice():
 )
 def test_metrics_run_where_they_have_what_they_need(catalog: Catalog, masks: bool, kind: str, expected: set[str]):
     task = Task(classes=("a", "b"), image_size=(4, 4), mask_kind=kind)
-    scorer = Scorer(catalog, ("auroc", "dice", "pointing"), task, "test", masks=masks)
+    scorer = Scorer(study_metrics(catalog, ("auroc", "dice", "pointing")), task, "test", masks=masks)
     assert {*scorer._of_scores, *scorer._of_maps} == expected
 
 
@@ -118,4 +119,4 @@ def test_auto_takes_bf16_where_the_processor_multiplies_it_faster(
 
 
 def test_a_split_without_images_scores_nothing(tiny: Catalog):
-    assert score([], Scorer(tiny, ("auroc",), squares_task(), "val", masks=False)) == {}
+    assert score([], Scorer(study_metrics(tiny, ("auroc",)), squares_task(), "val", masks=False)) == {}

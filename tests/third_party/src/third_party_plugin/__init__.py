@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import BackboneFactory, Component, Dataset, Schedule, Task, hookimpl, use
+from harness import BackboneFactory, Component, Dataset, MetricRecord, Schedule, Task, hookimpl, use
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    from harness.nn import Backbone, Explainer, Metric, Model, Pooling
+    from harness.metrics.functional import Array, Scores
+    from harness.nn import Backbone, Explainer, Model, Pooling
 
 
 def _task(size: int = 24) -> Task:
@@ -60,11 +61,14 @@ def build_brightness() -> Explainer:
     return Brightness()
 
 
-def build_hits(task: Task, /) -> Metric:
-    """Share of right answers at 0.5."""
-    from third_party_plugin.network import Hits
+def hits(terms: Scores, weights: Array | None, /, *, threshold: float = 0.5) -> Array | float:
+    """Share of right answers at a threshold."""
+    from harness.metrics.functional import decide, weighted_decisions
 
-    return Hits()
+    called = terms.scores >= threshold
+    if weights is None:
+        return decide(terms.labels, called).accuracy
+    return weighted_decisions(terms.labels, called)(weights)[:, 0]
 
 
 def build_sign_sgd(
@@ -134,9 +138,17 @@ def harness_explainers() -> Iterable[Component[Explainer]]:
 
 
 @hookimpl
-def harness_metrics() -> Iterable[Component[Metric]]:
+def harness_metrics() -> Iterable[MetricRecord]:
     """The metric of the tests."""
-    yield Component(name="hits", build=build_hits, summary="share of right answers")
+    yield MetricRecord(
+        name="hits",
+        label="right answers",
+        build=hits,
+        summary="share of right answers",
+        reads="scores",
+        form="statistic",
+        probabilities=True,
+    )
 
 
 @hookimpl

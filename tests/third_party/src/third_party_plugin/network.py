@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.nn import Backbone, Batch, Explainer, Metric, Model, Output, Pooled, Pooling, masked_bce, outside_autocast
+from harness.nn import Backbone, Batch, Explainer, Model, Output, Pooled, Pooling, masked_bce, outside_autocast
 
 
 class TwoConvs(Backbone):
@@ -73,21 +73,6 @@ class Brightness(Explainer):
         grey = batch.images.mean(dim=1)
         low, high = grey.amin(dim=(1, 2), keepdim=True), grey.amax(dim=(1, 2), keepdim=True)
         return (grey - low) / (high - low).clamp_min(1e-6)
-
-
-class Hits(Metric):
-    """Share of right answers at a threshold of one half."""
-
-    def __init__(self) -> None:
-        self.right = self.seen = 0
-
-    def update(self, output: Output, batch: Batch) -> None:
-        known = ~batch.labels.isnan()
-        self.right += int((((output.probs > 0.5) == (batch.labels > 0.5)) & known).sum())
-        self.seen += int(known.sum())
-
-    def compute(self) -> dict[str, float]:
-        return {"": self.right / self.seen if self.seen else float("nan")}
 
 
 class SignSgd(torch.optim.Optimizer):

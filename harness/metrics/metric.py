@@ -1,0 +1,106 @@
+"""A metric with its parameters, under the key that a study or a table gives it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from harness.contract.metrics import Level, MetricRecord
+from harness.statistics.arrays import Array, mean_defined
+from harness.statistics.bootstrap import Statistic, mean
+
+TERM = "term"
+"""The column in which a metric of form "term" finds its values."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A record with its parameters filled in.
+
+    Args:
+        key: of its columns.
+        record: the formula, and what is known of it.
+        params: of the formula.
+        label: for the head of a column.
+        level: where it is shown without being named; None where a study names it.
+        origin: distribution and version that provide it.
+    """
+
+    key: str
+    record: MetricRecord
+    params: Mapping[str, Any] = field(default_factory=dict)
+    label: str = ""
+    level: Level | None = None
+    origin: tuple[str, str] = ("", "")
+
+    @property
+    def title(self) -> str:
+        """The head of its column."""
+        return self.label or (self.record.label if self.key == self.record.name else self.key)
+
+    @property
+    def sign(self) -> int:
+        """1 where higher is better, -1 where lower is."""
+        return 1 if self.record.higher_is_better else -1
+
+    @property
+    def split(self) -> str:
+        """The split that its threshold is fitted on; "" where nothing is."""
+        if self.record.fit is None:
+            return ""
+        return "val" if self.record.reads in ("scores", "winners") else "tune_loc"
+
+    def fitted(self, terms: Any) -> float:
+        """Return the threshold that fits the terms; NaN where nothing is fitted, or nothing can be."""
+        fit = self.record.fit
+        return math.nan if fit is None or terms is None else float(fit(terms, **self.params))
+
+    def values(self, terms: Any, threshold: float = math.nan) -> Array:
+        """Return the value of each image, "n"; NaN without the threshold that it needs.
+
+        Raises:
+            TypeError: the metric is no mean over images.
+        """
+        if self.record.form == "term":
+            return np.asarray(terms[TERM].to_numpy(np.float64))
+        if self.record.form != "mean":
+            raise TypeError(f"{self.key!r} is no mean over images.")
+        if self.record.fit is None:
+            return np.asarray(self.record.build(terms, **self.params), np.float64)
+        if math.isnan(threshold):
+            return np.full(len(terms), math.nan)
+        return np.asarray(self.record.build(terms, threshold, **self.params), np.float64)
+
+    def value(self, terms: Any, weights: Array | None = None, threshold: float = math.nan) -> Array:
+        """Return the metric in each resample, "r", or of the terms as they are.
+
+        Args:
+            terms: as the record says.
+            weights: "r n", how often each row counts in each resample; None where each counts once.
+            threshold: as `fitted` gives it.
+        """
+        if self.record.form != "statistic":
+            values = self.values(terms, threshold)
+            return np.asarray(mean_defined(values)) if weights is None else mean(values)(weights)
+        if self.record.fit is None:
+            return np.asarray(self.record.build(terms, weights, **self.params))
+        if math.isnan(threshold):
+            return np.full(() if weights is None else len(weights), math.nan)
+        return np.asarray(self.record.build(terms, weights, threshold, **self.params))
+
+    def statistic(self, terms: Any, threshold: float = math.nan) -> Statistic:
+        """Return the metric as a function of weights."""
+        if self.record.form != "statistic":
+            return mean(self.values(terms, threshold))
+        return lambda weights: self.value(terms, weights, threshold)
+
+    def stated(self, terms: Any, threshold: float = math.nan) -> tuple[float, str]:
+        """Return the threshold that a table states, and where it comes from."""
+        if self.record.fit is not None:
+            return threshold, self.split
+        told = self.record.threshold
+        return (math.nan if told is None else float(told(terms, **self.params))), self.record.threshold_from

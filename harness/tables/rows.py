@@ -1,0 +1,34 @@
+"""Rows of the tables of confirmed models, model by model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from harness.contract.tables import OWN_HEAD, OWN_MAP
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN = ["seed", "fold"]
+"""What tells the trained models of one variant apart."""
+
+Run: TypeAlias = tuple[Any, ...]
+"""Seed and fold of one trained model; see `harness.contract.types.Run`."""
+
+
+def heads_of(maps: pd.DataFrame) -> Any:
+    """Return the head of each row of a maps table: the model's own output, or the name of an explainer."""
+    return maps["map"].where(maps["map"] != OWN_MAP, OWN_HEAD)
+
+
+def by_model(rows: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """Yield the rows of each (variant, head, seed, fold), in the order they come."""
+    for key, own in rows.groupby(["variant", "head", *RUN], dropna=False, sort=False):
+        yield tuple(None if value != value else value for value in key), own  # a NaN equals no other
+
+
+def by_map(rows: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """Yield the rows of each (variant, map, seed, fold), in the order they come."""
+    for key, own in rows.groupby(["variant", "map", *RUN], dropna=False, sort=False):
+        yield tuple(None if value != value else value for value in key), own

@@ -1,0 +1,1 @@
+"""Metrics of a model's attention over patches or instances."""

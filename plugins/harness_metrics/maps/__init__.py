@@ -1,0 +1,1 @@
+"""Metrics of maps beside masks that draw lesions."""

@@ -1,0 +1,92 @@
+"""Decisions at a threshold: at .5, and where sensitivity + specificity is largest on the validation split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from harness import MetricRecord, Standing
+
+if TYPE_CHECKING:
+    from harness.metrics.functional import Array, Scores
+
+HALF = 0.5
+"""The threshold where none is fitted; of probabilities only."""
+
+_FIGURES = {
+    "accuracy": ("accuracy", "share of right decisions"),
+    "balanced_accuracy": ("balanced accuracy", "mean of sensitivity and specificity"),
+    "precision": ("precision", "positives among those called positive"),
+    "recall": ("sensitivity", "positives called positive: sensitivity"),
+    "specificity": ("specificity", "negatives called negative"),
+    "f1": ("F1", "harmonic mean of precision and recall"),
+}
+"""Name -> label and summary, in the order of `Decisions`."""
+
+
+def youden(terms: Scores, /) -> float:
+    """Return the score with the largest sensitivity + specificity - 1; of equals the highest.
+
+    Source: Youden 1950, Cancer 3(1), 32-35.
+    """
+    from harness.metrics.functional import youden_threshold
+
+    return youden_threshold(terms.labels, terms.scores)
+
+
+def _at(place: int) -> Callable[..., Array | float]:
+    def decided(terms: Scores, weights: Array | None, threshold: float, /) -> Array | float:
+        from harness.metrics.functional import decide, weighted_decisions
+
+        called = terms.scores >= threshold
+        if weights is None:
+            return decide(terms.labels, called)[place]
+        found: Array = weighted_decisions(terms.labels, called)(weights)[:, place]
+        return found
+
+    return decided
+
+
+def _at_half(place: int) -> Callable[..., Array | float]:
+    decided = _at(place)
+
+    def at_half(terms: Scores, weights: Array | None, /) -> Array | float:
+        return decided(terms, weights, HALF)
+
+    return at_half
+
+
+def _half(terms: Scores, /) -> float:
+    return HALF
+
+
+def _records() -> Iterator[MetricRecord]:
+    for place, (name, (label, summary)) in enumerate(_FIGURES.items()):
+        yield MetricRecord(
+            name=name,
+            label=f"{label} at .5",
+            summary=f"{summary} at threshold .5",
+            build=_at_half(place),
+            reads="scores",
+            form="statistic",
+            probabilities=True,
+            threshold=_half,
+            threshold_from="fixed",
+            order=60 + place,
+            standing=(Standing(level="tables"),),
+        )
+        yield MetricRecord(
+            name=f"{name}_at_youden",
+            label=label,
+            summary=f"{summary} at the threshold of the largest Youden index on val",
+            source="Youden 1950, Cancer 3(1), 32-35",
+            build=_at(place),
+            fit=youden,
+            reads="scores",
+            form="statistic",
+            order=70 + place,
+            standing=(Standing(level="report" if name == "balanced_accuracy" else "tables"),),
+        )
+
+
+RECORDS = tuple(_records())

@@ -1,0 +1,83 @@
+"""Sensitivity and specificity at a threshold that reaches a level of one of them on the validation split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness import MetricRecord, Standing
+
+if TYPE_CHECKING:
+    from harness.metrics.functional import Array, Scores
+
+LEVELS = (0.9, 0.95)
+"""The levels that every table has."""
+_PLACES = {"sensitivity": 3, "specificity": 4}  # in `Decisions`
+
+
+def at_specificity(terms: Scores, /, *, level: float = 0.9) -> float:
+    """Return the lowest threshold whose specificity is at least `level`."""
+    from harness.metrics.functional import threshold_at_specificity
+
+    return threshold_at_specificity(terms.labels, terms.scores, level)
+
+
+def at_sensitivity(terms: Scores, /, *, level: float = 0.9) -> float:
+    """Return the highest threshold whose sensitivity is at least `level`."""
+    from harness.metrics.functional import threshold_at_sensitivity
+
+    return threshold_at_sensitivity(terms.labels, terms.scores, level)
+
+
+def check_level(*, level: float = 0.9) -> Mapping[str, Any]:
+    """Refuse a level that no threshold can have.
+
+    Raises:
+        ValueError: `level` is outside (0, 1].
+    """
+    if not 0 < level <= 1:
+        raise ValueError(f"`0 < level <= 1` must hold, but got {level=}.")
+    return {}
+
+
+def _at(place: int) -> Callable[..., Array | float]:
+    def decided(terms: Scores, weights: Array | None, threshold: float, /, *, level: float = 0.9) -> Array | float:
+        from harness.metrics.functional import decide, weighted_decisions
+
+        called = terms.scores >= threshold
+        if weights is None:
+            return decide(terms.labels, called)[place]
+        found: Array = weighted_decisions(terms.labels, called)(weights)[:, place]
+        return found
+
+    return decided
+
+
+def _records() -> Iterator[MetricRecord]:
+    for number, (fitted, fit) in enumerate((("specificity", at_specificity), ("sensitivity", at_sensitivity))):
+        for other, (name, place) in enumerate(_PLACES.items()):
+            own = f"{name}_at_{fitted}"
+            reached = f"{name} reached there" if name == fitted else ""
+            yield MetricRecord(
+                name=own,
+                label=reached or f"{name} at a {fitted}",
+                summary=f"{name} at the threshold that reaches a {fitted} (`level`) on val",
+                build=_at(place),
+                fit=fit,
+                facts=check_level,
+                reads="scores",
+                form="statistic",
+                order=80 + 2 * number + other,
+                standing=tuple(
+                    Standing(
+                        level="report" if level == LEVELS[0] else "tables",
+                        name=f"{own}_{100 * level:g}",
+                        label=reached or f"{name} at {100 * level:g} % {fitted}",
+                        params={"level": level},
+                    )
+                    for level in LEVELS
+                ),
+            )
+
+
+RECORDS = tuple(_records())
