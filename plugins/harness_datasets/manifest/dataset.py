@@ -80,10 +80,10 @@ class Manifest(Dataset):
             for whole in self._wholes
             for entry in (whole.entry,)
         ]
-        head = [VERSION, self.task.kind, self.task.classes, self.task.channels, self.task.image_size]
+        head: list[object] = [VERSION, self.task.kind, self.task.classes, self.task.channels, self.task.image_size]
         head += [] if self.task.sample == "image" else [self.task.sample]
         head += [f"{self._asked_bits} bits"] if self._asked_bits else []
-        prepared = [[PREPARATION, self._mammogram.window_px]] if self._mammogram else []
+        prepared: list[list[object]] = [[PREPARATION, self._mammogram.window_px]] if self._mammogram else []
         if self._mammogram:  # digests of tables without that column stay as they are
             shown = [image for whole in self._wholes for image in whole.images if image is not None]
             prepared += [[image.side, image.view, *(["flipped"] if image.flipped else [])] for image in shown]

@@ -97,13 +97,13 @@ class SkinUltrasound(Dataset):
     def _y(self) -> Floats:
         """Depth of each row's centre over the height, "h 1"."""
         height = self.task.image_size[0]
-        return ((np.arange(height, dtype=np.float32) + 0.5) / height)[:, None]
+        return np.asarray((np.arange(height, dtype=np.float32) + 0.5) / height, np.float32)[:, None]
 
     @cached_property
     def _x(self) -> Floats:
         """Place of each column's centre over the width, "w"."""
         width = self.task.image_size[1]
-        return (np.arange(width, dtype=np.float32) + 0.5) / width
+        return np.asarray((np.arange(width, dtype=np.float32) + 0.5) / width, np.float32)
 
     def _edges(self, sample: Sample) -> Floats:
         """Return the depth of the seven borders between layers, "7 w": thicknesses by patient, waves by image."""

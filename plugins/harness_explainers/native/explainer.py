@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from harness.nn import Batch, Model
+from harness.nn import Batch, Model, Output
 from harness_explainers.adapter import Attribution
 
 
@@ -15,7 +15,8 @@ class Native(Attribution):
 
     def _maps(self, model: Model, batch: Batch, classes: list[int]) -> Tensor:
         with torch.no_grad():
-            evidence = model(batch).evidence
+            out: Output = model(batch)
+            evidence = out.evidence
         if evidence is None:
             raise TypeError("it gives no evidence: there is nothing to show.")
         return evidence[torch.arange(len(evidence)), classes].float()  # b i j
