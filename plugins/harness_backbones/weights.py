@@ -32,7 +32,7 @@ def read(path: str) -> dict[str, Tensor]:
         if file.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            return load_file(file)
+            return dict(load_file(file))
         found = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         raise InputError(f"weights = {path!r}: no weights could be read from it: {error}") from error

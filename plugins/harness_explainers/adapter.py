@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from harness.nn import Batch, Explainer, Model
+from harness.nn import Batch, Explainer, Model, Output
 
 
 class Attribution(Explainer):
@@ -72,7 +72,7 @@ class ClassScores(nn.Module):
 
     def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n k"]:
         """Compute logits where the model has them, else probabilities."""
-        out = self.model(self.batch.with_images(images))
+        out: Output = self.model(self.batch.with_images(images))
         return (out.probs if out.logits is None else out.logits).float()
 
     def of(self, place: int) -> ClassScores:

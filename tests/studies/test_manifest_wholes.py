@@ -23,6 +23,8 @@ from harness.testing.plans import default_trial
 from harness.trial.trial import run_trial
 from tests.plugins.datasets.manifest import samples as wholes
 
+ROOT = Path(__file__).parents[2]
+
 EXAMS = """dataset={use="manifest", path="set/table.csv", labels=["a", "b"], image_size=[64, 48],
     exam="patient_id", side="side", view="view", preprocess="mammogram"}"""
 BAGS = 'dataset={use="manifest", path="set/table.csv", labels=["a", "b"], image_size=[28, 28], bag="slide"}'

@@ -97,4 +97,5 @@ class AMil(Model):
         patches = cut(images, grid)
         maps = self.convolutions(patches.flatten(0, 1)).unflatten(0, patches.shape[:2])  # b n d i j
         whole = self.stitched(maps, grid.rows)
-        return self.project(unfold(whole, self.cells).flatten(2))
+        found: Tensor = self.project(unfold(whole, self.cells).flatten(2))
+        return found

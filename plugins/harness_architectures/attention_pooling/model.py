@@ -126,7 +126,8 @@ class AttentionPooling(Model):
     def _score(self, patches: Float[Tensor, "b n c y x"], chosen: Int[Tensor, "b t k"]) -> Float[Tensor, "b t k"]:
         """Compute the logits of each class's own patches for that class."""
         seen = self.scorer(take(patches, chosen.flatten(1)))  # b (t k) k
-        return seen.unflatten(1, tuple(chosen.shape[1:])).diagonal(dim1=2, dim2=3)
+        found: Tensor = seen.unflatten(1, tuple(chosen.shape[1:])).diagonal(dim1=2, dim2=3)
+        return found
 
     def _image_score(self, logits: Float[Tensor, "b t k"]) -> Float[Tensor, "b k"]:
         probs = logits.sigmoid().mean(1)

@@ -23,7 +23,8 @@ class PatchScorer(nn.Module):
     def forward(self, patches: Float[Tensor, "b n c y x"]) -> Float[Tensor, "b n k"]:
         """Compute logits in fp32, because their ranking decides which patches are learnt from."""
         maps = self.backbone(patches.flatten(0, 1))
-        return outside_autocast(self.head, maps.mean((2, 3))).unflatten(0, patches.shape[:2])
+        logits: Tensor = outside_autocast(self.head, maps.mean((2, 3))).unflatten(0, patches.shape[:2])
+        return logits
 
 
 def top(logits: Float[Tensor, "b n k"], count: int) -> Int[Tensor, "b t k"]:

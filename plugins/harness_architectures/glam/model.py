@@ -162,4 +162,5 @@ def paste(
     columns = first[1].unsqueeze(1) + torch.arange(wide, device=corners.device)  # b x
     index = (rows.unsqueeze(2) * size[1] + columns.unsqueeze(1)).flatten(1).unsqueeze(1)  # b 1 yx
     pasted = whole.flatten(2).scatter(2, index.expand(-1, whole.shape[1], -1), local_map.flatten(2))
-    return pasted.unflatten(2, size)
+    found: Tensor = pasted.unflatten(2, size)
+    return found

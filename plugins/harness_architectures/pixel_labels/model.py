@@ -141,7 +141,8 @@ class PixelLabels(Model):
 
     def _classify(self, patches: Float[Tensor, "b n c y x"]) -> Float[Tensor, "b n k"]:
         features = self.classifier(patches.flatten(0, 1)).mean((2, 3))
-        return outside_autocast(self.head, features).unflatten(0, patches.shape[:2])
+        logits: Tensor = outside_autocast(self.head, features).unflatten(0, patches.shape[:2])
+        return logits
 
 
 def _within(prefix: str) -> str:

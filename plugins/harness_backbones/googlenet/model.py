@@ -50,6 +50,8 @@ class GoogLeNet(Backbone):
             net.conv1.conv = nn.Conv2d(channels, old.out_channels, 7, stride=2, padding=3, bias=False)
         self.features, self.stride, self.rescaled = features, stride, rescaled
         mean, deviation = (torch.tensor(values)[:, None, None] for values in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+        self.scale: Tensor
+        self.offset: Tensor
         self.register_buffer("scale", deviation / 0.5, persistent=False)
         self.register_buffer("offset", (mean - 0.5) / 0.5, persistent=False)
 

@@ -79,5 +79,5 @@ class Block(nn.Module):
         """Compute the block's sum."""
         active = self.relu(self.norm1(x))
         kept = x if self.shortcut is None else self.shortcut(active)
-        main = self.conv2(self.relu(self.norm2(self.conv1(active))))
+        main: Tensor = self.conv2(self.relu(self.norm2(self.conv1(active))))
         return main.add_(kept)

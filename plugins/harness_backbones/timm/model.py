@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from harness import InputError, nearest
 from harness.nn import Backbone
@@ -25,7 +25,7 @@ class TimmBackbone(Backbone):
         probe: an image "1 c h w" of a size the network takes; tells layout, features and stride.
     """
 
-    def __init__(self, net: nn.Module, out_index: int | None, probe: Float[Tensor, "1 c h w"]) -> None:
+    def __init__(self, net: Any, out_index: int | None, probe: Float[Tensor, "1 c h w"]) -> None:
         super().__init__()
         self.net: Any = net
         self.level = out_index
@@ -43,7 +43,7 @@ class TimmBackbone(Backbone):
         """Compute the last feature map, or the requested level."""
         if self.level is not None:
             return self._levels(images, [self.level])[-1]
-        maps = self.net.forward_features(images)
+        maps: Tensor = self.net.forward_features(images)
         return maps.permute(0, 3, 1, 2) if self.layout == "NHWC" else maps
 
     def stages(self, images: Float[Tensor, "b c h w"]) -> tuple[Tensor, ...]:
@@ -51,7 +51,8 @@ class TimmBackbone(Backbone):
         return tuple(self._levels(images, None))
 
     def _levels(self, images: Tensor, indices: list[int] | None) -> list[Tensor]:
-        return self.net.forward_intermediates(images, indices, norm=True, output_fmt="NCHW", intermediates_only=True)
+        options = {"norm": True, "output_fmt": "NCHW", "intermediates_only": True}
+        return list(self.net.forward_intermediates(images, indices, **options))
 
     def _stride(self, measured: int) -> int:
         info = list(getattr(self.net, "feature_info", []))

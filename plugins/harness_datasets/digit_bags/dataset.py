@@ -57,7 +57,7 @@ class DigitBags(Dataset):
         """Return the digits of one bag, uint8 "n h w"."""
         ink, _ = self._ink
         chosen = np.array(sample.source["digits"])
-        return np.round(255 * self._exposure(sample) * ink[chosen]).astype(np.uint8)
+        return np.asarray(np.round(255 * self._exposure(sample) * ink[chosen])).astype(np.uint8)
 
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
         """Return the patient's exposure, if patients differ in it."""

@@ -62,7 +62,7 @@ def build_feature_bags(
     """
     from harness_datasets.feature_bags.dataset import FeatureBags
     from harness_datasets.manifest.assign import Deal
-    from harness_datasets.manifest.table import Columns
+    from harness_datasets.manifest.entries import Columns
 
     units, splits = "" if unit == "bag" else unit, "" if folds else split
     columns = Columns(file, group, labels, False, id, units, splits, metadata)

@@ -14,9 +14,9 @@ import numpy as np
 
 from harness import Dataset, InputError, Sample, Task
 from harness_datasets.feature_bags.files import Vectors, read_vectors
-from harness_datasets.manifest.assign import Deal, assign, check_splits
-from harness_datasets.manifest.dataset import check_multiclass
-from harness_datasets.manifest.table import Columns, Entry, Mistakes, inside, read_entries
+from harness_datasets.manifest.assign import Deal, assign, check_multiclass, check_splits
+from harness_datasets.manifest.entries import Columns, Entry, Mistakes
+from harness_datasets.manifest.table import inside, read_entries
 
 VERSION = 1
 

@@ -61,7 +61,7 @@ class HistologyPhantom(Dataset):
             image += coverage(part, size)[:, :, None] * (colour - image)
         image *= self._stain(sample, rng)
         image += rng.standard_normal((*size, 1), np.float32) * np.float32(0.02)
-        return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+        return np.asarray(np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
     def read_mask(self, sample: Sample) -> np.ndarray:
         """Return the nest of atypical nuclei, uint8 "1 h w"; empty where the label is 0."""

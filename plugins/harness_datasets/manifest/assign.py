@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from harness import InputError, nearest
-from harness_datasets.manifest.table import Columns, Entry, Mistakes
+from harness_datasets.manifest.entries import Columns, Entry, Mistakes
 
 SPLITS = ("train", "val", "tune_loc", "test")
 
@@ -81,6 +82,13 @@ def check_splits(entries: Sequence[Entry], classes: Sequence[str], columns: Colu
             for value, word in ((1.0, "1"), (0.0, "0")):
                 if value not in seen:
                     mistakes.add(f"split {split!r} has no row where label_{name} is {word}")
+
+
+def check_multiclass(entries: Sequence[Entry], mistakes: Mistakes) -> None:
+    """Add a mistake for each row without exactly one positive label."""
+    for entry in entries:
+        if sum(label == 1 for label in entry.labels) != 1 or any(map(math.isnan, entry.labels)):
+            mistakes.add('kind = "multiclass" expects exactly one label of 1, and no unknown one', entry.row)
 
 
 def _by_fractions(entries: Sequence[Entry], fractions: tuple[float, float, float], seed: int) -> list[Entry]:

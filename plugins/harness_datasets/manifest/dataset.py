@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 
 from harness import Dataset, InputError, Sample, Task
-from harness_datasets.manifest.assign import SPLITS, Deal, assign, check_splits
+from harness_datasets.manifest.assign import Deal, assign, check_multiclass, check_splits
+from harness_datasets.manifest.entries import Columns, Entry, Mistakes
 from harness_datasets.manifest.files import FileFacts, describe_files, memory_for
 from harness_datasets.manifest.images import Fit, bring_layers_to, bring_mask_to, bring_to, decode
-from harness_datasets.manifest.mammograms import VERSION as PREPARATION
-from harness_datasets.manifest.mammograms import Mammogram, Window, prepare
+from harness_datasets.manifest.mammograms.window import VERSION as PREPARATION
+from harness_datasets.manifest.mammograms.window import Mammogram, Window, prepare
 from harness_datasets.manifest.samples import Whole, assemble, in_common
-from harness_datasets.manifest.table import Columns, Entry, Mistakes, inside, read_entries
+from harness_datasets.manifest.table import inside, read_entries
 
 VERSION = 1
 
@@ -79,10 +80,10 @@ class Manifest(Dataset):
             for whole in self._wholes
             for entry in (whole.entry,)
         ]
-        head = [VERSION, self.task.kind, self.task.classes, self.task.channels, self.task.image_size]
+        head: list[object] = [VERSION, self.task.kind, self.task.classes, self.task.channels, self.task.image_size]
         head += [] if self.task.sample == "image" else [self.task.sample]
         head += [f"{self._asked_bits} bits"] if self._asked_bits else []
-        prepared = [[PREPARATION, self._mammogram.window_px]] if self._mammogram else []
+        prepared: list[list[object]] = [[PREPARATION, self._mammogram.window_px]] if self._mammogram else []
         if self._mammogram:  # digests of tables without that column stay as they are
             shown = [image for whole in self._wholes for image in whole.images if image is not None]
             prepared += [[image.side, image.view, *(["flipped"] if image.flipped else [])] for image in shown]
@@ -249,13 +250,3 @@ def _dealt(
 def _channels(image: np.ndarray) -> int:
     """Return 1 for grey, even where it is stored as RGB; else 3."""
     return 1 if image.ndim == 2 or (image[..., :1] == image).all() else 3
-
-
-def check_multiclass(entries: Sequence[Entry], mistakes: Mistakes) -> None:
-    """Add a mistake for each row without exactly one positive label."""
-    for entry in entries:
-        if sum(label == 1 for label in entry.labels) != 1 or any(map(math.isnan, entry.labels)):
-            mistakes.add('kind = "multiclass" expects exactly one label of 1, and no unknown one', entry.row)
-
-
-__all__ = ["SPLITS", "Manifest"]

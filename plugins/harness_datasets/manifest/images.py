@@ -50,7 +50,8 @@ def decode(content: bytes, suffix: str) -> np.ndarray:
     with _opened(content) as image:
         image.load()
         if image.mode.startswith("I"):
-            return np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
+            deep: np.ndarray = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
+            return deep
         if image.mode == "1":
             return np.asarray(image).astype(np.uint8) * np.uint8(255)
         grey = image.mode in ("L", "LA")
@@ -151,7 +152,7 @@ def _decode_dicom(content: bytes) -> np.ndarray:
     ends = np.array([-(1 << (bits - 1)), (1 << (bits - 1)) - 1] if signed else [0, (1 << bits) - 1], stored.dtype)
     low, high = np.sort(apply_modality_lut(ends, dataset).astype(float))
     share = (apply_modality_lut(stored, dataset).astype(np.float32) - low) / max(high - low, 1e-12)
-    image = np.round(np.clip(share, 0, 1) * 65535).astype(np.uint16)
+    image: np.ndarray = np.round(np.clip(share, 0, 1) * 65535).astype(np.uint16)
     return 65535 - image if dataset.PhotometricInterpretation == "MONOCHROME1" else image
 
 

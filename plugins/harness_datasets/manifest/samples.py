@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
-from harness_datasets.manifest.mammograms import Side, View
-from harness_datasets.manifest.table import Columns, Entry, Mistakes
+from harness_datasets.manifest.entries import Columns, Entry, Mistakes
+from harness_datasets.manifest.mammograms.words import Side, View
 
 _SIDES: tuple[Side, ...] = ("L", "R")
 _VIEWS: tuple[View, ...] = ("CC", "MLO")

@@ -2,123 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from harness import InputError, nearest
-from harness_datasets.manifest.mammograms import Side, View, flipped_of, side_of, view_of
+from harness_datasets.manifest.entries import Columns, Entry, Mistakes
+from harness_datasets.manifest.mammograms.words import flipped_of, side_of, view_of
+from harness_datasets.manifest.rows import read_rows
 from harness_datasets.manifest.where import parse_where
 
-MOST_REPORTED = 30
 Known = TypeVar("Known")
-
-
-@dataclass
-class Mistakes:
-    """Collects what is wrong with one manifest, then raises it as one error."""
-
-    manifest: Path
-    found: list[str] = field(default_factory=list)
-
-    def add(self, message: str, row: int | None = None, column: str = "") -> None:
-        """Add a mistake; `row` counts as a text editor does."""
-        place = [f"row {row}" if row is not None else "", column]
-        self.found.append(": ".join(part for part in [str(self.manifest), *place, message] if part))
-
-    def raise_if_any(self) -> None:
-        """Raise one InputError with every mistake, cut off after 30."""
-        messages = list(dict.fromkeys(self.found))
-        if messages:
-            more = [f"… and {len(messages) - MOST_REPORTED} more"] if len(messages) > MOST_REPORTED else []
-            raise InputError("\n".join(messages[:MOST_REPORTED] + more))
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which column says what; "" where there is none.
-
-    Args:
-        image: path of the image, relative to the manifest.
-        group: patient.
-        labels: a class each, column `label_<name>`.
-        masks: columns `mask_<name>` are read.
-        id: unique name; the image's path where "".
-        unit: what is diagnosed; the image itself where "".
-        split: train, val, tune_loc or test.
-        metadata: what `Dataset.metadata` gives of a row; None for every further column.
-        side: which breast, L or R; it stays metadata too.
-        view: CC or MLO; it stays metadata too.
-        flipped: YES where the file holds the mirror image; it stays metadata too.
-        together: bag or exam: rows with the same name there are one sample, or the breasts of one exam.
-    """
-
-    image: str
-    group: str
-    labels: tuple[str, ...]
-    masks: bool
-    id: str = ""
-    unit: str = ""
-    split: str = ""
-    metadata: tuple[str, ...] | None = None
-    side: str = ""
-    view: str = ""
-    flipped: str = ""
-    together: str = ""
-
-    def further(self, names: Sequence[str]) -> list[str]:
-        """Return the metadata columns: those stated, or all that are no label or mask and have no other use."""
-        if self.metadata is not None:
-            return list(self.metadata)
-        used = {self.image, self.group, self.id, self.unit, self.split, "split", self.together}
-        return [name for name in names if name not in used and not name.startswith(("label_", "mask_"))]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One row that is kept."""
-
-    row: int
-    id: str
-    group: str
-    unit: str
-    labels: tuple[float, ...]
-    image: Path
-    masks: tuple[Path | None, ...]
-    split: str
-    metadata: Mapping[str, str | float] = field(default_factory=dict)
-    side: Side = ""
-    view: View = ""
-    flipped: bool = False
-    together: str = ""
-
-
-def read_rows(path: Path) -> tuple[list[str], list[tuple[int, Mapping[str, Any]]]]:
-    """Return column names, and each row with its number: the line of a CSV file, from 1 in Parquet.
-
-    Raises:
-        InputError: the file is missing, empty or no table.
-    """
-    try:
-        columns, rows = _read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _read_csv(path)
-    except FileNotFoundError as error:
-        siblings = [other.name for other in path.parent.glob("*.*")] if path.parent.is_dir() else []
-        raise InputError(f"{path}: no such file{nearest(path.name, siblings)}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: is no UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8"
-        ) from error
-    except (OSError, csv.Error, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a table: {error}") from error
-    for sign, name in ((";", "semicolons"), ("\t", "tabs")):
-        if len(columns) == 1 and sign in columns[0]:
-            raise InputError(f"{path}: its cells are separated by {name}, and commas are expected")
-    if not rows:
-        raise InputError(f"{path}: has no rows")
-    return columns, rows
 
 
 def read_entries(
@@ -284,24 +180,3 @@ def _check_unique(entries: Sequence[Entry], columns: Columns, mistakes: Mistakes
 
 def _text(cell: Any) -> str:
     return "" if cell is None else str(cell).strip()
-
-
-def _read_csv(path: Path) -> tuple[list[str], list[tuple[int, Mapping[str, Any]]]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, strict=True)
-        names = next(reader, [])
-        if len(set(names)) < len(names):
-            raise ValueError(f"a column name is used twice in {', '.join(names)}")
-        rows: list[tuple[int, Mapping[str, Any]]] = []
-        for cells in filter(None, reader):
-            if len(cells) != len(names):
-                raise ValueError(f"row {reader.line_num} has {len(cells)} cells, the header {len(names)}")
-            rows.append((reader.line_num, dict(zip(names, cells, strict=True))))
-    return names, rows
-
-
-def _read_parquet(path: Path) -> tuple[list[str], list[tuple[int, Mapping[str, Any]]]]:
-    import pyarrow.parquet
-
-    table = pyarrow.parquet.read_table(path)
-    return list(table.column_names), list(enumerate(table.to_pylist(), start=1))

@@ -103,7 +103,7 @@ class PhantomMammograms(SyntheticBreasts):
         height, width = self.task.image_size
         down, across = self.rng("heel", sample.id).uniform(-HEEL, HEEL, 2).astype(np.float32)
         y, x = (np.linspace(-1, 1, size, dtype=np.float32) for size in (height, width))
-        return 1 + down * y[:, None] + across * x[None, :]
+        return np.asarray(1 + down * y[:, None] + across * x[None, :])
 
     def _painted(self, sample: Sample) -> np.ndarray:
         """Return what things and fibres add; of overlapping ones of one sign the stronger counts."""
@@ -111,7 +111,7 @@ class PhantomMammograms(SyntheticBreasts):
         for thing in self._things(sample):
             shapes = [replace(shape, strength=abs(thing.contrast)) for shape in thing.shapes()]
             (bright if thing.contrast > 0 else dark).extend(shapes)
-        return coverage(bright, self.task.image_size) - coverage(dark, self.task.image_size)
+        return np.asarray(coverage(bright, self.task.image_size) - coverage(dark, self.task.image_size))
 
     def _fibres(self, sample: Sample) -> tuple[list[Shape], list[Shape]]:
         """Return bright and dark fibres, also along the chest wall; their amount varies more than lesions' ink."""

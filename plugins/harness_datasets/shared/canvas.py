@@ -115,7 +115,8 @@ def power_law_texture(rng: np.random.Generator, image_size: tuple[int, int], exp
 
 def encode(image: np.ndarray) -> np.ndarray:
     """Convert values in [0, 1] to uint16 over the full range; clip all others."""
-    return (np.clip(image, 0, 1) * FULL_SCALE + 0.5).astype(np.uint16)
+    found: np.ndarray = (np.clip(image, 0, 1) * FULL_SCALE + 0.5).astype(np.uint16)
+    return found
 
 
 def _window(

@@ -100,8 +100,8 @@ def _features(ink: np.ndarray) -> np.ndarray:
     edges = np.geomspace(1 / side, 0.5, BANDS + 1)
     bands = [power[:, (low < frequency) & (frequency <= high)].mean(1) for low, high in pairwise(edges)]
     tail = np.quantile(ink, [0.7, 0.8, 0.9, 0.97], axis=(1, 2))
-    found = np.stack([ink.sum((1, 2)), (ink**2).sum((1, 2)), *rims, *np.log(bands), *tail], 1)
-    return (found - found.mean(0)) / found.std(0)
+    found: np.ndarray = np.stack([ink.sum((1, 2)), (ink**2).sum((1, 2)), *rims, *np.log(bands), *tail], 1)
+    return np.asarray((found - found.mean(0)) / found.std(0))
 
 
 def _sklearn() -> tuple[np.ndarray, np.ndarray]:

@@ -68,7 +68,10 @@ def band(
     steps = length / pieces * np.stack([np.cos(turns), np.sin(turns)], 1)
     corners = np.concatenate([np.zeros((1, 2)), steps.cumsum(0)])
     corners += np.array([x, y]) - corners.mean(0)
-    return [Stroke(*corners[i], *corners[i + 1], half, half, half, strength) for i in range(pieces)]
+    return [
+        Stroke(x0, y0, x1, y1, half, half, half, strength)
+        for (x0, y0), (x1, y1) in zip(corners[:-1], corners[1:], strict=True)
+    ]
 
 
 def _oval(thing: Thing, rng: np.random.Generator) -> list[Shape]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from harness import Dataset, InputError, Sample, Task, seed_of
 from harness_datasets.shared.canvas import Ellipse, coverage, encode
+from harness_datasets.skin_ultrasound.echo import Floats, layer_of, ramp, speckle_db, wave, with_histogram
 
 VERSION = 1
 CLASSES = ("ad", "ps", "cg", "st")
@@ -24,7 +25,6 @@ VIEWS = 2
 SMALLEST, LARGEST = 64, 1024
 
 Piece = Literal["band", "line", "nodule"]
-Floats = np.ndarray[Any, np.dtype[np.float32]]
 
 RAISED: Mapping[str, frozenset[Piece]] = {
     "ad": frozenset({"band"}),
@@ -42,7 +42,6 @@ MIDDLE = 0.4, 0.6  # where upper dermis ends, between the two echoes
 HALVES: Mapping[Piece, tuple[float, float]] = {"band": (0.022, 0.03), "nodule": (0.04, 0.05), "line": (0.012, 0.016)}
 """Least and largest half thickness over the image's height."""
 AWAY: Mapping[Piece, float] = {"band": 0.016, "nodule": 0.076}  # from the echo: the nodule lies beyond the band
-FLOOR_DB = -55.0
 
 
 class SkinUltrasound(Dataset):
@@ -78,17 +77,17 @@ class SkinUltrasound(Dataset):
         rng = self._rng("image", sample.id)
         edges, echo = self._edges(sample), self._rng("patient", sample.group, "echo")
         levels = np.array(ECHO_DB) + echo.uniform(-2, 2, len(ECHO_DB))
-        decibel = levels.astype(np.float32)[_layer_of(edges, self._y)]
+        decibel = levels.astype(np.float32)[layer_of(edges, self._y)]
         contrast, bright = np.array([16, 2]) - np.array([9, 5]) * float(self.params["difficulty"])
         pieces = self._pieces(sample)
         decibel -= np.float32(contrast) * np.maximum(pieces["band"], pieces["nodule"])
         decibel += (np.maximum(decibel, np.float32(bright)) - decibel) * pieces["line"]
         decibel += self._streaks(rng)
-        return encode(_with_histogram(decibel + _speckle_db(rng, decibel.shape), rng))
+        return encode(with_histogram(decibel + speckle_db(rng, decibel.shape), rng))
 
     def read_mask(self, sample: Sample) -> np.ndarray:
         """Return the layers in grey code, uint8 "k h w"; zeros for the classes that the image does not have."""
-        layers = np.array(GREY, np.uint8)[_layer_of(self._edges(sample), self._y)]
+        layers = np.array(GREY, np.uint8)[layer_of(self._edges(sample), self._y)]
         own = self._class_of(sample)
         masks = np.zeros((len(CLASSES), *self.task.image_size), np.uint8)
         masks[CLASSES.index(own)] = layers
@@ -98,13 +97,13 @@ class SkinUltrasound(Dataset):
     def _y(self) -> Floats:
         """Depth of each row's centre over the height, "h 1"."""
         height = self.task.image_size[0]
-        return ((np.arange(height, dtype=np.float32) + 0.5) / height)[:, None]
+        return np.asarray((np.arange(height, dtype=np.float32) + 0.5) / height, np.float32)[:, None]
 
     @cached_property
     def _x(self) -> Floats:
         """Place of each column's centre over the width, "w"."""
         width = self.task.image_size[1]
-        return (np.arange(width, dtype=np.float32) + 0.5) / width
+        return np.asarray((np.arange(width, dtype=np.float32) + 0.5) / width, np.float32)
 
     def _edges(self, sample: Sample) -> Floats:
         """Return the depth of the seven borders between layers, "7 w": thicknesses by patient, waves by image."""
@@ -112,9 +111,9 @@ class SkinUltrasound(Dataset):
         sides = []
         for _ in range(2):  # top and bottom, drawn alike
             outer, film, echo = (patient.uniform(*span) * rng.uniform(0.96, 1.04) for span in (OUTER, FILM, ECHO))
-            sides.append(np.cumsum([outer, film, echo])[:, None] + _wave(rng, self._x, 0.02))
+            sides.append(np.cumsum([outer, film, echo])[:, None] + wave(rng, self._x, 0.02))
         top, bottom = sides[0], 1 - sides[1][::-1]
-        middle = top[-1] + patient.uniform(*MIDDLE) * (bottom[0] - top[-1]) + _wave(rng, self._x, 0.01)
+        middle = top[-1] + patient.uniform(*MIDDLE) * (bottom[0] - top[-1]) + wave(rng, self._x, 0.01)
         return np.concatenate([top, middle[None], bottom]).astype(np.float32)
 
     def _pieces(self, sample: Sample) -> dict[Piece, Floats]:
@@ -127,7 +126,7 @@ class SkinUltrasound(Dataset):
         for name, away in AWAY.items():
             depth[name] = edges[2] + away + half[name] if name in raised else edges[4] - away - half[name]
         place, other = rng.uniform(0.25, 0.75, 2)
-        within = _ramp((rng.uniform(0.2, 0.35) - np.abs(self._x - other)) * self.task.image_size[1])
+        within = ramp((rng.uniform(0.2, 0.35) - np.abs(self._x - other)) * self.task.image_size[1])
         return {
             "band": self._strip(depth["band"], half["band"]),
             "nodule": self._nodule(rng, depth["nodule"], place, half["nodule"]),
@@ -136,7 +135,7 @@ class SkinUltrasound(Dataset):
 
     def _strip(self, depth: Floats, half: float) -> Floats:
         """Return a strip of this half thickness along `depth`, over the whole width."""
-        return _ramp((half - np.abs(self._y - depth)) * self.task.image_size[0])
+        return ramp((half - np.abs(self._y - depth)) * self.task.image_size[0])
 
     def _nodule(self, rng: np.random.Generator, depth: Floats, place: float, half: float) -> Floats:
         height, width = self.task.image_size
@@ -211,40 +210,3 @@ class SkinUltrasound(Dataset):
         if folds and sum(self.patients.values()) < folds * len(CLASSES):
             least = VIEWS * folds * len(CLASSES)
             raise InputError(f"{where}: folds: {folds} need {least} images in all, a patient of each class a fold")
-
-
-def _layer_of(edges: Floats, y: Floats) -> np.ndarray:
-    """Return the number of each pixel's layer, "h w", from 0 at the top."""
-    found: np.ndarray = (y[None] >= edges[:, None, :]).sum(0)
-    return found
-
-
-def _wave(rng: np.random.Generator, x: Floats, height: float) -> Floats:
-    """Return a smooth undulation of about this height, "w"."""
-    turns, phases = rng.uniform(0.5, 2.5, 2), rng.uniform(0, 2 * np.pi, 2)
-    return np.asarray(height / 2 * np.sin(2 * np.pi * turns[:, None] * x + phases[:, None]).sum(0), np.float32)
-
-
-def _ramp(distance: np.ndarray) -> Floats:
-    """Return the coverage of a pixel from the distance of its centre to an edge in pixels, positive inside."""
-    return np.clip(distance + 0.5, 0, 1).astype(np.float32)
-
-
-def _speckle_db(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
-    """Return fully developed speckle in decibel: the size of a complex Gaussian field, blurred across the beam.
-
-    Source: Burckhardt 1978, IEEE Transactions on Sonics and Ultrasonics 25(1) (Rayleigh statistics).
-    """
-    field = rng.standard_normal((2, *size), np.float32)
-    for shift, axis in ((1, 2), (2, 2), (1, 1)):
-        field = field + 0.7 * np.roll(field, shift, axis)
-    field /= field.std()
-    return np.asarray(10 * np.log10(np.maximum((field**2).sum(0), 10 ** (FLOOR_DB / 10))), np.float32)
-
-
-def _with_histogram(values: Floats, rng: np.random.Generator) -> Floats:
-    """Map the values' ranks to a random curve of grey values: the histogram is then independent of the class."""
-    low, high, bend = rng.uniform(0, 0.04), rng.uniform(0.85, 1.0), rng.uniform(1.3, 2.0)
-    order = np.empty(values.size, np.float32)
-    order[values.ravel().argsort(kind="stable")] = (np.arange(values.size, dtype=np.float32) + 0.5) / values.size
-    return np.asarray(low + (high - low) * order**bend, np.float32).reshape(values.shape)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from harness.nn import Batch, Model
+from harness.nn import Batch, Model, Output
 from harness_explainers.adapter import Attribution
 
 
@@ -15,10 +15,10 @@ class Native(Attribution):
 
     def _maps(self, model: Model, batch: Batch, classes: list[int]) -> Tensor:
         with torch.no_grad():
-            saliency = model(batch).saliency
-        if saliency is None:
-            raise TypeError("it gives no saliency: there is nothing to show.")
-        return saliency[torch.arange(len(saliency)), classes].float()  # b i j
+            out: Output = model(batch)
+        if out.saliency is None:
+            raise TypeError("the model has no saliency map to show")
+        return out.saliency[torch.arange(len(out.saliency)), classes].float()  # b i j
 
     def _shown(self, maps: Tensor, batch: Batch) -> Tensor:
         assert batch.images is not None

@@ -26,5 +26,5 @@ def test_each_image_gets_the_map_of_its_own_class():
 
 
 def test_a_model_without_evidence_is_refused_by_name():
-    with pytest.raises(TypeError, match="'native' cannot explain Empty: it gives no saliency"):
+    with pytest.raises(TypeError, match="'native' cannot explain Empty: the model has no saliency map"):
         Native("native").explain(build_empty(squares_task()), _batch(), [0, 0])

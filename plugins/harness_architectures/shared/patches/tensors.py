@@ -78,7 +78,7 @@ def flatness(weights: Float[Tensor, "b n"]) -> dict[str, Float[Tensor, " b"]]:
 
 def saliency_map(scores: Float[Tensor, "b n k"], grid: PatchGrid) -> Float[Tensor, "b k i j"]:
     """Arrange patch scores as a map, a cell a patch; with a crop a cell is a pixel and the margin is 0."""
-    maps = scores.transpose(1, 2).unflatten(2, (grid.rows, grid.columns))
+    maps: Tensor = scores.transpose(1, 2).unflatten(2, (grid.rows, grid.columns))
     if grid.area == grid.image:
         return maps
     enlarged = functional.interpolate(maps.float(), grid.area, mode="nearest")

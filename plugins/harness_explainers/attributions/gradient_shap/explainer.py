@@ -51,13 +51,14 @@ class GradientShap(Attribution):
         chance = torch.Generator().manual_seed(seed)
         drawn = torch.randn((self._samples, *images.shape[1:]), generator=chance).to(images.device)
         with _seeded(seed, images.device):
-            return captum.attr.GradientShap(ClassScores(model, batch)).attribute(
+            found: Tensor = captum.attr.GradientShap(ClassScores(model, batch)).attribute(
                 images,
                 (baseline_of(images, self._baseline) + self._spread * drawn).detach(),
                 n_samples=self._samples,
                 stdevs=self._noise,
                 target=kind,
             )[0]
+        return found
 
 
 @contextmanager

@@ -32,13 +32,14 @@ class IntegratedGradients(Attribution):
         """Return signed contributions to the score of the batch's one image; they sum to the score's rise."""
         assert batch.images is not None
         method = captum.attr.IntegratedGradients(ClassScores(model, batch))
-        return method.attribute(
+        found: Tensor = method.attribute(
             batch.images.requires_grad_(),
             baseline_of(batch.images, self._baseline),
             target=kind,
             n_steps=self._steps,
             internal_batch_size=self._chunk,
         )[0]
+        return found
 
     def _maps(self, model: Model, batch: Batch, classes: list[int]) -> Tensor:
         whole = ClassScores(model, batch)

@@ -15,4 +15,5 @@ class Saliency(Attribution):
     def _maps(self, model: Model, batch: Batch, classes: list[int]) -> Tensor:
         assert batch.images is not None
         method = captum.attr.Saliency(ClassScores(model, batch))
-        return method.attribute(batch.images.requires_grad_(), target=classes).amax(1)
+        found: Tensor = method.attribute(batch.images.requires_grad_(), target=classes).amax(1)
+        return found

@@ -44,7 +44,8 @@ class BoundedAblationCam(AblationCAM):  # type: ignore[misc]
 
 def _score_with(score: ClassScores, layer: nn.Module, image: Tensor, maps: Tensor, kind: int) -> Tensor:
     with _answering(layer, maps):
-        return score(image.expand(len(maps), *image.shape))[:, kind]
+        found: Tensor = score(image.expand(len(maps), *image.shape))[:, kind]
+        return found
 
 
 @contextmanager

@@ -22,7 +22,7 @@ class BoundedScoreCam(ScoreCAM):  # type: ignore[misc]
     @torch.no_grad()
     def get_cam_weights(self, images: Tensor, layer: Any, classes: list[int], activations: Array, _: Any) -> Array:
         """Return the softmax over channels of the score of the image masked by each channel, "b d"."""
-        enlarge = nn.UpsamplingBilinear2d(size=tuple(images.shape[2:]))
+        enlarge = nn.UpsamplingBilinear2d(size=(images.shape[2], images.shape[3]))
         weights = []
         for place, kind in enumerate(classes):
             score, maps = self.model.of(place), torch.from_numpy(activations[place]).to(images.device)

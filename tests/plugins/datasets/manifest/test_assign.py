@@ -9,7 +9,7 @@ import pytest
 
 from harness.contract.errors import InputError
 from harness_datasets.manifest.assign import Deal, assign
-from harness_datasets.manifest.table import Entry, Mistakes
+from harness_datasets.manifest.entries import Entry, Mistakes
 
 FRACTIONS = (0.6, 0.2, 0.2)
 

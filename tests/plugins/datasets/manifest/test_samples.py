@@ -15,7 +15,8 @@ from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems
 from harness.testing.contracts_data import DatasetLaws
 from harness.trial.data.cache import Cache
-from harness_datasets.manifest.component import build_manifest, manifest_task
+from harness_datasets.manifest.component import build_manifest
+from harness_datasets.manifest.task import manifest_task
 from harness_datasets.shared.breasts import exam_task
 from tests.plugins.datasets.manifest import samples as wholes
 
