@@ -238,7 +238,7 @@ def test_an_interrupted_trial_is_killed_and_runs_again_when_resumed(tmp_path: Pa
     plan = plan_of_two()
     journal = Journal(tmp_path / "journal.jsonl")
     plan_json = json.loads(plan_to_json(plan))
-    journal.append(kinds.STUDY_STARTED, plan=plan_json, attempt=1)
+    journal.append(kinds.STUDY_STARTED, plan=plan_json, attempt=1, pid=1, host="h")
     spec = spec_of(plan, "a", "search", 0)
     journal.append(kinds.TRIAL_ASKED, trial=spec.id, spec=json.loads(spec.to_json()))
     journal.append(kinds.TRIAL_STARTED, trial=spec.id, pid=1)
@@ -246,7 +246,7 @@ def test_an_interrupted_trial_is_killed_and_runs_again_when_resumed(tmp_path: Pa
     journal.append(kinds.STUDY_PAUSED, reason="Ctrl-C")
     send(mlflow_uri, tmp_path)
     assert {run.info.status for run in stored(mlflow_uri).values()} == {"KILLED"}
-    journal.append(kinds.STUDY_STARTED, plan=plan_json, attempt=2)
+    journal.append(kinds.STUDY_STARTED, plan=plan_json, attempt=2, pid=1, host="h")
     journal.append(kinds.TRIAL_STARTED, trial=spec.id, pid=2)
     send(mlflow_uri, tmp_path)
     assert {run.info.status for run in stored(mlflow_uri).values()} == {"RUNNING"}
@@ -296,10 +296,10 @@ def _give_up(observer: MlflowObserver, journal: Journal, problem: str) -> None:
 SEND = """
 import sys, time
 from pathlib import Path
-from harness.adapters import mlflow_store
-mlflow_store.CHUNK = 3
+from harness.adapters.mlflow import store
+store.CHUNK = 3
 folder = Path(sys.argv[2])
-mlflow_store.Sender(sys.argv[1], folder, folder / "mlartifacts").send()
+store.Sender(sys.argv[1], folder, folder / "mlartifacts").send()
 time.sleep(60)
 """
 
