@@ -259,9 +259,9 @@ class TrialSpec:
         return f"{self.variant_id[:12]}-{self.stage}-{self.number}"
 
     @property
-    def run(self) -> Run:
+    def replicate(self) -> Replicate:
         """Replicate of the variant: the columns `seed` and `fold` of the trial's tables."""
-        return run_of(self.tree, self.params, self.seed, self.fold)
+        return replicate_of(self.tree, self.params, self.seed, self.fold)
 
     def to_json(self) -> str:
         """Return the spec as one line of JSON."""
@@ -276,14 +276,14 @@ class TrialSpec:
         return cls(**values)
 
 
-Run: TypeAlias = tuple[int | str | None, int | None]
+Replicate: TypeAlias = tuple[int | str | None, int | None]
 """The columns `seed` and `fold` of a table. `seed` is a number, a reader's name, or None without replicates."""
 
 SEEDED = ", seed "
 """Separator of a reader's name and the seed of the model that it is averaged with."""
 
 
-def run_of(tree: Mapping[str, Any], params: Mapping[str, Any], seed: int, fold: int | None) -> Run:
+def replicate_of(tree: Mapping[str, Any], params: Mapping[str, Any], seed: int, fold: int | None) -> Replicate:
     """Return the replicate of a trial; an ensemble of readers and models of several seeds names both."""
     kind = kind_of(tree)
     if kind == "trained":
