@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """Return the file of an SQLite database, without the options of its URI; None where it is no file."""
+    """Return the file of an SQLite database, without the options of its URI; None if the URL names no file."""
     scheme, _, rest = uri.partition(":///")
     place = rest.partition("?")[0].removeprefix("file:")
     if scheme.partition("+")[0] != "sqlite" or place in ("", ":memory:"):

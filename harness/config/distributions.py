@@ -1,4 +1,4 @@
-"""The tables that mean "search here": what they may hold, and what they come to. Knows nothing of trees."""
+"""Distributions: the tables of a study file that declare a search range. Knows nothing of trees."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from harness.contract.errors import Problems, nearest
 
 Real = int | float
-"""Said in full because a run-time check knows no promotion of int to float."""
+"""Written out because the run-time type check does not promote int to float."""
 KINDS = {
     "float": ("log", "step", "default"),
     "int": ("log", "step", "default"),
@@ -23,7 +23,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Number:
-    """A range of floats or ints, both ends included; values, never exponents.
+    """A range of floats or ints, both ends included. Holds values, never exponents.
 
     Args:
         step: distance of the allowed values from `low` on; None for any.
@@ -39,17 +39,17 @@ class Number:
 
     @property
     def finite(self) -> bool:
-        """Whether the range holds finitely many values."""
+        """True if the range holds finitely many values."""
         return self.step is not None or self.low == self.high
 
     def points(self) -> list[Real]:
-        """Every value of a finite range, rising."""
+        """Return every value of a finite range, in ascending order."""
         step = self.step or 1
         count = int(math.floor((self.high - self.low) / step + 1e-9)) + 1
         return [self.low + index * step for index in range(count)]
 
     def suggest(self, name: str, trial: Any) -> Any:
-        """Asks the trial for a value."""
+        """Ask the trial for a value."""
         if self.integer:
             return trial.suggest_int(name, self.low, self.high, step=1 if self.log else self.step, log=self.log)
         return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.log)
@@ -57,33 +57,33 @@ class Number:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some options. `labels` is what a sampler sees: scalars as they are, tables and lists by name."""
+    """A choice among options. A sampler sees the `labels`: scalars unchanged, tables and lists by name."""
 
     options: tuple[Any, ...]
     labels: tuple[Any, ...]
     default: Any
 
     def option(self, label: Any) -> Any:
-        """The option that bears the label."""
+        """Return the option of a label."""
         return self.options[_index(self.labels, label)]
 
     def options_from_default(self) -> list[Any]:
-        """All options, the default one first."""
+        """Return all options, the default first."""
         first = _index(self.labels, self.default)
         return [self.options[first], *self.options[:first], *self.options[first + 1 :]]
 
     def suggest(self, name: str, trial: Any) -> Any:
-        """Asks the trial for a label."""
+        """Ask the trial for a label."""
         return trial.suggest_categorical(name, list(self.labels))
 
 
 def is_distribution(value: Any) -> bool:
-    """Whether a value of a study's tree is a range to search. A component's table (with `use`) never is."""
+    """Return True if a value of a study's tree is a distribution. A component's table (with `use`) is none."""
     return isinstance(value, Mapping) and "use" not in value and any(kind in value for kind in KINDS)
 
 
 def read(table: Mapping[str, Any]) -> Number | Choice:
-    """What the table means; it must have passed `check`."""
+    """Return the distribution that a table declares. The table must have passed `check`."""
     if "choice" in table:
         options = tuple(table["choice"])
         labels = labels_of(options)
@@ -97,7 +97,7 @@ def read(table: Mapping[str, Any]) -> Number | Choice:
 
 
 def check(table: Mapping[str, Any], problems: Problems, path: str) -> bool:
-    """Whether the table is a sound distribution; every mistake goes to `problems`."""
+    """Return True if the table is a valid distribution. Every mistake is added to `problems`."""
     before = len(problems.messages)
     kinds = [kind for kind in KINDS if kind in table]
     if len(kinds) > 1:
@@ -116,7 +116,7 @@ def check(table: Mapping[str, Any], problems: Problems, path: str) -> bool:
 
 
 def labels_of(options: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What a sampler sees of the options: a table is its `use`, or all of it where two share that."""
+    """Return a label for each option: a table's `use`, or its full text if two options share that."""
     names = [_name(option) for option in options]
     return tuple(
         _full(option) if isinstance(option, Mapping) and names.count(name) > 1 else name
@@ -188,7 +188,7 @@ def _check_choice(table: Mapping[str, Any], problems: Problems, path: str) -> No
     labels = labels_of(tuple(options))
     twice = [label for index, label in enumerate(labels) if label in labels[:index]]
     for label in dict.fromkeys(twice):
-        problems.add(f"{path}.choice", f"the option {label!r} stands there twice")
+        problems.add(f"{path}.choice", f"the option {label!r} is given twice")
     default = table.get("default", options[0])
     if default not in options and default not in labels:
         problems.add(f"{path}.default", f"{default!r} is not one of {', '.join(map(str, labels))}")

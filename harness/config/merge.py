@@ -9,10 +9,10 @@ from harness.config.distributions import is_distribution
 
 
 def merge(base: Any, patch: Any) -> Any:
-    """Return `base` changed by `patch`.
+    """Merge `patch` into `base`.
 
-    Tables merge and all else replaces; a distribution is a leaf, and a table that uses another
-    component replaces the whole one. A bare name (`pooling = "mean"`) is a table with only `use`.
+    Tables are merged, and every other value is replaced. A distribution is a leaf. A table that uses
+    another component replaces the whole table. A bare name (`pooling = "mean"`) is a table with only `use`.
     """
     if not isinstance(patch, Mapping) or is_distribution(patch) or is_distribution(base):
         return patch

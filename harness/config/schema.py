@@ -1,4 +1,4 @@
-"""Checks a table against a pydantic model and says what is wrong in the user's words. Not the models themselves."""
+"""Validation of a table against a pydantic model, with messages for users. Holds no models."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TYPES = {
 
 
 def validate(model: type[M], table: Any, problems: Problems, path: str = "") -> M | None:
-    """The model that `table` describes, or None after every mistake of it went to `problems`."""
+    """Return the model that `table` describes, or None after adding every mistake to `problems`."""
     try:
         return model.model_validate(table)
     except ValidationError as error:
@@ -39,7 +39,7 @@ def validate(model: type[M], table: Any, problems: Problems, path: str = "") -> 
 
 
 def dotted(*parts: object) -> str:
-    """The parts joined with dots, empty ones left out."""
+    """Join the parts with dots, without empty ones."""
     return ".".join(str(part) for part in parts if str(part))
 
 
@@ -67,8 +67,8 @@ def _message(item: Error, owners: Sequence[type[BaseModel]]) -> str:
         return f"expected at least {least} {'entry' if least == 1 else 'entries'}, found {found!r}"
     if kind == "value_error":
         return str(context["error"])
-    said = str(item["msg"])
-    return f"{said.replace('Input should', 'must', 1)}, found {found!r}"
+    message = str(item["msg"])
+    return f"{message.replace('Input should', 'must', 1)}, found {found!r}"
 
 
 def _not_one_of(found: Any, options: Iterable[Any]) -> str:
@@ -77,7 +77,7 @@ def _not_one_of(found: Any, options: Iterable[Any]) -> str:
 
 
 def _locate(model: type[BaseModel], loc: Sequence[int | str]) -> tuple[list[str], list[type[BaseModel]]]:
-    """The keys a user wrote, and the models that own the last of them: a union's tag in `loc` is no key."""
+    """Return the keys a user wrote and the models that own the last one. A union's tag in `loc` is not a key."""
     keys: list[str] = []
     owners, inside = [model], [model]
     for part in loc:

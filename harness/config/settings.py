@@ -1,4 +1,4 @@
-"""Where things are on this machine: harness.toml, harness.local.toml, HARNESS_DATA. No part of a trial's identity."""
+"""Settings of this machine: harness.toml, harness.local.toml, HARNESS_DATA. Not part of a trial's identity."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Where things are, and what of the machine a study may take.
+    """Folders, databases and compute resources of this machine.
 
     Args:
-        data: root of the user's data; no path of a manifest may climb out of it.
-        results: a folder per study; the default databases stand in it too.
+        data: root of the user's data; no path of a manifest may leave it.
+        results: one folder per study, and the default databases.
         cache: decoded images.
         tracking_uri: MLflow's server or database; None for results/mlflow.db.
-        optuna_url: a database for all studies; None for one SQLite file a study.
+        optuna_url: a database for all studies; None for one SQLite file per study.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".
         threads: torch threads of one trial.
-        concurrent: trials at a time.
-        ray_address: of a running Ray cluster; empty starts Ray on this machine. Its workers must reach
+        concurrent: trials that run at the same time.
+        ray_address: address of a running Ray cluster; empty starts Ray on this machine. Its workers must reach
             `data`, `cache` and `results` under the same paths.
-        gpus_per_trial: what a trial asks Ray for; None for an equal share of what there is.
-        disabled: plugins that are not loaded, by the name of their entry point.
+        gpus_per_trial: GPUs that a trial requests from Ray; None for an equal share of those available.
+        disabled: names of the entry points of plugins that are not loaded.
     """
 
     data: Path
@@ -92,9 +92,9 @@ class _File(Strict):
 
 
 def load_settings(folder: Path | None = None) -> Settings:
-    """The settings of a folder: harness.toml, what harness.local.toml says instead, then HARNESS_DATA.
+    """Load the settings of a folder: harness.toml, overridden by harness.local.toml and HARNESS_DATA.
 
-    Relative paths are meant from that folder; without any file the defaults hold.
+    Relative paths start at that folder. Without any file the defaults hold.
 
     Raises:
         InputError: a file cannot be read, or anything in it is wrong; every mistake at once.
@@ -135,7 +135,7 @@ def _below(folder: Path, text: str) -> Path:
 
 
 def _absolute(url: str | None, folder: Path) -> str | None:
-    """A relative SQLite file is meant from the settings' folder: a worker stands in another one."""
+    """Make the path of a relative SQLite URL absolute, because a worker runs in another folder."""
     if url is None or not url.startswith("sqlite:///") or url == "sqlite:///:memory:":
         return url
     place = url.removeprefix("sqlite:///")
@@ -147,13 +147,13 @@ def _check_databases(settings: Settings) -> None:
     tracking = settings.tracking_uri or f"sqlite:///{settings.results / 'mlflow.db'}"
     if settings.optuna_url is not None and _database(settings.optuna_url) == _database(tracking):
         raise InputError(
-            f"{FILE}: search.optuna_url: is the database that MLflow uses (tracking.uri); "
-            "each of them keeps its version in a table of the same name, so give them two"
+            f"{FILE}: search.optuna_url: MLflow uses the same database (tracking.uri), and both keep their version "
+            "in a table of one name; use two databases"
         )
 
 
 def _database(url: str) -> tuple[object, ...]:
-    """What makes two URLs one database: not the driver, user or password they are reached with."""
+    """Return what identifies a database: the driver, user and password are left out."""
     parts = urlsplit(url)
     scheme = parts.scheme.split("+")[0]
     scheme = "postgresql" if scheme == "postgres" else scheme
@@ -163,5 +163,5 @@ def _database(url: str) -> tuple[object, ...]:
     try:
         port = parts.port or _PORTS.get(scheme)
     except ValueError as error:
-        raise InputError(f"{FILE}: {url!r} is no database's URL: {error}") from error
+        raise InputError(f"{FILE}: {url!r} is not the URL of a database: {error}") from error
     return scheme, parts.hostname, port, parts.path.strip("/"), str(schema)

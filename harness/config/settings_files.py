@@ -1,4 +1,4 @@
-"""harness.toml and harness.local.toml as they stand; by itself, as the command line asks it and needs no pydantic."""
+"""The tables of harness.toml and harness.local.toml, unchecked: the command line reads them without pydantic."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ FILE, LOCAL_FILE = "harness.toml", "harness.local.toml"
 
 
 def read_tables(folder: Path) -> dict[str, Mapping[str, Any]]:
-    """What the two files of a folder say, by their names; the later one wins. A file that is not there says nothing.
+    """Read the two files of a folder, by name; the later one takes precedence. A missing file is an empty table.
 
     Raises:
-        InputError: a file cannot be read, or is no TOML.
+        InputError: a file cannot be read, or is not valid TOML.
     """
     return {name: _read(folder / name) for name in (FILE, LOCAL_FILE)}
 
 
 def disabled_plugins(folder: Path) -> tuple[str, ...]:
-    """The entry points that `[plugins] disabled` names; none where that cannot be understood.
+    """Return the entry points that `[plugins] disabled` names; none if the files are invalid.
 
-    What is wrong is told by `load_settings`, which every command but `--help` comes to.
+    `load_settings`, which every command except `--help` calls, reports what is wrong.
     """
     try:
         tables = read_tables(folder)
@@ -44,4 +44,4 @@ def _read(path: Path) -> Mapping[str, Any]:
     except OSError as error:
         raise InputError(f"{path.name}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name}: is no TOML: {error}") from error
+        raise InputError(f"{path.name}: not valid TOML: {error}") from error

@@ -1,7 +1,7 @@
-"""The search space inside a study's tree: distributions stand where values may stand.
+"""The search space inside a study's tree: a distribution may replace any value.
 
 `{ float = [a, b] }`, `{ int = [a, b] }`, `{ log10 = [a, b] }`, `{ choice = [...] }`, with `log`,
-`step` and `default`. Not a sampler: Optuna, a fixed trial or a test supplies one.
+`step` and `default`. The values come from Optuna, a fixed trial or a test.
 """
 
 from __future__ import annotations
@@ -18,42 +18,42 @@ Tree = Mapping[str, Any]
 
 @runtime_checkable
 class Trial(Protocol):
-    """What `sample` asks of a trial: `optuna.Trial`, `optuna.trial.FixedTrial` and `Default` have it."""
+    """Protocol of a trial for `sample`: `optuna.Trial`, `optuna.trial.FixedTrial` and `Default` follow it."""
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """A float in [low, high]."""
+        """Return a float in [low, high]."""
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """An int in [low, high]."""
+        """Return an int in [low, high]."""
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """One of the choices."""
+        """Return one of the choices."""
 
 
 def sample(tree: Tree, trial: Trial) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The tree with every distribution replaced by a value of `trial`, and these values by dotted path.
+    """Return the tree with every distribution replaced by a value of `trial`, and these values by dotted path.
 
-    What stands inside an option of a choice is sampled only if the option is picked; its
-    parameter is recorded as the option's label.
+    A distribution inside an option of a choice is sampled only if the option is picked. The choice
+    itself is recorded as the option's label.
     """
     params: dict[str, Any] = {}
     return _sample(tree, trial, "", params), params
 
 
 def default_params(tree: Tree) -> dict[str, Any]:
-    """What trial 0 is asked for: the default of every parameter that is active when all are at theirs."""
+    """Return the parameters of trial 0: the default of every parameter that is active at the defaults."""
     return sample(tree, Default(tree))[1]
 
 
 def searched(tree: Tree) -> tuple[str, ...]:
-    """The dotted paths of all parameters, those inside options of a choice too, in the order of the file."""
+    """Return the dotted paths of all parameters, also those inside options of a choice, in the order of the file."""
     return tuple(dict.fromkeys(path for path, _ in distributions(tree)))
 
 
 def distributions(value: Any, path: str = "") -> Iterator[tuple[str, Number | Choice]]:
-    """Every distribution below `value` with its dotted path; a choice comes before what its options hold."""
+    """Yield every distribution below `value` with its dotted path; a choice comes before those in its options."""
     if is_distribution(value):
         found = read(value)
         yield path, found
@@ -65,16 +65,16 @@ def distributions(value: Any, path: str = "") -> Iterator[tuple[str, Number | Ch
 
 
 def contradictions(tree: Tree) -> tuple[str, ...]:
-    """Parameters that two options of a choice search over different ranges: one name must mean one range."""
+    """Return the parameters that two options of a choice search over different ranges."""
     known: dict[str, Number | Choice] = {}
     return tuple(dict.fromkeys(p for p, found in distributions(tree) if known.setdefault(p, found) != found))
 
 
 def grid(tree: Tree) -> list[dict[str, Any]]:
-    """Every distinct configuration as the parameters of a trial, the default one first.
+    """Return every distinct configuration as the parameters of a trial, the default first.
 
     Raises:
-        ValueError: a parameter is continuous; names all that are.
+        ValueError: a parameter is continuous; the message names all of them.
     """
     endless = [path for path, found in distributions(tree) if isinstance(found, Number) and not found.finite]
     if endless:
@@ -85,10 +85,10 @@ def grid(tree: Tree) -> list[dict[str, Any]]:
 
 
 def concretes(value: Any) -> list[Any]:
-    """Values without distributions: the default first, then one departure from it at a time.
+    """Return values without distributions: the default, then variations in one parameter at a time.
 
-    A number departs to both its bounds, a choice to each of its options: enough to find every
-    value that a component would refuse.
+    A number varies to both its bounds, a choice to each of its options. This finds every single
+    value that a component refuses.
     """
     if is_distribution(value):
         found = read(value)
@@ -105,7 +105,7 @@ def concretes(value: Any) -> list[Any]:
 
 
 class Default:
-    """The trial that takes every default of `tree`."""
+    """A trial that takes every default of `tree`."""
 
     def __init__(self, tree: Tree) -> None:
         # An option's own parameters come after the choice; the same name always has the same default.
@@ -114,15 +114,15 @@ class Default:
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
-        """The default."""
+        """Return the default."""
         return float(self._defaults[name])
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
-        """The default."""
+        """Return the default."""
         return int(self._defaults[name])
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """The default."""
+        """Return the default."""
         return self._defaults[name]
 
 

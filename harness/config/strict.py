@@ -1,4 +1,4 @@
-"""The base of every table that a user writes; by itself, as the command line need not build the schema of [train]."""
+"""The base class of every table that a user writes. Separate, so that no schema is built on import."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Strict(BaseModel):
-    """Immutable, no unknown keys, no conversions: 3.7 is no int, "3" is no number, nan and inf are none."""
+    """Immutable table without unknown keys or conversions: 3.7 is not an int, "3", nan and inf are not numbers."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)

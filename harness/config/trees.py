@@ -10,7 +10,7 @@ from harness.contract.types import Plan, Task
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Leaves by dotted path; a distribution is one leaf, and so is an empty table."""
+    """Return the leaves by dotted path; a distribution or an empty table is one leaf."""
     leaves: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping) and value and not is_distribution(value):
@@ -21,7 +21,7 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def brief(value: Any) -> str:
-    """A leaf in few characters, ranges as a study file writes them: `log10 [-4, -2]`."""
+    """Return a leaf as short text, with distributions as in a study file: `log10 [-4, -2]`."""
     if isinstance(value, Mapping) and is_distribution(value):
         kind = next(key for key in KINDS if key in value)
         return f"{kind} {brief(value[kind])}"
@@ -33,13 +33,13 @@ def brief(value: Any) -> str:
 
 
 def changes(base: Mapping[str, Any], tree: Mapping[str, Any]) -> list[str]:
-    """`path = value` for every leaf in which `tree` is not `base`, in the order of `tree`."""
+    """Return `path = value` for every leaf of `tree` that differs from `base`, in the order of `tree`."""
     before, after = flatten(base), flatten(tree)
     return [f"{path} = {brief(value)}" for path, value in after.items() if before.get(path) != value]
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """`path: old -> new` for every leaf that changed, appeared or went."""
+    """Return `path: old -> new` for every leaf that was changed, added or removed."""
     old, new = flatten(before), flatten(after)
     absent = object()
     found = []
@@ -51,18 +51,18 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str
 
 
 def of_fold(dataset: Mapping[str, Any], fold: int, folds: int) -> dict[str, Any]:
-    """The `dataset` table of one of `folds` folds: the fold is the test split."""
+    """Return the `dataset` table of one of `folds` folds; the fold is the test split."""
     return {**dataset, "folds": folds, "fold": fold}
 
 
 def task_of_tables(tree: Mapping[str, Any], classes: tuple[str, ...]) -> Task:
-    """What a variant that is not trained is about: these classes; exactly one holds where its tree says so."""
+    """Return the task of a variant that is not trained: "multiclass" if its table says so, else "multilabel"."""
     table = tree.get("external") or tree["ensemble"]
     return Task(kind="multiclass" if table.get("kind") == "multiclass" else "multilabel", classes=classes)
 
 
 def dataset_table(plan: Plan) -> Mapping[str, Any]:
-    """The data set that a plan's variants are tested on; {} where there are tables only."""
+    """Return the data set that a plan's variants are tested on; {} for a study of tables only."""
     own = plan.trained[0].tree.get("dataset") if plan.trained else plan.tree.get("dataset")
     found: Mapping[str, Any] = own or {}
     return found

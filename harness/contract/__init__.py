@@ -1,1 +1,1 @@
-"""What both sides of the harness see: types, tables, components, hooks, the catalog. Imports nothing heavy."""
+"""The contract between harness and plugins: types, tables, components, hooks, the catalog. Imports nothing heavy."""

@@ -1,7 +1,7 @@
-"""The plugin host: finds components through entry points and survives every bad one.
+"""The plugin host: finds components through entry points and tolerates broken plugins.
 
-A fresh catalog a call, no global state. A plugin that cannot be loaded is remembered with its
-distribution, version and traceback; it fails a run only if the study needs it.
+Each call makes a new catalog; there is no global state. A plugin that cannot be loaded is recorded
+with its distribution, version and traceback. It fails a run only if the study needs it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ SLOW_S = 0.5
 BUILT_IN = "mil-harness"
 """The distribution of the built-in components."""
 RESULTS_VERSION = "1"
-"""Version of the built-in components in identities. It is raised when their results change, not at each release."""
+"""Version of the built-in components in identities. Raised when their results change, not at each release."""
 _ANY = (Exception, SystemExit)
-"""What a stranger's code may raise: a script taken for a plugin calls `sys.exit`."""
+"""What third-party code may raise: a script that is loaded as a plugin may call `sys.exit`."""
 _HOOKS = {kind: f"harness_{kind}s" for kind in KINDS}
 
 
@@ -60,12 +60,12 @@ _FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "task": ("a function or None", lambda value: value is None or callable(value)),
     "higher_is_better": ("True or False", lambda value: isinstance(value, bool)),
 }
-"""Of a Component: field -> what it holds, and whether a value is that."""
+"""Field of a Component -> description of its type, and a check of a value."""
 
 
 @dataclass(frozen=True)
 class Provider:
-    """Where a plugin comes from: its entry point, distribution and version."""
+    """The source of a plugin: its entry point, distribution and version."""
 
     plugin: str
     distribution: str
@@ -77,7 +77,7 @@ class Provider:
 
 @dataclass(frozen=True)
 class Broken:
-    """A plugin, or one component of it, that cannot be used, and why."""
+    """A plugin, or one of its components, that cannot be used, with the reason."""
 
     provider: Provider
     reason: str
@@ -88,7 +88,7 @@ class Broken:
 class Catalog:
     """All components that are installed and not disabled, by kind and name.
 
-    Build one with `Catalog.discover()`; tests register plugins of their own on an empty one.
+    `Catalog.discover()` builds one. Tests register their own plugins in an empty one.
     """
 
     manager: pluggy.PluginManager = field(default_factory=lambda: _manager())
@@ -105,7 +105,7 @@ class Catalog:
         """Load the entry points of group `harness`.
 
         Args:
-            disabled: entry points that are left out.
+            disabled: entry points to leave out.
             only: the entry points to load, or None for all of them.
         """
         catalog, banned = cls(), set(disabled)
@@ -122,9 +122,9 @@ class Catalog:
                 continue
             started = time.perf_counter()
             try:
-                with redirect_stdout(sys.stderr):  # what a plugin prints must not stand in front of our JSON
+                with redirect_stdout(sys.stderr):  # what a plugin prints must not precede our JSON
                     plugin = entry.load()
-            except BaseException as error:  # an import may raise what is no Exception; Ctrl-C is the user's own
+            except BaseException as error:  # an import may raise more than Exception; only Ctrl-C is passed on
                 if isinstance(error, KeyboardInterrupt):
                     raise
                 catalog.broken.append(Broken(provider, _line(error), traceback.format_exc()))
@@ -136,7 +136,7 @@ class Catalog:
         return catalog
 
     def register(self, plugin: Any, provider: Provider | None = None) -> None:
-        """Adds one plugin (a module or object with hook implementations)."""
+        """Add one plugin (a module or object with hook implementations)."""
         name = getattr(plugin, "__name__", type(plugin).__name__)
         provider = provider or Provider(name, "local", "0")
         try:
@@ -152,21 +152,21 @@ class Catalog:
             self._collect(kind, plugin, provider)
 
     def names(self, kind: str) -> list[str]:
-        """The names of one kind, sorted."""
+        """Return the names of one kind, sorted."""
         return sorted(self._components[kind])
 
     def items(self) -> Iterator[tuple[str, Component[Any], Provider]]:
-        """Every component with its kind and provider, in the order of KINDS, then by name."""
+        """Yield every component with its kind and provider, in the order of KINDS, then by name."""
         for kind in KINDS:
             for name in self.names(kind):
                 component, provider = self._components[kind][name]
                 yield kind, component, provider
 
     def get(self, kind: str, name: str) -> Component[Any]:
-        """The component, or an InputError that names the nearest one.
+        """Return a component.
 
         Raises:
-            InputError: nothing of that kind has that name.
+            InputError: no component of that kind has that name; the message suggests the nearest one.
         """
         found = self._components[kind].get(name)
         if found is None:
@@ -174,14 +174,14 @@ class Catalog:
         return found[0]
 
     def provider(self, kind: str, name: str) -> Provider:
-        """Who provides the component."""
+        """Return the provider of a component."""
         self.get(kind, name)
         return self._components[kind][name][1]
 
     def factory(self, kind: str, table: Any, problems: Problems, path: str) -> Factory | None:
-        """Turns `{ use = "...", … }` into a factory; every mistake goes to `problems`.
+        """Make a factory from `{ use = "...", … }`; every mistake is added to `problems`.
 
-        Returns None where the table cannot be used at all.
+        Returns None if the table names no component.
         """
         wanted = Use.of(table)
         if wanted is None:
@@ -214,10 +214,10 @@ class Catalog:
         return Factory(component, filled)
 
     def build(self, kind: str, table: Mapping[str, Any] | Use | str, *supplied: Any, where: str = "") -> Any:
-        """Builds a component from its table.
+        """Build a component from its table.
 
         Raises:
-            InputError: the table is wrong; every mistake of it in one message.
+            InputError: the table is wrong; the message lists every mistake.
         """
         problems = Problems(where)
         factory = self.factory(kind, table, problems, kind)
@@ -229,21 +229,21 @@ class Catalog:
             raise InputError(f"{where + ': ' if where else ''}{kind} {factory.name!r}: {error}") from error
 
     def versions(self, used: Iterable[tuple[str, str]]) -> dict[str, str]:
-        """`distribution -> version` of the (kind, name) pairs that a tree uses."""
+        """Return `distribution -> version` of the (kind, name) pairs that a tree uses."""
         found = {self.provider(kind, name) for kind, name in used}
         return {provider.distribution: _results_version(provider) for provider in sorted(found, key=str)}
 
     def expect(self, planned: Mapping[str, str]) -> None:
-        """Compares what is installed here with the `distribution -> version` that a study was planned with.
+        """Check that the versions installed here are those that a study was planned with.
 
         Raises:
-            MachineError: names every distribution that is another one here.
+            MachineError: a version differs; the message lists all such distributions.
         """
         if wrong := self.unlike(planned):
             raise MachineError(f"the worker has other plugins than the study was planned with: {', '.join(wrong)}")
 
     def unlike(self, planned: Mapping[str, str]) -> list[str]:
-        """Of `distribution -> version` what is another version here, or not installed; a phrase each."""
+        """Return a phrase for each distribution of `planned` that has another version here or is not installed."""
         here = {provider.distribution: _results_version(provider) for provider in self.providers.values()}
         return [
             f"{name} {version} (here: {here.get(name, 'not installed')})"
@@ -252,12 +252,12 @@ class Catalog:
         ]
 
     def notify(self, hook: str, **kwargs: Any) -> None:
-        """Calls an observing hook of every plugin; one that raises is remembered and left out from then on."""
+        """Call an observing hook of every plugin; a plugin that raises is recorded and removed."""
         for _ in self.each(hook, **kwargs):
             pass
 
     def each(self, hook: str, **kwargs: Any) -> Iterator[tuple[Provider, bool]]:
-        """Calls a hook of one plugin after the other, as `notify` does; tells after each whether it came through."""
+        """Call a hook of one plugin after the other, as `notify` does, and yield whether each call succeeded."""
         caller = getattr(self.manager.hook, hook)
         for implementation in list(caller.get_hookimpls()):
             name, worked = implementation.plugin_name, True
@@ -331,7 +331,7 @@ def _entry_points() -> list[tuple[Any, Provider]]:
         name = entry.dist.name if entry.dist else "unknown"
         version = entry.dist.version if entry.dist else "0"
         found.append((entry, Provider(entry.name, name, version)))
-    # Our own distribution first, so that a stranger who takes a built-in's name is the one named as the clash.
+    # Our own distribution first, so that a third party that reuses a built-in name is reported as the clash.
     return sorted(found, key=lambda pair: (pair[1].distribution != BUILT_IN, pair[1].distribution, pair[1].plugin))
 
 
@@ -344,7 +344,7 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
             raise InputError(f"there is no hook named {name!r}{nearest(name, known)}")
         for key, parameter in inspect.signature(hook).parameters.items():
             if parameter.default is not parameter.empty:
-                # pluggy never passes such an argument: the hook would see its own default for ever.
+                # pluggy never passes such an argument: the hook would always see its own default.
                 raise InputError(
                     f"{name}: the argument {key!r} has a default, and none may have one; write {key!r} alone"
                 )
@@ -352,10 +352,10 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
 
 
 def _line(error: BaseException) -> str:
-    """In one line: what pluggy says of a wrong argument stands in its second."""
+    """Return an error as one line; pluggy names a wrong argument on its second line."""
     return shorten(f"{type(error).__name__}: {error}", 400, placeholder=" …")
 
 
 def _results_version(provider: Provider) -> str:
-    """Return the version that enters identities: a release of the harness that changes no result keeps its studies."""
+    """Return the version that enters identities, so that a release that changes no result keeps existing studies."""
     return RESULTS_VERSION if provider.distribution == BUILT_IN else provider.version

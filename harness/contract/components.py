@@ -1,7 +1,7 @@
-"""A component, and how a study's table becomes a call of its builder.
+"""Components, and the translation of a study's table into a call of a builder.
 
-The builder's signature is the schema: positional-only parameters are supplied by the harness,
-keyword-only ones are set by the study, and their annotations say what is allowed.
+The builder's signature is the schema: the harness supplies positional-only parameters, the study
+sets keyword-only ones, and their annotations state the allowed values.
 """
 
 from __future__ import annotations
@@ -22,39 +22,38 @@ KINDS = ("dataset", "backbone", "pooling", "architecture", "explainer", "metric"
 
 
 def no_facts(*_: Any, **__: Any) -> Mapping[str, Any]:
-    """The facts of a component that declares none."""
+    """Return the facts of a component that declares none."""
     return {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Component(Generic[T]):
-    """What a plugin offers under a name.
+    """A named part that a plugin provides.
 
     Args:
         name: as written after `use =`; snake_case.
-        build: light module-level function that imports heavy libraries inside its own body.
+        build: module-level function that imports heavy libraries inside its body.
             Positional-only parameters come from the harness, keyword-only ones from the study.
         summary: one line for `harness plugin list`.
         source: paper or URL.
-        needs: what the data must offer: "train_masks", "eval_masks", "saliency", …, and of what kind a sample is:
-            "instances", "bag", "views", "features" (see `harness.contract.masks`); single images where not said.
-        provides: what others may ask for: "saliency", "explain_layer", "stages", "masks", …
+        needs: requirements on the data and other components: "train_masks", "eval_masks", "saliency", …, and the kind
+            of sample: "instances", "bag", "views", "features" (see `harness.contract.masks`). Default: single images.
+        provides: what satisfies the `needs` of others: "saliency", "explain_layer", "stages", "masks", …
         space: the author's default search ranges, in the DSL of a study file.
-        facts: from the same arguments as `build`, light and free of torch. It is given every parameter, so that it
-            needs no defaults of its own; name those it reads and end with `**_`. Stride, width, the
-            shape of the map, and "files": {path: sha256} of those that parameters name (see
-            `file_facts`), which become part of a trial's identity. Of an explainer "cost", passes of
-            the network an image and class: `forwards`, `backwards`, `forwards_per_channel` of the layer
-            to explain, or `window_px` and `stride_px` of a window that moves over the image. Raises
-            ValueError for parameters that cannot work, so that the plan can say so before anything is built.
-        task: a dataset's facts, `(**params) -> Task`, known without building it; every data set needs it. It is given
-            every parameter, as `facts` is.
-        tiny: the smallest legal configuration, for the laws.
-        refuses: settings of [train] that it cannot be trained with -> what the plan is to say: `"augment"` is any
-            value but the default, `"balance=weights"` that value.
-        assumed: what the source does not say, and what was chosen.
-        xfail: law -> why it cannot hold.
-        higher_is_better: of a metric: which way a search goes that has it for its objective.
+        facts: function of the arguments of `build`, without torch. It receives every parameter, so it needs no
+            defaults; name those it reads and end with `**_`. It returns stride, width, the shape of the map, and
+            "files": {path: sha256} of files that parameters name (see `file_facts`), which enter a trial's
+            identity. For an explainer, "cost" gives passes of the network per image and class: `forwards`,
+            `backwards`, `forwards_per_channel` of the layer to explain, or `window_px` and `stride_px` of a
+            sliding window. Raises ValueError for invalid parameters, so that the plan reports them.
+        task: for a data set (required): `(**params) -> Task`, without building it. It receives every parameter, as
+            `facts` does.
+        tiny: the smallest valid configuration, for the conformance tests.
+        refuses: settings of [train] that it cannot be trained with -> message of the plan. `"augment"` is any value
+            except the default, `"balance=weights"` that value.
+        assumed: detail that the source does not state -> the choice made.
+        xfail: law -> reason why it cannot hold.
+        higher_is_better: for a metric: True if a search with it as objective maximises it.
     """
 
     name: str
@@ -75,7 +74,7 @@ class Component(Generic[T]):
 
 @dataclass(frozen=True)
 class Slot:
-    """Marks a builder's parameter that takes a nested component of this kind."""
+    """Mark of a builder's parameter that takes a nested component of this kind."""
 
     kind: str
 
@@ -87,14 +86,14 @@ ArchitectureFactory = Annotated[Callable[..., Any], Slot("architecture")]
 
 @dataclass(frozen=True)
 class Use:
-    """A component by name with its parameters: what `{ use = "...", … }` means in a study."""
+    """A component by name with its parameters: `{ use = "...", … }` in a study."""
 
     name: str
     params: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, table: Any) -> Use | None:
-        """Return what a table, a bare name or a Use means, or None for anything else."""
+        """Return the Use of a table, a bare name or a Use; None for anything else."""
         if isinstance(table, Use):
             return table
         name = table.get("use") if isinstance(table, Mapping) else table
@@ -104,13 +103,13 @@ class Use:
 
 
 def use(name: str, **params: Any) -> Any:
-    """The default of a builder's parameter that takes a component, by name."""
+    """Return the default of a builder's parameter that takes a component, by name."""
     return Use(name, params)
 
 
 @dataclass(frozen=True)
 class Factory:
-    """A component with its parameters filled in; call it with what the harness supplies."""
+    """A component with its parameters; call it with the arguments that the harness supplies."""
 
     component: Component[Any]
     params: Mapping[str, Any]
@@ -121,11 +120,11 @@ class Factory:
         return self.component.name
 
     def __call__(self, *supplied: Any) -> Any:
-        """Builds it."""
+        """Build the component."""
         return self.component.build(*supplied, **self.params)
 
     def facts(self, *supplied: Any) -> Mapping[str, Any]:
-        """Its facts for these parameters; nothing is built."""
+        """Return the component's facts for these parameters, without building it."""
         return self.component.facts(*supplied, **self.params)
 
 
@@ -140,15 +139,15 @@ class Parameter:
 
     @property
     def required(self) -> bool:
-        """Whether the study must set it."""
+        """True if the study must set it."""
         return self.default is inspect.Parameter.empty
 
 
 @cache
 def parameters(build: Callable[..., Any]) -> Mapping[str, Parameter]:
-    """What a study may set on a builder, by name.
+    """Return the parameters of a builder that a study may set, by name.
 
-    Other annotations are left alone: evaluating them would import torch or pandas.
+    Other annotations are not evaluated, because that would import torch or pandas.
     """
     signature = inspect.signature(build)
     keyword_only = [name for name, item in signature.parameters.items() if item.kind is item.KEYWORD_ONLY]
@@ -166,9 +165,9 @@ def parameters(build: Callable[..., Any]) -> Mapping[str, Parameter]:
 
 
 def mismatch(annotation: Any, value: Any) -> str | None:
-    """Why `value` does not fit `annotation`, or None where it does.
+    """Return why `value` does not fit `annotation`, or None if it does.
 
-    Strict: 3.7 is no int, 1 is a float, True is neither.
+    Strict: 3.7 is not an int, 1 is a float, True is neither.
     """
     if _fits(annotation, value):
         return None
@@ -179,7 +178,7 @@ def mismatch(annotation: Any, value: Any) -> str | None:
 
 
 def describe(annotation: Any) -> str:
-    """The annotation as a user would say it: `int`, `one of a, b`, `list of float`."""
+    """Return the annotation in words for users: `int`, `one of a, b`, `list of float`."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return describe(arguments[0])

@@ -1,4 +1,4 @@
-"""Whose code raised an error: the plugin, its distribution and the line, for the reason of a failed trial."""
+"""The origin of an error: the plugin, its distribution and the line, for the reason of a failed trial."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from harness.contract.catalog import Catalog, Provider
 
 
 def raised_in(error: BaseException, catalog: Catalog) -> str:
-    """`pooling.py:34 of rocket (rocket-pools 0.2)`: the innermost frame that lies in a plugin; "" where none does."""
+    """Return the innermost frame in a plugin, `pooling.py:34 of rocket (rocket-pools 0.2)`; "" if there is none."""
     places = [(place, provider) for name, provider in catalog.providers.items() if (place := _place(catalog, name))]
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = Path(frame.filename)
         for place, provider in places:
             if file == place or place in file.parents:
-                return _told(file, place, frame.lineno or 0, provider)
+                return _location(file, place, frame.lineno or 0, provider)
     return ""
 
 
 def _place(catalog: Catalog, name: str) -> Path | None:
-    """The folder of a plugin's package, or the file of one that is a single module."""
+    """Return the folder of a plugin's package, or the file of a plugin that is a single module."""
     plugin: Any = catalog.manager.get_plugin(name)
     module: Any = plugin if hasattr(plugin, "__file__") else sys.modules.get(type(plugin).__module__)
     if not (file := getattr(module, "__file__", None)):
@@ -30,5 +30,5 @@ def _place(catalog: Catalog, name: str) -> Path | None:
     return Path(file).parent if module.__package__ else Path(file)
 
 
-def _told(file: Path, place: Path, line: int, provider: Provider) -> str:
+def _location(file: Path, place: Path, line: int, provider: Provider) -> str:
     return f"{file.relative_to(place) if file != place else file.name}:{line} of {provider}"

@@ -1,6 +1,6 @@
-"""The errors a user can meet, each with the exit code it ends the program with.
+"""The errors that users see, each with its exit code.
 
-Anything else that escapes is a bug of the harness and shows its traceback.
+Any other error is a bug of the harness and shows its traceback.
 """
 
 from __future__ import annotations
@@ -11,39 +11,39 @@ from dataclasses import dataclass, field
 
 
 class HarnessError(Exception):
-    """A failure that is explained to the user in one panel."""
+    """A failure that is shown to the user in one panel."""
 
     exit_code = 1
 
 
 class InputError(HarnessError):
-    """What the user wrote is wrong: a study file, a manifest, a flag."""
+    """A mistake in the user's input: a study file, a manifest, a flag."""
 
     exit_code = 2
 
 
 class MachineError(HarnessError):
-    """The machine failed: a full disk, a database or server that cannot be reached. Resumable."""
+    """A failure of the machine: a full disk, a database or server that cannot be reached. Resumable."""
 
     exit_code = 3
 
 
 class Interrupted(HarnessError):
-    """The user, or a time limit, stopped the run. Resumable."""
+    """A run that the user or a time limit stopped. Resumable."""
 
     exit_code = 130
 
 
 class SizeMismatchError(ValueError):
-    """Facts: parameters that are sound, and do not fit images of this size.
+    """Valid parameters that do not fit images of this size; raised by `facts`.
 
-    A variant is skipped for it where other data were swapped in. Where the file says both, it is a mistake.
+    A variant is skipped if the data were replaced by `--set` or a budget. If the file states both, it is a mistake.
     """
 
 
 @dataclass
 class Problems:
-    """Collects every mistake of one file, so that they are told in one go.
+    """Collector of the mistakes of one file, which are reported together.
 
     Args:
         where: the file, written before each message.
@@ -53,19 +53,19 @@ class Problems:
     messages: list[str] = field(default_factory=list)
 
     def add(self, path: str, message: str) -> None:
-        """Notes a mistake at the dotted `path` inside the file."""
+        """Add a mistake at the dotted `path` inside the file."""
         self.messages.append(": ".join(part for part in (self.where, path, message) if part))
 
     def __bool__(self) -> bool:
         return bool(self.messages)
 
     def raise_if_any(self) -> None:
-        """Raises one InputError with all messages, in the order they were found."""
+        """Raise one InputError with all messages, in the order they were found."""
         if self.messages:
             raise self.error()
 
     def error(self) -> InputError:
-        """One InputError with all messages, in the order they were found."""
+        """Return one InputError with all messages, in the order they were found."""
         return InputError("\n".join(dict.fromkeys(self.messages)))
 
 
@@ -77,13 +77,13 @@ RENAMED = {
     "system": "architecture",
     "systems": "external",
 }
-"""Name of harness 0.1 in a study file, `--set` or a plugin -> the name that took its place."""
+"""Name of harness 0.1 in a study file, `--set` or a plugin -> its present name."""
 
 
 def nearest(name: str, options: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the closest option, or an empty text if none is close.
 
-    A name of harness 0.1 gets the name that took its place: `; it is called 'x' now`.
+    A name of harness 0.1 gets its present name: `; it is called 'x' now`.
     """
     options = list(options)
     if (now := RENAMED.get(name)) in options:
@@ -93,6 +93,6 @@ def nearest(name: str, options: Iterable[str]) -> str:
 
 
 def nearest_or_all(name: str, options: Iterable[str]) -> str:
-    """Return the same, or ` (there are: a, b)` if none is close."""
+    """Return the text of `nearest`, or ` (there are: a, b)` if no option is close."""
     known = sorted(options)
     return nearest(name, known) or f" (there are: {', '.join(known) or 'none'})"

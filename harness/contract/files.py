@@ -1,4 +1,4 @@
-"""Files by their content: those that a component reads besides the data, and the names of a data set's own."""
+"""Digests of files that a component reads besides the data, and file names from a data set's digest."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 
 
 def file_facts(key: str, path: str | None) -> dict[str, dict[str, str]]:
-    """What a component's facts say of a file that a parameter names: `{"files": {path: sha256}}`.
+    """Return the facts of a file that a parameter names: `{"files": {path: sha256}}`.
 
     Args:
         key: the parameter, named in the error.
-        path: as the study has it; None reads no file and says nothing.
+        path: as written in the study; None gives no facts.
 
     Raises:
         ValueError: there is no such file, or it cannot be read.
@@ -32,10 +32,10 @@ def file_facts(key: str, path: str | None) -> dict[str, dict[str, str]]:
 
 
 def file_name(digest: str) -> str:
-    """Sixteen hexadecimal digits that tell digests apart.
+    """Return sixteen hexadecimal digits for a digest.
 
-    Of a SHA-256 its first ones. Any other text is hashed first: `acme-dots-1-400-64` and `acme-dots-1-200-64` begin
-    alike, and cut short they would name the same files.
+    These are the first digits of a SHA-256. Any other text is hashed first, because texts such as
+    `acme-dots-1-400-64` and `acme-dots-1-200-64` may share a prefix.
     """
     whole = digest if _SHA256.fullmatch(digest) else hashlib.sha256(digest.encode()).hexdigest()
     return whole[:16]
@@ -43,6 +43,6 @@ def file_name(digest: str) -> str:
 
 @lru_cache(64)
 def _digest(path: str, changed_ns: int, size: int) -> str:
-    """A plan asks several times for one file."""
+    """Return the SHA-256 of a file; cached, because a plan needs it several times."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""The hooks a plugin may implement. Every argument is passed by name; none may have a default."""
+"""The hooks that a plugin may implement. Every argument is passed by name; none may have a default."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ hookimpl = pluggy.HookimplMarker("harness")
 
 
 class HarnessSpecs:
-    """Called on every start, before the command line is read; keep them light."""
+    """Hook specifications. Hooks run on every start, before the command line is read; keep them light."""
 
     @hookspec
     def harness_datasets(self) -> Iterable[Component[Dataset]]:
-        """Data sets: `build(root: Path, /, **params)`; `root` is the user's data root."""
+        """Return data sets: `build(root: Path, /, **params)`; `root` is the user's data root."""
         raise AssertionError
 
     @hookspec
     def harness_backbones(self) -> Iterable[Component[Backbone]]:
-        """Backbones: `build(channels: int, /, **params)`."""
+        """Return backbones: `build(channels: int, /, **params)`."""
         raise AssertionError
 
     @hookspec
     def harness_poolings(self) -> Iterable[Component[Pooling]]:
-        """Poolings: `build(features: int, outputs: int, /, **params)`."""
+        """Return poolings: `build(features: int, outputs: int, /, **params)`."""
         raise AssertionError
 
     @hookspec
     def harness_architectures(self) -> Iterable[Component[Model]]:
-        """Architectures: `build(task: Task, /, **params)`."""
+        """Return architectures: `build(task: Task, /, **params)`."""
         raise AssertionError
 
     @hookspec
     def harness_explainers(self) -> Iterable[Component[Explainer]]:
-        """Explainers: `build(/, **params)`."""
+        """Return explainers: `build(/, **params)`."""
         raise AssertionError
 
     @hookspec
     def harness_metrics(self) -> Iterable[MetricRecord]:
-        """Metrics: `build(terms, weights, /, **params)`, the formula; see `harness.MetricRecord`."""
+        """Return metrics: `build(terms, weights, /, **params)`, the formula; see `harness.MetricRecord`."""
         raise AssertionError
 
     @hookspec
@@ -67,24 +67,24 @@ class HarnessSpecs:
 
     @hookspec
     def harness_commands(self, cli: click.Group) -> None:
-        """Adds commands to `harness`; called before the command line is parsed."""
+        """Add commands to `harness`; called before the command line is parsed."""
 
     @hookspec
     def harness_study_started(self, plan: Plan) -> None:
-        """Observes, in the driver: a run or a resume begins."""
+        """Observe, in the driver, that a run or a resume begins."""
 
     @hookspec
     def harness_trial_started(self, trial: TrialSpec) -> None:
-        """Observes, in the driver: a trial was handed to a worker."""
+        """Observe, in the driver, that a trial was given to a worker."""
 
     @hookspec
     def harness_epoch_finished(self, trial: TrialSpec, epoch: Epoch) -> None:
-        """Observes, in the driver: a trial finished an epoch."""
+        """Observe, in the driver, that a trial finished an epoch."""
 
     @hookspec
     def harness_trial_finished(self, trial: TrialSpec, result: TrialResult) -> None:
-        """Observes, in the driver: a trial is complete, pruned or failed."""
+        """Observe, in the driver, that a trial is complete, pruned or failed."""
 
     @hookspec
     def harness_study_finished(self, plan: Plan, results: Any) -> None:
-        """Observes, in the driver: every trial is done; `results` is what `harness.results` gives."""
+        """Observe, in the driver, that every trial has ended; `results` is the return value of `harness.results`."""

@@ -1,4 +1,4 @@
-"""What a data set's samples, labels and masks offer, in the words of `Component.needs`."""
+"""The properties of samples, labels and masks that `Component.needs` may name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OFFERED: Mapping[SampleKind, frozenset[str]] = {
     "views": frozenset({"instances", "views"}),
     "features": frozenset({"instances", "features"}),
 }
-"""Kind of sample -> what it offers. "instances" are offered by whatever has several of them, of any kind."""
+"""Kind of sample -> properties that it offers. "instances" holds for every kind with several instances."""
 
 SAMPLE_WORDS = frozenset().union(*OFFERED.values())
 
@@ -20,17 +20,17 @@ LAYERS: Mapping[int, int] = {255: 3, 128: 2, 64: 1, 32: 0, 0: -1}
 """Grey value of a layer map -> how much the layer matters; 255 is the key layer, 0 the background."""
 KEY_LAYER = 255
 TOLERANCE = 8
-"""A grey value this close to a layer's is that layer's: maps stored with loss are a little off."""
+"""Largest distance of a grey value from that of its layer; lossy compression changes values slightly."""
 
 REGIONS: frozenset[MaskKind] = frozenset({"outline", "circle", "box"})
-"""Kinds of mask that say of each pixel whether it is inside a lesion; layers say which layer it is."""
+"""Kinds of mask that state for each pixel whether it is inside a lesion; "layers" states its layer."""
 
 
 def offers(task: Task) -> frozenset[str]:
-    """What a task's samples, labels and masks offer, in the words of `Component.needs`.
+    """Return the properties of a task that `Component.needs` may name.
 
-    "eval_masks" (any), "train_masks" and "region" (outlines, circles or boxes), the kind of mask itself, and
-    "multiclass" where exactly one class holds; what a sample is, in the words of OFFERED.
+    These are "eval_masks" (any), "train_masks" and "region" (outlines, circles or boxes), the kind of mask,
+    "multiclass" if exactly one class holds, and the properties of the kind of sample (OFFERED).
     """
     found = set(OFFERED[task.sample]) | ({"multiclass"} if task.kind == "multiclass" else set())
     if task.mask_kind != "none":
@@ -41,16 +41,16 @@ def offers(task: Task) -> frozenset[str]:
 
 
 KINDS_OF_TASK = frozenset({"multiclass", "region", *REGIONS, "layers"})
-"""The words of `offers` that say what a task is like, not what a stage may read."""
+"""The words of `offers` that describe a task, not what a stage may read."""
 
 
 def unmet(needs: Set[str], provides: Set[str], task: Task) -> list[str]:
-    """What a component needs and does not find; one that names no kind of sample reads single images.
+    """Return the needs of a component that are not met; one that names no kind of sample reads single images.
 
     Args:
-        needs: the component's, and those of its parts.
+        needs: of the component and its parts.
         provides: of the data set and the parts.
-        task: says what a sample is.
+        task: states the kind of sample.
     """
     implied = {"single_image"} if task.sample != "image" and not needs & SAMPLE_WORDS else set()
     return sorted((needs | implied) - provides)

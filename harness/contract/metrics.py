@@ -1,4 +1,4 @@
-"""The record of a metric: its formula, and what plans, tables, reports and docs must know of it. Free of torch."""
+"""The record of a metric: its formula and its description for plans, tables, reports and docs. Free of torch."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ Form = Literal["statistic", "mean", "term"]
 Level = Literal["leaderboard", "runs", "report", "tables"]
 
 LEVELS: tuple[Level, ...] = ("leaderboard", "runs", "report", "tables")
-"""Where a metric is shown without being named, from everywhere to the long tables alone."""
+"""The tables that show a metric which no study names, from all tables to the long ones only."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """A column that a metric has without a study naming it.
+    """A column of a metric that is shown even if no study names it.
 
     Args:
-        level: of the four tables, this one and those after it: "leaderboard", "runs" (a row a trained model), "report"
+        level: the first of the four tables that show it: "leaderboard", "runs" (one row per trained model), "report"
             and "tables" (everything, in long form).
         name: the column's key; "" is the metric's own name.
         label: in the report; "" is the metric's own label.
@@ -38,36 +38,36 @@ class Standing:
 class MetricRecord(Component[Any]):
     """A metric. Its `build` is the formula: the harness supplies the terms, a study sets keyword-only parameters.
 
-    The formula, with `terms` as `reads` says and the fitted threshold last where there is a `fit`:
+    The formula by form; `reads` defines `terms`, and a threshold from `fit` is the last argument:
 
-    * form "mean": `build(terms, /, **params) -> "n"`, a value an image; the metric is their mean, NaN left out.
-    * form "statistic": `build(terms, weights, /, **params) -> "r"`; `weights` is "r n", how often each row counts in
-      each of r resamples, or None where each counts once, which gives a number.
-    * form "term": the value of one image while the model is tested, `build(saliency "i j", mask "h w", /, **params)` of
-      maps and `build(weights "n", /, **params)` of attention. It is stored, and the metric is the mean.
+    * form "mean": `build(terms, /, **params) -> "n"`, one value per image; the metric is their mean without NaN.
+    * form "statistic": `build(terms, weights, /, **params) -> "r"`; `weights` is "r n", the count of each row in
+      each of r resamples, or None to count each row once, which gives a number.
+    * form "term": the value of one image while the model is tested: `build(saliency "i j", mask "h w", /, **params)`
+      for maps, `build(weights "n", /, **params)` for attention. It is stored, and the metric is the mean.
 
     `facts(**params)` raises ValueError for parameters that are out of range.
 
     Args:
-        label: a few words for the head of a column.
+        label: short heading of a column.
         reads: the terms: "scores" (`Scores` of a class), "winners" (`Winners`, of all classes), "maps" (rows of the
             maps table whose lesion is known), "lesions" (`Froc`), "layers" (a mapping an image), "attention" (rows of
             the attention table), "weights" (attention alone). See `harness.metrics.functional`.
-        form: what the formula gives.
+        form: the kind of value that the formula gives.
         terms: columns of the maps table that it reads.
-        per: what is counted: images, lesions or pixels.
+        per: the unit that is counted: images, lesions or pixels.
         bounds: the lowest and the highest value.
-        fit: `fit(terms, /, **params) -> threshold`, on `val` for scores and on `tune_loc` for maps; NaN where nothing
-            can be fitted, which makes the metric NaN.
-        threshold: `threshold(terms, /, **params)`, what the tables state where nothing is fitted.
-        threshold_from: "fixed" or "rate", where it comes from.
-        probabilities: whether scores outside [0, 1] have no value.
+        fit: `fit(terms, /, **params) -> threshold`, on `val` for scores and on `tune_loc` for maps; NaN if nothing can
+            be fitted, which makes the metric NaN.
+        threshold: `threshold(terms, /, **params)`: the threshold in the tables if nothing is fitted.
+        threshold_from: source of that threshold: "fixed" or "rate".
+        probabilities: True if the metric is undefined for scores outside [0, 1].
         whole: the value over all classes: their mean, a value of its own, or the only value there is.
-        equal: a column whose mean must agree between two models for their difference to mean anything; "" for none.
-        interval: whether the further tables state an interval.
-        order: place among the others, the lowest first; those of one ten stand together, the first column of each
+        equal: a column whose mean must be equal in two models for a valid difference; "" for none.
+        interval: True if the further tables give an interval.
+        order: position among the metrics, lowest first; metrics of one ten are grouped, the first column of each
             before the second.
-        standing: columns that it has without being named.
+        standing: columns that are shown even if no study names the metric.
     """
 
     label: str

@@ -1,7 +1,7 @@
 """The torch side of the contract: batch, backbone, pooling, model, explainer.
 
 Axes everywhere: b image, n instance, d feature, k class, c channel, h w pixels, i j cells.
-Subclass what you write; a subclass is final, vary it by wrapping.
+Subclass these classes. A subclass is final; wrap it to vary it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from torch.nn import functional
 
 @dataclass(frozen=True, kw_only=True)
 class Targets:
-    """What only a stage that may read masks is handed.
+    """Masks of a batch, given only to stages that may read them.
 
     Args:
-        masks: 1 inside a lesion of the class; of layer maps the grey level, 0 to 255.
-        known: whether the mask of (image, class) is known; a positive with an empty mask is not.
+        masks: 1 inside a lesion of the class; for layer maps the grey level, 0 to 255.
+        known: True if the mask of (image, class) is known; an empty mask of a positive image is unknown.
     """
 
     masks: Float[Tensor, "b k h w"]
@@ -32,19 +32,19 @@ class Targets:
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """What a model is given.
+    """The input of a model.
 
     Args:
-        images: normalised as the study says. Of bags "b n c h w", padded with 0 to the longest of the batch; of
-            views in the order of `task.views`, 0 where one is missing.
-        features: of feature tables, in place of images; as the data set has them, padded with 0.
-        mask: True where an instance is real; None where a sample is a single image.
-        coords: where each instance lies, where the data set says it.
-        labels: 1, 0, NaN where unknown.
-        targets: masks; in training only with "train_masks", in search never of validation images.
-        weights: what each label counts in the loss, mean 1 over the training images; there where the study
-            says `balance = "weights"`. Pass it on: `masked_bce(out.logits, batch.labels, weights=batch.weights)`;
-            a model that ignores it is refused with that setting.
+        images: normalised as the study sets. For bags "b n c h w", padded with 0 to the longest of the batch; for
+            views in the order of `task.views`, 0 for a missing view.
+        features: vectors of feature tables, in place of images; unchanged, padded with 0.
+        mask: True for real instances, False for padding; None for single images.
+        coords: coordinates of each instance, if the data set has them.
+        labels: 1, 0, or NaN if unknown.
+        targets: masks; in training only with "train_masks", in search never for validation images.
+        weights: weight of each label in the loss, mean 1 over the training images; set with
+            `balance = "weights"`. Pass it on: `masked_bce(out.logits, batch.labels, weights=batch.weights)`.
+            A model that ignores it is refused with that setting.
     """
 
     labels: Float[Tensor, "b k"]
@@ -58,7 +58,7 @@ class Batch:
     groups: tuple[str, ...] = ()
 
     def only(self, place: int) -> Batch:
-        """A batch of one of its images; masks do not come along."""
+        """Return a batch of one of its images, without masks."""
         rows: dict[str, Any] = {"targets": None}
         for item in fields(self):
             value = getattr(self, item.name)
@@ -67,9 +67,9 @@ class Batch:
         return replace(self, **rows)
 
     def encoded(self, encode: Callable[[Tensor], Tensor]) -> Float[Tensor, "b n d"]:
-        """The instances as vectors: the features, or what `encode` makes of the real images alone; 0 in the padding.
+        """Return the instances as vectors: the features, or `encode` of the real images; 0 in the padding.
 
-        An encoder with batch-norm thus never sees the padding.
+        An encoder with batch norm therefore never sees the padding.
 
         Args:
             encode: images "m c h w" to vectors "m d".
@@ -87,10 +87,12 @@ class Batch:
         return padded.index_copy(0, real, vectors).view(*self.mask.shape, vectors.shape[1])
 
     def with_images(self, images: Float[Tensor, n * shape]) -> Batch:
-        """The same cases with other images, one each; of a batch of one any number. Masks do not come along.
+        """Return the same cases with other images, without masks.
+
+        The number of images is that of the batch; a batch of one takes any number.
 
         Raises:
-            ValueError: the numbers do not go together.
+            ValueError: the number of images is another.
         """
         if len(images) == len(self.labels):
             return replace(self, images=images, targets=None)
@@ -107,10 +109,10 @@ class Batch:
 
 
 class Backbone(nn.Module, ABC):
-    """Images to feature maps: `forward(images "b c h w") -> "b d i j"` with i = ceil(h / stride) or its floor.
+    """A feature extractor: `forward(images "b c h w") -> "b d i j"` with i = ceil(h / stride) or floor(h / stride).
 
     You must set `features` (d) and `stride`, and write `forward`. You may write `stages`
-    where the component provides "stages".
+    if the component provides "stages".
     """
 
     features: int
@@ -118,20 +120,20 @@ class Backbone(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
-        """The last feature map."""
+        """Return the last feature map."""
 
     def stages(self, images: Float[Tensor, "b c h w"]) -> tuple[Tensor, ...]:
-        """Feature maps from fine to coarse, each "b d i j"."""
+        """Return feature maps from fine to coarse, each "b d i j"."""
         raise TypeError(f"{type(self).__name__} does not provide stages.")
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """What a pooling gives: the value, and the weights where it has them.
+    """The output of a pooling: the value, and the weights if it has any.
 
     Args:
-        value: the instance axis reduced.
-        weights: a distribution over n, one for all features or one each.
+        value: features with the instance axis reduced.
+        weights: a distribution over n, one for all features or one per feature.
     """
 
     value: Float[Tensor, "b d"]
@@ -139,10 +141,10 @@ class Pooled:
 
 
 class Pooling(nn.Module, ABC):
-    """Reduces the instance axis; does not ask whether d is features or class scores.
+    """A reduction of the instance axis, of features or class scores alike.
 
-    Built as `build(features, outputs)`: `features` is the width of what attention looks at
-    (`key` where it is given, else `x`), `outputs` the number of weight maps (1, or d).
+    Built as `build(features, outputs)`: `features` is the width of the input of attention
+    (`key` if it is given, else `x`), `outputs` the number of weight maps (1, or d).
     """
 
     @abstractmethod
@@ -152,21 +154,21 @@ class Pooling(nn.Module, ABC):
         key: Float[Tensor, "b n e"] | None = None,
         mask: Bool[Tensor, "b n"] | None = None,
     ) -> Pooled:
-        """Pools `x` over its unmasked instances."""
+        """Pool `x` over its unmasked instances."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """Everything a model computed; it leaves nothing on itself.
+    """Everything that a model computed; nothing is kept on the model.
 
     Args:
-        probs: what metrics read: the link's output, in [0, 1].
-        logits: before the link, where there is one; what losses prefer.
-        heads: further scores of the same model by name (global, local, mean, …), each like `probs`. In eval all of them
-            are there from the first epoch on: an objective may name one.
-        saliency: a saliency map a class, in [0, 1].
-        parts: whatever else is worth showing or is needed by the loss; by convention "attention", "b n w", of
-            models over instances: w distributions over the real ones, 0 elsewhere.
+        probs: scores for metrics: the output of the link, in [0, 1].
+        logits: values before the link, if there are any; losses prefer them.
+        heads: further scores of the same model by name (global, local, mean, …), each like `probs`. In eval mode all
+            are present from the first epoch on, because an objective may name one.
+        saliency: one saliency map per class, in [0, 1].
+        parts: further values for display or the loss. By convention "attention", "b n w", of models over
+            instances holds w distributions over the real instances, 0 elsewhere.
     """
 
     probs: Float[Tensor, "b k"]
@@ -178,16 +180,16 @@ class Output:
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """A stretch of training with its own trainable parameters.
+    """A phase of training with its own trainable parameters.
 
     Args:
-        name: its own among the model's phases.
-        trainable: whole dotted parts that the names of learning parameters begin with; ("",) is every parameter.
-        eval_mode: the same for the modules kept in eval (batch-norm included).
-        epochs: None shares what phases of a stated length leave of the study's number.
+        name: unique among the model's phases.
+        trainable: prefixes (whole dotted parts) of the names of trainable parameters; ("",) is every parameter.
+        eval_mode: prefixes of the names of modules that stay in eval mode, including batch norm.
+        epochs: number of epochs; None takes an equal share of the study's epochs that other phases leave.
         select_by: metric whose best epoch is kept when the phase ends, `val/<head>/<metric>`; None is the
-            objective. It is computed whether the study asks for it or not.
-        mode: whether the highest or the lowest `select_by` is best, whatever the objective's is.
+            objective. It is computed even if the study does not name it.
+        mode: "max" if the highest `select_by` is best, "min" if the lowest, independent of the objective.
     """
 
     name: str = "train"
@@ -199,51 +201,51 @@ class Phase:
 
 
 class Model(nn.Module, ABC):
-    """One system, from a batch to scores and saliency, with its own losses.
+    """An architecture: from a batch to scores and saliency, with its own losses.
 
     You must write `forward` and `losses`. You may write `phases`, `begin_epoch`, `explain_layer`.
     """
 
     @abstractmethod
     def forward(self, batch: Batch) -> Output:
-        """Everything, computed once."""
+        """Compute the output of a batch."""
 
     @abstractmethod
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Scalar losses by name, summed by the loop and logged by name.
+        """Return scalar losses by name; the training loop sums and logs them.
 
-        Called in fp32 outside autocast; unknown labels (NaN) must not count.
+        Called in fp32 outside autocast. Unknown labels (NaN) must not count.
         """
 
     def phases(self) -> tuple[Phase, ...]:
-        """How training is staged; one phase over every parameter unless you say otherwise."""
+        """Return the phases of training; by default one phase over every parameter."""
         return (Phase(),)
 
     def begin_epoch(self, predict: Callable[[], Iterable[tuple[Batch, Output]]]) -> None:
-        """For systems that re-select data before each epoch; `predict` runs over the training split."""
+        """Prepare the next epoch, for models that reselect data; `predict` runs over the training split."""
 
     def explain_layer(self) -> nn.Module:
-        """The layer where class-activation methods look."""
+        """Return the layer that class-activation methods explain."""
         raise TypeError(f"{type(self).__name__} names no layer to explain.")
 
 
 class Explainer(ABC):
-    """Gives a map of what a model looked at."""
+    """A method that maps which pixels a model's score depends on."""
 
     @abstractmethod
     def explain(self, model: Model, batch: Batch, classes: Sequence[int]) -> Float[Tensor, "b h w"]:
-        """One map in [0, 1] at image size for `classes[i]` of image i; leaves the model as it was.
+        """Return one map in [0, 1] at image size for `classes[i]` of image i; the model stays unchanged.
 
         Raises:
-            TypeError: it does not explain models of this kind: it is left out for this one.
-            Exception: the map cannot be made. Either message names the explainer and the cause.
+            TypeError: it does not explain models of this kind and is left out for this one.
+            Exception: the map cannot be made. Both messages name the explainer and the cause.
         """
 
 
 def outside_autocast(layer: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    """Calls `layer` in fp32 whatever autocast is on: for what ranks images, patches or cells.
+    """Call `layer` in fp32 outside autocast, for scores that rank images, patches or cells.
 
-    In bf16 a score has eight significant bits, so that scores tie, and ties decide on AUC, selection and crops.
+    In bf16 a score has eight significant bits. Tied scores would then affect AUC, selection and crops.
     """
     with torch.autocast(inputs[0].device.type, enabled=False):
         return layer(*(values.float() for values in inputs))
@@ -257,16 +259,16 @@ def masked_bce(
     weights: Float[Tensor, "b k"] | None = None,
     eps: float = 1e-6,
 ) -> Float[Tensor, ""]:
-    """Binary cross-entropy, summed over classes, averaged over images; unknown labels do not count.
+    """Compute binary cross-entropy, summed over classes and averaged over images, without unknown labels.
 
-    Probabilities are clamped to [eps, 1 - eps]; `weights` are those of the batch, one a label.
+    Probabilities are clamped to [eps, 1 - eps]. `weights` are those of the batch, one per label.
     """
     known = ~labels.isnan()
     counted = known.float() if weights is None else known * weights
     target, values = labels.nan_to_num(0.0), probs_or_logits.float()
     if link == "logits":
         loss = functional.binary_cross_entropy_with_logits(values, target, counted, reduction="sum")
-    else:  # by its formula: torch's own stops at a NaN, on a GPU so that nothing can go on there
+    else:  # by its formula: torch's own raises at a NaN, and on a GPU the process cannot continue after that
         clamped = values.clamp(eps, 1 - eps)
         loss = -(counted * (target * clamped.log() + (1 - target) * (1 - clamped).log())).sum()
     return loss / max(1, labels.shape[0])
@@ -275,9 +277,9 @@ def masked_bce(
 def masked_cross_entropy(
     logits: Float[Tensor, "b k"], labels: Float[Tensor, "b k"], *, weights: Float[Tensor, "b k"] | None = None
 ) -> Float[Tensor, ""]:
-    """Cross-entropy over exclusive classes, averaged over images; one with an unknown label does not count.
+    """Compute cross-entropy over exclusive classes, averaged over images, without images with an unknown label.
 
-    `labels` are one-hot; `weights` are those of the batch, one a label.
+    `labels` are one-hot. `weights` are those of the batch, one per label.
     """
     known = ~labels.isnan().any(1)
     loss = -labels.nan_to_num(0.0) * logits.float().log_softmax(1)

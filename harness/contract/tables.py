@@ -1,7 +1,6 @@
-"""The tables every confirmed model leaves: names, columns and versions. Long form, Parquet.
+"""The tables of every confirmed model: names, columns and versions. Long form, Parquet.
 
-Everything that is later said of a model is computed from these, so a table made elsewhere
-competes on equal terms.
+All results of a model are computed from these tables, so external predictions are evaluated in the same way.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 VERSION = 2
-"""Of all tables. 1 had no box terms in maps, and no lesions, candidates and layers."""
+"""Version of all tables. 1 had no box terms in maps, and no lesions, candidates and layers."""
 BINS = 1001
 """Histogram bins of map values: thresholds 0, .001, …, 1 (Choe et al. 2022, PxAP)."""
 
@@ -22,7 +21,8 @@ KEYS = ("study", "variant", "seed", "fold", "split", "id")
 PREDICTIONS = (*KEYS, "unit", "group", "class", "label", "head", "score")
 """One row per (image, class, head); label is 0, 1 or null.
 
-`seed` is a trained model's; of a family of readers it is the reader's name, of any other external predictions null.
+`seed` is that of a trained model. For a family of readers it is the reader's name, for other external
+predictions null.
 """
 
 MAPS = (
@@ -47,15 +47,15 @@ MAPS = (
 
 `dice_overlap` = sum(A M), `dice_sum` = sum(A) + sum(M): soft Dice is 2 overlap / sum.
 `positive_*` and `negative_*` are BINS-long histograms of map values inside and outside the mask,
-of the map as it is (raw) and min-max normalised (scaled). `mask_area` is a fraction of the image.
-`box_iou` holds what `harness.metrics.maps.boxes.box_ious` gives where the image has the class and a known mask.
+of the unchanged map (raw) and the min-max normalised map (scaled). `mask_area` is a fraction of the image.
+`box_iou` is the result of `harness.metrics.maps.boxes.box_ious` if the image has the class and a known mask.
 """
 
 HISTOGRAMS = ("positive_raw", "negative_raw", "positive_scaled", "negative_scaled", "box_iou")
-"""The columns of MAPS that hold a list a row: 16 kB of its 17."""
+"""The columns of MAPS that hold lists: 16 of the 17 kB of a row."""
 
 FAITHFULNESS_METHODS = ("darken", "zero", "insertion", "deletion", "randomise")
-"""What [explain.faithfulness] may name."""
+"""The methods that [explain.faithfulness] may name."""
 
 SHIFTED = "shifted_"
 
@@ -77,27 +77,27 @@ FAITHFULNESS = (
     "rank_correlation",
     "ssim",
 )
-"""One row per (test image, map, method, covered, level), of the class that the model scored highest.
+"""One row per (test image, map, method, covered, level), for the class that the model scored highest.
 
-`method` is one of FAITHFULNESS_METHODS; `covered`: "important" or "rest" of the image, each with SHIFTED before it
-where the map had been moved to a random place first, "" for the others; `level`: the threshold of `zero`, the share
-of layers of `randomise`, NaN for the others.
-`before` and `after` are the class's probability on the image as it is and covered (at the end of a curve),
-`logit_*` its logit where the model has logits. `curve_area` is the area under an insertion or deletion
-curve; `rank_correlation` and `ssim` compare the map with that of the randomised model. NaN where it does
-not apply. `harness.metrics.maps.faithfulness` says what is made of them.
+`method` is one of FAITHFULNESS_METHODS. `covered` is the "important" part or the "rest" of the image, with the
+prefix SHIFTED if the map was moved to a random place first, and "" for other methods. `level` is the threshold of
+`zero`, the share of layers of `randomise`, and NaN for other methods.
+`before` and `after` are the class's probability on the unchanged and the covered image (the end of a curve),
+`logit_*` its logit if the model has logits. `curve_area` is the area under an insertion or deletion
+curve. `rank_correlation` and `ssim` compare the map with that of the randomised model. Values that do not
+apply are NaN. See `harness.metrics.maps.faithfulness`.
 """
 
 LESIONS = (*KEYS, "unit", "group", "class", "label", "lesion", "area", "x0", "y0", "x1", "y1")
-"""One row per (image, class, lesion): an 8-connected component of a known mask, numbered from 1.
+"""One row per (image, class, lesion). A lesion is an 8-connected component of a known mask, numbered from 1.
 
 `area` is a fraction of the image; the box is in pixels, half open.
 """
 
 CANDIDATES = (*KEYS, "unit", "group", "class", "label", "map", "candidate", "score", "x", "y", "lesion")
-"""One row per (image, class, map, candidate), of images whose mask is known; numbered from 0, the highest first.
+"""One row per (image, class, map, candidate), for images with a known mask; numbered from 0, highest score first.
 
-`x` and `y` are in pixels, of a cell's centre; `lesion` is the one it lies in, null outside.
+`x` and `y` are the centre of a cell in pixels. `lesion` is the lesion that contains it, null outside.
 See `harness.metrics.maps.candidates`.
 """
 
@@ -105,30 +105,30 @@ LAYERS = (*KEYS, "unit", "group", "class", "label", "map", "level", "pixels", "p
 """One row per (image, class, map, level of a layer map); see `harness.metrics.maps.layers.layer_terms`."""
 
 ATTENTION = (*KEYS, "unit", "group", "class", "label", "gap", "patches")
-"""One row per (test image, class it has) with a known mask, of models with attention over patches.
+"""One row per (test image, class it has) with a known mask, for models with attention over patches.
 
-`gap`: mean weight of the patches that the mask touches minus that of the others, null where either are missing;
-`patches`: n, how many are under attention, which the gap scales with the inverse of.
+`gap` is the mean weight of the patches that the mask touches minus that of the others, null if either are missing.
+`patches` is n, the number of patches under attention; the gap is proportional to 1 / n.
 """
 
 TERMS = (*KEYS, "unit", "group", "class", "label", "map", "metric", "value")
-"""One row per (image, class, map, metric) of metrics that read more of a map than MAPS holds, where a study names them.
+"""One row per (image, class, map, metric), for metrics of a study that need more of a map than MAPS holds.
 
-`metric` is the study's key. Of images that have the class, whose mask is known and not empty; of metrics of attention
-alone `class` is "", `label` is null and `map` is OWN_MAP.
+`metric` is the study's key. Rows are for images that have the class and a known mask that is not empty. For metrics
+of attention only, `class` is "", `label` is null and `map` is OWN_MAP.
 """
 
 OWN_HEAD = "output"
-"""The `head` of a model's own `probs`; the names of `Output.heads` stand beside it."""
+"""The `head` of a model's own `probs`; the others are the names of `Output.heads`."""
 
 OWN_MAP = "native"
-"""The `map` of a model's own saliency map; explainers stand beside it under their names."""
+"""The `map` of a model's own saliency map; the others are the names of explainers."""
 
 CONTROL = "control:"
-"""How the `map` of a control begins: "control:centre", "control:random", "control:random_weights"."""
+"""Prefix of the `map` of a control: "control:centre", "control:random", "control:random_weights"."""
 
 WEIGHTS_CONTROL = f"{CONTROL}random_weights"
-"""The `map` of the same architecture with random weights; that of an explainer on it goes on with ":" and its name."""
+"""The `map` of the same architecture with random weights; for an explainer, ":" and its name follow."""
 
 SHUFFLED = "control:shuffled_labels"
 """The `variant` of the baseline's best configuration trained on shuffled labels."""
@@ -136,30 +136,30 @@ SHUFFLED = "control:shuffled_labels"
 OVERLAYS = ("images", "masks", "maps", "ids", "labels", "scores", "classes")
 """Arrays of `overlays.npz`, a few test images of one confirmed model for the report.
 
-`images` uint8 "n h w" or "n h w c"; `masks` uint8 "n k h w" (0 and 1; all 0 where not known);
-`maps` float16 "n k i j" of the model's own saliency map in [0, 1]; `ids` and `classes` str, n and k
-of them; `labels` and `scores` float32 "n k", a label NaN where unknown.
+`images` uint8 "n h w" or "n h w c"; `masks` uint8 "n k h w" (0 and 1; all 0 if unknown);
+`maps` float16 "n k i j", the model's own saliency maps in [0, 1]; `ids` "n" and `classes` "k" str;
+`labels` and `scores` float32 "n k", NaN for an unknown label.
 """
 
 OVERLAYS_VERSION = 3
-"""Of `overlays.npz`. 1 had OVERLAYS only, all of them chosen beforehand; 2 had no maps of explainers."""
+"""Version of `overlays.npz`. 1 had only OVERLAYS, of images chosen beforehand; 2 had no maps of explainers."""
 
 OVERLAYS_MORE = ("version", "chosen", "boxes", "attention", "explainers", "explained", "of_class")
-"""Further arrays of `overlays.npz`: `version` and `chosen`; `boxes` and `attention` where a model looks at patches, the
-others where explainers were asked.
+"""Further arrays of `overlays.npz`: `version` and `chosen`, `boxes` and `attention` of models with patches, the others
+of studies with explainers.
 
-`chosen` bool "n": whether the image was chosen before any model saw it, else it is a hit, miss or false alarm by this
+`chosen` bool "n": True if the image was chosen before any model saw it, else it is a hit, miss or false alarm by this
 model's score. `boxes` float32 "n m 4", x0 y0 x1 y1 in pixels of `images`, half open; `attention` float32 "n m".
-`explainers` str, e names; `of_class` int "n", the class of each image that they were asked about, -1 where they were
-not; `explained` float16 "e m h w", at the size of `images`, of the m images that have one, in their order.
+`explainers` str, e names. `of_class` int "n", the explained class of each image, -1 if it was not explained.
+`explained` float16 "e m h w", at the size of `images`, of the m explained images in their order.
 """
 
 
 def named(entry: Any) -> tuple[str, Any]:
-    """The name that an explainer's maps bear, and its table without it.
+    """Return the name of an explainer's maps, and its table without that name.
 
     Args:
-        entry: of `[explain] use`, a component's name or its table; `name` in it tells two of one explainer apart.
+        entry: of `[explain] use`, a component's name or its table; `name` distinguishes two of one explainer.
     """
     if not isinstance(entry, Mapping):
         return str(entry), entry
@@ -167,7 +167,7 @@ def named(entry: Any) -> tuple[str, Any]:
 
 
 def to_bytes(table: pd.DataFrame, name: str) -> bytes:
-    """Parquet bytes of a table, with its name and version in the metadata."""
+    """Return the Parquet bytes of a table, with its name and version in the metadata."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -179,14 +179,14 @@ def to_bytes(table: pd.DataFrame, name: str) -> bytes:
 
 
 def from_bytes(data: bytes, without: Collection[str] = ()) -> pd.DataFrame:
-    """The table that `to_bytes` wrote.
+    """Read the table that `to_bytes` wrote.
 
     Args:
         data: the file.
-        without: columns that are not to be read.
+        without: columns to leave out.
 
     Raises:
-        ValueError: it was written by a newer harness.
+        ValueError: a newer harness wrote the table.
     """
     import pyarrow.parquet as pq
 

@@ -1,4 +1,4 @@
-"""The values that cross the seams: task, sample, plan, trial spec, epoch, result. No torch here."""
+"""The values exchanged between subsystems: task, sample, plan, trial spec, epoch, result. Free of torch."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ Split = Literal["train", "val", "tune_loc", "test"]
 MaskKind = Literal["outline", "circle", "box", "layers", "none"]
 SampleKind = Literal["image", "bag", "views", "features"]
 Schedule: TypeAlias = Callable[[int], float]
-"""A factor of `train.lr` for each step of a phase; steps count from 0. A pure function: nothing to restore."""
+"""A factor of `train.lr` for each step of a phase; steps count from 0. A pure function without state to restore."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What is to be learned; known before anything is decoded.
+    """The learning task; known before anything is decoded.
 
     Args:
         kind: "multilabel" (classes are independent) or "multiclass" (exactly one holds).
         classes: the names, in the order of every class axis.
-        unit: what is diagnosed: image, breast, exam, slide.
+        unit: the unit of diagnosis: image, breast, exam, slide.
         channels: 1 for grey, 3 for colour.
-        image_size: height and width in pixels that every image is brought to.
-        mask_kind: what the masks draw; `MetricRecord.needs` says which metrics that allows.
-        sample: what one sample is: an image, a bag of images, one image for each of `views` of which some may
-            be missing, or a table of feature vectors. `Dataset.read` says what is read of each.
-        views: the names of the views, in the order in which a model sees them; of "views" only.
-        features: the length of a feature vector; of "features" only.
+        image_size: height and width in pixels that every image is resized to.
+        mask_kind: the kind of mask; `MetricRecord.needs` states which metrics need which kind.
+        sample: the kind of sample: an image, a bag of images, one image for each of `views` (some may be missing),
+            or a table of feature vectors. See `Dataset.read` for the arrays of each.
+        views: the names of the views, in the order in which a model sees them; for "views" only.
+        features: the length of a feature vector; for "features" only.
 
     Raises:
-        ValueError: these do not go together.
+        ValueError: `views`, `features` or `mask_kind` do not match `sample`.
     """
 
     kind: Literal["multilabel", "multiclass"] = "multilabel"
@@ -53,7 +53,7 @@ class Task:
     features: int = 0
 
     def __post_init__(self) -> None:
-        """Checks that views, features and masks are of samples that can have them."""
+        """Check that views, features and masks match the kind of sample."""
         if bool(self.views) != (self.sample == "views") or len(set(self.views)) < len(self.views):
             raise ValueError(f"a sample of views names each once, another has none, but {self.views=}, {self.sample=}.")
         if (self.features > 0) != (self.sample == "features"):
@@ -64,13 +64,13 @@ class Task:
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One image, bag, exam of several views or feature table as training sees it. It has no mask, and no way to one.
+    """One image, bag, exam of several views or feature table as training sees it. It gives no access to masks.
 
     Args:
         id: unique in the data set.
-        group: the patient; never straddles a split.
-        unit: what is diagnosed (a breast of two views, say); `id` where it is the image.
-        labels: one a class, 1 or 0, NaN where unknown.
+        group: the patient; all samples of a patient are in one split.
+        unit: the unit of diagnosis, such as a breast of two views; `id` if it is the image.
+        labels: one per class: 1, 0, or NaN if unknown.
         source: what `Dataset.read` needs to find the image; opaque to the harness.
     """
 
@@ -83,13 +83,13 @@ class Sample:
 
 @dataclass(frozen=True, kw_only=True)
 class Objective:
-    """What a search maximises or minimises: a metric of the validation split."""
+    """The objective of a search: a metric of the validation split, maximised or minimised."""
 
     metric: str = f"val/{RANKED}"
     mode: Literal["max", "min"] = "max"
 
     def better(self, value: float, than: float) -> bool:
-        """Whether `value` beats `than`; NaN never does, and is always beaten."""
+        """Return True if `value` is better than `than`; NaN is worse than every value."""
         if math.isnan(value):
             return False
         return math.isnan(than) or (value > than if self.mode == "max" else value < than)
@@ -97,7 +97,7 @@ class Objective:
 
 @dataclass(frozen=True, kw_only=True)
 class VariantPlan:
-    """One arm of the ablation, resolved: its tree still holds the distributions to search."""
+    """One variant of a study, resolved: its tree still holds the distributions to search."""
 
     name: str
     id: str
@@ -108,18 +108,18 @@ class VariantPlan:
 
     @property
     def kind(self) -> Kind:
-        """Whether it is trained, a system whose predictions are read, or an average of other variants."""
+        """Kind of variant: trained, external predictions, or an ensemble of other variants."""
         return kind_of(self.tree)
 
 
 def kind_of(tree: Mapping[str, Any]) -> Kind:
-    """What a variant's tree describes: tables `dataset`, `train`, `model`, or one table `system` or `ensemble`."""
+    """Return the kind of a variant from its tree: a table `external` or `ensemble`, else it is trained."""
     return "external" if "external" in tree else "ensemble" if "ensemble" in tree else "trained"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Skip:
-    """A variant that will not run, and why."""
+    """A variant that will not run, and the reason."""
 
     variant: str
     reason: str
@@ -127,16 +127,16 @@ class Skip:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """An order, or an equality, that a study's source states, for its own models to agree with or not.
+    """A published claim, an order or an equality of two variants, that a study checks for its own models.
 
     Args:
         says: the claim, in words.
-        better: a variant, or `variant/head`; of Dice also `variant/map`, an explainer's by its name.
-        than: another.
+        better: a variant or `variant/head`; for metrics of maps also `variant/map` with an explainer's name.
+        than: the variant to compare with, in the same form.
         metric: key of a metric, of the test split.
-        label: of this class alone; "" is the mean over classes.
-        within: the two are equal but for this much; None where they are not said to be.
-        not_below: `better` falls short of `than` by no more than this much; None where that is not what is said.
+        label: one class; "" is the mean over classes.
+        within: largest absolute difference for a claim of equality; None for other claims.
+        not_below: largest amount by which `better` may be below `than`; None for other claims.
     """
 
     says: str
@@ -150,13 +150,13 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Plan:
-    """A study checked against what is installed; nothing was trained or decoded for it.
+    """A study checked against what is installed, made without training or decoding.
 
     `tree` is the base with budget and --set applied; a variant's own tree is complete.
-    `search` and `confirm` are plain tables as the study file states them, defaults filled in.
+    `search` and `confirm` are the tables of the study file with defaults filled in.
     `data_checks` holds, by digest, `verdict` and `summary` of the last check of each data set.
-    `overrides` are the `--set` arguments it was made with. `metrics` are the keys of the metrics, `metric_tables` what
-    the study writes of those that are no component's bare name: key -> `use` and parameters.
+    `overrides` are the `--set` arguments. `metrics` are the keys of the metrics. `metric_tables` holds, by key, `use`
+    and parameters of the metrics that the study does not give by bare name.
     """
 
     study: str
@@ -196,23 +196,23 @@ class Plan:
 
     @property
     def named(self) -> str:
-        """Study and budget as a command takes them; a study without budgets has only itself."""
+        """Study and budget as command-line arguments."""
         study = self.study if self.path.parent.name == "studies" else str(self.path)
         return study if self.budget == NO_BUDGET else f"{study} --budget {self.budget}"
 
     @property
     def directory(self) -> str:
-        """Where the study's results stand, below the results folder."""
+        """Folder of the study's results, relative to the results folder."""
         return f"{self.study}/{self.budget}-{self.study_id[:8]}"
 
     @property
     def trials(self) -> int:
-        """Searched trials of each variant: the same for all, which makes the comparison fair."""
+        """Number of search trials per variant; the same for all, which makes the comparison fair."""
         return int(self.search["trials"])
 
     @property
     def trained(self) -> tuple[VariantPlan, ...]:
-        """The variants that are searched and trained; the others are read or averaged."""
+        """The variants that are searched and trained, without external predictions and ensembles."""
         return tuple(variant for variant in self.variants if variant.kind == "trained")
 
 
@@ -223,16 +223,16 @@ class TrialSpec:
     Args:
         stage: "search" (train and validate), "confirm" (train, then open the test split once) or "control" (as
             confirm, on shuffled training labels).
-        number: counts within (variant, stage).
-        seed: for weights, order and augmentation; the same seed in two variants is a pair.
-        tree: the variant's tree after sampling: tables `dataset`, `train`, `model`; or as the variant has it
-            where nothing is trained.
-        params: what was sampled, by dotted path; empty where nothing was searched. Of a family of readers,
-            `reader`: whose scores these are.
+        number: counts from 0 within (variant, stage).
+        seed: for weights, order and augmentation; two variants at one seed are a pair.
+        tree: the variant's tree after sampling: tables `dataset`, `train`, `model`; unchanged if nothing is
+            trained.
+        params: the sampled values, by dotted path; empty if nothing was searched. For a family of readers,
+            `reader` names the reader.
         metrics: keys of the metrics to compute.
-        metric_tables: key -> `use` and parameters of those that are no component's bare name.
-        digest: the data set's digest, to notice data that changed under a running study.
-        plugins: versions of the distributions the tree uses, compared by the worker.
+        metric_tables: key -> `use` and parameters of metrics that the study does not give by bare name.
+        digest: the data set's digest, to detect data that changed during a study.
+        plugins: versions of the distributions that the tree uses, compared by the worker.
     """
 
     study: str
@@ -255,36 +255,36 @@ class TrialSpec:
 
     @property
     def id(self) -> str:
-        """`<variant id, 12 digits>-<stage>-<number>`: unique, and the same on every resume."""
+        """Identifier `<variant id, 12 digits>-<stage>-<number>`: unique, and the same on every resume."""
         return f"{self.variant_id[:12]}-{self.stage}-{self.number}"
 
     @property
-    def run(self) -> Run:
-        """What tells this confirmation from the variant's others, in the columns `seed` and `fold` of its tables."""
-        return run_of(self.tree, self.params, self.seed, self.fold)
+    def replicate(self) -> Replicate:
+        """Replicate of the variant: the columns `seed` and `fold` of the trial's tables."""
+        return replicate_of(self.tree, self.params, self.seed, self.fold)
 
     def to_json(self) -> str:
-        """The spec as one line of JSON."""
+        """Return the spec as one line of JSON."""
         return json.dumps({item.name: _plain(getattr(self, item.name)) for item in fields(self)}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> TrialSpec:
-        """The spec that `to_json` wrote."""
+        """Return the spec that `to_json` wrote."""
         values = json.loads(text)
         values["objective"] = Objective(**values["objective"])
         values["metrics"] = tuple(values["metrics"])
         return cls(**values)
 
 
-Run: TypeAlias = tuple[int | str | None, int | None]
-"""The columns `seed` and `fold` of a table: a seed's number, a reader's name, or None for a system that is as it is."""
+Replicate: TypeAlias = tuple[int | str | None, int | None]
+"""The columns `seed` and `fold` of a table. `seed` is a number, a reader's name, or None without replicates."""
 
 SEEDED = ", seed "
-"""Between a reader's name and the seed of the model that it is averaged with."""
+"""Separator of a reader's name and the seed of the model that it is averaged with."""
 
 
-def run_of(tree: Mapping[str, Any], params: Mapping[str, Any], seed: int, fold: int | None) -> Run:
-    """See `Run`; an average of readers with models of several seeds names both: `reader01, seed 2`."""
+def replicate_of(tree: Mapping[str, Any], params: Mapping[str, Any], seed: int, fold: int | None) -> Replicate:
+    """Return the replicate of a trial; an ensemble of readers and models of several seeds names both."""
     kind = kind_of(tree)
     if kind == "trained":
         return seed, fold
@@ -302,8 +302,8 @@ class Epoch:
     Args:
         number: counts from 1 over all phases.
         metrics: `train/loss`, `train/<loss name>`, `val/auroc`, `val/<head>/auroc`, …
-        value: the objective of this epoch; before the last phase what that phase is chosen by, where it says.
-        smoothed: mean of the value over the last three epochs of the phase; what trials are compared by.
+        value: the objective of this epoch; before the last phase, the phase's own `select_by` if it has one.
+        smoothed: mean of the value over the last three epochs of the phase; the value that trials are compared by.
         seconds: duration, and the part of it spent waiting for data.
     """
 
@@ -318,33 +318,33 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Opening:
-    """A confirmation is about to open its test split: told, and counted, before it does.
+    """Notice of a confirmation that is about to open its test split.
 
-    A kill while the model is tested then leaves a trace; the next attempt tells of an opening of its own.
+    It is recorded before the split is opened, so that a killed attempt is counted too. Every attempt gives its own.
     """
 
 
 NO_BUDGET = "base"
-"""What the budget of a study is called that has none."""
+"""The name of the budget of a study without budgets."""
 
 WEIGHTS = "weights.safetensors"
-"""The file of a confirmed model's weights, among those of its trial."""
+"""The file of a confirmed model's weights, among the files of its trial."""
 UNBUILT = "the model cannot be built"
-"""How the reason begins of a trial that failed because its table makes no model."""
+"""Start of the reason of a trial that failed because its model cannot be built."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrialResult:
-    """How a trial ended.
+    """The outcome of a trial.
 
     Args:
-        state: complete (full length or its own early-stopping rule), pruned (a scheduler stopped
-            it), failed (its own fault, see `reason`).
-        value: the best epoch's smoothed objective; NaN where it failed.
+        state: complete (full length or its own early-stopping rule), pruned (the pruner stopped it),
+            failed (an error of the trial, see `reason`).
+        value: the best epoch's smoothed objective; NaN if it failed.
         metrics: of the best epoch; in confirm also `test/...`.
         files: tables, weights and pictures by relative name, as bytes: a cluster shares no disk.
-        ledger: what was read: splits `opened`, `masks` opened by stage, and `read`: per stage how many
-            images, how many of them with a label, and with a mask, were read.
+        ledger: the data that were read: splits `opened`, `masks` opened by stage, and `read`: numbers of images,
+            of labelled images and of images with a mask by stage.
     """
 
     state: State
@@ -360,10 +360,10 @@ class TrialResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """Where a worker finds and leaves things; never part of a trial's identity.
+    """Folders and resources of a worker; never part of a trial's identity.
 
     Args:
-        data: root of the user's data; no path of a manifest may climb out of it.
+        data: root of the user's data; no path of a manifest may leave it.
         cache: decoded images, memory-mapped, shared by all trials.
         checkpoints: a folder for per-epoch checkpoints, or None to keep none.
         device: "auto", "cpu", "cuda", "cuda:1", "mps".

@@ -14,7 +14,7 @@ RUN = ["seed", "fold"]
 """What tells the trained models of one variant apart."""
 
 Run: TypeAlias = tuple[Any, ...]
-"""Seed and fold of one trained model; see `harness.contract.types.Run`."""
+"""Seed and fold of one trained model; see `harness.contract.types.Replicate`."""
 
 
 def heads_of(maps: pd.DataFrame) -> Any:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from harness.adapters.mlflow.runs import Runs
 from harness.adapters.mlflow.summary import means, paired
 from harness.config.trees import brief, changes, flatten
-from harness.contract.types import Plan, Run, VariantPlan
+from harness.contract.types import Plan, Replicate, VariantPlan
 from harness.study.journal.journal import (
     EPOCH,
     STUDY_FINISHED,
@@ -240,11 +240,13 @@ class Writer:
             metrics |= {"search/best": tally.best} if metrics else {}
         self._runs.note(variant_id, event.time, tally.ended.total(), metrics=metrics, tags=tags)
 
-    def _confirmed(self, variant_id: str) -> dict[Run, Mapping[str, float]]:
+    def _confirmed(self, variant_id: str) -> dict[Replicate, Mapping[str, float]]:
         """Return the metrics of the variant's confirmed models."""
         records = self._state.of_variant(variant_id, "confirm")
         return {
-            record.spec.run: record.result.metrics for record in records if record.result and record.state == "complete"
+            record.spec.replicate: record.result.metrics
+            for record in records
+            if record.result and record.state == "complete"
         }
 
     def _dataset(self, name: str, tree: Mapping[str, Any]) -> None:

@@ -125,7 +125,7 @@ def _samples(
 
 
 def _keyed(rows: pd.DataFrame, spec: TrialSpec) -> pd.DataFrame:
-    seed, fold = spec.run
+    seed, fold = spec.replicate
     return rows.assign(study=spec.study, variant=spec.variant, seed=seed, fold=fold)[list(PREDICTIONS)]
 
 

@@ -247,7 +247,7 @@ def test_optuna_that_cannot_be_reached_is_the_machines_fault(harness: Harness, f
 def test_one_database_for_both_is_refused(harness: Harness, folder: Path) -> None:
     (folder / "harness.toml").write_text('[search]\noptuna_url = "sqlite:///results/mlflow.db"\n')
     refused = harness(*RUN)
-    assert refused.exit_code == 2 and "give them two" in words(refused.stderr)
+    assert refused.exit_code == 2 and "use two databases" in words(refused.stderr)
 
 
 def test_a_second_run_of_a_running_study_is_refused(harness: Harness, folder: Path) -> None:

@@ -91,7 +91,7 @@ def test_all_unknown_keys_of_both_files_are_told_at_once(tmp_path: Path) -> None
 
 
 def test_what_is_no_toml_is_refused_with_its_line(tmp_path: Path) -> None:
-    assert _refusal(tmp_path, "data = \n") == "harness.toml: is no TOML: Invalid value (at line 1, column 8)"
+    assert _refusal(tmp_path, "data = \n") == "harness.toml: not valid TOML: Invalid value (at line 1, column 8)"
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_what_is_no_toml_is_refused_with_its_line(tmp_path: Path) -> None:
 def test_one_database_for_optuna_and_mlflow_is_refused(tmp_path: Path, tracking: str | None, optuna: str) -> None:
     text = f'[search]\noptuna_url = "{optuna}"\n' + (f'[tracking]\nuri = "{tracking}"\n' if tracking else "")
     assert _refusal(tmp_path, text) == (
-        "harness.toml: search.optuna_url: is the database that MLflow uses (tracking.uri); "
-        "each of them keeps its version in a table of the same name, so give them two"
+        "harness.toml: search.optuna_url: MLflow uses the same database (tracking.uri), and both keep their version "
+        "in a table of one name; use two databases"
     )
 
 
@@ -131,4 +131,4 @@ def test_two_databases_are_fine(tmp_path: Path, tracking: str, optuna: str) -> N
 
 def test_a_port_that_is_no_number_is_told(tmp_path: Path) -> None:
     refusal = _refusal(tmp_path, '[search]\noptuna_url = "postgresql://u@host:abc/db"\n')
-    assert "'postgresql://u@host:abc/db' is no database's URL" in refusal
+    assert "'postgresql://u@host:abc/db' is not the URL of a database" in refusal

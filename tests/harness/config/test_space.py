@@ -241,8 +241,8 @@ def test_a_components_table_is_never_a_range() -> None:
         ({"int": [1, 7], "step": 0}, "x.step: expected a number above 0, found 0"),
         ({"int": [1, 7], "step": 2, "log": True}, "x.step: a log scale has no step"),
         ({"choice": []}, "x.choice: expected a list of options, found []"),
-        ({"choice": [1, 1]}, "x.choice: the option 1 stands there twice"),
-        ({"choice": [{"use": "a"}, {"use": "a"}]}, "x.choice: the option 'a' stands there twice"),
+        ({"choice": [1, 1]}, "x.choice: the option 1 is given twice"),
+        ({"choice": [{"use": "a"}, {"use": "a"}]}, "x.choice: the option 'a' is given twice"),
         ({"choice": ["a", "b"], "default": "c"}, "x.default: 'c' is not one of a, b"),
     ],
 )
