@@ -10,8 +10,6 @@ from typing import Any
 
 PUBLIC = ("harness", "harness.nn", "harness.metrics.functional", "harness.testing")
 """The modules that the page "Python API" documents: every name in their `__all__`."""
-PENDING = {"harness.testing": ""}
-"""Public module -> the module that holds its names until it exists ("" leaves it out). To be emptied."""
 
 KINDS = (".. autofunction", ".. autoclass", ".. autoexception", ".. py:data")
 
@@ -61,8 +59,7 @@ def fill_in_exports(_: Any, page: str, source: list[str]) -> None:
 
 
 def _directive(module: str) -> str:
-    module = PENDING.get(module, module)
-    return "\n".join(["```{eval-rst}", *exports(module), "```"]) if module else ""
+    return "\n".join(["```{eval-rst}", *exports(module), "```"])
 
 
 def literal_backticks(_: Any, what: str, name: str, held: Any, options: Any, lines: list[str]) -> None:

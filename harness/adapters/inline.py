@@ -1,4 +1,4 @@
-"""A tuner that is a loop: one trial at a time, in this process. For debugging and small tests."""
+"""A tuner that runs one trial at a time in this process, for debugging and small tests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.study.run.tuning import Started
 
 
 class InlineTuner:
-    """See `Tuner`; `concurrent` is always 1.
+    """A tuner in this process; `concurrent` is always 1. See `Tuner`.
 
     Args:
         run_trial: `module:function` that runs a trial.
@@ -36,11 +36,11 @@ class InlineTuner:
         prunes = Pruners(Progress(driver.plan, driver.state)).prunes
         while isinstance(step := driver.next(), Start):
             if not ready_for_another():
-                raise MachineError("CUDA cannot be used any more after an error of an earlier trial")
+                raise MachineError("CUDA cannot be used after an error of an earlier trial; run the command again")
             over = driver.report(step.spec.id, Started(os.getpid(), socket.gethostname()), prunes)
             with closing(events(self._run_trial, step.spec, catalog, workspace)) as trial:
                 while not over and not driver.stop:
                     with driver.stop.interruptible():
                         event = next(trial)
                     over = driver.report(step.spec.id, event, prunes)
-        assert isinstance(step, Done), "nothing runs, so nothing can be waited for."
+        assert isinstance(step, Done), "no trial is running, so none can be waited for."

@@ -1,4 +1,4 @@
-"""What a worker does around a trial, whichever tuner it works for."""
+"""The code that a worker runs around a trial, for every tuner."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CATALOG = "harness.contract.catalog:Catalog.discover"
 
 
 def load(path: str) -> Callable[..., Any]:
-    """The object that `package.module:name.of.it` names."""
+    """Return the object that `package.module:name.of.it` names."""
     module, _, name = path.partition(":")
     found: Any = importlib.import_module(module)
     for part in name.split("."):
@@ -27,10 +27,9 @@ def load(path: str) -> Callable[..., Any]:
 
 
 def ready_for_another() -> bool:
-    """Gives back the GPU memory that an earlier trial has left; False where its error made CUDA unusable here.
+    """Free the GPU memory of the previous trial; return False if its error made CUDA unusable here.
 
-    An assertion in a kernel or an illegal address stays with the process: each trial that followed would fail,
-    through no fault of its own.
+    A failed assertion in a kernel and an illegal address stay with the process, so that every later trial would fail.
     """
     torch: Any = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
@@ -44,7 +43,7 @@ def ready_for_another() -> bool:
 
 
 def events(run: RunTrial, spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Events:
-    """The trial's epochs and exactly one result; a bug that escapes from it fails this trial alone.
+    """Yield the epochs of a trial and exactly one result; a bug in the trial fails this trial alone.
 
     Raises:
         MachineError: the machine failed, or other versions of the plugins are installed here.
@@ -58,7 +57,7 @@ def events(run: RunTrial, spec: TrialSpec, catalog: Catalog, workspace: Workspac
                 return
     except HarnessError:
         raise
-    except (Exception, SystemExit):  # a stranger's model may call sys.exit
+    except (Exception, SystemExit):  # the model of a plugin may call sys.exit
         yield TrialResult(state="failed", reason=traceback.format_exc(limit=-8).strip())
         return
     yield TrialResult(state="failed", reason="the trial ended without a result")

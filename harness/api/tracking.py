@@ -15,7 +15,7 @@ def send_report(results: Results, session: Session) -> str:
     sender = Sender(tracking_uri(session.settings), results.folder, artifact_root(session.settings))
     try:
         sender.send()
-        sender.figures(_intervals(results))
+        sender.send_values(_intervals(results))
     except Exception as error:  # whatever the store, or the way to it, raises: the report itself is written
         return f"tracking: the report is not sent yet ({in_brief(error)}); `harness doctor --send` sends it"
     finally:

@@ -13,19 +13,19 @@ from harness.contract.nn import Batch
 from harness.contract.types import Task
 
 FEATURES = 12
-"""Length of a feature vector in the laws."""
+"""Length of the feature vectors in the laws."""
 
 
 def bag_batch(task: Task, labels: Tensor, longest: int = 5) -> Batch:
-    """Noise of unequal length; one instance of each bag of class k has a square (or a column) that is k's own.
+    """Return noise of unequal length, in which one instance of each bag of class k has a mark of that class.
 
-    The first bag is as long as they get and the second has one instance; of views each sample but the first
-    lacks one.
+    The mark is a square, or an entry of a feature vector. The first bag has the most instances and the second has one.
+    Of the views of an exam, each sample but the first lacks one.
     """
-    chance = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     count, slots = len(labels), len(task.views) or longest
     shape = (task.features,) if task.features else (task.channels, *task.image_size)
-    values = 0.3 * torch.randn(count, slots, *shape, generator=chance)
+    values = 0.3 * torch.randn(count, slots, *shape, generator=rng)
     mask = torch.ones(count, slots, dtype=torch.bool)
     for row, known in enumerate(labels.nan_to_num().bool()):
         for number in known.nonzero().flatten().tolist():
@@ -41,7 +41,7 @@ def bag_batch(task: Task, labels: Tensor, longest: int = 5) -> Batch:
 
 
 def padded(batch: Batch, more: int, value: float = 9.0) -> Batch:
-    """The same bags with `more` instances that are not there; what stands in them is `value`."""
+    """Return the same bags with `more` padded instances of the given value."""
     assert batch.mask is not None
 
     def longer(values: Tensor | None, fill: float) -> Any:
@@ -55,7 +55,7 @@ def padded(batch: Batch, more: int, value: float = 9.0) -> Batch:
 
 
 def reordered(batch: Batch, order: Tensor) -> Batch:
-    """The same bags with their instances in another order, the padding among them."""
+    """Return the same bags with their instances, padding included, in another order."""
     assert batch.mask is not None
     chosen: dict[str, Any] = {}
     for name in ("images", "features", "coords", "mask"):

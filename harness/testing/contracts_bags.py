@@ -1,15 +1,15 @@
-"""Laws that every architecture over several instances keeps, beside those of all architectures.
+"""Laws of architectures that read several instances, in addition to the laws of all architectures.
 
 A plugin's whole test file is
 
-    from harness.testing.contracts_bags import InstanceLaws
+    from harness.testing import InstanceLaws
     import my_plugin
 
     class TestMyBagModels(InstanceLaws):
         plugin = my_plugin
 
-Components that need "instances" are tried on bags of images and on feature tables, those that need one kind of
-these on that one; the others are passed over. `ViewLaws` is the same for those that need "views".
+Components that need "instances" are tested on bags of images and on feature tables; those that need one of the two
+are tested on that one; others are left out. `ViewLaws` are the laws of architectures that need "views".
 """
 # ruff: noqa: D102 (a law's name is its docstring)
 
@@ -34,19 +34,19 @@ _LABELS = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]
 
 
 class InstanceLaws(Laws):
-    """You must set `plugin`; you may set `task`, the size and channels of the images in bags."""
+    """Laws of architectures over instances. Set `plugin`, and optionally `task`: size and channels of the images."""
 
     kind = "architecture"
     hook = "harness_architectures"
     task: ClassVar[Task] = Task(classes=("benign", "malignant"), image_size=(64, 64))
 
     def applies(self, component: Component[Any]) -> bool:
-        """Whether it reads several instances."""
+        """Return True if the component reads several instances."""
         return bool(component.needs & SAMPLE_WORDS - {"single_image", "views"})
 
     @pytest.fixture(params=["bag", "features"])
     def kind_of_sample(self, request: pytest.FixtureRequest, component: Component[Any]) -> str:
-        """What a sample is; left out where the component does not read it."""
+        """Return the kind of a sample; skip the kinds that the component does not read."""
         own = component.needs & {"bag", "features"}
         if own and request.param not in own:
             pytest.skip(f"{component.name} reads {', '.join(sorted(own))}")
@@ -95,7 +95,7 @@ class InstanceLaws(Laws):
             assert batch.mask is not None and attention.shape[:2] == batch.mask.shape
             assert (attention >= 0).all() and (attention[~batch.mask] == 0).all()
             _assert_close(attention.sum(1), torch.ones_like(attention[:, 0]))
-            _assert_close(model(batch.only(2)).parts["attention"], attention[2:3])  # never over the batch
+            _assert_close(model(batch.only(2)).parts["attention"], attention[2:3])  # not normalised over the batch
 
     def _model(self, component: Component[Any], sample: str) -> Model:
         model: Model = self.build(component, self._task(sample))
@@ -110,12 +110,12 @@ class InstanceLaws(Laws):
         return replace(self.task, sample="bag")
 
     def _cut(self, batch: Batch, count: int) -> Batch:
-        """The first `count` instances."""
+        """Return the first `count` instances of each bag."""
         return reordered(batch, torch.arange(count))
 
 
 class ViewLaws(Laws):
-    """Laws of architectures over the views of an exam. You must set `plugin`; you may set `task` and its views."""
+    """Laws of architectures over the views of an exam. Set `plugin`, and optionally `task` with its views."""
 
     kind = "architecture"
     hook = "harness_architectures"
@@ -124,7 +124,7 @@ class ViewLaws(Laws):
     )
 
     def applies(self, component: Component[Any]) -> bool:
-        """Whether it reads views."""
+        """Return True if the component reads views."""
         return "views" in component.needs
 
     def test_one_view_is_enough(self, component: Component[Any]) -> None:
@@ -136,7 +136,7 @@ class ViewLaws(Laws):
             assert all(loss.isfinite() for loss in model.losses(out, alone).values()), self.task.views[there]
 
     @pytest.mark.parametrize("training", [False, True])
-    def test_what_stands_for_a_missing_view_does_not_matter(self, component: Component[Any], training: bool) -> None:
+    def test_pixels_of_a_missing_view_do_not_matter(self, component: Component[Any], training: bool) -> None:
         model, batch = self.build(component, self.task).train(training), self._exams()
         for missing in range(len(self.task.views)):
             with torch.random.fork_rng(), torch.no_grad():
@@ -149,7 +149,7 @@ class ViewLaws(Laws):
             _assert_close(after.probs, before.probs)
             _assert_close(model.losses(after, other), model.losses(before, lacking))
 
-    def test_a_view_that_is_there_matters(self, component: Component[Any]) -> None:
+    def test_a_present_view_matters(self, component: Component[Any]) -> None:
         model, batch = self.build(component, self.task).eval(), self._exams()
         with torch.no_grad():
             whole = model(batch).probs
@@ -157,7 +157,7 @@ class ViewLaws(Laws):
                 assert (model(_without(batch, [missing])).probs != whole).any(), name
 
     def _exams(self) -> Batch:
-        """Complete ones."""
+        """Return exams with all views."""
         batch = bag_batch(self.task, torch.tensor(_LABELS))
         assert batch.images is not None and batch.mask is not None
         images = 0.3 * torch.randn(batch.images.shape, generator=torch.Generator().manual_seed(1))
@@ -165,7 +165,7 @@ class ViewLaws(Laws):
 
 
 def _without(batch: Batch, missing: Sequence[int], value: float = 0.0) -> Batch:
-    """The exams without these views; `value` stands where their pixels would."""
+    """Return the exams without these views; `value` fills their pixels."""
     assert batch.images is not None and batch.mask is not None
     images, mask = batch.images.clone(), batch.mask.clone()
     images[:, list(missing)], mask[:, list(missing)] = value, False

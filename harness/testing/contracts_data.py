@@ -1,15 +1,15 @@
-"""Laws that every data set keeps, whoever wrote it.
+"""Laws of data sets.
 
 A plugin's whole test file is
 
-    from harness.testing.contracts_data import DatasetLaws
+    from harness.testing import DatasetLaws
     import my_plugin
 
     class TestMyDatasets(DatasetLaws):
         plugin = my_plugin
 
-A data set is built from its `tiny` configuration in an empty data root; one that needs files there
-overrides `dataset` and writes them first.
+A data set is built from its `tiny` configuration in an empty data root. If it needs files there, override `dataset`
+and write them first.
 """
 # ruff: noqa: D102 (a law's name is its docstring)
 
@@ -35,14 +35,14 @@ READ = 6  # samples of each split that are decoded
 
 
 class DatasetLaws(Laws):
-    """Laws of data sets. You must set `plugin`; you may set `only`, `change`, and override `dataset`."""
+    """Laws of data sets. Set `plugin`, and optionally `only` and `change`; `dataset` may be overridden."""
 
     kind = "dataset"
     hook = "harness_datasets"
     change: ClassVar[Mapping[str, Any]] = {"image_size": (160, 120)}
 
     def dataset(self, component: Component[Any], root: Path, **changed: Any) -> Dataset:
-        """Builds the smallest configuration, with parameters changed, below the data root `root`."""
+        """Return the smallest configuration, with changed parameters, below the data root `root`."""
         factory = self.factory(component)
         made: Dataset = component.build(root, **{**factory.params, **changed})
         return made
@@ -71,8 +71,8 @@ class DatasetLaws(Laws):
         masks = {str(path) for path in dataset.mask_files()} | {path.name for path in dataset.mask_files()}
         for sample in _all(dataset):
             assert {field.name for field in fields(sample)} == {"id", "group", "unit", "labels", "source"}
-            told = str(sample.source)
-            assert not any(mask in told for mask in masks)
+            text = str(sample.source)
+            assert not any(mask in text for mask in masks)
 
     def test_images_have_the_size_and_depth_that_the_task_states(
         self, component: Component[Any], tmp_path: Path
@@ -119,9 +119,9 @@ class DatasetLaws(Laws):
     def test_reading_is_a_function_of_the_sample(self, component: Component[Any], tmp_path: Path) -> None:
         one, other = self.dataset(component, tmp_path), self.dataset(component, tmp_path)
         samples = list(_some(one))
-        images, masks = [_seen(one, sample) for sample in samples], [one.read_mask(sample) for sample in samples]
+        images, masks = [_values_of(one, sample) for sample in samples], [one.read_mask(sample) for sample in samples]
         for number in reversed(range(len(samples))):
-            np.testing.assert_array_equal(_seen(other, samples[number]), images[number])
+            np.testing.assert_array_equal(_values_of(other, samples[number]), images[number])
             np.testing.assert_array_equal(other.read_mask(samples[number]), masks[number])
 
     def test_preparing_twice_is_preparing_once(self, component: Component[Any], tmp_path: Path) -> None:
@@ -147,18 +147,18 @@ class DatasetLaws(Laws):
         assert part.samples and [sample.id for sample in part.samples] == [sample.id for sample in dataset.split("val")]
         if part.bags is not None:
             for row, sample in enumerate(part.samples[:READ]):
-                np.testing.assert_array_equal(part.bags.gather([row]).values, _seen(dataset, sample))
+                np.testing.assert_array_equal(part.bags.gather([row]).values, _values_of(dataset, sample))
             return
         for sample, image in list(zip(part.samples, part.images, strict=True))[:READ]:
             np.testing.assert_array_equal(np.squeeze(image), np.squeeze(np.asarray(dataset.read(sample))))
 
     def parameters(self, component: Component[Any]) -> Mapping[str, Any]:
-        """The parameters `dataset` builds with."""
+        """Return the parameters that `dataset` builds with."""
         return self.factory(component).params
 
 
-def _seen(dataset: Dataset, sample: Sample) -> Any:
-    """What the harness makes of a sample: an image, or all of its instances."""
+def _values_of(dataset: Dataset, sample: Sample) -> Any:
+    """Return the pixels of an image, or the values of all instances of a sample."""
     return dataset.read(sample) if dataset.task.sample == "image" else read_instances(dataset, sample).values
 
 

@@ -1,4 +1,4 @@
-"""Laws that every explainer keeps. A plugin's whole test file is a subclass with `plugin = my_module`."""
+"""Laws of explainers. A plugin's whole test file is a subclass with `plugin = my_module`."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _SIZE, _EDGE = 32, 8
 
 
 class ExplainerLaws(Laws):
-    """Set `plugin`. The model that is explained sees bright pixels as class 0 and dark ones as class 1."""
+    """Laws of explainers. Set `plugin`. The model to explain scores bright pixels as class 0, dark ones as class 1."""
 
     kind = "explainer"
     hook = "harness_explainers"
 
     def test_a_map_is_in_range_at_the_images_size(self, component: Component[Any]) -> None:
-        """One map an image, from 0 to 1, finite."""
+        """Check that each image has one finite map in [0, 1]."""
         maps = self._explainer(component).explain(_Spots(), _planted()[0], [0, 1, 0, 1])
         assert maps.shape == (4, _SIZE, _SIZE)
         assert maps.isfinite().all() and maps.min() >= 0 and maps.max() <= 1
 
     def test_a_planted_spot_is_found(self, component: Component[Any]) -> None:
-        """The spot of the class asked for holds more of the map than chance would give it."""
+        """Check that the spot of the class holds more of the map than a random map would give it."""
         batch, spots = _planted()
         for kind in (0, 1):
             maps = self._explainer(component).explain(_Spots(), batch, [kind] * 4)
@@ -37,7 +37,7 @@ class ExplainerLaws(Laws):
             assert (share > 2 * _EDGE**2 / _SIZE**2).all(), (kind, share)
 
     def test_the_model_is_left_as_it_was(self, component: Component[Any]) -> None:
-        """Modes, weights, buffers, gradients and hooks."""
+        """Check modes, weights, buffers, gradients and hooks."""
         model, batch = _Spots(), _planted()[0]
         model.train()
         model.norm.eval()
@@ -50,7 +50,7 @@ class ExplainerLaws(Laws):
     def test_a_failure_names_explainer_and_cause_and_leaves_the_model_as_it_was(
         self, component: Component[Any]
     ) -> None:
-        """A model that fails half-way; an empty map would be taken for a finding."""
+        """Check a model that fails half-way: an empty map would be taken for a result."""
         model, batch = _Failing(), _planted()[0]
         model.train()
         before = _state(model)
@@ -60,7 +60,7 @@ class ExplainerLaws(Laws):
         _assert_same(before, _state(model))
 
     def test_a_map_depends_on_its_own_image_and_class_only(self, component: Component[Any]) -> None:
-        """Twice the same map, alone or in a batch, whatever random numbers were drawn before; none are used up."""
+        """Check that a map is the same alone and in a batch, after any random draws, and that none are used up."""
         model, explainer, batch = _Spots(), self._explainer(component), _planted()[0]
         whole = explainer.explain(model, batch, [0, 1, 1, 0])
         torch.rand(7)
@@ -72,7 +72,7 @@ class ExplainerLaws(Laws):
         torch.testing.assert_close(alone[0], whole[2], rtol=1e-4, atol=1e-4)
 
     def test_it_explains_where_gradients_are_off(self, component: Component[Any]) -> None:
-        """A caller under `no_grad` gets the same maps, and their images stay as they are."""
+        """Check that a caller under `no_grad` gets the same maps and that the images do not change."""
         batch, _ = _planted()
         assert batch.images is not None
         before, explainer = batch.images.clone(), self._explainer(component)
@@ -87,7 +87,7 @@ class ExplainerLaws(Laws):
 
 
 class _Spots(Model):
-    """Blurred brightness and darkness, each a class map; nothing random, nothing trained."""
+    """A model of blurred brightness and darkness, each a class map; nothing is random or trained."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class _Spots(Model):
 
 
 class _Failing(_Spots):
-    """Fails after its layer to explain has run."""
+    """A model that fails after its layer to explain has run."""
 
     def forward(self, batch: Batch) -> Output:
         super().forward(batch)
@@ -119,7 +119,7 @@ class _Failing(_Spots):
 
 
 def _parts(maps: Tensor) -> dict[str, Tensor]:
-    """Attention over the map's cells, and the pixels that each stands for; of the class with the higher peak."""
+    """Return attention over the cells of the map and the pixels of each cell, for the class with the higher peak."""
     cells = maps.shape[3]
     top, left = torch.meshgrid(torch.arange(cells), torch.arange(cells), indexing="ij")
     corners = 4 * torch.stack((left, top), -1).flatten(0, 1)
@@ -128,9 +128,9 @@ def _parts(maps: Tensor) -> dict[str, Tensor]:
 
 
 def _planted() -> tuple[Batch, Tensor]:
-    """Four images with a bright and a dark square each, and where these are, "b k h w"."""
-    chance = torch.Generator().manual_seed(0)
-    images, spots = 0.1 * torch.randn(4, 1, _SIZE, _SIZE, generator=chance), torch.zeros(4, 2, _SIZE, _SIZE)
+    """Return four images with a bright and a dark square each, and the masks of the squares, "b k h w"."""
+    rng = torch.Generator().manual_seed(0)
+    images, spots = 0.1 * torch.randn(4, 1, _SIZE, _SIZE, generator=rng), torch.zeros(4, 2, _SIZE, _SIZE)
     for place in range(4):
         for kind, sign in enumerate((1.0, -1.0)):
             top, left = 4 * place, 4 + 16 * kind

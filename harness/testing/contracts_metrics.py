@@ -1,7 +1,7 @@
-"""The laws of a metric. A plugin's whole test file is a subclass with `plugin = my_module`.
+"""Laws of metrics. A plugin's whole test file is a subclass with `plugin = my_module`.
 
-A metric that needs another task than a multi-label one with outlines is passed over. One that is fitted on another
-split, or reads lesions, has no value batch by batch: the laws of terms alone hold for it.
+A metric that needs another task than a multi-label one with outlines is left out. A metric that is fitted on another
+split, or reads lesions, has no value for a batch: only the laws of terms are tested.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ _BOXES = [
     for top in range(0, _TASK.image_size[0], _PATCH[0])
     for left in range(0, _TASK.image_size[1], _PATCH[1])
 ]
-"""The patches under attention, x0 y0 x1 y1: they share the image out among them."""
+"""Patches under attention, as x0 y0 x1 y1; together they cover the image."""
 
 
 class MetricLaws:
-    """Subclass it, set `plugin`; set `references` for the metrics that someone else computes too."""
+    """Laws of metrics. Set `plugin`, and `references` for metrics that another library computes as well."""
 
     plugin: ClassVar[Any]
     references: ClassVar[Mapping[str, Reference]] = {}
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Runs each law once a metric, expecting the failures that the component declares."""
+        """Run each law once for each metric; expect the failures that the component declares."""
         if "metric" not in metafunc.fixturenames:
             return
         law, catalog = metafunc.function.__name__.removeprefix("test_"), Catalog()
@@ -71,9 +71,9 @@ class MetricLaws:
         )
 
     def test_perfect_is_best_and_inverted_is_worst(self, metric: MetricRecord) -> None:
-        """Nothing beats the truth, and its opposite does worse than guessing does on average.
+        """Check that the truth is best, and that its opposite is worse than guesses are on average.
 
-        On average: a lucky guess may fall below tied scores that are all wrong (average precision).
+        Only on average: a lucky guess may be worse than tied scores that are all wrong (average precision).
         """
         case = _draw(0)
         worst, best = _values(metric, _inverted(case)), _values(metric, _perfect(case))
@@ -86,13 +86,13 @@ class MetricLaws:
             assert sign * worst[key] < sign * best[key], key
 
     def test_values_lie_within_the_bounds(self, metric: MetricRecord) -> None:
-        """Of guesses, of the truth and of its opposite."""
+        """Check guesses, the truth and its opposite."""
         low, high = metric.bounds
         for case in (_draw(0), _perfect(_draw(0)), _inverted(_draw(0)), _draw(7)):
             assert all(low <= value <= high for value in _values(metric, case).values() if not math.isnan(value))
 
     def test_weights_say_how_often_each_row_counts(self, metric: MetricRecord, terms: Any) -> None:
-        """A weight of 1 changes nothing, one of 2 is the row twice, one of 0 leaves it out."""
+        """Check that a weight of 1 changes nothing, 2 repeats the row and 0 leaves it out."""
         own, count = _bound(metric), _size(terms)
         threshold = own.fitted(terms)
         plain = float(own.value(terms, None, threshold))
@@ -104,17 +104,17 @@ class MetricLaws:
             assert weighted[1] == pytest.approx(float(again), nan_ok=True)
 
     def test_the_record_says_what_it_is(self, metric: MetricRecord) -> None:
-        """A label and one line for every table, in which an error says that lower is better."""
+        """Check for a label, a summary of one line and ordered bounds."""
         assert metric.label and metric.summary and len(metric.summary) <= 120
         assert metric.bounds[0] < metric.bounds[1]
 
     def test_values_carry_the_names_of_the_classes(self, metric: MetricRecord) -> None:
-        """The metric itself under "", class values beneath it."""
+        """Check that the metric itself has the key "" and each class its name."""
         assert set(_values(metric, _draw(0))) - {""} <= set(_TASK.classes)
         assert "" in _values(metric, _draw(0))
 
     def test_the_order_of_batches_does_not_matter(self, metric: MetricRecord) -> None:
-        """Nor how images are shared out among them."""
+        """Check another order of images and another size of batches."""
         case = _draw(1)
         order = np.random.default_rng(1).permutation(_IMAGES)
         shuffled = {name: values[order] for name, values in case.items()}
@@ -122,7 +122,7 @@ class MetricLaws:
         _same(_values(metric, case), _values(metric, case, batch=_IMAGES))
 
     def test_unknown_labels_do_not_matter(self, metric: MetricRecord) -> None:
-        """What is said about an image whose label is NaN changes nothing."""
+        """Check that the scores and maps of an image whose label is NaN change nothing."""
         case = _draw(4)
         unknown = np.isnan(case["labels"])
         scores, saliency = case["scores"].copy(), case["saliency"].copy()
@@ -130,15 +130,15 @@ class MetricLaws:
         _same(_values(metric, case), _values(metric, {**case, "scores": scores, "saliency": saliency}))
 
     def test_what_is_seen_has_a_value(self, metric: MetricRecord) -> None:
-        """All laws hold for a metric that never says anything but NaN; this one does not."""
+        """Check for finite values: a metric that is always NaN would keep all other laws."""
         assert all(math.isfinite(value) for value in _values(metric, _draw(0)).values())
 
     def test_nothing_seen_is_nan(self, metric: MetricRecord) -> None:
-        """Undefined is said as NaN, not as 0 and not as an error."""
+        """Check that an undefined value is NaN, neither 0 nor an error."""
         assert all(math.isnan(value) for value in collector(_bound(metric), _TASK).compute().values())
 
     def test_equals_its_reference_on_random_cases(self, metric: MetricRecord, reference: Reference) -> None:
-        """Someone else's computation, a hundred times."""
+        """Compare with the reference implementation on CASES random cases."""
         for seed in range(CASES):
             case = _draw(100 + seed)
             expected = reference(case["labels"], case["scores"], case["saliency"], case["masks"])
@@ -192,7 +192,7 @@ _TERMS: Mapping[str, Callable[[Mapping[str, Array]], Any]] = {"scores": _scores,
 
 
 def _draw(seed: int) -> dict[str, Array]:
-    """Images of two classes: some labels unknown, scores that tie, saliency at half the size, box masks."""
+    """Return images of two classes: some labels unknown, tied scores, saliency at half the size, box masks."""
     random = np.random.default_rng(seed)
     k, (height, width) = len(_TASK.classes), _TASK.image_size
     labels = (random.random((_IMAGES, k)) < 0.5).astype(float)
@@ -223,13 +223,13 @@ def _inverted(case: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _touched(case: Mapping[str, Array]) -> Array:
-    """1 for each patch "n p" that a mask touches."""
+    """Return 1 for each patch "n p" that a mask touches."""
     lesions = case["masks"].max(1)
     return np.stack([lesions[:, top:bottom, left:right].max((1, 2)) for left, top, right, bottom in _BOXES], 1)
 
 
 def _shared(patches: Array) -> Array:
-    """Attention in equal shares to these patches; to all of them where there is none."""
+    """Return attention in equal shares to these patches, or to all patches if there is none."""
     chosen = np.where(patches.any(1, keepdims=True), patches, 1.0)
     return np.asarray(chosen / chosen.sum(1, keepdims=True))
 

@@ -1,15 +1,15 @@
-"""Laws that every backbone, pooling and architecture keeps, whoever wrote it.
+"""Laws of backbones, poolings and architectures.
 
 A plugin's whole test file is
 
-    from harness.testing.contracts_models import PoolingLaws
+    from harness.testing import PoolingLaws
     import my_plugin
 
     class TestMyPoolings(PoolingLaws):
         plugin = my_plugin
 
-Every component is built from its `tiny` configuration and meets every law. A law that one cannot
-keep is declared on it, `Component.xfail = {"gradient_reaches_every_instance": "why"}`, and then must fail.
+Every component is built from its `tiny` configuration and must keep every law. A law that a component cannot keep
+is declared by `Component.xfail = {"gradient_reaches_every_instance": "reason"}`; it must then fail.
 """
 # ruff: noqa: D102 (a law's name is its docstring)
 
@@ -40,7 +40,7 @@ from harness.trial.fit.phases import choose, set_modes
 
 
 class Laws:
-    """What the laws of all kinds share. You must set `plugin`; you may set `only` to some names."""
+    """Laws of one kind of component. Set `plugin`, and optionally `only` to some names."""
 
     plugin: ClassVar[Any]
     only: ClassVar[tuple[str, ...]] = ()
@@ -48,7 +48,7 @@ class Laws:
     hook: ClassVar[str]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Runs each law once for each component of the plugin."""
+        """Run each law once for each component of the plugin."""
         if "component" not in metafunc.fixturenames:
             return
         law = metafunc.function.__name__.removeprefix("test_")
@@ -60,11 +60,11 @@ class Laws:
         metafunc.parametrize("component", found)
 
     def applies(self, component: Component[Any]) -> bool:
-        """Whether the laws are about this component."""
+        """Return True if the laws hold for this component."""
         return True
 
     def factory(self, component: Component[Any]) -> Factory:
-        """The component in its smallest configuration, with whatever else is installed to fill its slots."""
+        """Return the component in its smallest configuration; installed components fill its slots."""
         problems = Problems("")
         table = {"use": component.name, **component.tiny}
         made = _catalog(self.plugin, self.kind, component.name).factory(self.kind, table, problems, self.kind)
@@ -73,13 +73,13 @@ class Laws:
         return made
 
     def build(self, component: Component[Any], *supplied: Any, seed: int = 0) -> Any:
-        """Builds it with weights drawn from `seed`."""
+        """Build the component with weights drawn from `seed`."""
         with _seeded(seed):
             return self.factory(component)(*supplied)
 
 
 class BackboneLaws(Laws):
-    """Laws of backbones. You may set `sizes`, the image sizes (h, w) they are tried at."""
+    """Laws of backbones. Set `plugin`, and optionally `sizes`: the image sizes (h, w) to test."""
 
     kind = "backbone"
     hook = "harness_backbones"
@@ -139,7 +139,7 @@ class BackboneLaws(Laws):
 
 
 class PoolingLaws(Laws):
-    """Laws of poolings, on values in (0, 1), which all of them take."""
+    """Laws of poolings, on values in (0, 1), which every pooling accepts. Set `plugin`."""
 
     kind = "pooling"
     hook = "harness_poolings"
@@ -204,9 +204,9 @@ class PoolingLaws(Laws):
 
 
 class ArchitectureLaws(Laws):
-    """Laws of architectures. You may set `task`, or write `batch` where yours reads other things.
+    """Laws of architectures. Set `plugin`, and optionally `task`; override `batch` for other inputs.
 
-    One that needs instances or views is tried on bags of images or on exams, one of feature tables alone on these.
+    Architectures that need instances or views are tested on bags of images, feature tables or exams.
     """
 
     kind = "architecture"
@@ -215,7 +215,7 @@ class ArchitectureLaws(Laws):
     steps: ClassVar[int] = 200
 
     def batch(self, component: Component[Any], task: Task, count: int = 4) -> Batch:
-        """Noise; an image of class k has a square whose brightness is k's own. See `bag_batch` for bags."""
+        """Return noise in which a square of its own brightness marks each class; see `bag_batch` for bags."""
         labels = _labels(task, count)
         if task.sample != "image":
             return bag_batch(task, labels)
@@ -232,7 +232,7 @@ class ArchitectureLaws(Laws):
         targets = shown if "train_masks" in component.needs else None
         return Batch(images=images, labels=labels, ids=ids, groups=ids, targets=targets)
 
-    def test_scores_and_evidence_lie_between_0_and_1(self, component: Component[Any]) -> None:
+    def test_scores_and_saliency_lie_between_0_and_1(self, component: Component[Any]) -> None:
         out = self._run(component, self.task_of(component))
         for scores in (out.probs, *out.heads.values()):
             assert scores.shape == (4, len(self.task.classes))
@@ -281,13 +281,13 @@ class ArchitectureLaws(Laws):
             assert loss.isfinite()
 
     def test_scores_are_not_rounded_to_half_precision(self, component: Component[Any]) -> None:
-        """In bf16 scores tie, and an AUC is of ranks: `harness.nn.outside_autocast` for the last layer."""
+        """Check that the last layer is in fp32: ties in bf16 change an AUC; see `harness.nn.outside_autocast`."""
         task = self.task_of(component)
         with torch.autocast("cpu", dtype=torch.bfloat16), torch.no_grad():
             out = self.build(component, task).eval()(self.batch(component, task))
         scores = out.probs if out.logits is None else out.logits
         assert scores.dtype == torch.float32
-        assert (scores != scores.bfloat16()).any(), f"all scores are as bf16 has them: {scores.tolist()}"
+        assert (scores != scores.bfloat16()).any(), f"all scores are rounded to bf16: {scores.tolist()}"
 
     def test_unknown_labels_leave_losses_and_gradients_finite(self, component: Component[Any]) -> None:
         model, batch = self._model(component), self.batch(component, self.task_of(component))
@@ -296,13 +296,13 @@ class ArchitectureLaws(Laws):
         assert all(value.grad is None or value.grad.isfinite().all() for value in model.parameters())
 
     def test_every_parameter_learns_in_some_phase(self, component: Component[Any]) -> None:
-        """The phases are entered one after the other, as training does."""
+        """Check the phases one after the other, in the order of training."""
         model, batch = self._model(component), self.batch(component, self.task_of(component))
         learnt: set[str] = set()
         for phase in model.phases():
             model.zero_grad(set_to_none=True)
             choose(model, phase)
-            model.begin_epoch(lambda: _looked_at(model, batch))
+            model.begin_epoch(lambda: _scored(model, batch))
             set_modes(model, phase)
             loss = _total(model, batch)
             assert loss.requires_grad, f"nothing learns in phase {phase.name!r}"
@@ -311,7 +311,7 @@ class ArchitectureLaws(Laws):
         assert [name for name, _ in model.named_parameters() if name not in learnt] == []
 
     def test_eval_is_deterministic_and_leaves_nothing_behind(self, component: Component[Any]) -> None:
-        """What a first batch sets up once, as torchvision's detector does, may stay; what is of a batch may not."""
+        """Check that no state of a batch is kept; what the first batch sets up once may stay."""
         model, batch = self._model(component).eval(), self.batch(component, self.task_of(component))
         names, state = _names(model), {key: value.clone() for key, value in model.state_dict().items()}
         with torch.no_grad():
@@ -324,7 +324,7 @@ class ArchitectureLaws(Laws):
         assert _names(model) == names
         _assert_close(dict(model.state_dict()), state, exact=True)
 
-    def test_what_is_said_of_an_image_does_not_depend_on_its_batch(self, component: Component[Any]) -> None:
+    def test_the_scores_of_an_image_do_not_depend_on_its_batch(self, component: Component[Any]) -> None:
         model, batch = self._model(component).eval(), self.batch(component, self.task_of(component))
         with torch.no_grad():
             _assert_close(model(batch.only(1)).probs, model(batch).probs[1:2])
@@ -349,10 +349,10 @@ class ArchitectureLaws(Laws):
                 optimiser.step()
                 if _learnt(model(batch).probs, batch.labels):
                     return
-        pytest.fail(f"after {self.steps} steps the eight images are still not told apart")
+        pytest.fail(f"after {self.steps} steps the eight images are still not classified correctly")
 
     def task_of(self, component: Component[Any]) -> Task:
-        """The task, with samples of the kind that the component needs."""
+        """Return the task, with samples of the kind that the component needs."""
         if "views" in component.needs:
             return replace(self.task, sample="views", views=("one", "other", "third"))
         if "features" in component.needs:
@@ -371,7 +371,7 @@ class ArchitectureLaws(Laws):
 
 @cache
 def _catalog(plugin: Any, kind: str, name: str) -> Catalog:
-    """Everything installed, with the plugin added where it is not installed itself."""
+    """Return a catalog of everything installed, with the plugin added if it is not installed."""
     catalog = Catalog.discover()
     if name not in catalog.names(kind):
         catalog.register(plugin)
@@ -394,7 +394,7 @@ def _values(*shape: int) -> Tensor:
 
 
 def _labels(task: Task, count: int) -> Tensor:
-    """Each class has positives and negatives, and no two classes have the same ones."""
+    """Return labels with positives and negatives of each class; no two classes have the same ones."""
     number = torch.arange(count)
     if task.kind == "multiclass":
         return nn.functional.one_hot(number % len(task.classes), len(task.classes)).float()
@@ -413,14 +413,14 @@ def _learnt(probs: Tensor, labels: Tensor) -> bool:
     return bool(((probs > 0.5) == labels.bool()).all())
 
 
-def _looked_at(model: Model, batch: Batch) -> Iterator[tuple[Batch, Output]]:
-    """What a model gets to see before an epoch: the images scored in eval."""
+def _scored(model: Model, batch: Batch) -> Iterator[tuple[Batch, Output]]:
+    """Yield the images with their outputs in eval mode, as a model gets them before an epoch."""
     with torch.no_grad():
         yield batch, model.eval()(batch)
 
 
 def _negative(batch: Batch) -> Batch:
-    """Other images of the same shape, with other labels and names."""
+    """Return other images of the same shape, with other labels and names."""
     images, features = (None if values is None else -values for values in (batch.images, batch.features))
     ids = tuple(f"other {name}" for name in batch.ids)
     return replace(batch, images=images, features=features, labels=1 - batch.labels, ids=ids, groups=ids)
@@ -431,12 +431,12 @@ def _names(model: nn.Module) -> dict[str, set[str]]:
 
 
 def _attributes(model: nn.Module) -> dict[str, Any]:
-    """What stands on its modules, their weights apart."""
+    """Return the attributes of all modules other than their weights."""
     return {name: _plain(vars(module)) for name, module in model.named_modules()}
 
 
 def _plain(value: Any) -> Any:
-    """Comparable with a later state of itself: numbers, texts and tensors by value, what else there is by identity."""
+    """Return a comparable copy: numbers, texts and tensors by value, everything else by identity."""
     if isinstance(value, Tensor):
         return repr(value.tolist())
     if isinstance(value, Mapping):

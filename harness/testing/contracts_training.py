@@ -1,6 +1,9 @@
-"""Laws that every optimiser and schedule keeps, whoever wrote it.
+"""Laws of optimisers and schedules.
 
-A plugin's test file names its plugin, as those of `contracts_models` do:
+A plugin's whole test file is
+
+    from harness.testing import OptimiserLaws
+    import my_plugin
 
     class TestMyOptimisers(OptimiserLaws):
         plugin = my_plugin
@@ -27,11 +30,11 @@ _SHAPES = ((5, 20), (6,), (2, 3, 3, 3), ())
 
 
 class OptimiserLaws(Laws):
-    """Laws of optimisers, on the squared distance of some weights from 1. You may set `lr` and `steps`.
+    """Laws of optimisers, on the squared distance of some weights from 1. Set `plugin`.
 
     Args:
         lr: the learning rate at which a component learns.
-        steps: how many steps it takes to halve the distance.
+        steps: number of steps in which the distance must be halved.
     """
 
     kind = "optimiser"
@@ -103,7 +106,7 @@ class OptimiserLaws(Laws):
 
 
 class ScheduleLaws(Laws):
-    """Laws of schedules, on phases of several lengths."""
+    """Laws of schedules, on phases of several lengths. Set `plugin`."""
 
     kind = "schedule"
     hook = "harness_schedules"
@@ -119,7 +122,7 @@ class ScheduleLaws(Laws):
             assert max(_factors(self.build(component, steps, epochs), range(steps))) > 0
 
     def test_a_factor_depends_on_the_step_alone(self, component: Component[Any]) -> None:
-        """Not on which steps were asked for before, nor on how often."""
+        """Check other orders of the steps and a new schedule for each."""
         for steps, epochs in self.phases:
             schedule: Schedule = self.build(component, steps, epochs)
             order = torch.randperm(steps, generator=torch.Generator().manual_seed(0)).tolist()
@@ -129,7 +132,7 @@ class ScheduleLaws(Laws):
 
 
 def _weights() -> list[nn.Parameter]:
-    """Return weights of several shapes, none of them near 0 or 1."""
+    """Return weights of several shapes; none is near 0 or 1."""
     generator = torch.Generator().manual_seed(0)
     return [nn.Parameter(2 + torch.rand(shape, generator=generator)) for shape in _SHAPES]
 
@@ -143,7 +146,7 @@ def _distance(weights: Sequence[Tensor]) -> float:
 
 
 def _run(optimiser: Optimizer, weights: Sequence[nn.Parameter], steps: int) -> None:
-    """Descend the squared distance from 1 of these weights."""
+    """Minimise the squared distance of the weights from 1."""
     for _ in range(steps):
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward([(weight - 1).square().sum() for weight in weights])

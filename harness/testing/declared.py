@@ -1,4 +1,4 @@
-"""The laws that a component says it cannot keep."""
+"""Marks for laws that a component cannot keep."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.contract.components import Component
 
 
 def declared(component: Component[Any], law: str) -> list[pytest.MarkDecorator]:
-    """Marks a law that `Component.xfail` names: it must be broken, and by what it asserts, not by another error."""
+    """Return the marks of a law that `Component.xfail` names: one of its asserts must fail, not another error."""
     reason = component.xfail.get(law)
     broken = (AssertionError, pytest.fail.Exception)
     return [] if reason is None else [pytest.mark.xfail(reason=reason, raises=broken, strict=True)]

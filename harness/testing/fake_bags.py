@@ -1,4 +1,4 @@
-"""Tiny samples of several instances for tests: bags of noise in which a bright square may be, as images or vectors."""
+"""Tiny samples of several instances for tests: bags of noise, some with a bright square, as images or vectors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COUNTS: Mapping[str, int] = {"train": 16, "val": 8, "test": 8}
 
 
 def bag_catalog() -> Catalog:
-    """The tiny catalog with `square_bags` and `tiny_mil`."""
+    """Return the tiny catalog with `square_bags` and `tiny_mil`."""
     catalog = tiny_catalog()
     catalog.register(sys.modules[__name__])
     assert not catalog.broken, catalog.broken
@@ -34,7 +34,7 @@ def bag_catalog() -> Catalog:
 
 
 class SquareBags(Dataset):
-    """One to four instances a sample, one of them bright where the label is 1.
+    """Samples of one to four instances; one instance is bright if the label is 1.
 
     Args:
         sample: "bag", "views" (one of three is missing in every second sample) or "features".
@@ -46,18 +46,18 @@ class SquareBags(Dataset):
 
     @property
     def digest(self) -> str:
-        """Of the parameter alone."""
+        """The digest of the parameter."""
         return self._digest
 
     def split(self, name: Split) -> Sequence[Sample]:
-        """Labels take turns; each sample is of a patient of its own."""
+        """Return samples with alternating labels, each of its own patient."""
         return [
             Sample(id=f"{name}{n}", group=f"{name}{n}", unit=f"{name}{n}", labels=(float(n % 2),), source=n)
             for n in range(_COUNTS.get(name, 0))
         ]
 
     def read(self, sample: Sample) -> np.ndarray | Sequence[np.ndarray | None]:
-        """Noise, and the bright instance."""
+        """Return noise and, if the label is 1, the bright instance."""
         import numpy as np
 
         rng = np.random.default_rng(list(sample.id.encode()))
@@ -75,7 +75,7 @@ class SquareBags(Dataset):
         return [None if slot == missing else image for slot, image in enumerate(images)]
 
     def read_coords(self, sample: Sample) -> np.ndarray | None:
-        """Of feature tables: where each vector is from."""
+        """Return the place of each feature vector."""
         import numpy as np
 
         if self.task.sample != "features":
@@ -85,19 +85,19 @@ class SquareBags(Dataset):
 
 
 def bag_task(*, sample: SampleKind = "bag", **_: Any) -> Task:
-    """The facts of `square_bags`."""
+    """Return the task of `square_bags`."""
     views, features = (VIEWS if sample == "views" else ()), (6 if sample == "features" else 0)
     size = (0, 0) if features else (SIDE, SIDE)
     return Task(classes=("bright",), image_size=size, sample=sample, views=views, features=features)
 
 
 def build_square_bags(root: Path, /, *, sample: SampleKind = "bag") -> Dataset:
-    """See `SquareBags`."""
+    """Return `SquareBags`."""
     return SquareBags(sample)
 
 
 def build_tiny_mil(task: Task, /) -> Model:
-    """See `fake_models.TinyMil`."""
+    """Return `fake_models.TinyMil`."""
     from harness.testing.fake_models import TinyMil
 
     return TinyMil(task)
@@ -105,13 +105,13 @@ def build_tiny_mil(task: Task, /) -> Model:
 
 @hookimpl
 def harness_datasets() -> Iterable[Component[Dataset]]:
-    """The tiny bags."""
+    """Yield the tiny bags."""
     yield Component(name="square_bags", build=build_square_bags, summary="bags with a bright square", task=bag_task)
 
 
 @hookimpl
 def harness_architectures() -> Iterable[Component[Model]]:
-    """A model over them."""
+    """Yield a model of bags."""
     yield Component(
         name="tiny_mil",
         build=build_tiny_mil,

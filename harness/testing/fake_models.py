@@ -1,4 +1,4 @@
-"""The torch side of `fakes`: two models and a metric, each as small as its kind allows."""
+"""Models of `fakes`, which need torch: each as small as its kind allows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.contract.types import Task
 
 
 class TinyCnn(Model):
-    """Two convolutions, a saliency map a class, and its maximum; heads `peak` and `mean`.
+    """Two convolutions, a saliency map of each class, and its maximum; the heads are `peak` and `mean`.
 
     Args:
         width: features of the hidden layer.
@@ -34,7 +34,7 @@ class TinyCnn(Model):
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
 
     def forward(self, batch: Batch) -> Output:
-        """Maps and their maximum."""
+        """Return saliency maps and their maxima."""
         assert batch.images is not None
         maps = outside_autocast(self.saliency, self.dropout(self.features(batch.images)))
         logits = maps.amax((2, 3))
@@ -44,7 +44,7 @@ class TinyCnn(Model):
         return Output(probs=probs, logits=logits, heads=heads, saliency=maps.sigmoid())
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy, faulty where it was asked to be."""
+        """Return the cross-entropy, or the fault that was asked for."""
         assert isinstance(self.steps, Tensor) and out.logits is not None
         self.steps += 1
         loss = masked_bce(out.logits, batch.labels, link="logits", weights=batch.weights)
@@ -57,12 +57,12 @@ class TinyCnn(Model):
         return {"bce": loss}
 
     def explain_layer(self) -> nn.Module:
-        """The features that the saliency map is made of."""
+        """Return the layer before the saliency map."""
         return self.features
 
 
 class TinyMil(Model):
-    """The highest score of a sample's instances, each scored by itself: a linear layer of pixels or features."""
+    """The highest score of a sample's instances, each scored by a linear layer of pixels or features."""
 
     def __init__(self, task: Task) -> None:
         super().__init__()
@@ -71,20 +71,20 @@ class TinyMil(Model):
         self.score = nn.Linear(task.features or task.channels * height * width, len(task.classes))
 
     def forward(self, batch: Batch) -> Output:
-        """Padding scores lowest."""
+        """Return the highest score; padding has the lowest."""
         assert batch.mask is not None
         scores = outside_autocast(self.score, batch.encoded(lambda images: images.flatten(1)))
         logits = scores.masked_fill(~batch.mask[..., None], -1e4).amax(1)
         return Output(probs=logits.softmax(1) if self._multiclass else logits.sigmoid(), logits=logits)
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy."""
+        """Return the cross-entropy."""
         assert out.logits is not None
         return {"bce": masked_bce(out.logits, batch.labels, link="logits", weights=batch.weights)}
 
 
 class Empty(Model):
-    """One parameter; right about a share of images that grows with `quality` in [0, 1]."""
+    """One parameter; the share of correctly scored images grows with `quality` in [0, 1]."""
 
     def __init__(self, task: Task, quality: float) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class Empty(Model):
         self.bias = nn.Parameter(torch.zeros(len(task.classes)))
 
     def forward(self, batch: Batch) -> Output:
-        """A blend of the label and of noise made from the image."""
+        """Return a mixture of the label and of noise that depends on the image."""
         assert batch.images is not None
         noise = (batch.images.flatten(1).sum(1, keepdim=True) * 1e3).frac().abs()
         known = batch.labels.nan_to_num(0.5)
@@ -100,5 +100,5 @@ class Empty(Model):
         return Output(probs=(probs + self.bias.clamp(-1e-6, 1e-6)).clamp(0, 1))
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Pulls its one parameter towards zero."""
+        """Return a loss that pulls the parameter towards zero."""
         return {"bias": self.bias.square().sum()}

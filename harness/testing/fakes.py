@@ -1,7 +1,7 @@
-"""Tiny real components for tests and overhead benches: a data set of squares, two models, one metric.
+"""Tiny real components for tests and overhead benchmarks: a data set of squares, two models, one metric.
 
-Nothing here is a mock: a trial of them runs the whole machinery, in a fraction of a second.
-Light to import; the torch side stands in `fake_models`.
+Nothing here is a mock: a trial runs through all of harness in a fraction of a second.
+The models are in `fake_models`, so that this module does not import torch.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def tiny_catalog() -> Catalog:
 
 
 def tiny_spec(**changes: Any) -> TrialSpec:
-    """A searched trial of `tiny_cnn` on `squares`: two epochs of six steps.
+    """Return a search trial of `tiny_cnn` on `squares`: two epochs of six steps.
 
     Args:
         changes: fields of TrialSpec; the tables `train`, `model` and `dataset` are merged into the tree.
@@ -56,15 +56,15 @@ def tiny_spec(**changes: Any) -> TrialSpec:
 
 
 class Squares(Dataset):
-    """Noise images with a bright square, a dark square, both or neither, one class each.
+    """Noise images with a bright square, a dark square, both or neither; each square is a class.
 
     Args:
-        root: where `prepare` leaves mask files, if `mask_files` are wanted.
+        root: the folder of the mask files, if masks are stored.
         images: size of the validation split; training has twice as many.
         size_px: edge of an image.
-        unknown: fraction of training labels that are not known.
+        unknown: fraction of training labels that are unknown.
         kind: "multiclass" draws exactly one of the two squares.
-        stored: whether masks stand in files of their own, as real data sets have them.
+        stored: True if masks are kept in files, as real data sets have them.
     """
 
     def __init__(self, root: Path, images: int, size_px: int, unknown: float, kind: str, stored: bool) -> None:
@@ -75,11 +75,11 @@ class Squares(Dataset):
 
     @property
     def digest(self) -> str:
-        """Depends on the parameters alone."""
+        """The digest of the parameters."""
         return self._digest
 
     def prepare(self) -> None:
-        """Writes the mask files of the validation and test splits, if they are stored."""
+        """Write the mask files of the validation and test splits, if masks are stored."""
         import numpy as np
 
         for sample in [*self.split("val"), *self.split("test")] if self._stored else []:
@@ -89,7 +89,7 @@ class Squares(Dataset):
                 np.save(path, self._draw(sample)[1])
 
     def split(self, name: Split) -> Sequence[Sample]:
-        """Two images a patient."""
+        """Return samples with two images of each patient."""
         import numpy as np
 
         count = int(self._images * _SHARES.get(name, 0))
@@ -106,11 +106,11 @@ class Squares(Dataset):
         return samples
 
     def read(self, sample: Sample) -> np.ndarray:
-        """The image, uint8 "h w"."""
+        """Return the image, uint8 "h w"."""
         return self._draw(sample)[0]
 
     def read_mask(self, sample: Sample) -> np.ndarray:
-        """The squares, uint8 "k h w"."""
+        """Return the squares, uint8 "k h w"."""
         import numpy as np
 
         if self._stored and self._mask_path(sample).exists():
@@ -118,7 +118,7 @@ class Squares(Dataset):
         return self._draw(sample)[1]
 
     def mask_files(self) -> Iterable[Path]:
-        """The files that `prepare` wrote."""
+        """Return the files that `prepare` writes."""
         return [self._mask_path(sample) for sample in [*self.split("val"), *self.split("test")]] if self._stored else []
 
     def _mask_path(self, sample: Sample) -> Path:
@@ -140,7 +140,7 @@ class Squares(Dataset):
 
 
 def squares_task(*, kind: str = "multilabel", size_px: int = 16, **_: Any) -> Task:
-    """The facts of `squares`, known before it is built."""
+    """Return the task of `squares`, which is known before it is built."""
     return Task(kind=kind, classes=CLASSES, image_size=(size_px, size_px), mask_kind="outline")  # type: ignore[arg-type]
 
 
@@ -154,7 +154,7 @@ def build_squares(
     kind: Literal["multilabel", "multiclass"] = "multilabel",
     stored: bool = False,
 ) -> Dataset:
-    """See `Squares`."""
+    """Return `Squares`; its parameters are described there."""
     return Squares(root, images, size_px, unknown, kind, stored)
 
 
@@ -167,14 +167,14 @@ def build_tiny_cnn(
     fault: Literal["none", "nan", "raise", "exit", "build"] = "none",
     from_step: int = 1,
 ) -> Model:
-    """See `fake_models.TinyCnn`."""
+    """Return `fake_models.TinyCnn`; its parameters are described there."""
     from harness.testing.fake_models import TinyCnn
 
     return TinyCnn(task, width, dropout, fault, from_step)
 
 
 def build_empty(task: Task, /, *, quality: float = 0.5) -> Model:
-    """See `fake_models.Empty`."""
+    """Return `fake_models.Empty`; its parameters are described there."""
     from harness.testing.fake_models import Empty
 
     return Empty(task, quality)
@@ -191,7 +191,7 @@ def area(terms: Scores, weights: Array | None, /) -> Array | float:
 
 @hookimpl
 def harness_datasets() -> Iterable[Component[Dataset]]:
-    """The tiny data set."""
+    """Yield the tiny data set."""
     yield Component(
         name="squares", build=build_squares, summary="noise with bright and dark squares", task=squares_task
     )
@@ -199,7 +199,7 @@ def harness_datasets() -> Iterable[Component[Dataset]]:
 
 @hookimpl
 def harness_architectures() -> Iterable[Component[Model]]:
-    """A model that learns, and one that does nothing."""
+    """Yield a model that learns and one that does nothing."""
     yield Component(
         name="tiny_cnn",
         build=build_tiny_cnn,
@@ -211,7 +211,7 @@ def harness_architectures() -> Iterable[Component[Model]]:
 
 @hookimpl
 def harness_metrics() -> Iterable[MetricRecord]:
-    """The objective of tiny studies."""
+    """Yield the objective of tiny studies."""
     yield MetricRecord(
         name=RANKED,
         label="AUC",

@@ -1,4 +1,4 @@
-"""What a plan's variant is tried with: the trial of its defaults, the first that a search would run."""
+"""Trials of a plan's variants for tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from harness.contract.types import Plan, TrialSpec, VariantPlan
 
 
 def default_trial(plan: Plan, variant: VariantPlan) -> TrialSpec:
-    """Trial 0 of a variant's search, with seed 0."""
+    """Return trial 0 of a variant's search, which has the default parameters, with seed 0."""
     tree, params = sample(variant.tree, Default(variant.tree))
     return TrialSpec(
         study=plan.study,

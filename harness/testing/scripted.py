@@ -1,6 +1,6 @@
-"""A trial without training: its learning curve is written in its tree. For tests of tuners and for overhead benches.
+"""Trials without training: the tree holds the learning curve. For tests of tuners and for overhead benchmarks.
 
-The machinery around it is the real one; `fakes` has trials that really train.
+Everything around the trial is the real code; `fakes` has trials that train.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ CATALOG = "harness.testing.fakes:tiny_catalog"
 
 
 def run_scripted(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Events:
-    """Runs a trial as its tree's `model` table says; goes on from a checkpoint where there is one.
+    """Run a trial as the `model` table of its tree describes; continue from a checkpoint if there is one.
 
-    quality: what the curve rises to; ceiling 1 - 1 / (1 + epochs) of it is reached.
-    epoch_s: how long an epoch takes.
+    quality: limit of the curve; the share 1 - 1 / (1 + epochs) of it is reached.
+    epoch_s: duration of an epoch.
     fault: none, nan, raise, machine, input; die kills the worker; die_once only the first time;
         die_tested the first time that the test split is open.
-    fault_epoch: before which epoch that happens.
+    fault_epoch: epoch before which the fault occurs.
     bytes: size of a file that the result carries.
     """
     model, path = spec.tree["model"], _checkpoint(spec, workspace)
@@ -45,7 +45,7 @@ def run_scripted(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Eve
         values.append(value)
         smoothed = sum(values[-3:]) / len(values[-3:])
         yield Epoch(number=number, metrics={"val/auroc": value}, value=value, smoothed=smoothed, seconds=0.01)
-        if path:  # after the driver has taken the epoch: one may be repeated, none is lost
+        if path:  # after the driver has received the epoch: an epoch may be repeated but is never lost
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(values))
     if spec.stage == "confirm":
@@ -77,7 +77,7 @@ def scripted_plan(
     pruner: Mapping[str, Any] | None = None,
     **changes: Any,
 ) -> Plan:
-    """A plan whose variants are these `model` tables; a table may hold distributions."""
+    """Return a plan whose variants are these `model` tables; a table may hold distributions."""
     variants = []
     for name, model in models.items():
         tree = {"dataset": {"use": "squares"}, "train": {"epochs": epochs}, "model": {"use": "scripted", **model}}

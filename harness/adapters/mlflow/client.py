@@ -1,4 +1,4 @@
-"""Connects to MLflow's tracking store, and knows the few rules of its client. Not what is written there."""
+"""Connection to MLflow's tracking store, within the limits of its client."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.adapters.mlflow.database import whole
+from harness.adapters.mlflow.database import locked_database
 from harness.config.database_urls import sqlite_file
 from harness.contract.errors import MachineError
 
@@ -29,32 +29,32 @@ _VALUE_CHARACTERS = {"params": 6000, "tags": 8000}
 
 
 def connect(uri: str) -> MlflowClient:
-    """A client whose database exists and is migrated.
+    """Return a client whose database exists and is migrated.
 
-    An SQLite file is made whole first, see `mlflow_database`, which takes MLflow some seconds.
+    An SQLite file is created completely first, which takes MLflow some seconds; see `database.locked_database`.
 
     Raises:
-        MlflowException: the database cannot be opened. A server is not asked before the first call.
+        MlflowException: the database cannot be opened. A server is not contacted before the first call.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     from mlflow.tracking import MlflowClient
 
     for name in ("mlflow.store.db.utils", "alembic", "urllib3.connectionpool"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # their chatter would tear the live display
+        logging.getLogger(name).setLevel(logging.ERROR)  # their messages would break the live display
     path = sqlite_file(uri)
     if path is None:
         return MlflowClient(tracking_uri=uri)
-    with whole(path):
+    with locked_database(path):
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
     return client
 
 
 def experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
-    """The id of the experiment, made where it is absent; a deleted one is restored.
+    """Return the id of the experiment; create it if it is missing, restore it if it is deleted.
 
-    `artifacts` is the URI of the folder for its files; None leaves it to the server.
+    `artifacts` is the URI of the folder for its files; None leaves the choice to the server.
     """
     found = client.get_experiment_by_name(name)
     if found is None:
@@ -65,7 +65,7 @@ def experiment(client: MlflowClient, name: str, artifacts: str | None) -> str:
 
 
 def runs(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> Iterator[Run]:
-    """Every run that is not deleted and has all these tags."""
+    """Yield every run that is not deleted and has all these tags."""
     wanted = " and ".join(f"tags.`{tag}` = '{value}'" for tag, value in tags.items())
     token = None
     while True:
@@ -77,7 +77,7 @@ def runs(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> I
 
 
 def tags_of(uri: str, run_id: str) -> dict[str, str]:
-    """The tags of one run; none where the store has no such run, or there is no store yet."""
+    """Return the tags of a run; none if the store has no such run or does not exist yet."""
     path = sqlite_file(uri)
     if path is not None and not path.exists():
         return {}
@@ -88,7 +88,7 @@ def tags_of(uri: str, run_id: str) -> dict[str, str]:
         return dict(client.get_run(run_id).data.tags)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise MachineError(f"the tracking store cannot be asked: {in_brief(error)}") from error
+            raise MachineError(f"the tracking store cannot be read: {in_brief(error)}") from error
         return {}
 
 
@@ -100,7 +100,7 @@ def log(
     params: Sequence[Param] = (),
     tags: Sequence[RunTag] = (),
 ) -> None:
-    """`log_batch` in as few calls as its limits allow."""
+    """Write values with as few calls of `log_batch` as its limits allow."""
     parts: dict[str, Sequence[Any]] = {"metrics": metrics, "params": params, "tags": tags}
     start = 0
     while any(start * _BATCH[kind] < len(items) for kind, items in parts.items()):
@@ -110,18 +110,18 @@ def log(
 
 
 def key(name: str) -> str:
-    """A name as MLflow allows it: letters, digits, `_ - . : /` and blanks."""
+    """Return a name that MLflow allows: letters, digits, `_ - . : /` and blanks."""
     return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII).strip("/") or "_"
 
 
 def cut(kind: str, value: Any) -> str:
-    """A value as text, no longer than MLflow takes; an end that is missing is marked."""
+    """Return a value as text within MLflow's limit; a cut text ends with "…"."""
     text, most = str(value), _VALUE_CHARACTERS[kind]
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def in_brief(error: BaseException) -> str:
-    """Why the store could not be written, in one short line: MLflow wraps a refused connection in four errors."""
+    """Return the cause of a failed access to the store in one short line; MLflow wraps it in several errors."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
@@ -134,10 +134,10 @@ def in_brief(error: BaseException) -> str:
 
 
 def address(uri: str, folder: Path) -> str:
-    """A short name for a URI that gives no password away.
+    """Return a short name for a URI; it does not reveal a password.
 
-    An SQLite file is named by its place relative to `folder`: results that are moved or copied together
-    with their database have been sent, wherever they stand.
+    An SQLite file is named by its path relative to `folder`, so that results which are moved or copied together with
+    their database are not sent again.
     """
     path = sqlite_file(uri)
     if path is not None:

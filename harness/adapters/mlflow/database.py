@@ -1,7 +1,7 @@
-"""An SQLite file for MLflow that is there whole or not at all, and whose remakes can be told apart.
+"""An SQLite file for MLflow that is either complete or absent, with an id that a new one does not share.
 
-MLflow makes its schema in some sixty steps that take seconds and are no transaction: what dies among them, or makes
-them at the same time as another process, leaves a file that MLflow can never open again.
+MLflow creates its schema in some sixty steps that take seconds and are not a transaction. A process that dies in
+between, or creates it at the same time as another process, leaves a file that MLflow can never open again.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from filelock import FileLock
 
 _log = logging.getLogger(__name__)
 _KEPT = {"experiments", "runs", "_alembic_tmp_experiments", "_alembic_tmp_runs"}
-"""Where MLflow keeps what it is told, while a migration copies it too."""
+"""Tables of MLflow that hold data, also while a migration copies them."""
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[None]:
-    """Holds the database's lock, with a database there that MLflow once finished.
+def locked_database(path: Path) -> Iterator[None]:
+    """Hold the lock of the database, which is complete while the block runs.
 
-    A half-made one, which holds nothing yet, is set aside first, and that is logged.
+    An incomplete file, which holds no data yet, is renamed first, with a warning.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
@@ -34,7 +34,7 @@ def whole(path: Path) -> Iterator[None]:
             aside = _free_name(path)
             path.rename(aside)
             _log.warning(
-                "%s: was only half made when its process ended; set aside as %s and made anew from the journals",
+                "%s: incomplete, its process ended while creating it; renamed to %s and created again from the journals",
                 path,
                 aside.name,
             )
@@ -44,9 +44,10 @@ def whole(path: Path) -> Iterator[None]:
 
 
 def database_id(path: Path) -> int | None:
-    """What tells this database from one that stood in its place before; None where there is none, 0 if made elsewhere.
+    """Return the id of the database; None if there is none, 0 if harness did not create it.
 
-    It is kept inside the file, as SQLite's `user_version`, and so goes with it where it is moved or copied.
+    The id is stored in the file, as SQLite's `user_version`, and stays with it when it is moved or copied. A database
+    that replaces another has another id.
     """
     if not path.exists():
         return None
@@ -55,14 +56,14 @@ def database_id(path: Path) -> int | None:
 
 
 def _make(path: Path) -> None:
-    """Lets MLflow make its schema in another file, and puts a copy in place at one stroke.
+    """Let MLflow create its schema in another file, and put a copy in place in one step.
 
-    A copy, because MLflow keeps connections to the file that it made.
+    MLflow keeps connections to the file that it created, hence the copy.
     """
     from mlflow.tracking import MlflowClient
 
     made, copy = Path(f"{path}.new"), Path(f"{path}.new-whole")
-    for left in path.parent.glob(f"{glob.escape(made.name)}*"):  # SQLite's own journal of a killed one too
+    for left in path.parent.glob(f"{glob.escape(made.name)}*"):  # also SQLite's journal of a killed process
         left.unlink()
     MlflowClient(tracking_uri=f"sqlite:///{made}").search_experiments(max_results=1)
     with closing(sqlite3.connect(made)) as source, closing(sqlite3.connect(copy)) as target:
@@ -73,9 +74,9 @@ def _make(path: Path) -> None:
 
 
 def _finished(path: Path) -> bool:
-    """Whether MLflow came to the last step of making it: the experiment that is always there.
+    """Return True if MLflow finished creating the file: an experiment always exists then.
 
-    What is no MLflow database at all is left to MLflow, which says so. Nothing that holds a run counts as half made.
+    A file that is no MLflow database counts as finished, since MLflow reports it. So does every file that holds a run.
     """
     try:
         with closing(_open(path)) as database:

@@ -1,4 +1,4 @@
-"""A study's MLflow runs by the harness's own names: found before they are made, written in few calls."""
+"""The MLflow runs of a study by the names that harness gives them; existing runs are used again."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class _Pending:
 
 
 class Runs:
-    """The runs that belong to one journal.
+    """The runs of one journal.
 
-    A run's name here is "study", a variant's id or a trial's id. What is noted with `note` reaches the store
-    with `flush`, which is called before a run is ended.
+    A run's name here is "study", a variant's id or a trial's id. Values given to `note` are written by `flush`, and
+    before a run is ended.
     """
 
     def __init__(self, client: MlflowClient, study: str, mark: str, artifacts: str | None) -> None:
@@ -39,14 +39,14 @@ class Runs:
         self._experiment = experiment(client, study, f"{artifacts}/{study}" if artifacts else None)
         self._ids: dict[str, str] = {}
         self._pending: dict[str, _Pending] = {}
-        self._bare: set[str] = set()  # made by a sender that was killed before it had written their parameters
+        self._bare: set[str] = set()  # created by a process that was killed before it wrote their parameters
         for run in runs(client, self._experiment, {MARK: mark}):
             self._ids[run.data.tags[KEY]] = run.info.run_id
             if not run.data.params:
                 self._bare.add(run.data.tags[KEY])
 
     def make(self, name: str, title: str, time_s: float, parent: str | None, tags: Mapping[str, Any]) -> bool:
-        """Makes the run unless it is there; says whether its parameters and data are still to be noted."""
+        """Create the run unless it exists; return True if its parameters and data must still be noted."""
         if name in self._ids:
             if name not in self._bare:
                 return False
@@ -69,14 +69,14 @@ class Runs:
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, Any] | None = None,
     ) -> None:
-        """Keeps values for the next flush; a metric is at `time_s` and `step`."""
+        """Keep values for the next flush; metrics are at `time_s` and `step`."""
         pending = self._pending.setdefault(name, _Pending())
         pending.metrics += [(key(metric), float(value), _ms(time_s), step) for metric, value in (metrics or {}).items()]
         pending.params.update(params or {})
         pending.tags.update(tags or {})
 
     def flush(self, *names: str) -> None:
-        """Writes what was noted for these runs, or for all."""
+        """Write the kept values of these runs, or of all runs."""
         from mlflow.entities import Metric, Param, RunTag
 
         for name in names or tuple(self._pending):
@@ -90,27 +90,27 @@ class Runs:
             )
 
     def end(self, name: str, status: str, time_s: float) -> None:
-        """Writes what was noted and ends the run: FINISHED, FAILED or KILLED."""
+        """Write the kept values and end the run as FINISHED, FAILED or KILLED."""
         self.flush(name)
         self._client.set_terminated(self._ids[name], status, end_time=_ms(time_s))
 
     def revive(self, name: str) -> None:
-        """Makes an ended run RUNNING again."""
+        """Set an ended run to RUNNING again."""
         self._client.update_run(self._ids[name], status="RUNNING")
 
     def dataset(self, name: str, title: str, digest: str, source: str, schema: str, profile: str) -> None:
-        """Links the data set to the run; the same one twice is once."""
+        """Link the data set to the run, at most once."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         data = Dataset(title, digest[:36] or "unknown", "harness", source, schema, profile)
         self._client.log_inputs(self._ids[name], [DatasetInput(data, [InputTag("mlflow.data.context", "study")])])
 
     def text(self, name: str, text: str, file: str) -> None:
-        """Leaves a text as an artifact."""
+        """Store a text as an artifact."""
         self._client.log_text(self._ids[name], text, file)
 
     def file(self, name: str, path: Path, folder: str = "") -> None:
-        """Leaves a file as an artifact: linked where the store is on the same disk, copied or sent elsewhere."""
+        """Store a file as an artifact: linked if the store is on the same disk, else copied or uploaded."""
         root = urlparse(self._client.get_run(self._ids[name]).info.artifact_uri)
         if root.scheme != "file":
             self._client.log_artifact(self._ids[name], str(path), folder or None)

@@ -1,8 +1,8 @@
-"""The observer that sends a study's journal to MLflow, each event once, however often anything dies.
+"""The observer that sends a study's journal to MLflow, each event once, even after a crash.
 
-Everything is written so that a second time changes nothing: runs are found by tag before they are made,
-metrics carry the journal's own times. How far it got is kept beside the journal, one entry a tracking URI.
-A server that is down holds up nothing but itself.
+Sending an event twice changes nothing: runs are found by tag before they are created, and metrics carry the times of
+the journal. The offset is kept in the study's folder, one entry for each tracking URI. A server that is down delays
+nothing else.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ STATE = "tracking.json"
 
 
 class Sender:
-    """Brings an MLflow store up to a journal's end; one process at a time.
+    """A connection that brings an MLflow store up to date with a journal; one process at a time.
 
     Args:
         uri: the tracking store: `sqlite:///…`, a database URL, or a server's `http://…`.
         folder: the study's results, with its journal.
-        artifacts: where files go when the store is a database; a server has its own place.
-        counts: gives the sizes of the splits, for MLflow's dataset; asked at most once.
-        weights: whether the weights of confirmed models are uploaded too.
+        artifacts: folder of the files if the store is a database; a server has its own.
+        counts: returns the sizes of the splits, for MLflow's dataset; called at most once.
+        weights: True to upload the weights of confirmed models as well.
     """
 
     def __init__(
@@ -64,11 +64,11 @@ class Sender:
         self.connecting = False
 
     def send(self) -> None:
-        """Sends what the journal has and the store has not; what got through stays sent if this raises.
+        """Send the events that the store does not have; events that were sent stay sent if this raises.
 
         Raises:
             MachineError: another process is sending.
-            Exception: whatever the store, or the way to it, raises.
+            Exception: any error of the store or the network.
         """
         if self._writer is None:
             self._writer = self._open()
@@ -78,7 +78,7 @@ class Sender:
                 try:
                     self._writer.write(chunk)
                 except BaseException:
-                    self._writer = None  # what the store took is unknown: look again before the next attempt
+                    self._writer = None  # the store may have some of the chunk: compare again before the next attempt
                     raise
                 self.offset = chunk[-1].offset
                 self._save()
@@ -87,18 +87,18 @@ class Sender:
             self._report = _stamp(report)
             self._save()
 
-    def figures(self, by_variant: Mapping[str, Mapping[str, float]]) -> None:
-        """Leaves figures with the variants' runs: intervals, which need every variant's tables; after `send`.
+    def send_values(self, by_variant: Mapping[str, Mapping[str, float]]) -> None:
+        """Add values to the variants' runs after `send`, such as intervals, which need the tables of all variants.
 
         Args:
-            by_variant: variant's id -> metric -> value; what is not finite is left out.
+            by_variant: variant's id -> metric -> value; values that are not finite are left out.
         """
         if self._writer:
             self._writer.figures(by_variant)
 
     def close(self) -> None:
-        """Lets other processes send."""
-        self._lock.release(force=True)  # a failed attempt may have taken it more than once
+        """Allow other processes to send."""
+        self._lock.release(force=True)  # a failed attempt may hold it more than once
 
     def _open(self) -> Writer | None:
         events = self._journal.read()
@@ -128,13 +128,13 @@ class Sender:
         path = self._folder / STATE
         state = _load(path)
         database = _database(self._uri)
-        told = {"mark": self._mark, "offset": self.offset, "report": self._report, "database": database}
-        state[address(self._uri, self._folder)] = told
+        entry = {"mark": self._mark, "offset": self.offset, "report": self._report, "database": database}
+        state[address(self._uri, self._folder)] = entry
         write_file(path, json.dumps(state).encode())
 
 
 class MlflowObserver:
-    """Runs a Sender on a thread of its own, and tries again where it fails.
+    """An observer with a Sender on a thread of its own, which tries again after a failure.
 
     Args: as for `Sender`.
     """
@@ -148,28 +148,29 @@ class MlflowObserver:
         weights: bool = True,
     ) -> None:
         self._sender = Sender(uri, folder, artifacts, counts, weights)
-        self._told: deque[int] = deque()
+        self._noted: deque[int] = deque()
         self._wake, self._stop = threading.Event(), threading.Event()
         self.problem = ""
         self._thread = threading.Thread(target=self._run, name="mlflow", daemon=True)
         self._thread.start()
 
     def event(self, event: Event) -> None:
-        """Notes that there is more to send; the thread reads the journal itself."""
-        self._told.append(event.offset)
+        """Note that there is more to send; the thread reads the journal itself."""
+        self._noted.append(event.offset)
         self._wake.set()
 
     @property
     def behind(self) -> int:
-        """Events that the journal has and the store has not."""
-        while self._told and self._told[0] <= self._sender.offset:
-            self._told.popleft()
-        return len(self._told)
+        """The number of events that the journal has and the store has not."""
+        while self._noted and self._noted[0] <= self._sender.offset:
+            self._noted.popleft()
+        return len(self._noted)
 
     def close(self, timeout_s: float) -> int:
-        """Sends what is left for at most `timeout_s`; the first failure ends it. Gives what is unsent.
+        """Send the remaining events for at most `timeout_s`; return how many are unsent.
 
-        A database that is being made is waited for however long it takes: it is work of this machine, and ends.
+        The first failure ends the attempt. A database that is being created is waited for without a limit: this machine
+        creates it, and that ends.
         """
         self._stop.set()
         self._wake.set()
@@ -187,7 +188,7 @@ class MlflowObserver:
             last = self._stop.is_set()
             try:
                 self._sender.send()
-            except Exception as error:  # whatever a server, a proxy or a database raises: shown, and tried again
+            except Exception as error:  # any error of a server, a proxy or a database: shown, then tried again
                 self.problem = in_brief(error)
             else:
                 self.problem = ""
@@ -203,21 +204,21 @@ class MlflowObserver:
 
 
 def states(uri: str, folder: Path) -> dict[str, str]:
-    """What the store says of each trial of the study in `folder`: complete, pruned, failed or running.
+    """Return the store's state of each trial of the study in `folder`: complete, pruned, failed or running.
 
-    A run whose status contradicts its tag says both.
+    If the status of a run contradicts its tag, the state names both.
     """
     return {run.data.tags[KEY]: _state(run) for run in _runs(uri, folder) if run.data.tags["stage"] in STAGES}
 
 
 def unsent(uri: str, folder: Path) -> int:
-    """How many events of the study in `folder` never reached the store."""
+    """Return how many events of the study in `folder` the store does not have."""
     journal = Journal(folder / "journal.jsonl")
     return len(journal.read(_sent(uri, folder, journal.read())))
 
 
 def forget(uri: str, folder: Path) -> int:
-    """Deletes the store's runs of the study in `folder`, as MLflow deletes: its `gc` removes them for good.
+    """Delete the store's runs of the study in `folder`; MLflow's `gc` removes them for good.
 
     Raises:
         MachineError: the store cannot be reached.
@@ -226,13 +227,13 @@ def forget(uri: str, folder: Path) -> int:
         client, found = connect(uri), list(_runs(uri, folder))
         for run in found:
             client.delete_run(run.info.run_id)
-    except Exception as error:  # whatever the store, or the way to it, raises
+    except Exception as error:  # any error of the store or the network
         raise MachineError(f"the tracking store cannot be reached: {in_brief(error)}") from error
     return len(found)
 
 
 def mark_of(first: Event) -> str:
-    """What tells a journal from the one that stood in its place before: its first event's time."""
+    """Return the mark of a journal, the time of its first event; a journal that replaces it has another."""
     return f"{first.time:.6f}"
 
 
@@ -253,7 +254,7 @@ def _state(run: Run) -> str:
 
 
 def _sent(uri: str, folder: Path, events: Sequence[Event]) -> int:
-    """The offset up to which the journal was sent; 0 if that was another journal, or to a database now gone."""
+    """Return the offset up to which the journal was sent; 0 if it was another journal or the database is gone."""
     state = _load(folder / STATE).get(address(uri, folder), {})
     if not events or state.get("mark") != mark_of(events[0]):
         return 0
@@ -261,7 +262,7 @@ def _sent(uri: str, folder: Path, events: Sequence[Event]) -> int:
 
 
 def _database(uri: str) -> int | None:
-    """Tells an SQLite file from one made anew in its place; 0 of what keeps itself, and of files made before."""
+    """Return the id of an SQLite file, which a new file does not share; 0 for servers and older files."""
     path = sqlite_file(uri)
     return 0 if path is None else database_id(path)
 
@@ -275,7 +276,7 @@ def _stamp(paths: Iterable[Path]) -> float:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    """What the file says; nothing where it is missing or damaged, and then everything is compared and sent again."""
+    """Return the content of the file; empty if it is missing or damaged: then everything is compared and sent again."""
     try:
         return dict(json.loads(path.read_text()))
     except (FileNotFoundError, ValueError, TypeError):

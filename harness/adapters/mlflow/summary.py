@@ -1,4 +1,4 @@
-"""What a variant's run says of its confirmations: means over seeds, and paired differences. Pure."""
+"""Values of a variant's run from its confirmations: means over seeds, and paired differences. Pure."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Confirmed = Mapping[Any, Mapping[str, float]]
 
 
 def means(confirmed: Confirmed, metrics: Sequence[str]) -> dict[str, float]:
-    """`test/…` of every test metric and, from two seeds on, `test/…_std` of those that are no single class's.
+    """Return `test/…` of every test metric and, from two seeds on, `test/…_std` of metrics that are no class's.
 
-    `metrics` are the names of the study's metrics; those of the models' own output come first, for that is
-    where MLflow's comparison begins. `confirmed` in the result counts the models.
+    `metrics` are the names of the study's metrics. Metrics of the models' own output come first, since MLflow's
+    comparison begins with them. `confirmed` counts the models.
     """
     found: dict[str, float] = {}
     own = [f"test/{metric}" for metric in metrics]
@@ -27,9 +27,9 @@ def means(confirmed: Confirmed, metrics: Sequence[str]) -> dict[str, float]:
 
 
 def paired(variant: Confirmed, baseline: Confirmed, metrics: Collection[str]) -> dict[str, float]:
-    """`difference/test/x` of the models' own output to the baseline's at the same seeds, with its spread.
+    """Return `difference/test/x` of the own output to the baseline's at the same seeds, with its spread.
 
-    Where one of them has no seeds, or has readers in their place, it is the difference of the means.
+    If either has no seeds, or has readers instead, the value is the difference of the means.
     """
     if variant and baseline and _axis(variant) != _axis(baseline):
         one, other = means(variant, [*metrics]), means(baseline, [*metrics])
@@ -54,7 +54,7 @@ def _spread(name: str, values: Iterable[float]) -> dict[str, float]:
 
 
 def _axis(confirmed: Confirmed) -> type:
-    """What the models of a variant differ by: seeds are numbers, readers are names."""
+    """Return what the models of a variant differ in: seeds are numbers, readers are names."""
     return type(next(iter(confirmed))[0])
 
 

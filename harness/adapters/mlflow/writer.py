@@ -1,7 +1,7 @@
-"""Writes each event of a journal to MLflow. Knows the layout, not the thread and not the offset.
+"""The layout of a study in MLflow: each event of a journal as runs, metrics, tags and artifacts.
 
-experiment = study; one run a study_id; its children are the variants, with the test means that a reader
-compares; their children are the trials and confirmations.
+The experiment is the study, with one run for each study_id. Its children are the variants, with the test means that
+a reader compares; their children are the trials and confirmations.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 Counts = Mapping[str, Mapping[str, int]]
-"""Split -> what -> how many: images, groups, positives of each class."""
+"""Split -> images, groups and positives of each class -> count."""
 STUDY = "study"
 STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED"}
 
 
 class Writer:
-    """Writes events; `recall` takes in those that an earlier process wrote, without writing.
+    """A writer of events; `recall` reads the events of an earlier process without writing them.
 
-    Args: as for `mlflow_store.Sender`; `mark` tells this journal from others of the same study.
+    Args: as for `store.Sender`; `mark` identifies the journal among others of the same study.
     """
 
     def __init__(
@@ -123,8 +123,7 @@ class Writer:
                 self._common["mlflow.source.git.commit"] = commit
         return self._made
 
-    # the study and its variants
-
+    # Runs of the study and its variants
     def _study_started(self, event: Event) -> None:
         self._plan_read = None  # a resumed run may bring other variants
         plan, runs = self._plan, self._runs
@@ -171,8 +170,7 @@ class Writer:
             self._runs.note(STUDY, tags={"reason": reason})
         self._runs.end(STUDY, "FINISHED" if finished else "KILLED", event.time)
 
-    # trials and confirmations
-
+    # Runs of trials and confirmations
     def _trial_asked(self, event: Event) -> None:
         spec, name = event.data["spec"], event.data["trial"]
         title = f"{spec['variant']} {spec['stage']} {spec['number']}"
@@ -197,7 +195,7 @@ class Writer:
             self._runs.note(name, tags={"state": "running"})
             self._runs.revive(name)
         elif event.kind == EPOCH and record.furthest > before.furthest:
-            # A resumed trial may repeat an epoch whose checkpoint was lost: written once.
+            # A resumed trial may repeat an epoch whose checkpoint was lost; the epoch is written once.
             self._runs.note(name, event.time, event.data["number"], metrics=_epoch_metrics(event.data))
         elif event.kind == TRIAL_INTERRUPTED:
             self._runs.note(name, tags={"state": "interrupted", "reason": event.data["reason"]})
@@ -227,13 +225,13 @@ class Writer:
                 self._runs.file(name, path)
 
     def _summarise(self, variant_id: str, event: Event) -> None:
-        """Write to the variant's run what is known of it after each of its trials."""
+        """Write a summary to the variant's run after each of its trials."""
         tally, confirmed = self._state.tally(variant_id), self._confirmed(variant_id)
         tags = {
             f"trials.{stage}": ", ".join(f"{n} {state}" for (of, state), n in tally.ended.items() if of == stage)
             for stage, _ in tally.ended
         }
-        # While nothing is confirmed there are tags only: a comparison begins with the metric that came first.
+        # Only tags until a model is confirmed: MLflow's comparison begins with the first metric of a run.
         metrics = means(confirmed, self._plan.metrics) if confirmed else {}
         if not math.isnan(tally.best):
             tags["search.best"] = f"{tally.best:.4f}"
@@ -251,7 +249,7 @@ class Writer:
 
     def _dataset(self, name: str, tree: Mapping[str, Any]) -> None:
         table = tree.get("dataset")
-        if not table:  # a system or an average, whose predictions were made elsewhere
+        if not table:  # external predictions or an average
             return
         if self._counted is None:
             self._counted = self._counts() if self._counts else {}
@@ -266,7 +264,7 @@ class Writer:
 
 
 def _best_metrics(metrics: Mapping[str, float], names: Collection[str]) -> dict[str, float]:
-    """Return what was measured after training, and of the best epoch the model's own validation metrics."""
+    """Return the metrics measured after training and, for the best epoch, the own validation metrics."""
     found = {}
     for name, value in metrics.items():
         split, _, rest = name.partition("/")
@@ -290,7 +288,7 @@ def _params(tree: Mapping[str, Any]) -> dict[str, str]:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # in a container whose user has no name
+    except (KeyError, OSError):  # in a container, where the user has no name
         return "unknown"
 
 

@@ -1,4 +1,4 @@
-"""How much of the spread of the validation figure each searched parameter accounts for: Optuna's fANOVA."""
+"""The share of the variance of the objective that each searched parameter explains: Optuna's fANOVA."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FEWEST = 4
-"""Complete trials of a variant below which its importances are not computed: a tree has nothing to split."""
+"""The fewest complete trials of a variant for which importances are computed: a tree needs something to split."""
 TREES = 32
 
 
 def importance_table(plan: Plan, state: StudyState) -> pd.DataFrame:
-    """The importances of every variant that has FEWEST complete trials and searched two parameters or more.
+    """Return the importances for each variant with FEWEST complete trials and two searched parameters or more.
 
-    Read with few trials they are noise: a dozen trials rank two parameters at most. Parameters that not every
-    trial sampled (those inside an option) are left out.
+    They are noisy: a dozen trials can rank two parameters at most. Parameters that some trial did not sample (those of
+    an option) are left out.
 
     Returns:
-        `variant`, `parameter`, `importance` (shares that add up to 1), `trials` complete ones behind it.
+        `variant`, `parameter`, `importance` (shares with sum 1), `trials` (number of complete trials).
 
     Source: Hutter, Hoos, Leyton-Brown 2014, ICML.
     """

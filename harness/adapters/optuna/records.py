@@ -1,4 +1,4 @@
-"""How a trial of the journal and a trial of Optuna correspond. Pure: reads no database."""
+"""Conversion of trials between the journal and Optuna. Pure: reads no database."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from harness.study.journal.trial_record import TrialRecord
 
 STATES = {"complete": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
 NAMES = {state: name for name, state in STATES.items()}
-"""The journal's words for Optuna's, and back; what has not ended is "running"."""
+"""States of the journal by those of Optuna, and back; a trial that has not ended is "running"."""
 
 
 class _Replay:
-    """A trial with given parameters; notes from which distributions they are."""
+    """A trial with given parameters, which collects their distributions."""
 
     def __init__(self, params: Mapping[str, Any]) -> None:
         self._params = params
@@ -42,7 +42,7 @@ class _Replay:
 
 
 def template(variant: VariantPlan, record: TrialRecord) -> FrozenTrial:
-    """Return a running trial with the record's parameters; its end is added afterwards."""
+    """Return a running trial with the parameters of the record; its end is added later."""
     replay = _Replay(record.spec.params)
     space.sample(variant.tree, replay)
     return optuna.trial.create_trial(
@@ -51,7 +51,7 @@ def template(variant: VariantPlan, record: TrialRecord) -> FrozenTrial:
 
 
 def agree(trials: list[FrozenTrial], records: list[TrialRecord]) -> bool:
-    """Return True if the database only lacks what the journal has: it has no other trial and no other end."""
+    """Return True if the database has no trial and no end that the journal lacks."""
     for trial, record in zip(trials, records, strict=False):
         ended = STATES[record.state] if record.result else None
         if trial.params != dict(record.spec.params) or (trial.state.is_finished() and trial.state != ended):
@@ -65,7 +65,7 @@ def steps(record: TrialRecord) -> dict[int, float]:
 
 
 def attributes(record: TrialRecord) -> dict[str, Any]:
-    """Return what links the trial to the journal and to tracking, and why it failed."""
+    """Return the links of the trial to the journal and to tracking, and the reason of a failure."""
     assert record.result is not None
     reason = {"reason": record.result.reason} if record.result.reason else {}
     return {"trial": record.spec.id, "epochs": record.result.epochs, **reason}

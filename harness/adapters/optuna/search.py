@@ -1,7 +1,7 @@
-"""Samples with Optuna: one Optuna study a variant, through ask and tell, in a database that persists.
+"""A sampler with one Optuna study for each variant, through ask and tell, in a persistent database.
 
-The journal is right. A trial that was asked but not written is adopted; what Optuna misses is added on
-resume. A database that contradicts the journal is filled anew from it.
+The journal is authoritative. A trial that was asked but not recorded is used again; trials that Optuna lacks are
+added on resume. A database that contradicts the journal is filled again from it.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from harness.study.run.tuning import Configuration
 
 
 class OptunaSampler:
-    """Samples by TPE, at random or from a grid, as the plan's [search] says.
+    """A sampler by TPE, at random or from a grid, as [search] of the plan sets.
 
     Args:
-        url: of a database of its own, as SQLAlchemy writes it: `sqlite:///…`, `postgresql://…`.
+        url: URL of the sampler's own database in SQLAlchemy's form: `sqlite:///…`, `postgresql://…`.
     """
 
     def __init__(self, url: str) -> None:
@@ -44,7 +44,7 @@ class OptunaSampler:
         self._studies: dict[str, optuna.Study] = {}
 
     def sync(self, plan: Plan, state: StudyState) -> None:
-        """Open the database and add what only the journal has."""
+        """Open the database and add the trials that only the journal has."""
         self._plan = plan
         for variant in plan.variants:
             records = state.of_variant(variant.id, "search")
@@ -74,7 +74,7 @@ class OptunaSampler:
             if state is None and params is not None:
                 study.enqueue_trial(dict(params))
             if state == TrialState.RUNNING:
-                # Asked before a crash: what it had sampled is kept, the rest is sampled now.
+                # Asked before a crash: its parameters are kept, missing ones are sampled now.
                 trial = optuna.Trial(study, self._trial_id(variant.id, number))
             else:
                 trial = study.ask()
@@ -84,7 +84,7 @@ class OptunaSampler:
         return Configuration(tree, sampled)
 
     def tell(self, record: TrialRecord) -> None:
-        """Store the end of a trial; see `Sampler`. A pruned one keeps its values, a failed one its reason."""
+        """Store the end of a trial with its values or its reason; see `Sampler`."""
         spec, result = record.spec, record.result
         assert result is not None
         with self._reaching():
@@ -101,7 +101,7 @@ class OptunaSampler:
             self._study(spec.variant_id).tell(spec.number, values, STATES[result.state])
 
     def states(self, variant_id: str) -> dict[int, str]:
-        """Return the states of a variant's trials; see `Sampler`. Make no study where there is none."""
+        """Return the states of a variant's trials; see `Sampler`. Create no study."""
         with self._reaching():
             try:
                 study_id = self._storage.get_study_id_from_name(variant_id)
@@ -111,7 +111,7 @@ class OptunaSampler:
             return {trial.number: NAMES.get(trial.state, "running") for trial in trials}
 
     def forget(self, variant_ids: Iterable[str]) -> list[str]:
-        """Remove the searches of these variants; return those that there were."""
+        """Remove the searches of these variants; return the names of those that existed."""
         with self._reaching():
             known = set(optuna.get_all_study_names(self._storage))
             found = [name for name in variant_ids if name in known]
@@ -139,10 +139,10 @@ class OptunaSampler:
                 self._opened = RDBStorage(self._url)
                 _relax(self._opened.engine)
             except ImportError as error:
-                missing = error.__cause__ or error  # Optuna's own words name no module
+                missing = error.__cause__ or error  # Optuna's message does not name the module
                 raise InputError(f"{self}: {missing}: this database's driver is not installed{self._remedy}") from error
             except ArgumentError as error:
-                raise InputError(f"{self}: no URL of a database: {error}") from error
+                raise InputError(f"{self}: not a database URL: {error}") from error
             except RuntimeError as error:  # made by another version of Optuna
                 raise MachineError(f"the Optuna database {self} cannot be used: {error}") from error
         return self._opened
@@ -165,7 +165,7 @@ class OptunaSampler:
         if self._search["sampler"]["use"] != "tpe":
             return RandomSampler(seed)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # `group`, without which conditions are ignored
+            warnings.simplefilter("ignore", ExperimentalWarning)  # of `group`, needed for conditional parameters
             startup = int(self._search["sampler"]["startup"])
             return TPESampler(n_startup_trials=startup, multivariate=True, group=True, seed=seed)
 
@@ -177,7 +177,7 @@ class OptunaSampler:
         return int(self._storage.get_trial_id_from_study_id_trial_number(self._study_id(variant_id), number))
 
     def _state(self, variant_id: str, number: int) -> TrialState | None:
-        """Return the state of one trial; to read them all would cost more with each."""
+        """Return the state of one trial; reading all of them takes longer with each trial."""
         try:
             return self._storage.get_trial(self._trial_id(variant_id, number)).state
         except KeyError:
@@ -188,18 +188,18 @@ class OptunaSampler:
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
-        """Name the database if it cannot be reached."""
+        """Raise an error that names the database if it cannot be used."""
         try:
             yield
         except (StorageInternalError, SQLAlchemyError) as error:
             reason = str(error.__cause__ or error).splitlines()[0]
             damaged = any(sign in reason for sign in ("malformed", "not a database"))
-            remedy = "; move that file away: it is filled anew from the journal" if damaged else ""
+            remedy = "; move the file away: it is filled again from the journal" if damaged else ""
             raise MachineError(f"the Optuna database {self} cannot be used: {reason}{remedy}") from error
 
 
 def _relax(engine: Engine) -> None:
-    """Let SQLite commit without waiting for the disk: the journal has waited, and nothing can be corrupted."""
+    """Let SQLite commit without waiting for the disk: the journal is on the disk, and nothing can be corrupted."""
     if engine.dialect.name != "sqlite":
         return
 

@@ -1,4 +1,4 @@
-"""Ray Tune runs the trials, ASHA stops them.
+"""Trials run by Ray Tune and pruned by ASHA.
 
 Given: specs.
 Gives: epochs and results.

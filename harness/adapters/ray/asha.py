@@ -1,6 +1,6 @@
-"""Prunes with Ray's ASHA, one a variant, for every tuner: the same study prunes the same trials whoever runs it.
+"""Pruning with Ray's ASHA, one for each variant, for every tuner: a study prunes the same trials with each.
 
-One ASHA over all variants would be unfair: it prunes a weak variant's trials for being weak.
+One ASHA for all variants would be unfair: it would prune the trials of a weak variant because the variant is weak.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Known:
-    """What ASHA needs of a trial: a name that is the same after a resume."""
+    """The part of a trial that ASHA needs: a name that is the same after a resume."""
 
     trial_id: str
 
 
 class Pruners:
-    """Decides when a search trial is pruned; made anew from the study's state on each resume."""
+    """Pruners of search trials, created from the study's state on each resume."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -42,14 +42,14 @@ class Pruners:
                 self.prunes(record.spec, epoch)
 
     def prunes(self, spec: TrialSpec, epoch: Epoch) -> bool:
-        """Return True if the trial is to end after this epoch; each epoch is given once.
+        """Return True if the trial is to end after this epoch; called once for each epoch.
 
-        A trial at its last epoch is never pruned: it has cost all it can.
+        A trial at its last epoch is never pruned: it has had its full cost.
         """
         scheduler = self._schedulers.get(spec.variant_id)
         if scheduler is None or not self._progress.prunable(spec) or epoch.number >= longest(spec.tree):
             return False
-        if math.isnan(epoch.smoothed):  # the trial fails by itself; a rung with NaN in it would judge nobody
+        if math.isnan(epoch.smoothed):  # the trial fails anyway; a rung with NaN could not compare trials
             return False
         known = _Known(spec.id)
         if spec.id not in self._added:
@@ -73,7 +73,7 @@ class Pruners:
 
 
 def longest(tree: Mapping[str, Any]) -> int:
-    """Return the most epochs that a trial of the tree may take."""
+    """Return the largest number of epochs of a trial of the tree."""
     epochs = tree["train"]["epochs"]
     if not is_distribution(epochs):
         return int(epochs)

@@ -1,4 +1,4 @@
-"""What Ray Tune calls: a searcher, a scheduler and a callback that pass everything to one bridge."""
+"""A searcher, a scheduler and a callback for Ray Tune, which pass everything to one bridge."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from harness.study.run.policy import Start
 
 
 class Bridge:
-    """Connects Ray's callbacks with the driver. No method raises: an error ends the run instead."""
+    """A connection of Ray's callbacks with the driver. No method raises: an error ends the run instead."""
 
     def __init__(self, driver: Driver, concurrent: int, job: Mapping[str, Any]) -> None:
         self._driver, self._concurrent, self._job = driver, concurrent, job
@@ -35,16 +35,16 @@ class Bridge:
         self.error: BaseException | None = None
 
     def __reduce__(self) -> Any:
-        # Ray pickles whatever it is given; what is never read back need not be written.
+        # Ray pickles its arguments; this object is never read back and need not be written.
         return object, ()
 
     @property
     def ending(self) -> bool:
-        """True if all that runs is to be killed."""
+        """True if all running trials are to be killed."""
         return self.error is not None or bool(self._driver.stop)
 
     def suggest(self, ray_trial: str) -> Any:
-        """Return what Ray is to run; None while as many trials run as may, so that the sampler knows all results."""
+        """Return the next trial; None while `concurrent` trials run, so that the sampler knows all results."""
         if self.ending:
             return Searcher.FINISHED
         if len(self._running) >= self._concurrent:
@@ -58,7 +58,7 @@ class Bridge:
         return Searcher.FINISHED
 
     def received(self, ray_trial: str, parcel: Message) -> bool:
-        """Pass on what a worker sent, before Ray lets it go on; return True if its trial is over."""
+        """Pass on a worker's message before Ray continues the worker; return True if its trial is over."""
         with self._errors():
             item = parcel.open()
             if isinstance(item, HarnessError):
@@ -69,7 +69,7 @@ class Bridge:
         return True
 
     def lost(self, ray_trial: str, reason: str) -> None:
-        """Take note that a worker has died, or could not start; Ctrl-C in a terminal may reach workers too."""
+        """Record that a worker has died or could not start; Ctrl-C in a terminal may reach workers too."""
         with self._errors():
             self._driver.lost(self._running.pop(ray_trial), reason, died=not self.ending)
 
@@ -82,7 +82,7 @@ class Bridge:
 
 
 class BridgeSearcher(Searcher):  # type: ignore[misc]
-    """Ray's view of the driver. It has no state of its own to save: the journal has it."""
+    """The searcher that Ray calls. It has no state to save: the journal has it."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class BridgeSearcher(Searcher):  # type: ignore[misc]
         return self._bridge.suggest(trial_id)
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """Do nothing: the scheduler has passed it on already."""
+        """Do nothing: the scheduler has passed it on."""
 
     def save(self, checkpoint_path: str) -> None:
         """Save nothing: a Ray experiment is never restored."""
@@ -103,14 +103,14 @@ class BridgeSearcher(Searcher):  # type: ignore[misc]
 
 
 class BridgeScheduler(FIFOScheduler):  # type: ignore[misc]
-    """First come, first served; every report goes to the bridge, which knows when a trial is over."""
+    """A first-come, first-served scheduler; every report goes to the bridge, which knows when a trial is over."""
 
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self._bridge = bridge
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: Mapping[str, Any]) -> str:
-        """Return what Ray is to do with the trial: go on or stop."""
+        """Return Ray's next action for the trial: continue or stop."""
         over = self._bridge.received(trial.trial_id, result["parcel"])
         return str(self.STOP if over else self.CONTINUE)
 
@@ -121,16 +121,16 @@ class BridgeScheduler(FIFOScheduler):  # type: ignore[misc]
 
 def _why(trial: Trial) -> str:
     """Return Ray's reason in one line, from where Ray writes it first: `get_pickled_error` needs a synced file."""
-    if not trial.pickled_error_file:  # no error of a worker's, but of Ray's own
+    if not trial.pickled_error_file:  # an error of Ray, not of a worker
         said = Path(trial.error_file).read_text().strip() if trial.error_file else ""
-        return said.splitlines()[-1].strip() if said else "Ray does not say why"
+        return said.splitlines()[-1].strip() if said else "Ray gives no reason"
     error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
     if isinstance(error, ActorUnavailableError):
         return "its worker can no longer be reached"
     lines = str(error).strip().splitlines() or [type(error).__name__]
     if not isinstance(error, RayActorError):
         return lines[-1].strip()
-    found = re.search(r"is dead because (.+?)\.", str(error))  # what follows are Ray's guesses, a page of them
+    found = re.search(r"is dead because (.+?)\.", str(error))  # a page of possible causes follows
     return found[1] if found else lines[0]
 
 

@@ -1,4 +1,4 @@
-"""One Ray experiment, from starting Ray to ending it. Imported once the environment is set."""
+"""One Ray experiment, from starting Ray to ending it. Imported after the environment is set."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def run_in_ray(
     cpus: float,
     gpus_per_trial: float | None,
 ) -> None:
-    """Start Ray, run what the driver hands out, and end Ray.
+    """Start Ray, run the trials of the driver, and end Ray.
 
     Args:
         driver: hands out trials.
-        job: what each worker is given with its trial.
+        job: passed to each worker with its trial.
         concurrent: trials at a time.
         folder: where Ray may leave its records.
-        start: how `ray.init` is called.
-        cpus: that Ray is to set aside for a trial.
-        gpus_per_trial: share of a GPU, or None for an equal share of what there is.
+        start: arguments of `ray.init`.
+        cpus: number of CPUs that Ray reserves for a trial.
+        gpus_per_trial: share of a GPU, or None for equal shares of all GPUs.
 
     Raises:
         MachineError: Ray cannot be started, or fails.
@@ -56,7 +56,7 @@ def run_in_ray(
 
 def _resources(concurrent: int, cpus: float, gpus_per_trial: float | None) -> dict[str, float]:
     there = float(ray.cluster_resources().get("GPU", 0.0))
-    # Shares of one GPU lie on that GPU: of two, three trials get a half each, for two of .67 do not fit.
+    # A share is of one GPU: three trials on two GPUs get a half each, since two shares of .67 do not fit.
     share = 1 / math.ceil(concurrent / max(1.0, there)) if gpus_per_trial is None else gpus_per_trial
     return {"cpu": cpus, **({"gpu": share} if there and share else {})}
 
@@ -91,15 +91,15 @@ def _fit(bridge: Bridge, folder: str, resources: Mapping[str, float]) -> None:
 
 @contextmanager
 def _ray(start: Mapping[str, Any], driver: Driver) -> Iterator[None]:
-    """Start Ray for the time of the run; the lock remembers its processes, so that none outlives a kill for long."""
+    """Start Ray for the run; the lock records its processes, so that none outlives a kill for long."""
     handlers = _handlers()
     before, own = set(psutil.Process().children()), []
     try:
         try:
             with _out_of_reach(), _without_handler():
                 ray.init(log_to_driver=False, logging_level=logging.ERROR, **start)
-                _restore(handlers)  # before what has come in the meantime is let through
-        except Exception as error:  # a node that is slow to start is a bare Exception
+                _restore(handlers)  # before signals that arrived in the meantime are delivered
+        except Exception as error:  # a slow node raises a bare Exception
             raise MachineError(f"Ray cannot be started: {error}") from error
         own = [child for child in psutil.Process().children() if child not in before]
         driver.remember(*(child.pid for child in own))
@@ -108,24 +108,24 @@ def _ray(start: Mapping[str, Any], driver: Driver) -> Iterator[None]:
         for child in own:
             with suppress(psutil.NoSuchProcess):
                 if _is_helper(child):
-                    child.kill()  # it has nothing left to do, and would be asked to end and waited for a second
+                    child.kill()  # idle; Ray would ask it to end and wait for a second
         ray.shutdown()
         _restore(handlers)
 
 
 def _is_helper(process: psutil.Process) -> bool:
-    """Return True for a script of Ray's own: its monitors, not its servers, and nothing that a plugin has begun."""
+    """Return True for a script of Ray: its monitors, not its servers, and no process of a plugin."""
     package = os.path.dirname(ray.__file__)
     return any(part.startswith(package) and part.endswith(".py") for part in process.cmdline())
 
 
 @contextmanager
 def _out_of_reach() -> Iterator[None]:
-    """Block signals to a whole process group for Ray's own processes begun inside, as Ray itself does Ctrl-C.
+    """Block the signals to a process group for the processes of Ray that start inside, as Ray does for Ctrl-C.
 
-    A terminal that closes, `timeout` and schedulers of clusters send it; without its servers Ray would wait for
-    them a minute and end the driver by force. `ray.shutdown` ends them by SIGKILL, which nothing can block.
-    Not on other systems than Linux: there the end of a killed driver reaches them as one of these signals.
+    A closing terminal, `timeout` and schedulers of clusters send such signals. Without its servers Ray would wait for a
+    minute and end the driver by force. `ray.shutdown` ends them by SIGKILL, which cannot be blocked. Only on Linux:
+    elsewhere, the end of a killed driver reaches them as one of these signals.
     """
     if not GROUP_SIGNALS:
         yield
@@ -138,21 +138,21 @@ def _out_of_reach() -> Iterator[None]:
 
 
 def _without_handler() -> AbstractContextManager[Any]:
-    """Keep Ray from its own handler of SIGTERM, which raises SystemExit at any point of its start.
+    """Keep Ray from setting its handler of SIGTERM, which raises SystemExit at any point of its start.
 
-    In a callback of an import that exception is lost, with the signal, and the module stays locked for ever.
+    Raised inside an import, that exception is lost together with the signal, and the module stays locked for ever.
     """
     return patch.object(ray._private.utils, "set_sigterm_handler", lambda handler: None, create=True)
 
 
 def _handlers() -> Mapping[int, Any]:
-    """Return the handlers that end a run in good order; none outside the main thread, which alone may set them."""
+    """Return the handlers that end a run cleanly; none outside the main thread, which alone may set them."""
     if threading.current_thread() is not threading.main_thread():
         return {}
     return {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
 
 def _restore(handlers: Mapping[int, Any]) -> None:
-    """Set the handlers that end a run in good order: Ray replaces them, in its C++ too, which Python does not see."""
+    """Set the handlers that end a run cleanly: Ray replaces them, in its C++ code too, which Python does not see."""
     for number, handler in handlers.items():
         signal.signal(number, handler)

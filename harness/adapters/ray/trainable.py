@@ -1,4 +1,4 @@
-"""The worker's side of Ray Tune: a trial's generator behind Ray's class interface, in an actor that is used again."""
+"""The worker's side of Ray Tune: the generator of a trial behind Ray's class interface, in a reused actor."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ from harness.contract.types import TrialSpec, Workspace
 from harness.study.run.tuning import Report, Started
 
 GROUP_SIGNALS = (signal.SIGTERM, signal.SIGHUP) if sys.platform == "linux" else ()
-"""What Ray's own processes are started not to hear: see `ray_session`."""
+"""Signals that are blocked for Ray's own processes; see `session`."""
 
 
 Item = Report | HarnessError
 
 
 class Message:
-    """Carries one item to the driver, which empties it: Ray keeps every trial's last report, files and all."""
+    """One item for the driver, which empties it: Ray keeps the last report of every trial, files included."""
 
     def __init__(self, item: Item) -> None:
         self._item: Item | None = item
 
     def open(self) -> Item:
-        """Return the item; the parcel is empty from then on."""
+        """Return the item; the message is empty afterwards."""
         item, self._item = self._item, None
         assert item is not None
         return item
 
 
 class HarnessTrainable(Trainable):  # type: ignore[misc]
-    """One step is one report: the start, then each epoch, an opening of the test split, the result."""
+    """A trainable whose step is one report: the start, then each epoch, an opening of the test split, the result."""
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begin the first trial of this actor."""
-        if GROUP_SIGNALS:  # a worker can be ended, and so can what it starts
+        if GROUP_SIGNALS:  # so that the worker and the processes that it starts can be ended
             signal.pthread_sigmask(signal.SIG_UNBLOCK, GROUP_SIGNALS)
         self._catalog: Catalog | None = None
         self._reports: Generator[Item, None, None] | None = None
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begin another trial; one that was pruned is closed first.
+        """Begin another trial; a pruned one is closed first.
 
-        Where CUDA is lost this process ends: the trial is handed out again, to a new one.
+        If CUDA is lost this process ends, and the trial is handed out again to a new one.
         """
         self.cleanup()
         if not ready_for_another():
@@ -61,7 +61,7 @@ class HarnessTrainable(Trainable):  # type: ignore[misc]
         return True
 
     def step(self) -> dict[str, Any]:
-        """Return the next report, and nothing else: Ray keeps what it is given."""
+        """Return the next report alone: Ray keeps everything that is returned."""
         assert self._reports is not None
         return {"parcel": Message(next(self._reports))}
 

@@ -1,8 +1,8 @@
-"""Runs trials with Ray Tune: one Tuner for all variants, and class actors that are used again.
+"""A tuner that runs trials with Ray Tune: one Tuner for all variants, and actors that are used again.
 
-Ray decides only where a trial runs: the policy decides what comes next, `asha` what is pruned. Each
-resume is a new Ray experiment; Ray's own records are removed at the end. Ray is imported when a run
-begins: it reads some of the environment only then.
+Ray decides only where a trial runs: the policy decides which trial is next, `asha` which one is pruned. Each resume
+is a new Ray experiment; Ray's records are removed at the end. Ray is imported when a run begins, since it reads some
+environment variables only then.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from harness.contract.types import Workspace
 from harness.study.run.driver import Driver
 
 _ENVIRONMENT = {
-    "RAY_AUTH_MODE": "disabled",  # unset, it depends on what lies in the home directory
+    "RAY_AUTH_MODE": "disabled",  # unset, it depends on files in the home directory
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_DEDUP_LOGS": "1",
-    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # its own words about a worker that died: the journal has them
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # its messages about a dead worker: the journal has them
     "RAY_TRAIN_ENABLE_STATE_TRACKING": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -39,14 +39,14 @@ _ENVIRONMENT = {
 
 
 class RayTuner:
-    """See `Tuner`.
+    """A tuner that runs each trial in an actor of Ray; see `Tuner`.
 
     Args:
         run_trial: `module:function` that runs a trial, imported in the worker.
-        catalog: `module:function` that gives the worker its catalog.
-        disabled: plugins that the worker leaves out, given to `catalog` where there are any.
-        address: of a running cluster, or "" for one of its own on this machine.
-        gpus_per_trial: share of a GPU, or None for an equal share of what there is.
+        catalog: `module:function` that returns the worker's catalog.
+        disabled: plugins that the worker leaves out; passed to `catalog` if there are any.
+        address: of a running cluster, or "" for a cluster of its own on this machine.
+        gpus_per_trial: share of a GPU, or None for equal shares of all GPUs.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class RayTuner:
 
     def run(self, driver: Driver, catalog: Catalog, workspace: Workspace, concurrent: int) -> None:
         """Run the trials in Ray; see `Tuner`."""
-        # Ray's sockets stand in it: their whole path may have 104 characters, which TMPDIR alone can take up.
+        # For Ray's sockets, whose path may have 104 characters; TMPDIR alone can be that long.
         folder = tempfile.mkdtemp(prefix="harness-", dir="/tmp" if os.path.isdir("/tmp") else None)
         driver.remember(temporary=folder)
         job = {**self._job, "workspace": _plain(workspace)}
@@ -76,7 +76,7 @@ class RayTuner:
 
                 start = {"address": self._address, "runtime_env": {"env_vars": environment}}
                 own = {"num_cpus": concurrent, "include_dashboard": False, "_temp_dir": f"{folder}/ray"}
-                # A device that is named is the user's own choice: Ray would show the trial another one alone.
+                # A named device is the user's choice: Ray would show the trial a single other one.
                 share = self._gpus_per_trial if workspace.device in ("auto", "cuda") else 0.0
                 cpus = float(workspace.threads) if self._address else 1.0  # ours has one "CPU" for each trial
                 run_in_ray(driver, job, concurrent, folder, start if self._address else own, cpus, share)
