@@ -47,7 +47,7 @@ def take(patches: Float[Tensor, "b n c y x"], places: Int[Tensor, "b m"]) -> Flo
 
 
 class Selection:
-    """Which patches each training image is learnt from in this epoch.
+    """Patches from which each training image is learnt in this epoch.
 
     An image is remembered by its id, with a few of its pixels: augmentation that moves patches from under
     their selection is an error, not silently another method.

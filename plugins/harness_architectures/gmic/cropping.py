@@ -11,7 +11,7 @@ from harness_architectures.shared.geometry import Geometry, map_size
 
 @dataclass(frozen=True)
 class Cropping:
-    """How many crops are taken, of what size and how they are chosen; the fields are parameters of `build_gmic`.
+    """Number, size and choice of crops; the fields are parameters of `build_gmic`.
 
     Raises:
         ValueError: a number is below 1.

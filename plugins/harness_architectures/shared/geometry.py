@@ -52,12 +52,12 @@ class Geometry:
 
     @property
     def most_crops(self) -> int:
-        """How many windows fit side by side."""
+        """Number of windows that fit side by side."""
         return (self.map[0] // self.window[0]) * (self.map[1] // self.window[1])
 
     @property
     def corners(self) -> tuple[int, int]:
-        """How many rows and columns a window's upper-left corner can take."""
+        """Numbers of rows and columns of a window's possible upper-left corners."""
         return self.map[0] - self.window[0] + 1, self.map[1] - self.window[1] + 1
 
     def check(self, crops: int) -> None:

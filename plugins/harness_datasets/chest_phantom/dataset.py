@@ -32,7 +32,7 @@ AERATED = 0.1, 0.22  # what a lung is darker than the tissue round it: of the fi
 
 @dataclass(frozen=True)
 class Scene:
-    """What difficulty decides: contrast before jitter over the image's range, size factor, number of vessels."""
+    """Settings that depend on the difficulty: contrast before jitter over the image's range, size factor, vessels."""
 
     contrast: float
     scale: float

@@ -62,7 +62,7 @@ class Lung:
 
 @dataclass(frozen=True)
 class Site:
-    """Where a finding is to be: its lung, its centre and how far it reaches from it, in pixels."""
+    """Place of a finding: its lung, centre, radius and reach, in pixels."""
 
     lung: Lung
     place: tuple[float, float]
@@ -72,7 +72,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a finding and its counterpart are made of, and the outline of the first."""
+    """Shapes of a finding and of its counterpart, and the outline of the former."""
 
     compact: list[Shape]
     scattered: list[Shape]

@@ -13,7 +13,7 @@ SUFFIXES = (".npy", ".h5", ".hdf5", ".parquet", ".pq")
 
 @dataclass(frozen=True)
 class Vectors:
-    """What one file holds.
+    """Content of one file.
 
     Args:
         features: float32 "n d".

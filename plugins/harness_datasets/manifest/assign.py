@@ -15,7 +15,7 @@ SPLITS = ("train", "val", "tune_loc", "test")
 
 @dataclass(frozen=True)
 class Deal:
-    """How groups are dealt out to splits.
+    """Rule by which groups are dealt out to splits.
 
     Args:
         fractions: of train, val and test, used where no row states a split; they add up to 1.

@@ -34,7 +34,7 @@ class Mistakes:
 
 @dataclass(frozen=True)
 class Columns:
-    """Which column says what; "" where there is none.
+    """Names of the table's columns; "" where there is none.
 
     Args:
         image: path of the image, relative to the manifest.

@@ -30,7 +30,7 @@ DISTRACTORS: tuple[tuple[Form, Form], ...] = (("duct", "duct"), ("strands", "str
 
 @dataclass(frozen=True)
 class Scene:
-    """What difficulty decides; lengths over the image height.
+    """Settings that depend on the difficulty; lengths over the image height.
 
     Args:
         contrast: of a lesion before jitter, over the image's range.

@@ -17,7 +17,7 @@ BUFFER = 50 / 2944
 
 @dataclass(frozen=True)
 class Window:
-    """What is cut out of an image.
+    """The part that is cut out of an image.
 
     Args:
         mirrored: the image is turned left to right first; rows and columns are counted after that.
@@ -49,7 +49,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Mammogram:
-    """How to prepare a mammogram.
+    """Preparation of a mammogram.
 
     Args:
         image_size: height and width that the result is brought to; the window has this shape.

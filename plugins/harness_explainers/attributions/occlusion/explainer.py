@@ -14,7 +14,7 @@ from harness_explainers.attributions.parts import baseline_of, part_of
 
 
 class Occlusion(Attribution):
-    """How far the score falls when a window of the image is covered; overlapping windows are averaged.
+    """Fall of the score when a window of the image is covered; overlapping windows are averaged.
 
     Args:
         name: for errors.
