@@ -111,9 +111,14 @@ class Material:
         return [item for item in self.metrics.leaderboard if item.key in table and table[item.key].notna().any()]
 
     @property
+    def of_maps(self) -> list[Metric]:
+        """The metrics of maps that the leaderboard has without being named: what localisation is summed up by."""
+        return [item for item in self.metrics.leaderboard if item.level is not None and item.record.reads == "maps"]
+
+    @property
     def located(self) -> list[Metric]:
-        """Those of them that are of maps and are shown without being named: what localisation is summed up by."""
-        return [item for item in self.shown if item.level is not None and item.record.reads == "maps"]
+        """Those of them that some variant has."""
+        return [item for item in self.of_maps if item in self.shown]
 
     @property
     def titles(self) -> dict[str, str]:

@@ -353,9 +353,11 @@ def _score_notes(material: Material, names: Sequence[str]) -> list[str]:
 
 def against_section(material: Material) -> Section:
     """Return what localisation is summed up by against AUC, a point a variant."""
-    own, metric = material.own, next(iter(material.located), None)
+    own, metric = material.own, next(iter(material.of_maps), None)
     title = f"{metric.title if metric else 'Localisation'} against AUC"
-    known = None if own is None or metric is None else own[own[metric.key].notna() & own[RANKED].notna()]
+    known = None
+    if own is not None and metric in material.located:
+        known = own[own[metric.key].notna() & own[RANKED].notna()]
     if metric is None or known is None or len(known) < 2:
         name = metric.title if metric else "metric of maps"
         why = f"No variant has a {name}" if known is None else f"Only one variant has a {name}"

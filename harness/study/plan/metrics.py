@@ -49,9 +49,14 @@ class NamedMetrics:
         return found
 
     @property
+    def installed(self) -> list[str]:
+        """Every name that a metric has without being given one."""
+        return sorted({*self.standing, *self.catalog.names("metric")})
+
+    @property
     def known(self) -> list[str]:
         """Everything that an objective may name."""
-        return sorted({*self.entries, *self.standing, *self.catalog.names("metric")})
+        return sorted({*self.installed, *(key for key in self.entries if self.record(key) is not None)})
 
     def record(self, key: str) -> MetricRecord | None:
         """Return the record of a key; None where no metric has it."""
@@ -111,7 +116,7 @@ def _check_entries(metrics: NamedMetrics, problems: Problems) -> None:
         taken.add(key)
         if isinstance(entry, str) and (entry in metrics.standing or metrics.record(entry) is None):
             if metrics.record(entry) is None:
-                problems.add(path, f"no metric named {entry!r}{nearest_or_all(entry, metrics.known)}")
+                problems.add(path, f"no metric named {entry!r}{nearest_or_all(entry, metrics.installed)}")
             continue
         before = len(problems.messages)
         factory = metrics.catalog.factory("metric", table, problems, path)

@@ -26,7 +26,7 @@ from harness.reporting.sections.gallery import _patched
 from harness.tables.compare.claims import claims_table
 from harness.tables.compare.contrasts import comparison_table
 from harness.tables.markdown import markdown_table, number
-from harness.tables.measure.classification_table import classification_table
+from harness.tables.measure.classification_table import OF_SCORES, classification_table
 from harness.tables.measure.costs import data_card, unknown_masks
 from harness.tables.measure.intervals import classification_intervals
 from harness.tables.measure.reliability_table import pooled_reliability, reliability_table
@@ -35,7 +35,8 @@ from harness.tables.terms import Tables
 from tests.built_in_metrics import registry
 
 CLASSES = ("benign", "malignant")
-LEADERBOARD = registry().leaderboard
+METRICS = registry()
+LEADERBOARD, SCORED = METRICS.leaderboard, METRICS.at("tables", OF_SCORES)
 CLAIMS = (
     Claim(says="GMIC sees more than a blind model", better="gmic", than="blind", metric="auroc"),
     Claim(says="a blind model sees more", better="blind", than="gmic", metric="auroc"),
@@ -99,13 +100,14 @@ def statistics(predictions: pd.DataFrame, maps: pd.DataFrame | None, names: tupl
         "variants": variant_table(Tables(predictions, maps), LEADERBOARD, **options, heads=True),
         "comparison": comparison_table(Tables(predictions, maps), LEADERBOARD, **options),
         "claims": claims_table(Tables(predictions, maps), LEADERBOARD, claims=CLAIMS, classes=CLASSES, resamples=100),
-        "runs": runs_table(Tables(predictions, maps), LEADERBOARD, classes=CLASSES),
-        "classified": over_runs(classification_table(predictions, CLASSES, "multilabel")).merge(
-            classification_intervals(predictions, CLASSES, "multilabel", resamples=100).drop(columns="value"),
+        "runs": runs_table(Tables(predictions, maps), METRICS.at("runs"), classes=CLASSES),
+        "classified": over_runs(classification_table(predictions, CLASSES, SCORED)).merge(
+            classification_intervals(predictions, CLASSES, SCORED, resamples=100).drop(columns="value"),
             how="left",
         ),
         "reliability": pooled_reliability(reliability_table(predictions, CLASSES)),
         "unknown_masks": unknown_masks(maps) if maps is not None else (0, 0),
+        "metrics": METRICS,
         "resamples": 100,
     }
 

@@ -190,7 +190,7 @@ def _lines(messages: list[str]) -> list[str]:
         (
             'question = "?"',
             'claims = [{ says = "a", better = "plain", than = "plain/global", metric = "f1" }]',
-            "study.claims.0.metric: 'f1' is not one of auroc, dice, attention_gap",
+            "study.claims.0.metric: no metric named 'f1' (there are: auroc, dice)",
         ),
         (
             'question = "?"',
