@@ -1,4 +1,4 @@
-"""Numbers about numbers: resampling, DeLong, multiplicity, ranks, variance, ensembles.
+"""Statistics: resampling, DeLong, multiplicity, ranks, variance, ensembles.
 
 Given: numpy arrays.
 Gives: estimates, intervals and p-values. Free of torch.

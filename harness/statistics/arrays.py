@@ -14,7 +14,7 @@ Array: TypeAlias = npt.NDArray[Any]
 
 
 def mean_defined(values: Sequence[float] | Array) -> float:
-    """Mean of the values that are not NaN; NaN where there is none."""
+    """Return the mean of the values that are not NaN; NaN if there are none."""
     array = np.asarray(values, dtype=np.float64)
     known = array[~np.isnan(array)]
     return float(known.mean()) if known.size else math.nan

@@ -1,8 +1,8 @@
-"""Intervals by resampling patients: breasts, views and images of one patient are not independent.
+"""Bootstrap intervals over patients, because breasts, views and images of one patient are not independent.
 
-A statistic is written once as a function of weights, "r n" -> "r": how often each of n rows counts in
-each of r resamples. Row 0 counts every patient once, so that the figure and its resamples come from
-one call, and two statistics over the same `Resamples` are paired.
+A statistic is a function of weights, "r n" -> "r": the count of each of n rows in each of r resamples.
+Row 0 counts every patient once, so that one call gives the value and its resamples. Two statistics
+over the same `Resamples` are paired.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ import numpy as np
 from harness.statistics.arrays import Array
 
 Statistic: TypeAlias = Callable[[Array], Array]
-"""Weights "r n" -> values "r", or of several figures "r f"; NaN where undefined."""
+"""Weights "r n" -> values "r", or "r f" for several statistics; NaN if undefined."""
 
 MOST_UNDEFINED = 0.1
-"""Share of resamples without the figure above which it has no interval and no p-value.
+"""Largest share of resamples without a value for which there is an interval or a p-value.
 
 With two patients of a class, 13 % of the resamples hold neither (e^-2), with three 5 % (e^-3): three are needed. The
-bounds of the other resamples would tell of the patients only that they are there.
+bounds of the other resamples would only show that these patients exist.
 """
 LEAST_PATIENTS = 8
-"""Patients that a figure must stand on, in all runs together, to have a bootstrapped interval or p-value.
+"""Fewest patients, over all replicates together, for a bootstrap interval or p-value.
 
-Few patients agree by chance. docs/statistics.md says how often; tests/harness/statistics/test_coverage.py simulates it.
+Few patients agree by chance; docs/statistics.md and tests/harness/statistics/test_coverage.py have the rates.
 """
 _CELLS = 200_000
-"""Weights held at a time: 1.6 MB, which a cache holds; with 8 MB it takes three times as long."""
+"""Weights in memory at a time: 1.6 MB, which fits into a cache; with 8 MB it takes three times as long."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with its percentile interval.
+    """A value with its percentile interval.
 
     Args:
-        value: the figure itself.
-        low: lower bound; NaN, as `high`, where there are too few patients to tell, `undefined` is above
-            MOST_UNDEFINED, or all resamples agree: a share of 1 is not thereby certain.
-        undefined: share of resamples in which the figure does not exist, as without a positive
-            patient; they are left out of the bounds.
+        value: the value on the data.
+        low: lower bound. NaN, as `high`, if there are too few patients, `undefined` is above MOST_UNDEFINED, or
+            all resamples agree: a share of 1 is not certain for that reason.
+        undefined: share of resamples without a value, such as those without a positive patient; they are left
+            out of the bounds.
     """
 
     value: float
@@ -58,7 +58,7 @@ class Resamples:
 
     Args:
         groups: the distinct groups, in order of their columns.
-        counts: "r g", how often each group is in each sample; row 0 is 1 everywhere.
+        counts: "r g", the count of each group in each sample; row 0 is 1 everywhere.
     """
 
     groups: tuple[Hashable, ...]
@@ -66,9 +66,9 @@ class Resamples:
 
     @classmethod
     def draw(cls, groups: Iterable[Hashable], resamples: int = 2000, seed: int = 0) -> Resamples:
-        """Samples as many groups as there are, `resamples` times; `groups` may repeat, in any order.
+        """Draw as many groups as there are, `resamples` times; `groups` may hold duplicates, in any order.
 
-        Fewer than two groups cannot be resampled: only row 0 is there, and every interval is NaN.
+        Fewer than two groups cannot be resampled: there is only row 0, and every interval is NaN.
         """
         distinct = tuple(sorted(set(groups), key=str))
         size, first = len(distinct), np.ones((1, len(distinct)))
@@ -78,10 +78,10 @@ class Resamples:
         return cls(distinct, np.concatenate([first, drawn]))
 
     def apply(self, groups: Sequence[Hashable] | Array, statistic: Statistic) -> Array:
-        """The statistic of the rows that belong to `groups`, in every resample: "r", the first as it is.
+        """Compute the statistic of rows that belong to `groups` in every resample: "r", the first without resampling.
 
         Raises:
-            KeyError: a group was not among those drawn from.
+            KeyError: a group is not among those of these resamples.
         """
         column = {group: index for index, group in enumerate(self.groups)}
         member = np.array([column[group] for group in groups], dtype=np.intp)
@@ -90,7 +90,7 @@ class Resamples:
 
 
 def interval(values: Array, level: float = 0.95) -> Interval:
-    """The percentile interval of resampled values "r" whose first is the figure itself."""
+    """Return the percentile interval of resampled values "r"; the first is the value on the data."""
     value, rest = float(values[0]), values[1:]
     known, undefined = rest[~np.isnan(rest)], undefined_share(values)
     if math.isnan(value) or known.size < 2 or undefined > MOST_UNDEFINED:
@@ -102,20 +102,20 @@ def interval(values: Array, level: float = 0.95) -> Interval:
 
 
 def if_enough(values: Array, patients: int) -> Array:
-    """The resampled values "r"; all but the first NaN, so that nothing is concluded, of fewer than LEAST_PATIENTS."""
+    """Return the resampled values "r"; with fewer than LEAST_PATIENTS, all but the first are NaN."""
     return values if patients >= LEAST_PATIENTS else np.where(np.arange(len(values)) == 0, values, math.nan)
 
 
 def undefined_share(values: Array) -> float:
-    """Share of the resampled values "r" after the first that are NaN; 0 of none."""
+    """Return the share of resampled values "r" after the first that are NaN; 0 if there are none."""
     return float(np.isnan(values[1:]).mean()) if len(values) > 1 else 0.0
 
 
 def auc(labels: Array, scores: Array) -> Statistic:
-    """Area under the ROC curve of one class, by ranks, ties halved.
+    """Return the statistic of the area under the ROC curve of one class, by ranks, ties halved.
 
     Args:
-        labels: "n" of 1, 0 and NaN; unknown ones do not count.
+        labels: "n" of 1, 0 and NaN; unknown labels do not count.
         scores: "n".
 
     Raises:
@@ -140,7 +140,7 @@ def auc(labels: Array, scores: Array) -> Statistic:
 
 
 def mean(values: Array) -> Statistic:
-    """Mean of one value a row; rows of NaN do not count."""
+    """Return the statistic of the mean of one value per row; rows of NaN do not count."""
     values = np.asarray(values, dtype=np.float64)
     known = ~np.isnan(values)
 
@@ -151,14 +151,14 @@ def mean(values: Array) -> Statistic:
 
 
 def means(values: Array) -> Statistic:
-    """Mean of each column of "n f", as `mean` of one: "r f"."""
+    """Return the statistic of the mean of each column of "n f": "r f"."""
     known = ~np.isnan(values)
     filled, counted = np.where(known, values, 0.0), known.astype(np.float64)
     return lambda weights: _ratio(weights @ filled, weights @ counted)
 
 
 def average_precision(labels: Array, scores: Array) -> Statistic:
-    """Step-wise area under the precision-recall curve; NaN where a resample lacks a label.
+    """Return the statistic of the step-wise area under the precision-recall curve; NaN without both labels.
 
     Args:
         labels: "n" of 1 and 0.
@@ -203,10 +203,10 @@ def decisions(labels: Array, called: Array) -> Statistic:
 
 
 def average(statistics: Sequence[Array]) -> Array:
-    """Mean over classes or seeds of resampled values, each "r".
+    """Return the mean over classes or seeds of resampled values, each "r".
 
-    What is undefined on the data as they are (NaN in row 0) is left out throughout; what is
-    undefined in one resample only makes that resample undefined.
+    A statistic that is undefined on the data (NaN in row 0) is left out. One that is undefined in a
+    single resample makes that resample undefined.
     """
     defined = [values for values in statistics if not math.isnan(values[0])]
     if not defined:

@@ -1,8 +1,8 @@
 """DeLong's test: areas under correlated ROC curves with their covariance, images of one patient kept together.
 
-The area under the ROC curve is a mean over pairs of a positive and a negative image. Each image's own
-share of it (its placement) is summed by patient; the spread of these sums over patients is the variance,
-and their products between two systems the covariance. No distribution of the scores is assumed.
+The area under the ROC curve is a mean over pairs of a positive and a negative image. Each image's
+share of it (its placement) is summed by patient. The spread of these sums over patients is the variance,
+and their products between two methods the covariance. No distribution of the scores is assumed.
 
 Sources: DeLong, DeLong, Clarke-Pearson 1988, Biometrics 44, 837-845; in the mid-rank form of Sun and Xu
 2014, IEEE Signal Processing Letters 21, 1389-1393; clustered after Obuchowski 1997, Biometrics 53, 567-578.
@@ -19,11 +19,11 @@ import numpy as np
 from harness.statistics.arrays import Array
 
 _NOTHING = 1e-12
-"""Share of a variance, or difference of two areas, that is rounding and no more."""
+"""Share of a variance, or difference of two areas, below which it is rounding error."""
 
 
 class NotTestable(ValueError):
-    """The data are well formed but do not carry this test: a class is absent, or there are too few patients."""
+    """Valid data that do not permit this test: a class is absent, or there are too few patients."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Contrast:
     """A weighted sum of areas, such as a difference, under the normal approximation.
 
     Args:
-        value: the sum itself.
-        error: its standard error over patients, the trained models as they are.
-        low: lower bound of its interval; NaN, as `high`, where the error is 0 and the value is not.
+        value: the sum.
+        error: its standard error over patients, for fixed models.
+        low: lower bound of its interval; NaN, as `high`, if the error is 0 and the value is not.
         high: upper bound.
-        p: two-sided, against a true value of 0; 1 where value and error are both 0, NaN where only the
-            error is: two classifiers without a single misplaced patient leave nothing to estimate it from.
+        p: two-sided, against a true value of 0; 1 if value and error are both 0, NaN if only the error is 0:
+            it cannot be estimated from two classifiers without a misplaced patient.
     """
 
     value: float
@@ -48,7 +48,7 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Aucs:
-    """Areas under ROC curves, and how they vary together when other patients are drawn.
+    """Areas under ROC curves and their covariance over patients.
 
     Args:
         values: "s", in [0, 1].
@@ -59,14 +59,14 @@ class Aucs:
     covariance: Array
 
     def difference(self, first: int, second: int, level: float = 0.95) -> Contrast:
-        """The area of row `first` minus that of row `second`."""
+        """Return the area of row `first` minus that of row `second`."""
         weights = np.zeros(len(self.values))
         weights[first] += 1
         weights[second] -= 1
         return self.contrast(weights, level)
 
     def contrast(self, weights: Array, level: float = 0.95) -> Contrast:
-        """The sum of the areas times `weights` "s"."""
+        """Return the sum of the areas times `weights` "s"."""
         from scipy.stats import norm
 
         weights = np.asarray(weights, dtype=np.float64)
@@ -79,10 +79,11 @@ class Aucs:
         return Contrast(value, error, value - reach, value + reach, float(2 * norm.sf(abs(value) / error)))
 
     def area(self, weights: Array, level: float = 0.95) -> Contrast:
-        """One area, or a mean of areas, by `weights` "s" >= 0 that add up to 1: its interval lies in (0, 1); p is NaN.
+        """Return an area or a mean of areas, by `weights` "s" >= 0 of sum 1: its interval lies in (0, 1), p is NaN.
 
-        The interval is normal for log(a / (1 - a)), whose error is that of a over a (1 - a), and turned back. That of a
-        itself leaves [0, 1] near 1. Where the error is 0 (constant scores, no misplaced patient) the bounds are NaN.
+        The interval is normal for log(a / (1 - a)), whose error is that of a over a (1 - a), and transformed back. An
+        interval for a itself leaves [0, 1] near 1. If the error is 0 (constant scores, no misplaced patient), the
+        bounds are NaN.
 
         Source: Pepe 2003, The Statistical Evaluation of Medical Tests, chapter 5; Qin and Hotilovac 2008,
         Statistical Methods in Medical Research 17, 207-221.
@@ -100,20 +101,19 @@ class Aucs:
 
 
 def delong(labels: Array, scores: Array, groups: Sequence[Hashable] | Array | None = None) -> Aucs:
-    """Areas under the ROC curves of several rows of scores for the same images, with their covariance.
+    """Compute the areas under the ROC curves of several rows of scores for the same images, with their covariance.
 
-    With groups, `S10/m + S01/n + (S11 + S11')/(m n)` of Obuchowski 1997, which is DeLong's `S10/m + S01/n`
-    where each image is a group of its own. Rows may answer different questions (classes, folds), each with
-    labels of its own; between such rows the covariance is the sum over patients of the products of their
-    whole shares, times g / (g - 1).
+    The variance is `S10/m + S01/n + (S11 + S11')/(m n)` of Obuchowski 1997. If each image is its own group, it is
+    DeLong's `S10/m + S01/n`. Rows may have different labels (classes, folds). Between such rows the covariance is
+    the sum over patients of the products of their total shares, times g / (g - 1).
 
     Args:
-        labels: "n", or "s n" where rows differ: 1, 0 and NaN; unknown ones do not count.
-        scores: "s n", or "n" for one system; finite where the label is known; only their order counts.
-        groups: "n", each image's patient; None where each image is one.
+        labels: "n", or "s n" if rows differ: 1, 0 and NaN; unknown labels do not count.
+        scores: "s n", or "n" for one row; finite if the label is known; only their order counts.
+        groups: "n", each image's patient; None if each image is a patient.
 
     Raises:
-        NotTestable: of some row, fewer than two groups hold a positive, or a negative.
+        NotTestable: in a row, fewer than two groups hold a positive, or a negative.
         ValueError: the shapes differ, a label is not 0, 1 or NaN, or a score is not finite.
     """
     scores = np.atleast_2d(np.asarray(scores, dtype=np.float64))
@@ -122,7 +122,7 @@ def delong(labels: Array, scores: Array, groups: Sequence[Hashable] | Array | No
     labels = np.broadcast_to(labels, scores.shape)
     count = scores.shape[1]
     if groups is not None and len(groups) != count:
-        raise ValueError(f"groups are one an image, but there are {len(groups)} for {count} images.")
+        raise ValueError(f"groups must have one entry per image, but there are {len(groups)} for {count} images.")
     member = np.arange(count) if groups is None else np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1]
     for row, own in enumerate(labels):
         if reason := lacking(own, member):
@@ -134,7 +134,7 @@ def delong(labels: Array, scores: Array, groups: Sequence[Hashable] | Array | No
 
 
 def lacking(labels: Array, groups: Sequence[Hashable] | Array) -> str:
-    """Why the variance of one row's area cannot be told; "" where it can.
+    """Return why the variance of one row's area cannot be estimated; "" if it can.
 
     Args:
         labels: "n" of 1, 0 and NaN.
@@ -151,15 +151,17 @@ def lacking(labels: Array, groups: Sequence[Hashable] | Array) -> str:
 
 def _check(labels: Array, scores: Array) -> None:
     if scores.ndim != 2 or labels.shape not in (scores.shape, scores.shape[1:]):
-        raise ValueError(f"labels are (images) or as scores, (systems, images); got {labels.shape} and {scores.shape}.")
+        raise ValueError(
+            f"labels must be (images) or, as scores, (rows, images); got {labels.shape} and {scores.shape}."
+        )
     if not np.isin(labels[~np.isnan(labels)], (0, 1)).all():
-        raise ValueError("labels are 0, 1 or NaN.")
+        raise ValueError("labels must be 0, 1 or NaN.")
     if not np.isfinite(scores[~np.isnan(np.broadcast_to(labels, scores.shape))]).all():
         raise ValueError("scores must be finite where the label is known.")
 
 
 def _shares(labels: Array, scores: Array, member: Array) -> tuple[float, Array, Array]:
-    """The area, and the sums by group of the centred placements of positives over m and of negatives over n."""
+    """Return the area, and the sums by group of the centred placements of positives / m and of negatives / n."""
     from scipy.stats import rankdata
 
     positive, negative = labels == 1, labels == 0
@@ -176,7 +178,7 @@ def _shares(labels: Array, scores: Array, member: Array) -> tuple[float, Array, 
 
 
 def _covariance(positive: Array, negative: Array, labels: Array, member: Array) -> Array:
-    """From the shares "s g" of positives and negatives: "s s"."""
+    """Return the covariance "s s" from the shares "s g" of positives and negatives."""
     size = positive.shape[1]
     with_positive, with_negative, with_any = (
         np.stack([np.bincount(member[own], minlength=size) > 0 for own in chosen]).sum(1)

@@ -1,4 +1,4 @@
-"""Averages of systems: weights on the simplex, fitted on other patients than they are scored on. Pure.
+"""Ensembles: averages with weights on the simplex, fitted on other patients than they are scored on. Pure.
 
 A linear opinion pool, y = sum of w_m y_m with w_m >= 0 and sum w_m = 1; a reader mixed with a model,
 y = lambda reader + (1 - lambda) model, is the pool of two.
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Target = Literal["auroc", "log_loss"]
-"""What weights are chosen by: the area under the ROC curve, or the log-likelihood of the labels."""
+"""Objective of the weights: the area under the ROC curve, or the log-likelihood of the labels."""
 POINTS = 2000
-"""Weights tried at most; the simplex is divided as finely as that allows, into hundredths at most."""
+"""Largest number of weight vectors; the grid is as fine as that allows, at most hundredths."""
 _FINEST = 100
 _KEYS = ["split", "id", "class", "head"]
 
 
 @dataclass(frozen=True)
 class Pool:
-    """An average and what it was weighted with.
+    """An average and its weights.
 
     Args:
-        predictions: as the members', with the averaged score.
-        weights: "f m": a row for each set of weights (one, or one a fold of cross-fitting).
+        predictions: the members' rows with the averaged score.
+        weights: "f m", one row of weights, or one per fold of cross-fitting.
         fitted_on: "" (given), "val", "test, cross-fitted" or "test" (an oracle).
     """
 
@@ -43,11 +43,11 @@ class Pool:
 
 
 def pool(members: Sequence[pd.DataFrame], weights: Sequence[float]) -> Pool:
-    """The weighted mean of members' scores, row by row.
+    """Compute the weighted mean of members' scores, row by row.
 
     Args:
         members: predictions tables of one model each, over the same rows of test.
-        weights: one a member, not negative, of sum 1.
+        weights: one per member, not negative, of sum 1.
 
     Raises:
         ValueError: rows differ, a score is outside [0, 1], or the weights are not on the simplex.
@@ -60,22 +60,22 @@ def pool(members: Sequence[pd.DataFrame], weights: Sequence[float]) -> Pool:
 def fit_pool(
     members: Sequence[pd.DataFrame], target: Target = "auroc", folds: int = 5, seed: int = 0, oracle: bool = False
 ) -> Pool:
-    """The weighted mean with the best weights, chosen on rows that they are not scored on.
+    """Compute the weighted mean with the best weights, chosen on rows that they are not scored on.
 
-    They are chosen on val where every member has rows of val; where one has none they are cross-fitted:
-    patients of test are dealt into `folds`, and each fold is averaged with the weights that are
-    best on the others. An oracle chooses on the very test rows; its name must say so.
+    They are chosen on val if every member has rows of val, else by cross-fitting: patients of test are split
+    into `folds`, and each fold is averaged with the weights that are best on the others. An oracle chooses
+    them on the test rows themselves; its name must say so.
 
     Args:
         members: as for `pool`.
-        target: what is maximised, averaged over classes.
-        folds: of the cross-fitting.
-        seed: deals patients into folds.
-        oracle: chooses on the test rows as they are.
+        target: objective, averaged over classes.
+        folds: number of folds of the cross-fitting.
+        seed: of the assignment of patients to folds.
+        oracle: chooses on the test rows themselves.
 
     Raises:
-        ValueError: rows differ, of test or of val; scores are outside [0, 1]; there are fewer patients than
-            folds; or nothing can be fitted on the rows that weights are to be chosen on.
+        ValueError: rows of test or val differ; scores are outside [0, 1]; there are fewer patients than folds;
+            or nothing can be fitted on the rows.
     """
     rows, scores = aligned(members)
     tested = (rows["split"] == "test").to_numpy()
@@ -98,12 +98,12 @@ def fit_pool(
 
 
 def _averaged(rows: pd.DataFrame, scores: Array, weights: Array, fitted_on: str = "") -> Pool:
-    """Rounding carries a mean of ones past 1, where it would no longer count as a probability."""
+    """Return a Pool with scores clipped to [0, 1]: rounding may raise a mean of ones above 1."""
     return Pool(rows.assign(score=np.clip(scores, 0, 1)), weights, fitted_on)
 
 
 def aligned(members: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, Array]:
-    """The rows that the members share, and their scores "n m"; val only where every member has the same.
+    """Return the rows that the members share and their scores "n m"; val only if all have the same rows of it.
 
     Raises:
         ValueError: the members' test rows differ, or a score is outside [0, 1].
@@ -129,24 +129,24 @@ def _other_val_rows(members: Sequence[pd.DataFrame]) -> str:
     differing = sorted(set.union(*keys) - set.intersection(*keys))
     which = f": {len(differing)} ids ({', '.join(differing[:3])}{', …' if differing[3:] else ''})" if differing else ""
     return (
-        f"weights are fitted on val, but the members have different rows there{which}; give them the same, or leave "
-        "val out of one to fit by cross-fitting on test."
+        f"weights are fitted on val, but the members have different rows there{which}; use the same rows, or leave "
+        "val out of one member to fit by cross-fitting on test."
     )
 
 
 def best_weights(rows: pd.DataFrame, scores: Array, target: Target = "auroc", where: str = "these rows") -> Array:
-    """The point of a grid over the simplex with the highest mean over classes of the target: "m".
+    """Return the point of a grid over the simplex with the highest mean over classes of the target: "m".
 
-    Of equally good ones, that nearest to equal weights: an AUC is flat in places.
+    Among equally good points, the one nearest to equal weights: an AUC has plateaus.
 
     Args:
         rows: predictions rows of one model; `class` and `label` are read.
         scores: "n m" of the members.
-        target: what is maximised.
-        where: what the rows are, for the message.
+        target: the objective.
+        where: name of the rows, for the message.
 
     Raises:
-        ValueError: no class has both labels among the rows ("auroc"), or any ("log_loss").
+        ValueError: no class has both labels among the rows ("auroc"), or any label ("log_loss").
     """
     grid = simplex_grid(scores.shape[1])
     of = _aucs if target == "auroc" else _likelihoods
@@ -165,7 +165,7 @@ def best_weights(rows: pd.DataFrame, scores: Array, target: Target = "auroc", wh
 
 
 def simplex_grid(members: int, points: int = POINTS) -> Array:
-    """Weights "g m" that are multiples of 1 / steps and sum to 1, with the most steps that `points` allow.
+    """Return weights "g m" that are multiples of 1 / steps and sum to 1, with the most steps that `points` allow.
 
     Two members have 101 points, .00, .01, …, 1; three 1,953 at steps of 1/61.
     """
@@ -178,14 +178,14 @@ def simplex_grid(members: int, points: int = POINTS) -> Array:
 
 
 def folds_of(rows: pd.DataFrame, folds: int, seed: int = 0) -> Array:
-    """The fold of each row: whole patients, dealt in turn, those with a positive label apart.
+    """Return the fold of each row: whole patients, assigned in turn, stratified by positive label.
 
     Raises:
         ValueError: fewer patients than folds.
     """
     positive = rows.assign(label=rows["label"] == 1).groupby("group", sort=True)["label"].any()
     if len(positive) < folds:
-        raise ValueError(f"cross-fitting deals {folds} folds, but there are {len(positive)} groups.")
+        raise ValueError(f"cross-fitting needs a group in each of {folds} folds, but there are {len(positive)} groups.")
     rng, order = np.random.default_rng(seed), list[str]()
     for which in (True, False):
         names = positive.index[positive.to_numpy() == which].to_numpy(dtype=object)
@@ -195,10 +195,10 @@ def folds_of(rows: pd.DataFrame, folds: int, seed: int = 0) -> Array:
 
 
 def by_unit(predictions: pd.DataFrame) -> pd.DataFrame:
-    """A row a unit instead of an image: a breast's score is the mean of its views.
+    """Return one row per unit instead of per image: a breast's score is the mean of its views.
 
-    A unit has a class if one of its images has, and lacks it if all of them are known to. The
-    unit becomes the row's id.
+    A unit is positive if one of its images is, and negative if all of them are known to be. The unit
+    becomes the row's id.
     """
     keys = [name for name in predictions if name not in ("id", "label", "score", "unit")]
     rows = predictions.groupby([*keys, "unit"], dropna=False, sort=False)
@@ -214,21 +214,21 @@ def _unit_label(labels: pd.Series[Any]) -> float:
 
 
 def _aucs(labels: Array, scores: Array) -> Array:
-    """AUC of each column of scores "n g": "g"; NaN with one label only."""
+    """Return the AUC of each column of scores "n g": "g"; NaN with one label only."""
     from scipy.stats import rankdata
 
     positive = labels == 1
     ones, zeros = int(positive.sum()), int((~positive).sum())
     if not ones or not zeros:
         return np.full(scores.shape[1], math.nan)
-    # Weighted sums that are equal on paper differ in the last digits: ties are found after rounding.
+    # Equal weighted sums may differ in the last digits: ties are found after rounding.
     ranks = rankdata(np.round(scores, 12), axis=0)
     found: Array = (ranks[positive].sum(0) - ones * (ones + 1) / 2) / (ones * zeros)
     return found
 
 
 def _likelihoods(labels: Array, scores: Array) -> Array:
-    """Mean log-likelihood of the labels under each column: "g"; scores are kept 1e-6 from 0 and 1."""
+    """Return the mean log-likelihood of the labels under each column: "g"; scores are clipped to 1e-6 from 0 and 1."""
     if not labels.size:
         return np.full(scores.shape[1], math.nan)
     kept = np.clip(scores, 1e-6, 1 - 1e-6)
@@ -240,4 +240,4 @@ def _check_weights(weights: Sequence[float], members: int) -> None:
     if len(weights) != members:
         raise ValueError(f"{members} members need {members} weights, but got {len(weights)}.")
     if any(weight < 0 for weight in weights) or abs(sum(weights) - 1) > 1e-9:
-        raise ValueError(f"weights are not negative and sum to 1, but got {list(weights)}.")
+        raise ValueError(f"weights must not be negative and must sum to 1, but got {list(weights)}.")

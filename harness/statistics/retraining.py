@@ -1,4 +1,4 @@
-"""How sure a difference is when the models may be trained again: patients and seeds both vary."""
+"""Intervals of a difference under retraining: patients and seeds both vary."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from harness.statistics.arrays import Array
 def retrained_bounds(
     differences: Sequence[float], resampled: Array, groups: int, level: float = 0.95
 ) -> tuple[float, float]:
-    """Bounds of a mean paired difference over patients and trainings.
+    """Compute bounds of a mean paired difference over patients and trainings.
 
-    Half the width is the root of two squares: half of Student's interval of the mean over n trainings (n - 1 degrees of
-    freedom), and half of the normal one over patients with the models as they are. Where either variance is all there
-    is, that is its own interval. One t with Satterthwaite's degrees of freedom would call 13 % of equal methods
-    different in a simulation with two seeds, which agree by chance too often.
+    Half the width is the root of two squares. One is half of Student's interval of the mean over n trainings (n - 1
+    degrees of freedom), the other half of the normal interval over patients with fixed models. If one variance is 0,
+    the other gives its own interval. A single t with Satterthwaite's degrees of freedom would call 13 % of equal
+    methods different in a simulation with two seeds, which agree by chance too often.
 
     Args:
-        differences: of each pair of trainings, n of them.
-        resampled: "r", the mean difference in each resample of patients, the first as the data are.
-        groups: how many patients there are.
+        differences: n, one per pair of trainings.
+        resampled: "r", the mean difference in each resample of patients, the first on the data.
+        groups: number of patients.
         level: of the interval.
 
     Returns:

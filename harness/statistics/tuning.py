@@ -1,4 +1,4 @@
-"""How much a search finds: the best validation figure expected of n trials, and the best so far."""
+"""Tuning curves: the expected best validation value of n trials, and the best so far."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 
 def expected_best(values: Array, mode: str = "max") -> tuple[Array, Array]:
-    """Mean and standard deviation of the best of n trials drawn at random, for n = 1 … N.
+    """Compute mean and standard deviation of the best of n trials drawn at random, for n = 1 … N.
 
-    Exact for draws with replacement from the N values at hand: with v_1 <= … <= v_N,
-    E_n = sum over i of v_i ((i / N)^n - ((i - 1) / N)^n). Beyond n = N nothing is known, and close to it the
-    curve is a little low: the best value seen stands in for the best there is.
+    Exact for draws with replacement from the N values: with v_1 <= … <= v_N,
+    E_n = sum over i of v_i ((i / N)^n - ((i - 1) / N)^n). Beyond n = N nothing is known. Close to it the
+    curve is slightly low, because the best observed value replaces the best possible one.
 
     Args:
-        values: "n" validation figures of independent trials of one search, as random search gives.
-        mode: "max" or "min", which way is better.
+        values: "n" validation values of independent trials of one search, such as random search.
+        mode: "max" or "min", the better direction.
 
     Raises:
-        ValueError: there is no value, one is not finite, or the mode is another.
+        ValueError: there is no value, one is not finite, or the mode is unknown.
 
     Source: Dodge, Gururangan, Card, Schwartz, Smith 2019, EMNLP, Show Your Work, equation 8.
     """
     values = np.asarray(values, dtype=np.float64)
     if mode not in ("max", "min"):
-        raise ValueError(f"mode is 'max' or 'min', but got {mode!r}.")
+        raise ValueError(f"mode must be 'max' or 'min', but got {mode!r}.")
     if values.ndim != 1 or not values.size or not np.isfinite(values).all():
-        raise ValueError("values are one finite figure a trial, at least one.")
+        raise ValueError("values must be finite, one per trial and at least one.")
     sign = 1 if mode == "max" else -1
     ordered, count = np.sort(sign * values), values.size
     reached = (np.arange(count + 1) / count)[None, :] ** np.arange(1, count + 1)[:, None]  # n, i: P(best <= v_i)
@@ -45,24 +45,24 @@ def expected_best(values: Array, mode: str = "max") -> tuple[Array, Array]:
 
 
 def tuning_curves(trials: pd.DataFrame, *, order: Sequence[str], objective: Objective, sampler: str) -> pd.DataFrame:
-    """What each variant's search had found after how many trials.
+    """Compute the best value of each variant's search after each number of trials.
 
-    Every trial that ended counts, since each took its place in the budget. A pruned one cannot win: `best` is of
-    complete trials. Among random draws it counts with the best value it had reached, but with none above the best
-    complete one's (without any complete one, as it is: the best pruned trial is then run to its end); a failed one
-    with the least that was seen. Trial 0 is no draw: it is the study's default and always comes first, so that n trials
-    come to the best of it and of n - 1 drawn at random.
+    Every trial that ended counts, since each used a place in the budget. `best` is over complete trials, as a pruned
+    trial cannot win. Among random draws a pruned trial counts with its best value, at most that of the best complete
+    trial. Without any complete trial its value is unchanged, because the best pruned trial is then run to its end.
+    A failed trial counts with the worst value. Trial 0 is not a draw: it is the study's default and always first.
+    The value of n trials is therefore the best of trial 0 and of n - 1 random draws.
 
     Args:
         trials: the table of trials.
         order: the variants' names.
-        objective: says which way is up.
-        sampler: who proposed the trials; `expected` and `spread` are given for "random" only, since no other
-            sampler's trials are independent draws, and are NaN else: there is the observed running best alone.
+        objective: gives the better direction.
+        sampler: the sampler of the trials. `expected` and `spread` are NaN except for "random", since only its
+            trials are independent draws.
 
     Returns:
-        `variant`, `trials` (n = 1 …), `best`, the best complete one of the first n as they were searched (NaN before
-        the first), `expected` and `spread`, of n trials as above (`expected_best`).
+        `variant`, `trials` (n = 1 …), `best` complete value of the first n trials (NaN before the first),
+        `expected` and `spread` of n trials (`expected_best`).
     """
     import pandas as pd
 
@@ -87,7 +87,7 @@ def tuning_curves(trials: pd.DataFrame, *, order: Sequence[str], objective: Obje
 
 
 def _after_default(values: Array, numbers: Array) -> tuple[Array, Array]:
-    """Mean and deviation of the best of n trials of which the default, where it is among them, comes first.
+    """Return mean and deviation of the best of n trials; the default, if it is among them, is the first.
 
     max(d, best of k draws) is the best of k draws from max(d, v).
     """

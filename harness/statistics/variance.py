@@ -1,6 +1,6 @@
-"""Where the spread of a figure comes from: configuration, seed or fold; and the axis that belongs to every ±.
+"""Variance components of a value: configuration, seed and fold; each ± names its axis.
 
-Random-effects components by the method of moments on a full grid, an observation a cell: the grid that a
+Random-effects components by the method of moments on a full grid with one observation per cell, as a
 study's confirmations are (every variant at every seed and fold).
 """
 
@@ -18,28 +18,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REST = "rest"
-"""What no axis explains: their interactions, and whatever changes when nothing is changed."""
+"""The variance that no axis explains: interactions and noise."""
 
 _COLUMNS = ("axis", "levels", "component", "std", "share")
 
 
 def variance_split(rows: pd.DataFrame, value: str, axes: Sequence[str]) -> pd.DataFrame:
-    """Variance components of a figure over the axes of a full grid.
+    """Compute variance components of a value over the axes of a full grid.
 
-    With mean squares MS and N cells, axis A of a levels has the component (MS_A - MS_rest) a / N. It may come
-    out negative, which says that it is small beside the rest, and is then given as it is; `share` and `std`
-    take it as 0. Where only one axis has several levels, its component is the plain variance over it and
-    includes the rest, which cannot be told apart without repeats.
+    With mean squares MS and N cells, axis A of a levels has the component (MS_A - MS_rest) a / N. It is negative if
+    it is small relative to the rest; `share` and `std` then count it as 0. If only one axis has several levels, its
+    component is the plain variance over it, which includes the rest: they cannot be separated without replicates.
 
     Args:
-        rows: one row a cell; rows whose figure is NaN count as missing.
-        value: the column of the figure.
-        axes: columns; those with one level only are left out. The first one's levels that lack a cell are
-            left out too, as a variant that lost a seed.
+        rows: one row per cell; rows with a NaN value count as missing.
+        value: name of the column of values.
+        axes: columns; those with one level are left out. Levels of the first axis that lack a cell are left
+            out too, such as a variant that lost a seed.
 
     Returns:
-        `axis`, `levels`, `component` (a variance), `std` (its root, what stands behind a ±) and `share` of the
-        sum: a row an axis, then REST; no row where no axis has two levels.
+        `axis`, `levels`, `component` (a variance), `std` (its root, the number after a ±) and `share` of the
+        sum: one row per axis, then REST; no row if no axis has two levels.
 
     Raises:
         ValueError: a cell has several rows, or the grid has holes elsewhere.
@@ -52,7 +51,7 @@ def variance_split(rows: pd.DataFrame, value: str, axes: Sequence[str]) -> pd.Da
     rows = rows.assign(**{axis: rows[axis].astype(object).where(rows[axis].notna(), "none") for axis in axes})
     if rows.duplicated(list(axes)).any():
         cell = rows[rows.duplicated(list(axes))].iloc[0][list(axes)].to_dict()
-        raise ValueError(f"{_named(cell)} has several figures; a grid has one a cell.")
+        raise ValueError(f"{_named(cell)} has several values; a grid needs one per cell.")
     rows = _whole(rows, axes)
     used = [axis for axis in axes if rows[axis].nunique() > 1]
     if not used:
@@ -66,26 +65,26 @@ def variance_split(rows: pd.DataFrame, value: str, axes: Sequence[str]) -> pd.Da
 
 
 def variance_table(trials: pd.DataFrame, *, order: Sequence[str]) -> pd.DataFrame:
-    """The split of a study's validation figure, over each set of trials that has an axis.
+    """Compute the variance components of a study's validation value, for each set of trials with an axis.
 
     Args:
         trials: the table of trials; complete ones count.
         order: the variants' names.
 
     Returns:
-        `of` ("search" of one variant over its configurations, one seed; "confirm" of one variant over seed and
-        fold; "confirm" of all variants together, whose configuration is the variant's own best), `variant` ("" for
-        all), and the columns of `variance_split`.
+        `of` ("search" of one variant over its configurations at one seed; "confirm" of one variant over seed and
+        fold; "confirm" of all variants together, each with its best configuration), `variant` ("" for all), and
+        the columns of `variance_split`.
     """
     import pandas as pd
 
     done = trials[(trials["state"] == "complete") & trials["variant"].isin(list(order))]
     done = done.assign(value=done["value"].astype(float), configuration=done["number"])
     search, confirm = done[done["stage"] == "search"], done[done["stage"] == "confirm"]
-    runs = [axis for axis in ("seed", "fold") if axis in done]
+    replicates = [axis for axis in ("seed", "fold") if axis in done]
     parts = [("search", name, search[search["variant"] == name], ["configuration"]) for name in order]
-    parts += [("confirm", name, confirm[confirm["variant"] == name], runs) for name in order]
-    parts.append(("confirm", "", confirm.assign(configuration=confirm["variant"]), ["configuration", *runs]))
+    parts += [("confirm", name, confirm[confirm["variant"] == name], replicates) for name in order]
+    parts.append(("confirm", "", confirm.assign(configuration=confirm["variant"]), ["configuration", *replicates]))
     found = []
     for stage, name, rows, axes in parts:
         split = variance_split(rows, "value", axes) if len(rows) > 1 else None
@@ -95,7 +94,7 @@ def variance_table(trials: pd.DataFrame, *, order: Sequence[str]) -> pd.DataFram
 
 
 def _whole(rows: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
-    """Without the levels of the first axis that lack a cell which others have."""
+    """Return the rows without levels of the first axis that lack a cell."""
     if len(axes) < 2 or rows.empty:
         return rows
     counts = rows.groupby(axes[0], sort=False).size()
@@ -103,7 +102,7 @@ def _whole(rows: pd.DataFrame, axes: Sequence[str]) -> pd.DataFrame:
 
 
 def _grid(rows: pd.DataFrame, value: str, axes: Sequence[str]) -> Array:
-    """The figures as an array with an axis each."""
+    """Return the values as an array with one dimension per axis."""
     levels = [list(rows[axis].unique()) for axis in axes]
     grid = np.full([len(own) for own in levels], math.nan)
     for row in rows.to_dict("records"):
@@ -111,12 +110,12 @@ def _grid(rows: pd.DataFrame, value: str, axes: Sequence[str]) -> Array:
     if np.isnan(grid).any():
         hole = np.argwhere(np.isnan(grid))[0]
         cell = {axis: own[place] for axis, own, place in zip(axes, levels, hole, strict=True)}
-        raise ValueError(f"there is no figure of {_named(cell)}: a split of the variance needs the full grid.")
+        raise ValueError(f"there is no value of {_named(cell)}; variance components need the full grid.")
     return grid
 
 
 def _components(grid: Array) -> Array:
-    """Of each axis, then of the rest where there is any."""
+    """Return the component of each axis, then that of the rest if there is any."""
     overall, count, free = grid.mean(), grid.size, grid.size - 1
     squares, rest = [], float(((grid - overall) ** 2).sum())
     for axis, levels in enumerate(grid.shape):

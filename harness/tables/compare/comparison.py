@@ -29,7 +29,7 @@ class Figures:
     """One metric of the trained models of one variant, by run.
 
     Args:
-        runs: (seed, fold) -> the resampled figure; see `harness.contract.types.Run`.
+        runs: (seed, fold) -> the resampled figure; see `harness.contract.types.Replicate`.
         images: (seed, fold) -> the (image, class) pairs it stands on.
     """
 

@@ -82,7 +82,7 @@ def test_the_same_order_on_every_data_set_is_as_sure_as_it_gets() -> None:
 
 def test_too_little_to_rank_is_told() -> None:
     assert "at least 3 data sets, here are 2" in why_no_ranks(5, 2)
-    assert "at least 3 systems" in why_no_ranks(2, 5)
+    assert "at least 3 variants" in why_no_ranks(2, 5)
     assert why_no_ranks(3, 3) == ""
     with pytest.raises(ValueError, match="3 data sets"):
         rank(RANDOM.random((2, 3)), NAMES[:3])

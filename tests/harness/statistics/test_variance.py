@@ -74,9 +74,9 @@ def test_a_variant_that_lost_a_seed_is_left_out_and_other_holes_are_told() -> No
     np.testing.assert_allclose(
         without["component"], variance_split(table[table["variant"] > 0], "value", AXES[:2])["component"]
     )
-    with pytest.raises(ValueError, match="no figure of variant"):
+    with pytest.raises(ValueError, match="no value of variant"):
         variance_split(table.drop(index=[0, 4, 8, 9]), "value", AXES[:2])
-    with pytest.raises(ValueError, match="several figures"):
+    with pytest.raises(ValueError, match="several values"):
         variance_split(pd.concat([table, table]), "value", AXES[:2])
 
 
@@ -130,7 +130,7 @@ def test_of_constant_figures_nothing_better_is_expected() -> None:
 
 @pytest.mark.parametrize(("values", "mode"), [([], "max"), ([0.1, np.nan], "max"), ([0.1], "up")])
 def test_what_cannot_be_expected_is_told(values: list[float], mode: str) -> None:
-    with pytest.raises(ValueError, match=r"one finite figure|'max' or 'min'"):
+    with pytest.raises(ValueError, match=r"must be finite|'max' or 'min'"):
         expected_best(np.array(values), mode)
 
 

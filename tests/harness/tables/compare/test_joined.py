@@ -50,7 +50,7 @@ def test_a_variant_that_one_study_alone_has_is_named_and_left_out(parts) -> None
     fewer = {name: table if name == "study0" else table[table["variant"] != "blind"] for name, table in parts.items()}
     joined = join_studies(fewer, {name: name for name in fewer})
     assert joined.left_out == ("blind",) and set(joined.differences["variant"]) == {"gmic", "gap"}
-    assert joined.ranks is None and "at least 3 systems" in joined.why
+    assert joined.ranks is None and "at least 3 variants" in joined.why
 
 
 def test_only_variants_with_a_figure_everywhere_are_ranked(parts) -> None:
