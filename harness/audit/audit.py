@@ -1,6 +1,6 @@
-"""What a data set looks like before anything is trained on it: counts, and what its table says against it.
+"""The check of a data set's table before training: counts per split and class, and errors in the splits.
 
-Decodes nothing, unless it is handed a cache to count outlines in. Free of torch.
+Decodes nothing, unless it gets a cache in which to count outlines. Free of torch.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from harness.trial.data.cache import SPLITS, Cache, known_masks
 
 
 def check_dataset(dataset: Dataset, cache: Cache | None = None) -> list[Finding]:
-    """Counts by split and class, and what is wrong with the splits.
+    """Return counts by split and class, and errors in the splits.
 
     Args:
-        dataset: only its task and samples are looked at.
-        cache: where given, outlines of train and val are counted too.
+        dataset: only its task and samples are read.
+        cache: if given, outlines of train and val are counted too.
     """
     splits = {name: tuple(dataset.split(name)) for name in SPLITS}
     findings = [
         Finding(
             level="info",
-            message=f"{dataset.task.kind}, one label a {dataset.task.unit}, {_looks(dataset.task)}, "
+            message=f"{dataset.task.kind}, one label a {dataset.task.unit}, {_sample_text(dataset.task)}, "
             f"masks: {dataset.task.mask_kind}",
         )
     ]
@@ -41,8 +41,8 @@ def check_dataset(dataset: Dataset, cache: Cache | None = None) -> list[Finding]
     return findings
 
 
-def _looks(task: Task) -> str:
-    """What a sample is, in words."""
+def _sample_text(task: Task) -> str:
+    """Return a description of a sample."""
     image = f"{task.image_size[0]} x {task.image_size[1]} px, {task.channels} channel(s)"
     words = {
         "bag": f"bags of images of {image}",
@@ -53,7 +53,7 @@ def _looks(task: Task) -> str:
 
 
 def _unaudited(samples: Sequence[Sample], classes: Sequence[str]) -> Iterator[Finding]:
-    """The classes of which `shortcut_auc` can say nothing, with its number of folds."""
+    """Yield a warning for each class with fewer groups than `shortcut_auc` needs for its folds."""
     labels = np.array([sample.labels for sample in samples]).reshape(len(samples), len(classes))
     groups = np.array([sample.group for sample in samples])
     for number, title in enumerate(classes):
@@ -61,7 +61,7 @@ def _unaudited(samples: Sequence[Sample], classes: Sequence[str]) -> Iterator[Fi
         if min(having, lacking) < FOLDS:
             message = (
                 f"{' and '.join(AUDITED)} have {having} groups with {title!r} and {lacking} without: "
-                f"{FOLDS} of each are needed to ask whether global features tell it"
+                f"{FOLDS} of each are needed to test whether global features predict it"
             )
             yield Finding(level="warning", verdict="unsure", number=min(having, lacking), message=message)
 
@@ -103,7 +103,7 @@ def _leaks(splits: Mapping[Split, Sequence[Sample]]) -> Iterator[Finding]:
 
 
 def _members(splits: Mapping[Split, Sequence[Sample]], groups: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """Each group with its images, as "train: id"."""
+    """Return each group with its images, as "train: id"."""
     rows: dict[str, list[str]] = {group: [group] for group in groups}
     for name, samples in splits.items():
         for sample in samples:
@@ -113,7 +113,7 @@ def _members(splits: Mapping[Split, Sequence[Sample]], groups: Sequence[str]) ->
 
 
 def _repeated(splits: Mapping[Split, Sequence[Sample]]) -> Iterator[Finding]:
-    """Ids that are not unique, and units of more than one group."""
+    """Yield errors for ids that are not unique and units of more than one group."""
     places: dict[str, list[str]] = {}
     groups: dict[str, set[str]] = {}
     for name, samples in splits.items():
@@ -136,7 +136,7 @@ def _repeated(splits: Mapping[Split, Sequence[Sample]]) -> Iterator[Finding]:
 
 
 def _coverage(name: Split, cache: Cache, classes: Sequence[str]) -> Finding:
-    """How many positives have an outline, and the median share of the image it covers."""
+    """Return the number of positives with an outline, and the median share of the image it covers."""
     labels, masks = cache.split(name).labels, cache.masks(name)
     assert masks is not None, "the caller asks only where the task has masks"
     known = np.concatenate([known_masks(labels[i : i + 64], masks[i : i + 64]) for i in range(0, len(labels), 64)])

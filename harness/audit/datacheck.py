@@ -1,8 +1,8 @@
-"""The full check of a data set: splits, duplicates, and what tells the labels that is no lesion.
+"""The full check of a data set: splits, duplicates, and shortcuts that predict the labels without a lesion.
 
-The images of the test split are compared with the others, and their labels with those of their
-copies. No model sees them and nothing is scored on them: the ledger of test openings does not count
-it. What tells the labels is asked of train and val alone.
+Images of the test split are compared with the others, and their labels with those of their copies. No
+model sees them and nothing is scored on them, so the ledger of test openings does not count it.
+Shortcuts are tested on train and val only.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from harness.trial.data.cache import SPLITS, Cache
 
 TEST_NOTE = (
     "the {count} images of test were compared with the others for duplicates; no model saw them, "
-    "which is no opening of the test split"
+    "so this is no opening of the test split"
 )
 Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """One way in which a pair of copies is wrong."""
+    """A kind of error in a pair of copies."""
 
     title: str
     exact: tuple[str, Verdict]
@@ -46,10 +46,10 @@ _GROUPS = _Kind("in one split under two groups", ("warning", "unsure"), ("warnin
 
 
 def full_check(cache: Cache) -> DataCheck:
-    """Everything that can be asked of a data set without training on it.
+    """Run every check of a data set that needs no training.
 
     Args:
-        cache: of the data set; every image in it is read, outlines of train and val are counted.
+        cache: of the data set; every image is read, outlines of train and val are counted.
     """
     dataset = cache.dataset
     return DataCheck(
@@ -61,15 +61,15 @@ def full_check(cache: Cache) -> DataCheck:
 
 
 def metadata_digest(dataset: Dataset) -> str:
-    """Of the metadata of every image: a check is out of date when they change, though the data set's digest stays."""
+    """Return the digest of the metadata of every image; a check is out of date when they change."""
     table = [sorted(dataset.metadata(sample).items()) for name in SPLITS for sample in dataset.split(name)]
     return hashlib.sha256(json.dumps(table).encode()).hexdigest()
 
 
 def duplicate_findings(cache: Cache) -> list[Finding]:
-    """Exact and near duplicates: across splits, with different labels, under two groups; and how many are harmless.
+    """Return exact and near duplicates across splits, with different labels or groups, and the number of harmless ones.
 
-    Of bags, exams and feature tables see `shared_instances`.
+    See `shared_instances` for bags, exams and feature tables.
     """
     parts = [cache.split(name) for name in SPLITS]
     if cache.dataset.task.sample != "image":
@@ -78,12 +78,12 @@ def duplicate_findings(cache: Cache) -> list[Finding]:
     homes = [part.name for part in parts for _ in part.samples]
     pairs = find_pairs(fingerprints(image for part in parts for image in part.images))
     apart, tuned = _apart(pairs, homes)
-    different, strangers = _differ(pairs, samples), _strangers(pairs, samples)
-    told = _Telling(pairs, [f"{home}: {sample.id}" for home, sample in zip(homes, samples, strict=True)])
-    findings = list(told.findings(_ACROSS, apart))
-    findings += told.findings(_DIFFERENT, different)
-    findings += told.findings(_GROUPS, strangers & ~apart & ~tuned)
-    harmless = int((~apart & ~tuned & ~different & ~strangers).sum())
+    different, across_groups = _differ(pairs, samples), _across_groups(pairs, samples)
+    report = _PairReport(pairs, [f"{home}: {sample.id}" for home, sample in zip(homes, samples, strict=True)])
+    findings = list(report.findings(_ACROSS, apart))
+    findings += report.findings(_DIFFERENT, different)
+    findings += report.findings(_GROUPS, across_groups & ~apart & ~tuned)
+    harmless = int((~apart & ~tuned & ~different & ~across_groups).sum())
     if harmless:
         message = f"{_pairs(harmless)} of duplicates within one group and split, with the same labels"
         findings.append(Finding(level="info", number=harmless, message=message))
@@ -94,11 +94,11 @@ def duplicate_findings(cache: Cache) -> list[Finding]:
 
 
 @dataclass(frozen=True)
-class _Telling:
-    """Makes findings of pairs.
+class _PairReport:
+    """Findings about pairs of copies.
 
     Args:
-        pairs: all of them.
+        pairs: all pairs.
         places: "train: id" of each image.
     """
 
@@ -106,12 +106,12 @@ class _Telling:
     places: Sequence[str]
 
     def findings(self, kind: _Kind, chosen: Mask) -> Iterator[Finding]:
-        """One finding for the exact duplicates among the chosen pairs, one for the near ones."""
+        """Yield one finding for the exact duplicates among the chosen pairs, and one for the near ones."""
         for exact, (level, verdict) in ((True, kind.exact), (False, kind.near)):
             found = np.flatnonzero(chosen & (self.pairs.exact == exact))
             if not len(found):
                 continue
-            # The surest first: of a thousand pairs the reader looks at three.
+            # Highest agreement first, because a reader looks at the first few pairs only.
             found = found[np.argsort(-self.pairs.agreement[found], kind="stable")]
             rows = tuple(self._row(int(number)) for number in found[:MOST_ROWS])
             message = f"{_pairs(len(found))} of {'exact' if exact else 'near'} duplicates {kind.title}"
@@ -135,24 +135,24 @@ def _pairs(number: int) -> str:
 
 
 def _apart(pairs: Pairs, homes: Sequence[Split]) -> tuple[Mask, Mask]:
-    """Whether the two are in splits that must not know each other; whether in val and tune_loc.
+    """Return which pairs are in two splits, and which are in val and tune_loc.
 
-    The latter may be the former seen with its masks.
+    The latter are allowed, because tune_loc may be val with its masks.
     """
     found = [(homes[i], homes[j]) for i, j in zip(pairs.first, pairs.second, strict=True)]
     tuned = np.array([set(two) == {"val", "tune_loc"} for two in found], bool)
     return np.array([one != other for one, other in found], bool) & ~tuned, tuned
 
 
-def _strangers(pairs: Pairs, samples: Sequence[Sample]) -> Mask:
-    """Whether the two are of different groups."""
+def _across_groups(pairs: Pairs, samples: Sequence[Sample]) -> Mask:
+    """Return which pairs are of different groups."""
     groups = np.unique([sample.group for sample in samples], return_inverse=True)[1]
     found: Mask = groups[pairs.first] != groups[pairs.second]
     return found
 
 
 def _differ(pairs: Pairs, samples: Sequence[Sample]) -> Mask:
-    """Whether a label is 1 of the one and 0 of the other; unknown differs from nothing."""
+    """Return which pairs have a label that is 1 in one image and 0 in the other; unknown labels do not count."""
     labels = np.array([sample.labels for sample in samples], float)
     found: Mask = (np.abs(labels[pairs.first] - labels[pairs.second]) == 1).any(1)
     return found

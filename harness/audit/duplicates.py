@@ -1,8 +1,8 @@
-"""Which images of a data set are the same image, or nearly: a hash to find candidates, local detail to confirm them.
+"""Exact and near duplicates among images: a hash finds candidates, local detail confirms them.
 
-A hash alone calls two mammograms with one outline alike, and correlation alone two films in one
-frame; a copy agrees in its fine detail nearly everywhere. Only numpy, scipy and Pillow; works on
-decoded images, knows neither labels nor splits.
+A hash alone matches two mammograms with one outline, and correlation alone two films in one frame.
+A copy agrees in its fine detail nearly everywhere. Uses numpy, scipy and Pillow only; works on
+decoded images without labels or splits.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 MOST_BITS = 64
-"""Largest Hamming distance of a candidate, of 255 bits; images that have nothing in common differ in 127 +- 8."""
+"""Largest Hamming distance of a candidate, of 255 bits; unrelated images differ in 127 +- 8."""
 LEAST_AGREEMENT = 0.45
-"""Least agreement of a near duplicate; different films in one frame reach .39 (mini-MIAS), other images .05."""
+"""Lowest agreement of a near duplicate; different films in one frame reach .39 (mini-MIAS), other images .05."""
 SIDE, HASH_SIDE, BLOCKS = 64, 16, 8
-DETAIL = 1.5  # sigma of the smooth part that is taken away, in thumbnail pixels
+DETAIL = 1.5  # sigma of the smooth part that is subtracted, in thumbnail pixels
 FLAT = 0.01  # a block is flat where three quarters of its detail are below this share of the image's spread
 FEWEST_BLOCKS = 8
 ROWS_AT_ONCE, PAIRS_AT_ONCE = 256, 2048
@@ -31,13 +31,13 @@ Integers = npt.NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class Fingerprints:
-    """What is kept of each image.
+    """Fingerprints of images.
 
     Args:
         digests: of shape and pixels.
         hashes: "n 4" uint64, the last bit unused.
         details: "n block pixel" float16, each block with mean 0 and length 1.
-        textured: "n block", whether a block has detail at all.
+        textured: "n block", True if a block has detail.
     """
 
     digests: tuple[bytes, ...]
@@ -48,13 +48,13 @@ class Fingerprints:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Images that are alike, by their numbers, `first` < `second`.
+    """Pairs of duplicates by image number, `first` < `second`.
 
     Args:
         first: "p".
         second: "p".
-        exact: "p", whether every pixel is the same.
-        agreement: "p", in [-1, 1]: three quarters of the textured blocks correlate at least so; 1 where exact.
+        exact: "p", True if every pixel is equal.
+        agreement: "p", in [-1, 1]: three quarters of the textured blocks correlate at least this much; 1 if exact.
     """
 
     first: Integers
@@ -67,7 +67,7 @@ class Pairs:
 
 
 def fingerprints(images: Iterable[npt.NDArray[np.unsignedinteger[Any]]]) -> Fingerprints:
-    """Digest, perceptual hash and detail of each image; one is in memory at a time.
+    """Compute digest, perceptual hash and detail of each image; one is in memory at a time.
 
     The hash is the DCT hash of Zauner 2010, "Implementation and benchmarking of perceptual image
     hash functions", section 3.2.1, with 16 x 16 - 1 coefficients in place of 8 x 8.
@@ -93,9 +93,9 @@ def fingerprints(images: Iterable[npt.NDArray[np.unsignedinteger[Any]]]) -> Fing
 
 
 def find_pairs(known: Fingerprints) -> Pairs:
-    """Every pair of images that are the same or nearly.
+    """Return every pair of exact or near duplicates.
 
-    An image with fewer than 8 textured blocks of 64 has too little detail to be a near duplicate;
+    An image with fewer than 8 textured blocks of 64 has too little detail for a near duplicate;
     it can still be an exact one.
     """
     first, second = _same(known.digests)
@@ -112,10 +112,10 @@ def find_pairs(known: Fingerprints) -> Pairs:
 
 
 def agreement(known: Fingerprints, first: Integers, second: Integers) -> Floats:
-    """Lower quartile over the blocks of the correlation of their detail, "p"; 0 where there is too little detail.
+    """Return the lower quartile over blocks of the correlation of their detail, "p"; 0 if there is too little detail.
 
-    A block counts where either image has texture in it. The quartile asks for a likeness all over:
-    a burned-in mark may differ, but a frame or an outline in common does not suffice.
+    A block counts if either image has texture in it. The quartile requires agreement over the whole image: a
+    burned-in mark may differ, but a common frame or outline is not enough.
     """
     found = np.zeros(len(first))
     for start in range(0, len(first), PAIRS_AT_ONCE):
@@ -131,7 +131,7 @@ def agreement(known: Fingerprints, first: Integers, second: Integers) -> Floats:
 
 
 def _thumbnail(image: npt.NDArray[np.unsignedinteger[Any]]) -> Floats:
-    """Grey, 64 x 64, mean 0, spread 1 (0 where the image is flat)."""
+    """Return a grey 64 x 64 image with mean 0 and deviation 1 (0 if the image is flat)."""
     from PIL import Image
 
     grey = image if image.ndim == 2 else image.mean(2)
@@ -163,7 +163,7 @@ def _details(small: Floats) -> tuple[Floats, npt.NDArray[np.bool_]]:
 
 
 def _same(digests: tuple[bytes, ...]) -> tuple[Integers, Integers]:
-    """Pairs of equal digests."""
+    """Return pairs of equal digests."""
     members: dict[bytes, list[int]] = {}
     for number, digest in enumerate(digests):
         members.setdefault(digest, []).append(number)
@@ -173,7 +173,7 @@ def _same(digests: tuple[bytes, ...]) -> tuple[Integers, Integers]:
 
 
 def _candidates(hashes: npt.NDArray[np.uint64]) -> Iterator[tuple[Integers, Integers]]:
-    """Pairs whose hashes are close; 10,000 images are compared in about a second."""
+    """Yield pairs with close hashes; 10,000 images take about a second."""
     for start in range(0, len(hashes), ROWS_AT_ONCE):
         rows, others = hashes[start : start + ROWS_AT_ONCE], hashes[start:]
         apart = np.zeros((len(rows), len(others)), np.uint16)

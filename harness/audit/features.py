@@ -1,4 +1,4 @@
-"""Features of a whole image that know nothing of lesions: what a shortcut would use. Only numpy."""
+"""Features of a whole image that a shortcut may use, without any knowledge of lesions. Only numpy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PARTS = ("intensity", "size", "border", "sharpness", "spectrum", "colour")
 
 
 def feature_parts(image: npt.NDArray[np.unsignedinteger[Any]]) -> dict[str, Floats]:
-    """The features of one image by what they look at: those of `PARTS`, colour only where there is any.
+    """Compute the features of one image by part (`PARTS`); colour only if there are several channels.
 
     Args:
         image: "h w" or "h w c", uint8 or uint16.
@@ -38,7 +38,7 @@ def feature_parts(image: npt.NDArray[np.unsignedinteger[Any]]) -> dict[str, Floa
 
 
 def global_features(image: npt.NDArray[np.unsignedinteger[Any]]) -> Floats:
-    """All features of one image, as one vector."""
+    """Return all features of one image as one vector."""
     return np.concatenate(list(feature_parts(image).values()))
 
 
@@ -52,7 +52,7 @@ def _intensity(grey: Floats) -> Floats:
 
 
 def _size(grey: Floats) -> Floats:
-    """Share and extent of what is not background."""
+    """Return share and extent of the foreground."""
     found = grey > 0.5 * grey.mean()
     rows, columns = np.flatnonzero(found.any(1)), np.flatnonzero(found.any(0))
     extent = [
@@ -63,7 +63,7 @@ def _size(grey: Floats) -> Floats:
 
 
 def _border(grey: Floats) -> Floats:
-    """Mean, spread and peak of the four border strips, and mean and peak of the corners, sides sorted out."""
+    """Return mean, deviation and maximum of the four border strips, and mean and maximum of the corners."""
     high, wide = (max(2, round(STRIP * size)) for size in grey.shape)
     strips = [grey[:high], grey[-high:], grey[:, :wide], grey[:, -wide:]]
     corners = [
@@ -83,7 +83,7 @@ def _gradient(grey: Floats) -> Floats:
 
 
 def _spectrum(grey: Floats) -> Floats:
-    """Log power in bands from one cycle an image to the finest, evenly wide on a log scale."""
+    """Return log power in bands from one cycle per image to the finest, of equal width on a log scale."""
     power = np.abs(np.fft.rfft2(grey - grey.mean())) ** 2 / grey.size
     fy, fx = np.fft.fftfreq(grey.shape[0])[:, None], np.fft.rfftfreq(grey.shape[1])[None, :]
     frequency = np.hypot(fy, fx)

@@ -1,4 +1,4 @@
-"""Instances that are in two splits: the same digit in a bag of train and one of test, say. Free of torch."""
+"""Instances that are in two splits, such as one digit in a bag of train and one of test. Free of torch."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from harness.audit.verdicts import MOST_ROWS, Finding
 from harness.trial.data.cache import CachedSplit
 
-TOLD = (
-    "instances are compared exactly and across splits only: bags of one split may share some, whatever their labels, "
-    "and small pictures of one kind are alike"
+SCOPE_NOTE = (
+    "instances are compared exactly and only across splits: bags of one split may share some, whatever their labels, "
+    "and small images of one kind are similar"
 )
 
 
 def shared_instances(parts: Sequence[CachedSplit]) -> Iterator[Finding]:
-    """A leak where an instance stands in two splits, val and tune_loc counted as one; then what was not asked.
+    """Yield a leak if an instance is in two splits, val and tune_loc counted as one, and a note on the scope.
 
-    An instance of a single value (an empty tile, a vector of zeros) is nobody's.
+    Instances of a single value (an empty tile, a vector of zeros) do not count.
 
     Args:
         parts: splits of bags, views or feature tables.
@@ -40,4 +40,4 @@ def shared_instances(parts: Sequence[CachedSplit]) -> Iterator[Finding]:
     else:
         message = f"no instance in two splits among {len(homes)} different ones"
         yield Finding(level="info", number=0, message=message)
-    yield Finding(level="info", message=TOLD)
+    yield Finding(level="info", message=SCOPE_NOTE)

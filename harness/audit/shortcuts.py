@@ -1,7 +1,7 @@
-"""Can the labels be told from what has nothing to do with a lesion: exposure, size, border, sharpness, metadata?
+"""Shortcuts: how well exposure, size, border, sharpness and metadata predict the labels without a lesion.
 
-A model must beat those figures to have learned anything. Looks at the training and validation
-splits alone. Free of torch.
+A model must exceed these values to have learned anything. Uses the training and validation splits
+only. Free of torch.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from harness.trial.data.cache import Cache, CachedSplit
 SUSPECT = 0.60
 FOLDS = 5
 AUDITED: tuple[Split, ...] = ("train", "val")
-RAREST = 5  # a category of fewer images is one of "the others"
+RAREST = 5  # categories of fewer images are merged
 ROWS = 5
 Floats = npt.NDArray[np.floating[Any]]
 Integers = npt.NDArray[np.integer[Any]]
@@ -31,13 +31,13 @@ Integers = npt.NDArray[np.integer[Any]]
 
 @dataclass(frozen=True)
 class Audited:
-    """The images that are looked at.
+    """The images that are checked.
 
     Args:
         places: "train: id" of each.
-        labels: "n k", NaN where unknown.
+        labels: "n k", NaN if unknown.
         groups: number of the patient, "n".
-        classes: the classes' names.
+        classes: names of the classes.
     """
 
     places: Sequence[str]
@@ -47,7 +47,7 @@ class Audited:
 
 
 def shortcut_auc(cache: Cache, *, folds: int = FOLDS, seed: int = 0) -> list[Shortcut]:
-    """The AUC that features of the whole image reach for each class, together and part by part.
+    """Compute the AUC of features of the whole image for each class, together and by part.
 
     Args:
         cache: its splits train and val are pooled; 1,000 images give intervals of about +-.04.
@@ -55,9 +55,9 @@ def shortcut_auc(cache: Cache, *, folds: int = FOLDS, seed: int = 0) -> list[Sho
         seed: of the folds, the forest and the resampling.
 
     Returns:
-        For each class a row of logistic regression and one of a random forest on all features, and
-        a row of logistic regression on each part of them. A class with fewer patients with or without it than
-        folds has none; `check_dataset` says so.
+        For each class one row of logistic regression and one of a random forest on all features, and one row of
+        logistic regression on each part. A class with fewer patients with or without it than folds has no row;
+        `check_dataset` warns of that.
     """
     parts = [cache.split(name) for name in AUDITED]
     samples = [sample for part in parts for sample in part.samples]
@@ -78,10 +78,10 @@ def shortcut_auc(cache: Cache, *, folds: int = FOLDS, seed: int = 0) -> list[Sho
 
 
 def _global(part: CachedSplit) -> Iterator[dict[str, Floats]]:
-    """The features of each sample by what they look at.
+    """Yield the features of each sample by part.
 
-    Of a bag or an exam the mean over its images, and "instances", how many there are; of a feature table the
-    latter alone: its features are what a model is to learn from.
+    For a bag or an exam this is the mean over its images, and the number of "instances". For a feature table it
+    is only that number, because its features are the input of a model.
     """
     if part.bags is None:
         yield from (feature_parts(image) for image in part.images)
@@ -95,11 +95,11 @@ def _global(part: CachedSplit) -> Iterator[dict[str, Floats]]:
 
 
 def metadata_auc(dataset: Dataset, *, folds: int = FOLDS, seed: int = 0) -> list[Shortcut]:
-    """The AUC that each metadatum alone reaches for each class, by a small decision tree; decodes nothing.
+    """Compute the AUC of each metadata entry for each class, by a small decision tree; decodes nothing.
 
     Args:
-        dataset: its `metadata` of train and val is looked at; what is the same for all, or differs
-            for nearly every image, is left out: it tells nothing.
+        dataset: its `metadata` of train and val is read. Entries that are equal for all images, or differ for
+            nearly every image, are left out.
         folds: of the grouped, stratified cross-validation.
         seed: of the folds and the resampling.
     """
@@ -116,7 +116,7 @@ def metadata_auc(dataset: Dataset, *, folds: int = FOLDS, seed: int = 0) -> list
 
 
 def patients(target: npt.NDArray[np.generic], groups: npt.NDArray[np.generic]) -> tuple[int, int]:
-    """How many groups have an image with the class, and one without it."""
+    """Return the number of groups with an image of the class, and of groups with an image without it."""
     return len(np.unique(groups[target == 1])), len(np.unique(groups[target == 0]))
 
 
@@ -131,7 +131,7 @@ def _audited(splits: Mapping[Split, Sequence[Sample]], classes: Sequence[str]) -
 def _row(
     audited: Audited, number: int, source: str, model: str, features: Floats, folds: int, seed: int
 ) -> Iterator[Shortcut]:
-    """The row of one class, source and model, where there are patients enough."""
+    """Yield the row of one class, source and model, if there are enough patients."""
     known = ~np.isnan(audited.labels[:, number])
     target, members = audited.labels[known, number].astype(int), audited.groups[known]
     if min(patients(target, members)) < folds:
@@ -154,7 +154,7 @@ def _row(
 
 
 def _encoded(values: Sequence[str | float]) -> Floats:
-    """Numbers as they are, NaN where missing; texts as a column a category; no column where all are alike."""
+    """Return numbers unchanged (NaN if missing), texts as one column per category, no column if all are equal."""
     present = [value for value in values if value != ""]
     if all(isinstance(value, int | float) for value in present):
         numbers = np.array([math.nan if value == "" else float(value) for value in values])
@@ -192,7 +192,7 @@ def _classifier(model: str, seed: int) -> Any:
 def _interval(
     target: Integers, scores: Floats, groups: Integers, seed: int, draws: int = 300
 ) -> tuple[float, float, float]:
-    """AUC with the 2.5th and 97.5th percentile over resampled groups."""
+    """Return the AUC with the 2.5th and 97.5th percentile over resampled groups."""
     from sklearn.metrics import roc_auc_score
 
     rng = np.random.default_rng(seed)
@@ -213,6 +213,6 @@ def _verdict(auc: float, low: float) -> Verdict:
 
 
 def _stated_size(sample: Sample) -> tuple[float, float] | None:
-    """Log height and width of the file, where the data set's `source` states them under "size"."""
+    """Return log height and width of the file, if the sample's `source` has a "size"."""
     size = sample.source.get("size") if isinstance(sample.source, dict) else None
     return (math.log(size[0]), math.log(size[1])) if size else None

@@ -1,4 +1,4 @@
-"""What a check of a data set found, as values and as JSON. Light: a plan reads an earlier check and imports no more."""
+"""Results of a check of a data set, as values and JSON. Imports nothing heavy, because every plan reads them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SHOWN = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing found in a data set; an error makes it unfit for a study.
+    """A finding about a data set; an error makes the data set unfit for a study.
 
     Args:
-        level: how grave it is.
-        message: for a reader, the number included.
-        verdict: what it says of the data set; empty where it only informs.
-        number: how many groups, pairs or images; None where nothing is counted.
-        rows: the first 1,000 offenders, each as the groups and images it consists of, as "train: id".
+        level: severity.
+        message: text for a reader, with the number.
+        verdict: verdict on the data set; empty for information only.
+        number: number of groups, pairs or images; None if nothing is counted.
+        rows: the first 1,000 cases, each as its groups and images, as "train: id".
     """
 
     level: Literal["info", "warning", "error"]
@@ -37,18 +37,18 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Shortcut:
-    """How well something that is no lesion tells one class.
+    """Prediction of one class without a lesion.
 
     Args:
-        class_name: which class.
-        source: what it is told from: "all features", one of `features.PARTS`, or "metadata: <name>".
+        class_name: the class.
+        source: the predictor: "all features", one of `features.PARTS`, or "metadata: <name>".
         model: "logistic", "forest" or "tree".
         auc: out-of-fold area under the ROC curve, folds grouped by patient.
-        low: lower end of the 95 % interval, groups resampled.
-        high: upper end of it.
-        images: how many were used.
-        verdict: clear below .60; shortcut at or above it; unsure where the interval reaches .5.
-        rows: unless clear, the images of the class that were told most surely, as "train: id".
+        low: lower bound of the 95 % interval, groups resampled.
+        high: upper bound.
+        images: number of images used.
+        verdict: clear below .60; shortcut at or above it; unsure if the interval reaches .5.
+        rows: unless clear, the most confidently classified images of the class, as "train: id".
     """
 
     class_name: str
@@ -63,7 +63,7 @@ class Shortcut:
 
     @property
     def of_metadata(self) -> bool:
-        """Whether it is told from what stands beside the image, not from the image."""
+        """True if the predictor is metadata, not the image."""
         return self.source.startswith("metadata: ")
 
 
@@ -75,7 +75,7 @@ class DataCheck:
         digest: the data set's.
         metadata_digest: of `Dataset.metadata`, which is no part of the data set's digest.
         findings: counts, leaks, duplicates.
-        shortcuts: a row for each class, source and model.
+        shortcuts: one row per class, source and model.
     """
 
     digest: str
@@ -86,25 +86,25 @@ class DataCheck:
 
     @property
     def verdict(self) -> Verdict:
-        """The gravest of all."""
+        """The most severe verdict."""
         return gravest(self.findings, self.shortcuts)
 
     @property
     def summary(self) -> str:
-        """The gravest things in one line; empty where all is clear."""
-        parts = [(ORDER.index(item.verdict), _told(item)) for item in self.findings if item.verdict]
+        """The most severe findings in one line; empty if all is clear."""
+        parts = [(ORDER.index(item.verdict), _short(item)) for item in self.findings if item.verdict]
         parts += [(ORDER.index(row.verdict), _line(row)) for row in worst_shortcuts(self.shortcuts)]
         ordered = [text for _, text in sorted(parts, key=lambda part: -part[0])]
         more = f"; and {len(ordered) - SHOWN} more" if len(ordered) > SHOWN else ""
         return "; ".join(ordered[:SHOWN]) + more
 
     def to_json(self) -> str:
-        """The check as one JSON document, verdict and summary included."""
+        """Return the check as one JSON document, with verdict and summary."""
         return json.dumps({"verdict": self.verdict, "summary": self.summary} | asdict(self), indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> DataCheck | None:
-        """The check that `to_json` wrote; None for text of another format, or damaged."""
+        """Return the check that `to_json` wrote; None for another format or damaged text."""
         try:
             values = json.loads(text)
             if values["format"] != FORMAT:
@@ -122,13 +122,13 @@ class DataCheck:
 
 
 def gravest(findings: Sequence[Finding], shortcuts: Sequence[Shortcut] = ()) -> Verdict:
-    """The gravest verdict of all; clear where there is none."""
+    """Return the most severe verdict; clear if there is none."""
     found = [item.verdict for item in findings if item.verdict] + [item.verdict for item in shortcuts]
     return max(found, key=ORDER.index, default="clear")
 
 
 def worst_shortcuts(shortcuts: Sequence[Shortcut]) -> list[Shortcut]:
-    """Of each class the plainest row of the images and the plainest of the metadata, where they are not clear."""
+    """Return the row of highest AUC per class, for images and for metadata, unless it is clear."""
     worst: dict[tuple[str, bool], Shortcut] = {}
     for row in shortcuts:
         key = row.class_name, row.of_metadata
@@ -137,12 +137,12 @@ def worst_shortcuts(shortcuts: Sequence[Shortcut]) -> list[Shortcut]:
     return list(worst.values())
 
 
-def _told(finding: Finding) -> str:
+def _short(finding: Finding) -> str:
     return finding.message.split(", such as ")[0]
 
 
 def _line(row: Shortcut) -> str:
-    return f"{row.class_name!r} told by {row.source}, AUC {row.auc:.2f} [{row.low:.2f}, {row.high:.2f}]"
+    return f"{row.class_name!r} predicted by {row.source}, AUC {row.auc:.2f} [{row.low:.2f}, {row.high:.2f}]"
 
 
 def _tuples(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def test_a_class_of_too_few_patients_has_no_figure_and_is_told_why(tmp_path):
     assert shortcut_auc(Cache.ensure(dataset, tmp_path)) == []
     assert [finding.message for finding in check_dataset(dataset) if finding.level == "warning"] == [
         "train and val have 3 groups with 'ill' and 5 without: "
-        "5 of each are needed to ask whether global features tell it"
+        "5 of each are needed to test whether global features predict it"
     ]
     assert not [finding for finding in check_dataset(Noise(patients=30)) if finding.level == "warning"]
 
