@@ -33,7 +33,7 @@ def layer_jaccard(images: LayerImages, /, *, level: int = 255, tau: float = 0.0)
     return np.array(values, np.float64)
 
 
-def check_layer(*, level: int = 255, tau: float = 0.0) -> Mapping[str, Any]:
+def check_layer(*, level: int, tau: float) -> Mapping[str, Any]:
     """Refuse a layer or a threshold that the tables do not hold.
 
     Raises:

@@ -44,7 +44,7 @@ def best_threshold(rows: pd.DataFrame, /, *, iou: float = 0.5) -> float:
     return middle_best((fitted >= iou - _SLACK).mean(0)) / STEPS
 
 
-def check_iou(*, iou: float = 0.5) -> Mapping[str, Any]:
+def check_iou(*, iou: float) -> Mapping[str, Any]:
     """Refuse an overlap that no box can have.
 
     Raises:

@@ -55,7 +55,7 @@ def at_rate(terms: Froc, /) -> float:
     return terms.threshold(FITTED_RATE) if terms.images else math.nan
 
 
-def check_rate(*, rate: float = 1.0) -> Mapping[str, Any]:
+def check_rate(*, rate: float) -> Mapping[str, Any]:
     """Refuse a rate that is none.
 
     Raises:

@@ -29,7 +29,7 @@ def at_sensitivity(terms: Scores, /, *, level: float = 0.9) -> float:
     return threshold_at_sensitivity(terms.labels, terms.scores, level)
 
 
-def check_level(*, level: float = 0.9) -> Mapping[str, Any]:
+def check_level(*, level: float) -> Mapping[str, Any]:
     """Refuse a level that no threshold can have.
 
     Raises:
