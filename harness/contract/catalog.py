@@ -287,9 +287,9 @@ class Catalog:
                 self._components[kind][component.name] = (component, provider)
 
     def _unfit(self, kind: str, component: Any) -> str | None:
-        wanted = MetricRecord if kind == "metric" else Component
-        if not isinstance(component, wanted):
-            return f"expected a {wanted.__name__}, found {type(component).__name__}"
+        expected: type[Component[Any]] = MetricRecord if kind == "metric" else Component
+        if not isinstance(component, expected):
+            return f"expected a {expected.__name__}, found {type(component).__name__}"
         for key in ("name", "summary"):
             if not isinstance(value := getattr(component, key), str):
                 return f"the {key} of a {kind} is a string, not {value!r}"

@@ -75,7 +75,7 @@ def claims_columns(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFra
 
 def claimed(row: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     """What a claim's difference is of, and by which margin it is judged: `Dice malignant`, `AUC, equal within .020`."""
-    text = titles.get(row["metric"], row["metric"]) + (f" {row['class']}" if row["class"] else "")
+    text: str = titles.get(row["metric"], row["metric"]) + (f" {row['class']}" if row["class"] else "")
     text += "" if math.isnan(row["n"]) else f", n = {row['n']:.0f}"
     text += "" if math.isnan(row["within"]) else f", equal within {number(row['within'])}"
     return text + ("" if math.isnan(row["not_below"]) else f", not below by {number(row['not_below'])}")

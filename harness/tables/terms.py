@@ -151,7 +151,7 @@ def of_winners(labels: Array, scores: Array, classes: Sequence[str]) -> tuple[di
         ValueError: an image has no class or several, or a score is not finite.
     """
     labels, scores = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
-    known = ~np.isnan(labels).any(1)
+    known: Array = np.asarray(~np.isnan(labels).any(1))
     labels, scores = labels[known], scores[known]
     if not (labels.sum(1) == 1).all():
         raise ValueError("an image of a multi-class task has exactly one class.")

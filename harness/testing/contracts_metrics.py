@@ -55,7 +55,7 @@ class MetricLaws:
             return
         law, catalog = metafunc.function.__name__.removeprefix("test_"), Catalog()
         catalog.register(self.plugin)
-        found = {name: catalog.get("metric", name) for name in catalog.names("metric")}
+        found: dict[str, Any] = {name: catalog.get("metric", name) for name in catalog.names("metric")}
         found = {name: item for name, item in found.items() if KINDS_OF_TASK & item.needs <= offers(_TASK)}
         if "terms" in metafunc.fixturenames:
             cases = [pytest.param(item, _terms(item), id=name) for name, item in found.items() if item.reads in _TERMS]

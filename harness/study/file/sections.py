@@ -65,7 +65,9 @@ class StudySection(Strict):
     objective: ObjectiveSection = ObjectiveSection()
     baseline: str = ""
     budget: str = ""
-    metrics: Annotated[list[str | dict[str, Any]], Field(min_length=1)] = Field(default_factory=lambda: [RANKED])
+    metrics: Annotated[list[str | dict[str, Any]], Field(min_length=1)] = Field(
+        default_factory=lambda: list[str | dict[str, Any]]([RANKED])
+    )
     claims: list[ClaimSection] = Field(default_factory=list)
 
 

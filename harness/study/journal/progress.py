@@ -118,7 +118,11 @@ class Progress:
                 before = {key: record.spec.metric_tables.get(key) for key in record.spec.metrics}
                 lacks = not asked.items() <= before.items() or dict(record.spec.explain) != dict(plan.explain)
                 if record.state == "complete" and lacks:
-                    wanted = {"metrics": plan.metrics, "metric_tables": plan.metric_tables, "explain": plan.explain}
+                    wanted: dict[str, Any] = {
+                        "metrics": plan.metrics,
+                        "metric_tables": plan.metric_tables,
+                        "explain": plan.explain,
+                    }
                     found.append(replace(record.spec, **wanted))
         return found
 

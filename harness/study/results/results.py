@@ -402,7 +402,7 @@ class Results:
         names = ("lesions", "candidates", "layers", "attention", "terms")
         wanted = {metric.record.reads for metric in metrics}
         needed = {name for reads in wanted for name in READS[reads]}
-        others = {
+        others: dict[str, Any] = {
             name: self._gather(f"{name}.parquet", getattr(tables, name.upper()), variant=variant)
             for name in names
             if name in needed

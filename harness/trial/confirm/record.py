@@ -100,7 +100,8 @@ class Record:
 
     def tables(self) -> Tables:
         """The tables so far."""
-        return Tables(**{name: pd.DataFrame(self._rows[name], columns=list(of)) for name, of in _TABLES.items()})
+        found: dict[str, Any] = {name: pd.DataFrame(self._rows[name], columns=list(of)) for name, of in _TABLES.items()}
+        return Tables(**found)
 
     def predictions(self) -> pd.DataFrame:
         """The predictions table so far; see `harness.contract.tables.PREDICTIONS`."""

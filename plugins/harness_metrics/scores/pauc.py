@@ -29,8 +29,8 @@ def pauc(terms: Scores, weights: Array | None, /, *, max_fpr: float = 0.1) -> Ar
     order = np.argsort(-terms.scores, kind="stable")
     sick = terms.labels[order] == 1
     last = np.append(np.diff(terms.scores[order]) != 0, True)[: len(order)]  # equal scores are called together
-    rates = [_rate(counted[:, order] * own, last) for own in (~sick, sick)]
-    area = _area(*rates, max_fpr)
+    false, true = (_rate(counted[:, order] * own, last) for own in (~sick, sick))
+    area = _area(false, true, max_fpr)
     chance = max_fpr**2 / 2
     found: Array = (1 + (area - chance) / (max_fpr - chance)) / 2
     return float(found[0]) if weights is None else found
