@@ -151,9 +151,7 @@ def lacking(labels: Array, groups: Sequence[Hashable] | Array) -> str:
 
 def _check(labels: Array, scores: Array) -> None:
     if scores.ndim != 2 or labels.shape not in (scores.shape, scores.shape[1:]):
-        raise ValueError(
-            f"labels must be (images) or, as scores, (rows, images); got {labels.shape} and {scores.shape}."
-        )
+        raise ValueError(f"labels must be (images) or (rows, images) as scores; got {labels.shape} and {scores.shape}.")
     if not np.isin(labels[~np.isnan(labels)], (0, 1)).all():
         raise ValueError("labels must be 0, 1 or NaN.")
     if not np.isfinite(scores[~np.isnan(np.broadcast_to(labels, scores.shape))]).all():

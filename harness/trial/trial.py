@@ -1,6 +1,6 @@
-"""A trial, from its spec to its result: a generator that knows nothing of who drives it.
+"""A trial, from its spec to its result: a generator that is independent of its driver.
 
-Same spec, same data, same number of threads: on the CPU the same numbers, whatever the process did before.
+On the CPU, the same spec, data and number of threads give the same numbers, whatever the process did before.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ _log = logging.getLogger(__name__)
 
 
 def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterator[Epoch | Opening | TrialResult]:
-    """Trains, validates and, in confirm, tests one spec: an Epoch per epoch, then exactly one TrialResult.
+    """Train, validate and, in confirm, test one spec: yield an Epoch per epoch, then exactly one TrialResult.
 
-    In confirm an Opening comes before the result: the test split is opened when what follows it is asked for.
+    In confirm an Opening precedes the result: the test split is opened when the next item is requested.
 
-    Close the generator to stop it. It goes on from the checkpoint of an earlier, unfinished attempt;
-    epochs that attempt had been asked to go beyond are not yielded again. Whatever goes wrong in the
-    model, its training or its settings is a result of state "failed" that says why.
+    Close the generator to stop it. It resumes from the checkpoint of an earlier, unfinished attempt; epochs
+    up to the checkpoint are not yielded again. An error in the model, its training or its settings gives a
+    result of state "failed" with the reason.
 
     Raises:
         InputError: the data set or a metric cannot be used, or the data have changed since the study was
-            planned: no other trial would fare better.
+            planned: every other trial would fail too.
         MachineError: the disk is full, or the cache or a checkpoint cannot be written. Resumable.
     """
     ledger, started, checkpoint = Ledger(), time.perf_counter(), Checkpoint(spec, workspace)
@@ -63,7 +63,7 @@ def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterat
         yield from _run(spec, catalog, workspace, ledger, checkpoint)
     except (InputError, MachineError):
         raise
-    except (Exception, SystemExit) as error:  # a stranger's model may call sys.exit
+    except (Exception, SystemExit) as error:  # a third-party model may call sys.exit
         if isinstance(error, OSError) and error.errno in _MACHINE:
             raise MachineError(f"{error.filename or 'disk'}: {error.strerror}") from error
         _log.debug("trial %s failed", spec.id, exc_info=True)
@@ -79,18 +79,18 @@ def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterat
 def measure(
     spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: bytes, opening: Callable[[], None]
 ) -> TrialResult:
-    """Tests a confirmed model anew from its weights, for metrics and explainers that were named after it was trained.
+    """Test a confirmed model again from its weights, for metrics and explainers that were added after its training.
 
     Args:
-        spec: the trial's, with the metrics and explainers that are wanted now.
-        catalog: where its components come from.
-        workspace: where data and cache are.
-        weights: what its `weights.safetensors` holds.
+        spec: of the trial, with the metrics and explainers to compute.
+        catalog: provides the components.
+        workspace: holds data and cache.
+        weights: content of `weights.safetensors`.
         opening: called just before the test split is opened.
 
     Raises:
-        InputError: data or weights are not those that the trial was confirmed with.
-        MachineError: the plugins are not.
+        InputError: data or weights differ from those that the trial was confirmed with.
+        MachineError: the plugins differ.
     """
     ledger, settings, device = Ledger(), TrainSettings.of(spec.tree["train"]), device_of(workspace.device)
     catalog.expect(spec.plugins)
@@ -134,7 +134,7 @@ def _run(
         _refuse_ignored_weights(job)
     epochs = fit(job, checkpoint)
     while True:
-        with _inside(workspace, seal):  # not across the yield: the caller is under no seal
+        with _inside(workspace, seal):  # not across the yield: the seal does not apply to the caller
             epoch = next(epochs, None)
         if epoch is None:
             break
@@ -166,7 +166,7 @@ def _run(
 
 @contextmanager
 def _inside(workspace: Workspace, seal: Seal | None = None) -> Iterator[None]:
-    """Holds the seal and sets torch's threads, and puts both back."""
+    """Hold the seal and set torch's threads; restore both at the end."""
     before = torch.get_num_threads()
     torch.set_num_threads(workspace.threads)
     try:
@@ -204,7 +204,7 @@ def _refuse_unknown_head(job: Fit, val: Loader, known: Collection[str]) -> None:
 
 
 def _refuse_ignored_weights(job: Fit) -> None:
-    """Raises BuildError where the study asks for label weights and the model's losses do not use them."""
+    """Raise BuildError if the study sets label weights and the model's losses do not use them."""
     if job.settings.balance != "weights":
         return
     with torch.random.fork_rng([job.device] if job.device.type == "cuda" else []), torch.no_grad():
@@ -215,13 +215,13 @@ def _refuse_ignored_weights(job: Fit) -> None:
 
 
 def _weighs(model: Model, batch: Batch) -> bool:
-    """Whether the losses change where one label counts twice as much as before: the first that counts at all."""
+    """Return True if the losses change when the weight of one label is doubled."""
     assert batch.weights is not None
     counted = (batch.weights > 0) & ~batch.labels.isnan()
     if not counted.any():
         return False
     weights, first = batch.weights.clone(), counted.nonzero()[0]
-    weights[*first] *= 2  # one alone: a loss may divide by the sum of all
+    weights[*first] *= 2  # only one, because a loss may divide by the sum of all
     out = in_fp32(model(batch))
     weighted, plain = (
         sum(float(loss) for loss in model.losses(out, item).values())

@@ -1,4 +1,4 @@
-"""The end of a confirmed trial: the weights are frozen, the test split is opened, the tables are written."""
+"""The test of a confirmed trial: the weights are frozen, the test split is opened, the tables are written."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ def confirm(
     device: torch.device,
     ledger: Ledger,
 ) -> Tested:
-    """Tests a model whose weights are final; nothing is fitted, chosen or tuned here.
+    """Test a model whose weights are final; nothing is fitted, chosen or tuned here.
 
-    Files: predictions of val and test, map terms of tune_loc and test (where the data have masks and
-    the model has saliency), overlays of a few test images, the weights; faithfulness of maps where the study
-    asks for it, and why an explainer was left out where one was.
+    Files: predictions of val and test, map terms of tune_loc and test (if the data have masks and the model
+    has saliency), overlays of a few test images, the weights. Further files hold the faithfulness of maps, if
+    the study measures it, and the reasons why explainers were left out.
     """
     data, named = ConfirmData.of(cache, ledger), study_metrics(catalog, spec.metrics, spec.metric_tables)
     examined = Examined(
@@ -84,7 +84,7 @@ def confirm(
 
 
 def _bits(images: Images) -> int:
-    """Depth of the pixels of single images; 0 of bags, exams and features, which no new image can be brought to."""
+    """Return the bit depth of single images; 0 for bags, exams and features, which single images cannot match."""
     if images.split.bags is not None or not len(images):
         return 0
     dtype = images.split.images[[0]].dtype
@@ -93,18 +93,18 @@ def _bits(images: Images) -> int:
 
 @dataclass(frozen=True)
 class Examined:
-    """A model whose weights are final, and what is kept of what it says.
+    """A model whose weights are final, and the records of its outputs.
 
     Args:
-        model: in what `settings` and `device` say.
-        settings: of the training that it comes from.
-        device: where it is.
+        model: with the precision of `settings`, on `device`.
+        settings: of its training.
+        device: of the model.
         task: of its data.
         record: receives scores and maps.
         overlays: receive pictures of test images.
-        controls: maps that any explanation must beat.
+        controls: maps that every explanation must exceed.
         explaining: the explainers of the study.
-        explained: how many images of a split are explained; None for all.
+        explained: number of images of a split that are explained; None for all.
         scores: of the test images so far.
     """
 
@@ -120,11 +120,11 @@ class Examined:
     scores: list[tuple[Batch, Output]] = field(default_factory=list)
 
     def predictions(self, images: Images) -> Iterator[tuple[Batch, Output]]:
-        """What the model says of a split, recorded batch by batch."""
+        """Yield the outputs of the model for a split and record them, batch by batch."""
         loader, test, split = self._loader(images), images.name == "test", images.split.name
         for batch, out in predict(self.model, loader, self.settings, self.device):
             self._record_maps(images, batch, out)
-            if split in ("val", "test"):  # val alike: thresholds and weights are fitted there and used on test
+            if split in ("val", "test"):  # val too: thresholds and weights are fitted on it and used on test
                 out = over_copies(out, batch, loader, lambda copy: run(self.model, copy, self.settings, self.device))
                 self.record.add_scores(replace(images, name=split), batch, out)
             if test:
@@ -134,19 +134,19 @@ class Examined:
             yield batch, out
 
     def explain_some(self, images: Images, count: int) -> None:
-        """Records the explainers' maps of so many images."""
+        """Record the explainers' maps of `count` images."""
         for batch in self._loader(images).evaluation(choose(images, count)):
             self._explain(images, batch, run(self.model, batch, self.settings, self.device))
 
     def files(self, tried: Mapping[str, bytes]) -> dict[str, bytes]:
-        """The tables and pictures; `tried` are those of the explainers' faithfulness."""
+        """Return the tables and pictures; `tried` are those of the explainers' faithfulness."""
         return {**self.record.files(), **tried, **self.explaining.files(), **self.overlays.files()}
 
     def _loader(self, images: Images) -> Loader:
         return Loader(images, self.task, self.settings, self.device)
 
     def _record_maps(self, images: Images, batch: Batch, out: Output) -> None:
-        """The model's own map, the explainers' where they explain all, and the controls'; nothing without masks."""
+        """Record the model's own map, the controls, and explainers' maps if all images are explained; needs masks."""
         if batch.targets is None:
             return
         if out.saliency is not None:
@@ -170,7 +170,7 @@ class Examined:
                 self._add_maps(images, batch, out, name, maps)
 
     def _add_maps(self, images: Images, batch: Batch, out: Output, name: str, maps: Tensor) -> None:
-        """A picture of layers belongs to no class: beside it stands the map of the class that the model says."""
+        """Record maps; a layer map belongs to no class and is compared with the map of the predicted class."""
         if self.task.mask_kind == "layers":
             said = out.probs.argmax(1).to(maps.device)
             maps = maps[torch.arange(len(maps)), said][:, None].expand_as(maps)
@@ -178,7 +178,7 @@ class Examined:
 
 
 def _metrics(examined: Examined, named: Sequence[Metric], data: ConfirmData) -> dict[str, float]:
-    """Of test, and of tune_loc what needs masks."""
+    """Return the metrics of test, and those of tune_loc that need masks."""
     masks = data.test.outlines is not None
     scorer = Scorer(named, data.task, "test", masks=masks)
     metrics = score(examined.predictions(data.test), scorer)
@@ -189,7 +189,7 @@ def _metrics(examined: Examined, named: Sequence[Metric], data: ConfirmData) -> 
 
 
 def _metrics_by_unit(examined: Examined, named: Sequence[Metric], data: ConfirmData) -> dict[str, float]:
-    """Of the test scores, averaged over the images that are diagnosed together; empty where each stands alone."""
+    """Return the metrics of test scores averaged by unit; empty if units are images."""
     units = by_unit(examined.scores, data.test)
     if units is None:
         return {}
@@ -198,7 +198,7 @@ def _metrics_by_unit(examined: Examined, named: Sequence[Metric], data: ConfirmD
 
 
 def reported(tables: Tables, named: Sequence[Metric], task: Task) -> dict[str, float]:
-    """Return the test values of metrics that only tables give: fitted ones, those of lesions. Keys as in `Scorer`."""
+    """Return the test values of metrics that need tables: fitted ones and those of lesions. Keys as in `Scorer`."""
     metrics = [metric for metric in named if not direct(metric) and fits(metric.record, task)]
     found = {}
     for row in runs_table(tables, metrics, classes=task.classes).to_dict("records"):
@@ -214,9 +214,9 @@ def reported(tables: Tables, named: Sequence[Metric], task: Task) -> dict[str, f
 
 
 def wanted_maps(images: Images, out: Output, task: Task) -> Bool[Tensor, "b k"]:
-    """Of which classes of each image an explainer's map is measured: of all, where masks draw lesions.
+    """Return the classes of each image for which an explainer's map is measured: all, if masks outline lesions.
 
-    Beside a picture of layers it is the map of the class that the model says, and nothing is fitted on tune_loc.
+    For layer maps it is the predicted class of test images; nothing is fitted on tune_loc.
     """
     if task.mask_kind != "layers":
         return torch.ones_like(out.probs, dtype=torch.bool)

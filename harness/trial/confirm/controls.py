@@ -1,7 +1,7 @@
-"""The controls of localisation: maps that a metric scores without anything having been learned.
+"""The controls of localisation: maps without any learning, scored by the same metrics.
 
-They are recorded beside the model's own maps, under names that begin with "control:", wherever a study asks for a
-metric of maps: the centre prior, random maps, and the saliency of the same architecture with random weights.
+The controls are the centre prior, random maps, and the saliency of the same architecture with random weights. They
+are recorded with the prefix "control:" if a study names a metric of maps.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from harness.trial.model.rng import seeded
 from harness.trial.settings.training import TrainSettings
 
 CELL_PX = 32
-"""Size of a cell of a control's map where the model has no saliency whose grid it could share."""
+"""Size of a cell of a control's map for models without saliency, whose grid it would share."""
 
 
 @dataclass(frozen=True)
 class Controls:
-    """Draws the controls of each batch.
+    """The controls of a confirmed trial.
 
     Args:
-        seed: of the random maps: the trial's, so that a trial has the same ones in every run.
-        fresh: the architecture with random weights; None where no controls are wanted.
+        seed: of the trial, so that its random maps are always the same.
+        fresh: the architecture with random weights; None without controls.
         settings: of the forward pass.
     """
 
@@ -54,13 +54,13 @@ class Controls:
         settings: TrainSettings,
         device: torch.device,
     ) -> Controls:
-        """Return those of a confirmed trial; none where the study names no metric of maps or there are no masks."""
+        """Return the controls of a trial; none if the study names no metric of maps or there are no masks."""
         asked = any(MASKS in metric.record.needs for metric in named)
         fresh = _fresh(spec, catalog, task).to(device) if asked and task.mask_kind != "none" else None
         return cls(spec.seed, fresh, settings, device)
 
     def maps(self, batch: Batch, out: Output) -> Iterator[tuple[str, Float[Tensor, "b k i j"]]]:
-        """Each control by name, on the grid of the model's own saliency map where it has any."""
+        """Yield each control by name, on the grid of the model's own saliency map if it has one."""
         if self.fresh is None:
             return
         count, classes = out.probs.shape
@@ -74,7 +74,7 @@ class Controls:
 
 
 def _fresh(spec: TrialSpec, catalog: Catalog, task: Task) -> Model:
-    """The trial's architecture in eval mode, every layer reset at random: pretrained weights too are lost."""
+    """Build the trial's architecture in eval mode with every layer reset at random, pretrained ones too."""
     with seeded(seeds.of("control", spec.seed), torch.device("cpu")):
         model: Model = catalog.build("architecture", spec.tree["model"], task)
         for layer in model.modules():

@@ -1,4 +1,4 @@
-"""The maps of one model: its own saliency map, and what each explainer of the study makes of it."""
+"""The maps of one model: its own saliency map, and those of the study's explainers."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _log = logging.getLogger(__name__)
 
 
 class Explaining:
-    """The explainers that a study names, each by the name that its maps bear.
+    """The explainers that a study names, by the name of their maps.
 
-    One that does not explain models of this kind (TypeError) is left out, and `files` says why: a model
-    is not lost for it. Any other failure is the trial's.
+    An explainer that does not explain models of this kind (TypeError) is left out, and `files` gives the
+    reason. Any other error fails the trial.
     """
 
     def __init__(self, explain: Mapping[str, Any], catalog: Catalog) -> None:
@@ -35,15 +35,15 @@ class Explaining:
     def every_class(
         self, model: Model, batch: Batch, wanted: Bool[Tensor, "b k"]
     ) -> Iterator[tuple[str, Float[Tensor, "b k h w"]]]:
-        """What each explainer makes of the wanted classes of each image; maps of the others are zeros."""
+        """Yield each explainer's maps of the wanted classes of each image; maps of other classes are zeros."""
         yield from self._each(lambda explainer: _every_class(explainer, model, batch, wanted))
 
     def controls(
         self, fresh: Model, batch: Batch, wanted: Bool[Tensor, "b k"]
     ) -> Iterator[tuple[str, Float[Tensor, "b k h w"]]]:
-        """The same of the architecture with random weights, under names of controls.
+        """Yield the same for the architecture with random weights, under names of controls.
 
-        An explainer that fails on those has no control, and `files` says why; what it makes of the trained model stays.
+        An explainer that fails on it has no control, and `files` gives the reason; its maps of the trained model stay.
         """
         for name, explainer in self._explainers.items():
             control = f"{WEIGHTS_CONTROL}:{name}"
@@ -60,7 +60,7 @@ class Explaining:
     def one_class(
         self, model: Model, batch: Batch, out: Output, classes: Sequence[int], only: str | None = None
     ) -> Iterator[tuple[str, Float[Tensor, "b h w"]]]:
-        """The same for one class an image, at the image's size; of one map if `only` names it."""
+        """Yield the maps of one class per image, at the image's size; only one map if `only` names it."""
         assert batch.images is not None
         if out.saliency is not None and only in (None, OWN_MAP):
             own = out.saliency[torch.arange(len(classes)), list(classes)].float()
@@ -68,7 +68,7 @@ class Explaining:
         yield from self._each(lambda explainer: explainer.explain(model, batch, classes), only)
 
     def files(self) -> dict[str, bytes]:
-        """`explainers_left_out.txt`, where there are such."""
+        """Return `explainers_left_out.txt`, if any explainer was left out."""
         lines = "".join(f"{name}: {reason}\n" for name, reason in self._left_out.items())
         return {"explainers_left_out.txt": lines.encode()} if lines else {}
 
@@ -79,7 +79,7 @@ class Explaining:
             try:
                 maps = explain(explainer)
             except TypeError as error:
-                if name in self._given:  # it can, and fails all the same
+                if name in self._given:  # it explained earlier batches, so this is another error
                     raise
                 _log.warning("left out: %s: %s", name, error)
                 self._left_out[name] = str(error)
@@ -91,7 +91,7 @@ class Explaining:
 def _every_class(
     explainer: Explainer, model: Model, batch: Batch, wanted: Bool[Tensor, "b k"]
 ) -> Float[Tensor, "b k h w"]:
-    """Maps of the wanted classes of each image, as many images at once as want another one; zeros elsewhere."""
+    """Return maps of the wanted classes, one class of every image at a time; zeros elsewhere."""
     assert batch.images is not None
     turns = [row.nonzero().flatten().tolist() for row in wanted.cpu()]
     found = batch.images.new_zeros(*wanted.shape, *batch.images.shape[2:])

@@ -1,4 +1,4 @@
-"""Tests the maps of a model whose weights are frozen: covers what they call important, and scores what is left."""
+"""Faithfulness of the maps of a frozen model: important pixels are covered and the rest is scored."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from harness.trial.settings.training import TrainSettings
 
 FILE = "faithfulness.parquet"
 _BLUR = 5 / 224
-"""Deviation of the blur that insertion begins with, of the image's longer side: 5 pixels at 224, as published."""
+"""Deviation of the initial blur of insertion, relative to the image's longer side: 5 pixels at 224, as published."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """A class's probability, and its logit or NaN, for each of n images."""
+    """Probability of a class, and its logit or NaN, for each of n images."""
 
     probs: Float[Tensor, n]
     logits: Float[Tensor, n]
@@ -42,7 +42,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Probe:
-    """Versions of one image that are scored together, and where their scores go: `method`, `covered`, `level`."""
+    """Versions of one image that are scored together, and the columns of their row: `method`, `covered`, `level`."""
 
     method: str
     images: Float[Tensor, "n c h w"]
@@ -59,10 +59,10 @@ def faithfulness_files(
     device: torch.device,
     explaining: Explaining,
 ) -> dict[str, bytes]:
-    """`faithfulness.parquet` of some test images as the study says, or nothing where it does not ask for it.
+    """Return `faithfulness.parquet` of some test images, or nothing if the study does not measure it.
 
-    Nothing either where a sample is no single image, of which parts could be covered. Each image is
-    judged by the class that the model scores highest. The model stays as it was.
+    Samples that are not single images give nothing either, because their parts cannot be covered. Each image
+    is measured for the class that the model scores highest. The model stays unchanged.
     """
     wanted = FaithfulnessSettings.of(spec.explain)
     if not wanted.use or task.sample != "image":
@@ -84,7 +84,7 @@ def faithfulness_files(
 
 
 class _Judge:
-    """Everything that is measured of a batch: (place in the batch, class, columns of the table)."""
+    """Measurements of a batch: (index in the batch, class, columns of the table)."""
 
     def __init__(
         self,
@@ -127,7 +127,7 @@ class _Judge:
     def _compared(
         self, name: str, maps: Float[Tensor, "b h w"], batch: Batch, kinds: list[int]
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The map beside those of the randomised models, for the same classes."""
+        """Yield comparisons of the map with those of the randomised models, for the same classes."""
         for share, forgetful in self._forgetful.items():
             out = self._run(forgetful, batch)
             after = _of_classes(out, kinds)
@@ -140,7 +140,7 @@ class _Judge:
                 yield place, found
 
     def _score(self, batch: Batch, images: Tensor, kind: int) -> Score:
-        """Scores of many versions of a batch's one image, a batch at a time."""
+        """Return the scores of many versions of one image, a batch at a time."""
         parts = [self._run(self._model, batch.with_images(part)) for part in _parts(images, self._settings.batch_size)]
         scores = [_of_classes(out, [kind] * len(out.probs)) for out in parts]
         return Score(torch.cat([s.probs for s in scores]), torch.cat([s.logits for s in scores]))
@@ -156,14 +156,14 @@ def probes(
     wanted: FaithfulnessSettings,
     other: Float[Tensor, "h w"] | None = None,
 ) -> Iterator[Probe]:
-    """The covered versions of one image.
+    """Yield the covered versions of one image.
 
     Args:
-        image: as the model is given it.
+        image: the input of the model.
         shown: its map H in [0, 1].
-        dark: a black pixel, as the model is given it.
-        wanted: what to measure.
-        other: a map that the covers are done with once more, as what a map of that area gets by chance (`shifted`).
+        dark: a black pixel in the input of the model.
+        wanted: methods and parameters.
+        other: a second map for covers, as a chance level for maps of that area (`shifted`).
 
     Source: darken and zero, SaliencyCNNAnalysis (soft H, and H at or above a share of its maximum);
         insertion and deletion, Petsiuk et al. 2018, BMVC.
@@ -194,10 +194,10 @@ def probes(
 
 
 def shifted(shown: Float[Tensor, "h w"], seed: int) -> Float[Tensor, "h w"]:
-    """The map moved to a place drawn at random, what leaves at one edge coming in at the other.
+    """Move the map to a random place; pixels that leave at one edge enter at the other.
 
-    It has the area, the values and the smoothness of the map, and another place: what a map does not do better than
-    it says nothing of the place. Pixels shuffled one by one would be noise, which confuses a model wherever it lies.
+    The result has the area, values and smoothness of the map at another place, so it is the chance level of the place.
+    Shuffled pixels would be noise, which changes a model's score at any place.
     """
     height, width = shown.shape
     generator = torch.Generator().manual_seed(seed)
@@ -206,12 +206,12 @@ def shifted(shown: Float[Tensor, "h w"], seed: int) -> Float[Tensor, "h w"]:
 
 
 def important_pixels(shown: Float[Tensor, "h w"], threshold: float) -> Bool[Tensor, "h w"]:
-    """Where a map reaches `threshold` of its maximum; nowhere on a map of zeros."""
+    """Return the pixels at which a map reaches `threshold` of its maximum; none for a map of zeros."""
     return (shown >= threshold * shown.max()) & (shown > 0)
 
 
 def highest(shown: Float[Tensor, "h w"], shares: Iterable[float]) -> Iterator[Bool[Tensor, "h w"]]:
-    """For each share, that share of pixels with the highest values; among equal ones, row by row."""
+    """Yield, for each share, that share of pixels with the highest values; ties are ordered row by row."""
     order = shown.flatten().argsort(descending=True, stable=True)
     rank = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
     for share in shares:

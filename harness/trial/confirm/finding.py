@@ -1,4 +1,4 @@
-"""Lesions of a mask and candidates of a map, as rows of their tables. What they are is in `harness.metrics.maps`."""
+"""Lesions of a mask and candidates of a map, as rows of their tables. `harness.metrics.maps` defines both."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ class Drawn:
 
     @classmethod
     def of(cls, mask: Array) -> Drawn:
-        """From a mask "h w", more than 0 inside."""
+        """Return the lesions of a mask "h w", more than 0 inside."""
         labelled, _ = components(mask)
         return cls(labelled.astype(np.int16), boxes_of(labelled))
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """A row a lesion, without its keys."""
+        """Yield one row per lesion, without its keys."""
         areas = np.bincount(self.labelled.ravel(), minlength=len(self.boxes) + 1) / self.labelled.size
         for number, (area, box) in enumerate(zip(areas[1:], self.boxes.tolist(), strict=True), start=1):
             yield {"lesion": number, "area": float(area), **dict(zip(("x0", "y0", "x1", "y1"), box, strict=True))}
 
     def box_ious(self, saliency: Array) -> Array | None:
-        """How well the map's box fits, threshold by threshold; None where there is no lesion."""
+        """Return the IoU of the map's box at each threshold; None if there is no lesion."""
         size = self.labelled.shape
         return box_ious(saliency, self.boxes, (size[0], size[1])) if len(self.boxes) else None
 
 
 def candidate_rows(saliency: Array, drawn: Drawn) -> Iterator[dict[str, Any]]:
-    """A row a candidate of a map "i j", without its keys."""
+    """Yield one row per candidate of a map "i j", without its keys."""
     size = drawn.labelled.shape
     found = candidates(saliency, (size[0], size[1]))
     for number, ((score, x, y), lesion) in enumerate(zip(found.tolist(), hits(found, drawn.labelled), strict=True)):

@@ -1,4 +1,4 @@
-"""Pictures of a few test images that a confirmed model leaves for the report: some chosen blindly, some by score."""
+"""Overlays of a few test images of a confirmed model for the report: some chosen beforehand, some by score."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from harness.metrics.maps.cases import choose_cases
 from harness.trial.data.stage import Images, Outlines
 
 WANTED = 6
-"""Test images shown under every variant unless `[explain] images` says otherwise."""
+"""Number of test images shown for every variant; the default of `[explain] images`."""
 LONGEST_PX = 512
-"""Side to which larger images are reduced: a picture of the report, not data."""
+"""Longest side in pixels; larger images are reduced, because overlays are for display."""
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """One test image under the model: maps "k i j", scores "k", and its patches where the model looks at such."""
+    """Output for one test image: maps "k i j", scores "k", and patches if the model has any."""
 
     maps: Array
     scores: Array
@@ -37,19 +37,19 @@ class _Seen:
 
 
 class Overlays:
-    """Test images with the model's maps: some chosen before it has seen any, then each class's extreme ones.
+    """Test images with the model's maps: some chosen beforehand, then the extreme ones of each class.
 
-    The first are the same for every model, so that variants can be compared; the others are hits, misses and
+    The first are the same for every model, so that variants can be compared. The others are hits, misses and
     false alarms by this model's own score (`harness.metrics.maps.cases`).
 
     Args:
-        wanted: how many are chosen beforehand. Classes take turns to give the next image, in the order of the
-            split, that shows the class and whose outline is known; what is then left are images in order.
+        wanted: number of images chosen beforehand. Classes give in turn their next image with a known outline, in
+            the order of the split; then the remaining images follow in order.
     """
 
     def __init__(self, data: Images, task: Task, wanted: int) -> None:
         self._data, self._task = data, task
-        self._pictured = task.sample == "image"  # a bag has no one picture to lay a map over
+        self._pictured = task.sample == "image"  # a bag has no single picture for an overlay
         self._chosen = choose(data, wanted) if self._pictured else []
         self._row = {sample.id: row for row, sample in enumerate(data.split.samples)}
         self._found: dict[str, _Seen] = {}
@@ -57,9 +57,9 @@ class Overlays:
         self._explained: dict[str, dict[str, Array]] = {}
 
     def explain(self, batch: Batch, name: str, maps: Float[Tensor, "b k h w"], wanted: Bool[Tensor, "b k"]) -> None:
-        """Keeps what an explainer shows of the images that were chosen beforehand: of one class each.
+        """Keep an explainer's maps of the images that were chosen beforehand, of one class each.
 
-        It is the first that the image has, of those that were asked for.
+        It is the first of the wanted classes that the image has, or else the first wanted class.
         """
         chosen = {self._data.split.samples[row].id for row in self._chosen}
         for place, key in enumerate(batch.ids):
@@ -73,7 +73,7 @@ class Overlays:
             self._explained.setdefault(name, {})[key] = maps[place, k, ::by, ::by].half().cpu().numpy()
 
     def add(self, batch: Batch, out: Output) -> None:
-        """Keeps what is to be shown of the images so far; everything else is forgotten."""
+        """Add one batch; outputs of images that will not be shown are dropped."""
         if out.saliency is None or not self._pictured:
             return
         boxes, attention = _patches(out, len(batch.ids))
@@ -89,7 +89,7 @@ class Overlays:
         self._found = {key: seen for key, seen in self._found.items() if key in kept}
 
     def files(self) -> dict[str, bytes]:
-        """`overlays.npz` as `harness.contract.tables.OVERLAYS` describes it, or nothing without saliency."""
+        """Return `overlays.npz` (see `harness.contract.tables.OVERLAYS`), or nothing without saliency."""
         if not self._found:
             return {}
         split, outlines = self._data.split, self._data.outlines
@@ -123,7 +123,7 @@ class Overlays:
         return {"overlays.npz": buffer.getvalue()}
 
     def _explanations(self, chosen: list[str], images: int) -> dict[str, Array]:
-        """The explainers' arrays, of the images that they were asked about; the chosen ones are the first of all."""
+        """Return the explainers' arrays for the explained images; the chosen images are the first of all."""
         if not self._explained:
             return {}
         asked = [key for key in chosen if key in self._asked]
@@ -135,7 +135,7 @@ class Overlays:
         }
 
     def _cases(self) -> set[str]:
-        """The ids of the extreme images so far, of every class."""
+        """Return the ids of the extreme images so far, of every class."""
         ids = list(self._found)
         rows = [self._row[key] for key in ids]
         labels = self._data.split.labels[rows]
@@ -149,7 +149,7 @@ class Overlays:
 
 
 def choose(data: Images, wanted: int) -> list[int]:
-    """The rows of test images that are looked at closely, as `Overlays` describes them; no model has seen them yet."""
+    """Choose the rows of test images to show (see `Overlays`), before any model has seen them."""
     labels = data.split.labels
     shown = labels == 1 if data.outlines is None else (labels == 1) & data.outlines.known
     turns = [np.flatnonzero(shown[:, k]).tolist() for k in range(labels.shape[1])]
@@ -158,7 +158,7 @@ def choose(data: Images, wanted: int) -> list[int]:
 
 
 def eight_bit(images: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
-    """Pictures "n h w c", each from its darkest to its brightest pixel: 12-bit images would be nearly black else."""
+    """Scale pictures "n h w c" from their darkest to their brightest pixel; 12-bit images would be nearly black."""
     axes = tuple(range(1, images.ndim))
     low, high = images.min(axes, keepdims=True).astype(float), images.max(axes, keepdims=True).astype(float)
     scaled: npt.NDArray[np.uint8] = ((images - low) * (255 / np.maximum(high - low, 1))).astype(np.uint8)
@@ -166,14 +166,14 @@ def eight_bit(images: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
 
 
 def reduced(images: npt.NDArray[np.uint8], by: int) -> npt.NDArray[np.uint8]:
-    """Pictures "n h w" or "n h w c" with each `by` x `by` pixels averaged; a rest at the border counts as one."""
+    """Average pictures "n h w" or "n h w c" over `by` x `by` pixels; a remainder at the border is one pixel."""
     if by == 1:
         return images
     return np.stack([np.asarray(Image.fromarray(image).reduce(by)) for image in images])
 
 
 def _patches(out: Output, images: int) -> tuple[Array | None, Array | None]:
-    """Boxes "b n 4" in pixels and attention "b n" of a model that looks at patches; see `Output.parts`."""
+    """Return boxes "b n 4" in pixels and attention "b n" of a model with patches; see `Output.parts`."""
     boxes, attention = (_array(out.parts.get(name)) for name in ("boxes", "attention"))
     if boxes is None or boxes.ndim != 3 or boxes.shape[0] != images or boxes.shape[2] != 4:
         return None, None
@@ -182,7 +182,7 @@ def _patches(out: Output, images: int) -> tuple[Array | None, Array | None]:
 
 
 def _stacked(values: list[Array | None]) -> Array | None:
-    """One array, or None unless all are there and alike: a detector has another number of boxes in each image."""
+    """Return one array, or None if shapes differ: a detector has another number of boxes in each image."""
     found = [value for value in values if value is not None]
     alike = len(found) == len(values) and len({value.shape for value in found}) == 1
     return np.stack(found).astype(np.float32) if alike else None

@@ -1,4 +1,4 @@
-"""Takes from a model what it has learned, layer by layer from the output on: a map that stays the same shows the image.
+"""Randomisation of a model, layer by layer from the output on: a map that does not change shows only the image.
 
 Source: Adebayo et al. 2018, NeurIPS, section 4.1 (cascading randomisation).
 """
@@ -16,15 +16,15 @@ from harness.trial.model.rng import seeded
 
 
 def randomised(model: Model, share: float, seed: int) -> Model:
-    """A copy in which the layers nearest to the output are initialised anew; the model stays as it is.
+    """Return a copy with new initial weights in the layers nearest to the output; the model stays unchanged.
 
-    Layers are the modules with parameters of their own, and their order is that in which the model
-    registers them: from the image to the score in every architecture that is written as it runs.
+    Layers are the modules with their own parameters, in the order in which the model registers them. This is
+    the order from image to score if an architecture is written as it runs.
 
     Args:
         model: in any mode; the copy has the same.
         share: of the layers, in (0, 1]; rounded up.
-        seed: of the new weights; a larger share at the same seed draws the same ones and more.
+        seed: of the new weights; a larger share at the same seed draws the same weights and more.
     """
     made = copy.deepcopy(model)
     layers = [module for module in made.modules() if next(module.parameters(recurse=False), None) is not None]
@@ -36,7 +36,7 @@ def randomised(model: Model, share: float, seed: int) -> Model:
 
 
 def _forget(layer: nn.Module) -> None:
-    """As the layer itself begins, or with the mean and deviation that its weights have."""
+    """Reset a layer to its initialisation, or to random weights of the same mean and deviation."""
     reset = getattr(layer, "reset_parameters", None)
     if callable(reset):
         reset()

@@ -1,4 +1,4 @@
-"""What a confirmed model leaves behind: predictions, terms of its maps, its weights. Pictures are in `overlays`."""
+"""Files of a confirmed model: predictions, terms of its maps, its weights. Pictures are in `overlays`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Array = npt.NDArray[Any]
 
 
 class Record:
-    """Collects the rows of one confirmed model over its splits."""
+    """Record of the rows of one confirmed model over its splits."""
 
     def __init__(self, spec: TrialSpec, task: Task, metrics: Sequence[Metric] = ()) -> None:
         self._task = task
@@ -56,7 +56,7 @@ class Record:
         self._told: set[tuple[str, str, str]] = set()
 
     def add_scores(self, data: Images, batch: Batch, out: Output) -> None:
-        """Rows of one batch for the predictions table: the model's own output and each head."""
+        """Add rows of one batch to the predictions table: the model's own output and each head."""
         heads = {OWN_HEAD: out.probs, **out.heads}
         scores = {head: probs.cpu().numpy() for head, probs in heads.items()}
         for place, keys in enumerate(self._images(data, batch)):
@@ -65,7 +65,7 @@ class Record:
                     self._rows["predictions"].append({**row, "head": head, "score": float(values[place, k])})
 
     def add_maps(self, data: Images, batch: Batch, name: str, maps: Float[Tensor, "b k i j"]) -> None:
-        """Rows of one batch with masks: maps, lesions and candidates, or layers; `name` says whose maps they are."""
+        """Add rows of one batch with masks: maps, lesions and candidates, or layers; `name` is that of the maps."""
         assert batch.targets is not None
         if batch.ids != self._batch:
             self._batch = batch.ids
@@ -82,7 +82,7 @@ class Record:
                     self._rows["layers"] += [{**row, "map": name, **terms} for terms in own]
 
     def add_attention(self, data: Images, batch: Batch, out: Output) -> None:
-        """Rows of one batch of a model with attention: of its weights and, with masks, of where its patches lie."""
+        """Add rows of one batch of a model with attention: of its weights and, with masks, of its patches."""
         if self._of_weights and ATTENTION_PART in out.parts:
             for keys, branches in zip(self._images(data, batch), weights_of(out, batch), strict=True):
                 row = {**keys, "class": "", "label": math.nan, "map": OWN_MAP}
@@ -99,16 +99,16 @@ class Record:
                     self._rows["attention"].append({**row, "gap": gap, "patches": len(weights[place])})
 
     def tables(self) -> Tables:
-        """The tables so far."""
+        """Return the tables so far."""
         found: dict[str, Any] = {name: pd.DataFrame(self._rows[name], columns=list(of)) for name, of in _TABLES.items()}
         return Tables(**found)
 
     def predictions(self) -> pd.DataFrame:
-        """The predictions table so far; see `harness.contract.tables.PREDICTIONS`."""
+        """Return the predictions table so far; see `harness.contract.tables.PREDICTIONS`."""
         return pd.DataFrame(self._rows["predictions"], columns=list(PREDICTIONS))
 
     def files(self) -> dict[str, bytes]:
-        """The tables that have rows; without a lesion that of lesions is empty, but there."""
+        """Return the tables with rows; with maps also those of lesions and candidates, even if empty."""
         wanted = {name for name, rows in self._rows.items() if rows}
         if "maps" in wanted:
             wanted |= {"lesions", "candidates"}
@@ -119,7 +119,7 @@ class Record:
         }
 
     def _add_map(self, row: dict[str, Any], saliency: Array, mask: Array | None) -> None:
-        """One map beside one mask; what the mask alone says is worked out, and told, once for all maps."""
+        """Add the row of one map and mask; lesions of the mask are computed and recorded once for all maps."""
         terms = {**map_terms(saliency, None if mask is None else mask > 0), "box_iou": None}
         if mask is not None:
             key = row["split"], row["id"], row["class"]
@@ -148,9 +148,9 @@ class Record:
 
 
 def weights_file(model: Model, spec: TrialSpec, bits: int) -> dict[str, bytes]:
-    """`weights.safetensors`, with the trial's spec in its metadata, and the depth of the pixels it learnt from."""
+    """Return `weights.safetensors`, with the trial's spec and the bit depth of its images in the metadata."""
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
-    told = json.dumps({**json.loads(spec.to_json()), "bits": bits})  # one key: several come out in any order
+    told = json.dumps({**json.loads(spec.to_json()), "bits": bits})  # one key: the order of several is not fixed
     return {WEIGHTS: safetensors.torch.save(weights, {"spec": told})}
 
 

@@ -1,6 +1,6 @@
-"""Random changes of training images, the masks changed alike. Ranges are those GMIC's authors are quoted with.
+"""Random augmentation of training images and their masks. Ranges are those quoted for GMIC.
 
-Chance comes from one generator on the CPU, so that a seed means the same on every device.
+Random numbers come from one generator on the CPU, so that a seed has the same effect on every device.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Change = Callable[[Images, Masks, Generator], tuple[Images, Masks]]
 
 
 def augment(images: Images, masks: Masks, names: Sequence[Augmentation], chance: Generator) -> tuple[Images, Masks]:
-    """Applies the named changes in their order; rotation, scale and shear share one resampling.
+    """Apply the named changes in their order; rotation, scale and shear share one resampling.
 
     Args:
-        images: in [0, 1]; what comes in from outside the image is 0.
-        masks: 0 or 1, moved with the images and never blurred.
+        images: in [0, 1]; pixels from outside the image are 0.
+        masks: 0 or 1, moved with the images and never interpolated.
         names: see `TrainSettings.augment`.
         chance: a generator on the CPU.
 
@@ -51,7 +51,7 @@ def augment(images: Images, masks: Masks, names: Sequence[Augmentation], chance:
 
 
 def _flip(images: Images, masks: Masks, chance: Generator, axis: int = 3) -> tuple[Images, Masks]:
-    """Half of the images, mirrored left to right."""
+    """Mirror half of the images left to right."""
     chosen = (torch.rand(len(images), generator=chance) < 0.5).to(images.device)[:, None, None, None]
     flipped = [None if values is None else torch.where(chosen, values.flip(axis), values) for values in (images, masks)]
     assert flipped[0] is not None
@@ -63,7 +63,7 @@ def _flip_vertical(images: Images, masks: Masks, chance: Generator) -> tuple[Ima
 
 
 def _shift(images: Images, masks: Masks, chance: Generator) -> tuple[Images, Masks]:
-    """Whole pixels, so that nothing is blurred."""
+    """Shift images by whole pixels, so that nothing is interpolated."""
     height, width = images.shape[2:]
     span = torch.tensor([SHIFT * height, SHIFT * width])
     offsets = ((torch.rand(len(images), 2, generator=chance) * 2 - 1) * span).round().long().tolist()
@@ -71,7 +71,7 @@ def _shift(images: Images, masks: Masks, chance: Generator) -> tuple[Images, Mas
 
 
 def _shifted(values: Tensor, offsets: Sequence[Sequence[int]]) -> Tensor:
-    # One slice an image is a memory copy: at 16 x 256 x 192 on a CPU 0.3 ms, where a gather over the batch takes 7 ms.
+    # One slice per image is a memory copy: 0.3 ms for 16 x 256 x 192 on a CPU; a gather over the batch takes 7 ms.
     height, width = values.shape[2:]
     out = torch.zeros_like(values)
     for image, target, (down, right) in zip(values, out, offsets, strict=True):
@@ -82,7 +82,7 @@ def _shifted(values: Tensor, offsets: Sequence[Sequence[int]]) -> Tensor:
 
 
 def _turn(images: Images, masks: Masks, names: Set[str], chance: Generator) -> tuple[Images, Masks]:
-    """Rotates about the centre, magnifies and shears along the rows, bilinearly; masks by the nearest pixel."""
+    """Rotate about the centre, scale and shear along the rows: images bilinearly, masks by the nearest pixel."""
     count, (height, width) = len(images), images.shape[2:]
     angle, factor, slope = torch.zeros(count), torch.ones(count), torch.zeros(count)
     if "rotate" in names:
@@ -91,7 +91,7 @@ def _turn(images: Images, masks: Masks, names: Set[str], chance: Generator) -> t
         factor = SCALE[0] + torch.rand(count, generator=chance) * (SCALE[1] - SCALE[0])
     if "shear" in names:
         slope = (_either_way(count, chance) * math.radians(SHEAR_DEGREES)).tan()
-    # From output to input, in coordinates that run from -1 to 1 whatever the image's shape.
+    # From output to input, in coordinates from -1 to 1 for any shape of the image.
     cosine, sine, zero = angle.cos() / factor, angle.sin() / factor, torch.zeros(count)
     first = torch.stack([cosine, (sine + cosine * slope) * height / width, zero], 1)
     second = torch.stack([-sine * width / height, cosine - sine * slope, zero], 1)
@@ -104,7 +104,7 @@ def _turn(images: Images, masks: Masks, names: Set[str], chance: Generator) -> t
 
 
 def _either_way(count: int, chance: Generator) -> Float[Tensor, " b"]:
-    """Evenly from -1 to 1."""
+    """Draw uniformly from -1 to 1."""
     return torch.rand(count, generator=chance) * 2 - 1
 
 

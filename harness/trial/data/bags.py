@@ -1,4 +1,4 @@
-"""Samples of several instances on disk: the instances of all one after the other, and where each sample's begin.
+"""Samples of several instances on disk: the instances of all samples in sequence, and the offset of each sample.
 
 Written by `write_bags`, which `cache` calls in place of `write_split`, and mapped by `Bags.of`. Free of torch.
 """
@@ -27,11 +27,11 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Instances:
-    """What is read of one sample.
+    """The instances of one sample.
 
     Args:
         values: images "n h w c", uint8 or uint16, or vectors "n d", float32; a missing view is left out.
-        slots: the place of each among its sample's: 0 to n - 1, of views which of them it is.
+        slots: position of each in its sample: 0 to n - 1, for views the index of the view.
         coords: "n 2" float32 or None.
     """
 
@@ -42,12 +42,12 @@ class Instances:
 
 @dataclass(frozen=True)
 class Gathered:
-    """The instances of some samples, one after the other.
+    """The instances of some samples, in sequence.
 
     Args:
         values: "m h w c" or "m d".
-        owners: which of the samples each belongs to, from 0.
-        slots: and its place there.
+        owners: index of the sample of each, from 0.
+        slots: position of each in its sample.
         coords: "m 2" or None.
     """
 
@@ -59,11 +59,11 @@ class Gathered:
 
 @dataclass(frozen=True)
 class Bags:
-    """Where the instances of a split are.
+    """The instances of a split, memory-mapped.
 
     Args:
-        values: all of them, mapped: "m h w c" or "m d".
-        offsets: sample i has those from offsets[i] to offsets[i + 1], "n + 1".
+        values: all instances: "m h w c" or "m d".
+        offsets: "n + 1"; sample i has the instances from offsets[i] to offsets[i + 1].
         slots: "m", see `Instances`.
         coords: "m 2" or None.
     """
@@ -75,7 +75,7 @@ class Bags:
 
     @classmethod
     def of(cls, folder: Path, task: Task) -> Bags:
-        """Those of a split's folder."""
+        """Open the instances in a split's folder."""
         coords = folder / "coords.npy"
         return cls(
             mapped(folder / values_file(task)),
@@ -86,7 +86,7 @@ class Bags:
 
     @property
     def counts(self) -> Integers:
-        """How many instances each sample has."""
+        """Number of instances of each sample."""
         return np.diff(self.offsets)
 
     @property
@@ -95,7 +95,7 @@ class Bags:
         return np.repeat(np.arange(len(self.counts)), self.counts)
 
     def gather(self, rows: Sequence[int] | Integers) -> Gathered:
-        """The instances of these samples, copied; a slice a sample reads a mapped file in order."""
+        """Return a copy of the instances of these samples; one slice per sample reads a mapped file in order."""
         places = [slice(int(self.offsets[row]), int(self.offsets[row + 1])) for row in rows]
         return Gathered(
             np.concatenate([self.values[place] for place in places]),
@@ -106,17 +106,17 @@ class Bags:
 
 
 def values_file(task: Task) -> str:
-    """The name of the file that holds images or features."""
+    """Return the name of the file that holds images or features."""
     return "features.npy" if task.sample == "features" else "images.npy"
 
 
 def names(task: Task) -> set[str]:
-    """The files that a split of such samples cannot do without."""
+    """Return the names of the required files of a split of such samples."""
     return {values_file(task), "offsets.npy", "slots.npy", "samples.json"}
 
 
 def write_bags(dataset: Dataset, name: Split, folder: Path, report: Callable[[int], None]) -> None:
-    """Reads one split into `images.npy` or `features.npy`, `offsets.npy`, `slots.npy` and, if known, `coords.npy`.
+    """Write one split to `images.npy` or `features.npy`, `offsets.npy`, `slots.npy` and, if known, `coords.npy`.
 
     Args:
         dataset: its `read` is called from several threads.
@@ -125,7 +125,7 @@ def write_bags(dataset: Dataset, name: Split, folder: Path, report: Callable[[in
         report: called with 1 after each sample.
 
     Raises:
-        InputError: a sample cannot be read, or is not what the task promises.
+        InputError: a sample cannot be read, or does not match the task.
         OSError: a file cannot be written.
     """
     task, samples = dataset.task, dataset.split(name)
@@ -139,10 +139,9 @@ def write_bags(dataset: Dataset, name: Split, folder: Path, report: Callable[[in
                 if found.coords is not None:
                     coords = _Growing(stack.enter_context((folder / "coords.npy").open("wb")), np.float32, (2,))
             if found.values.dtype != values.dtype or (found.coords is None) != (coords is None):
-                told = (
-                    "has coordinates or has none, unlike" if found.values.dtype == values.dtype else "is not as deep as"
-                )
-                raise InputError(f"sample {sample.id}: {told} the others of {name}")
+                deep = found.values.dtype != values.dtype
+                unlike = "another depth than" if deep else "coordinates or none, unlike"
+                raise InputError(f"sample {sample.id}: has {unlike} the others of {name}")
             values.add(found.values)
             if coords is not None and found.coords is not None:
                 coords.add(found.coords)
@@ -157,10 +156,10 @@ def write_bags(dataset: Dataset, name: Split, folder: Path, report: Callable[[in
 
 
 def read_instances(dataset: Dataset, sample: Sample) -> Instances:
-    """The instances of one sample, found to be what the task promises.
+    """Read the instances of one sample and check them against the task.
 
     Raises:
-        InputError: they cannot be read, are none, or have another size, depth or length.
+        InputError: there are none, they cannot be read, or they have another size, depth or length.
     """
     task = dataset.task
     try:
@@ -185,18 +184,18 @@ def _stacked(found: Any, sample: Sample) -> Array:
     if isinstance(found, np.ndarray):
         return found
     if len({(image.shape, image.dtype.name) for image in found}) > 1:
-        told = ", ".join(f"{image.dtype} {image.shape}" for image in found)
-        raise InputError(f"sample {sample.id}: images of one size and depth expected, but got {told}")
+        kinds = ", ".join(f"{image.dtype} {image.shape}" for image in found)
+        raise InputError(f"sample {sample.id}: images of one size and depth expected, but got {kinds}")
     return np.stack(found)
 
 
 def _checked(values: Array, sample: Sample, task: Task) -> Array:
     if task.sample == "features":
         if values.ndim != 2 or values.shape[1] != task.features or values.dtype != np.float32:
-            told = f"float32 (n, {task.features}) expected, but got {values.dtype} {values.shape}"
-            raise InputError(f"sample {sample.id}: {told}")
+            expected = f"float32 (n, {task.features})"
+            raise InputError(f"sample {sample.id}: {expected} expected, but got {values.dtype} {values.shape}")
         if not np.isfinite(values).all():
-            raise InputError(f"sample {sample.id}: features that are no finite numbers")
+            raise InputError(f"sample {sample.id}: features must be finite numbers")
         return values
     if values.ndim == 3:
         values = values[..., None]
@@ -207,31 +206,31 @@ def _checked(values: Array, sample: Sample, task: Task) -> Array:
 
 
 def _empty(task: Task) -> tuple[Any, tuple[int, ...]]:
-    """Type and shape of an instance where a split has none."""
+    """Return type and shape of an instance for a split without samples."""
     if task.sample == "features":
         return np.float32, (task.features,)
     return np.uint8, (*task.image_size, task.channels)
 
 
 class _Growing:
-    """An .npy file whose first axis is known when it is closed; numpy leaves room for that in the header."""
+    """An .npy file whose length is known only when it is closed; numpy leaves space for it in the header."""
 
     def __init__(self, file: IO[bytes], dtype: Any, shape: tuple[int, ...]) -> None:
         self._file, self._shape, self._count = file, shape, 0
         self.begin(dtype)
 
     def begin(self, dtype: Any) -> None:
-        """Writes the header anew; nothing was added yet."""
+        """Write the header again, before anything is added."""
         self.dtype = np.dtype(dtype)
         self._head()
 
     def add(self, values: Array) -> None:
-        """Writes instances behind the others."""
+        """Append instances."""
         self._count += len(values)
         self._file.write(np.ascontiguousarray(values).tobytes())
 
     def close(self) -> None:
-        """Puts the number of instances into the header, and everything on the disk."""
+        """Write the number of instances to the header and flush the file to disk."""
         self._head()
         self._file.flush()
         os.fsync(self._file.fileno())

@@ -1,7 +1,7 @@
 """Decoded images on disk, memory-mapped: each image is decoded once and shared by all trials.
 
-Not a loader: it neither shuffles nor normalises. Masks stand in a file of their own, so that a
-stage which may not see them never has to open it. Free of torch.
+Not a loader: it neither shuffles nor normalises. Masks are in a separate file, so that a stage that may
+not see them never opens it. Free of torch.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ Array = npt.NDArray[Any]
 
 @runtime_checkable
 class Pixels(Protocol):
-    """Images by row: a mapped array, or whatever else gives one."""
+    """Protocol of images by row: a mapped array, or an object that decodes them."""
 
     def __getitem__(self, rows: Any, /) -> Any:
-        """The images of these rows, "n h w c"."""
+        """Return the images of these rows, "n h w c"."""
 
     def __iter__(self) -> Iterator[Any]:
-        """One image after the other, "h w c"."""
+        """Yield one image after the other, "h w c"."""
 
 
 @dataclass(frozen=True)
 class CachedSplit:
-    """One split as training sees it: samples, images and labels in one order, and no masks.
+    """One split as training sees it: samples, images and labels in one order, without masks.
 
     Args:
         name: train, val, tune_loc or test.
-        samples: what each image is; `source` is what JSON can hold of it, else None.
-        images: "n h w c", uint8 or uint16; memory-mapped and read-only where it comes from a cache.
-        labels: "n k" float32, NaN where unknown.
-        bags: where a sample is no single image, what `images` then consists of: all instances one after the
-            other, images or vectors.
+        samples: of the images; `source` is None if JSON cannot hold it.
+        images: "n h w c", uint8 or uint16; memory-mapped and read-only if it comes from a cache.
+        labels: "n k" float32, NaN if unknown.
+        bags: for samples that are not single images, the structure of `images`: all instances in sequence,
+            images or vectors.
     """
 
     name: Split
@@ -69,11 +69,11 @@ class CachedSplit:
 
 @dataclass(frozen=True)
 class Cache:
-    """The decoded splits of one data set. Get one from `Cache.ensure`.
+    """The decoded splits of one data set, made by `Cache.ensure`.
 
     Args:
         folder: `<cache root>/<name of the digest>`, see `harness.contract.files.file_name`.
-        dataset: used again only where something in the folder turns out to be damaged.
+        dataset: used again only if the folder is damaged.
     """
 
     folder: Path
@@ -81,15 +81,15 @@ class Cache:
 
     @classmethod
     def ensure(cls, dataset: Dataset, root: Path, progress: Progress | None = None) -> Cache:
-        """The cache of `dataset` below `root`, decoded now where it is missing or damaged.
+        """Return the cache of `dataset` below `root`; decode what is missing or damaged.
 
         Safe to call from several processes at once: one prepares and decodes, the others wait.
-        Nothing is prepared or decoded, and no mask is opened, where all is well.
+        If the cache is complete, nothing is prepared or decoded and no mask is opened.
 
         Args:
-            dataset: made ready by `prepare`, then read through `read` and `read_mask` only.
+            dataset: prepared by `prepare`, then read through `read` and `read_mask` only.
             root: folder of all caches.
-            progress: called with (images decoded, images in all); not called on a warm cache.
+            progress: called with (images decoded, number of images); not called for a complete cache.
 
         Raises:
             InputError: an image or mask cannot be read, or has the wrong size.
@@ -102,7 +102,7 @@ class Cache:
         return cache
 
     def split(self, name: Split) -> CachedSplit:
-        """One split; its images are mapped, not loaded."""
+        """Return one split; its images are mapped, not loaded."""
         samples = _read_samples(self.folder / name / "samples.json")
         labels = np.array([sample.labels for sample in samples], np.float32)
         labels = labels.reshape(len(samples), len(self.dataset.task.classes))
@@ -112,9 +112,9 @@ class Cache:
         return CachedSplit(name, samples, images, labels, bags)
 
     def masks(self, name: Split) -> npt.NDArray[np.uint8] | None:
-        """The outlines "n k h w", 0 or 1, mapped read-only; None where the data set has none.
+        """Return the outlines "n k h w", 0 or 1, mapped read-only; None if the data set has none.
 
-        An empty outline says nothing of itself: see `known_masks`.
+        An empty outline may be unknown: see `known_masks`.
         """
         path = self.files(name)["masks"]
         if path is None:
@@ -124,13 +124,13 @@ class Cache:
         return mapped(path)
 
     def files(self, name: Split) -> Mapping[str, Path | None]:
-        """Where `images` (or features) and `masks` of a split stand, so that the latter can be sealed."""
+        """Return the files of `images` (or features) and `masks` of a split, for example to seal the latter."""
         folder = self.folder / name
         masked = self.dataset.task.mask_kind != "none"
         return {"images": folder / values_file(self.dataset.task), "masks": folder / "masks.npy" if masked else None}
 
     def _intact(self, name: Split, deep: bool = False) -> bool:
-        """Whether a split's folder is complete. Masks are only measured, never opened, unless `deep`."""
+        """Return True if a split's folder is complete. Masks are opened only if `deep`; else their size is checked."""
         task, folder = self.dataset.task, self.folder / name
         needed, facts = {"images.npy", "samples.json"} if task.sample == "image" else names(task), _facts(folder)
         return needed <= set(facts) and all(
@@ -162,7 +162,7 @@ class Cache:
             raise MachineError(f"{self.folder}: the image cache cannot be written: {error}") from error
 
     def _replace(self, name: Split, report: Callable[[int], None]) -> None:
-        # Holding the lock, so whatever bears a temporary name was left by a killed process.
+        # The lock is held, so every temporary folder was left by a killed process.
         for stale in self.folder.glob(f"{name}.tmp-*"):
             shutil.rmtree(stale)
         target, temporary = self.folder / name, self.folder / f"{name}.tmp-{os.getpid()}"
@@ -182,10 +182,10 @@ class Cache:
 
 
 def known_masks(labels: npt.NDArray[np.floating[Any]], masks: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Whether the outline of each (image, class) can be believed, "n k".
+    """Return whether the outline of each (image, class) is known, "n k".
 
-    A positive with an empty outline is unknown (nobody drew it), and so is an unknown label; a
-    negative with an empty outline has nothing there.
+    It is unknown for a positive with an empty outline, which nobody drew, and for an unknown label. A
+    negative with an empty outline is known to have no lesion.
 
     Args:
         labels: "n k", 1, 0 or NaN.
@@ -216,7 +216,7 @@ def _describe(path: Path) -> dict[str, int]:
 
 
 def _probe(path: Path, blocks: int = 32, size: int = 4096) -> int:
-    """Checksum of evenly spaced blocks, first and last included: quick at any size of file."""
+    """Return a checksum of evenly spaced blocks, first and last included: fast for files of any size."""
     last = max(0, path.stat().st_size - size)
     found = 0
     with path.open("rb") as file:

@@ -1,7 +1,7 @@
-"""Writes the files of one cached split; `cache` decides when. Free of torch.
+"""Decoding of a split into the files of a cache. Free of torch.
 
-Files are written from front to back and never through a memory map: a full disk is then an
-OSError, where a map would end the process with SIGBUS.
+Files are written sequentially and never through a memory map: a full disk then raises OSError, while a
+map would end the process with SIGBUS.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ AT_ONCE = 8  # images held in memory: at 2944 x 1920 with two outlines about 180
 
 
 def write_split(dataset: Dataset, name: Split, folder: Path, report: Callable[[int], None]) -> None:
-    """Decodes one split into `images.npy`, `masks.npy` (where the task has masks) and `samples.json`.
+    """Decode one split into `images.npy`, `masks.npy` (if the task has masks) and `samples.json`.
 
     Args:
         dataset: its `read` and `read_mask` are called from several threads.
@@ -40,7 +40,7 @@ def write_split(dataset: Dataset, name: Split, folder: Path, report: Callable[[i
         report: called with 1 after each image.
 
     Raises:
-        InputError: an image or mask cannot be read, or is not what the task promises.
+        InputError: an image or mask cannot be read, or does not match the task.
         OSError: a file cannot be written.
     """
     task, samples = dataset.task, dataset.split(name)
@@ -71,7 +71,7 @@ def write_split(dataset: Dataset, name: Split, folder: Path, report: Callable[[i
 
 
 def read_image(dataset: Dataset, sample: Sample) -> Array:
-    """One image, "h w c", uint8 or uint16, found to be what the task promises.
+    """Read one image, "h w c", uint8 or uint16, and check it against the task.
 
     Raises:
         InputError: it cannot be read, or has another size or depth.
@@ -84,10 +84,10 @@ def read_image(dataset: Dataset, sample: Sample) -> Array:
 
 
 def read_outlines(dataset: Dataset, sample: Sample) -> npt.NDArray[np.uint8] | None:
-    """The outlines of one image, "k h w" of 0 and 1; None where there are none.
+    """Read the outlines of one image, "k h w" of 0 and 1; None if there are none.
 
     Raises:
-        InputError: they cannot be read, or are not what the task promises.
+        InputError: they cannot be read, or do not match the task.
     """
     if dataset.task.mask_kind == "none":
         return None
@@ -99,7 +99,7 @@ def read_outlines(dataset: Dataset, sample: Sample) -> npt.NDArray[np.uint8] | N
 
 
 def as_json(sample: Sample) -> dict[str, Any]:
-    """The sample in JSON values: unknown labels are null, a `source` JSON cannot hold is dropped."""
+    """Return the sample as JSON values: unknown labels are null, a `source` that JSON cannot hold is dropped."""
     values = {**asdict(sample), "labels": [None if math.isnan(label) else label for label in sample.labels]}
     try:
         json.dumps(values["source"])
@@ -109,7 +109,7 @@ def as_json(sample: Sample) -> dict[str, Any]:
 
 
 def decoded(read: Callable[[Sample], T], samples: Sequence[Sample]) -> Iterator[T]:
-    """What `read` gives of each sample, in order; decoders release the interpreter's lock, so threads help."""
+    """Yield `read` of each sample, in order, from several threads: decoders release the interpreter's lock."""
     workers = min(AT_ONCE, os.cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(samples), AT_ONCE):
@@ -147,7 +147,7 @@ def _checked_mask(mask: npt.NDArray[np.uint8], sample: Sample, task: Task) -> np
 
 
 def mapped(path: Path) -> Array:
-    """The array in an .npy file, read-only and not loaded."""
+    """Open the array in an .npy file, read-only and without loading it."""
     with path.open("rb") as file:
         np.lib.format.read_magic(file)
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
@@ -156,6 +156,6 @@ def mapped(path: Path) -> Array:
 
 
 def header(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-    """Begins an .npy file of this type and shape."""
+    """Write the header of an .npy file of this type and shape."""
     description = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, description)

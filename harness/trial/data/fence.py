@@ -1,7 +1,7 @@
-"""Closes files to this process: opening one while they are sealed is an error, and is remembered.
+"""Seals over files: opening a sealed file in this process is an error, and is recorded.
 
-It stops mistakes, not malice: Python's `open`, `os.open`, numpy, Pillow, pydicom, tifffile and `torch.load`
-all raise the audit event it listens to; a library that opens files in C of its own does not.
+A seal prevents mistakes, not malice. Python's `open`, `os.open`, numpy, Pillow, pydicom, tifffile and `torch.load`
+raise the audit event that it listens to; a library that opens files in its own C code does not.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from harness.contract.errors import HarnessError
 
 
 class SealedFile(HarnessError):
-    """A stage tried to open a file it may not see: masks, or the test split."""
+    """An attempt of a stage to open a file that is closed to it: masks, or the test split."""
 
 
 @dataclass(frozen=True)
 class Seal:
-    """Files and folders that must stay closed. Make one with `Seal.of`, hold it with `sealed`.
+    """Files and folders that must stay closed. `Seal.of` makes one, `sealed` holds it.
 
     Args:
-        paths: real paths; a folder stands for all that is in it.
-        broken: what was opened in spite of it, whether or not the culprit swallowed the error.
+        paths: real paths; a folder includes everything in it.
+        broken: files that were opened nevertheless, even if the caller suppressed the error.
     """
 
     paths: frozenset[str]
@@ -36,11 +36,11 @@ class Seal:
 
     @classmethod
     def of(cls, paths: Iterable[Path]) -> Seal:
-        """A seal over these paths, symbolic links followed."""
+        """Return a seal over these paths, with symbolic links resolved."""
         return cls(frozenset(os.path.realpath(path) for path in paths))
 
     def covers(self, path: str) -> bool:
-        """Whether the real path is sealed, itself or by a folder above it."""
+        """Return True if the real path or a folder above it is sealed."""
         while path not in self.paths:
             above = os.path.dirname(path)
             if above == path:
@@ -56,11 +56,11 @@ _lock = threading.Lock()
 
 @contextmanager
 def sealed(seal: Seal | Iterable[Path]) -> Iterator[Seal]:
-    """Holds a seal over this process, all of its threads included, until the block ends.
+    """Hold a seal over all threads of this process until the block ends.
 
     Raises:
-        SealedFile: inside the block, by whatever opens a sealed file; and once more at its end,
-            should that error have been swallowed.
+        SealedFile: inside the block when a sealed file is opened, and again at its end if that error was
+            suppressed.
     """
     seal = seal if isinstance(seal, Seal) else Seal.of(seal)
     _install()
@@ -77,7 +77,7 @@ def _install() -> None:
     global _installed
     with _lock:
         if not _installed:
-            sys.addaudithook(_watch)  # cannot be removed: it does nothing while no seal is held
+            sys.addaudithook(_watch)  # cannot be removed, but does nothing while no seal is held
             _installed = True
 
 

@@ -1,7 +1,7 @@
 """Batches from the memory-mapped cache: gathered, scaled, augmented and normalised one batch ahead.
 
-A thread makes the next batch while the model works on this one. What a batch holds depends on the
-seed and the epoch alone, never on the thread's timing.
+A thread makes the next batch while the model processes the current one. The content of a batch depends on
+the seed and the epoch only, never on the thread's timing.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from harness.trial.settings.training import COLLECTIONS, NO_COPIES, TrainSetting
 
 @dataclass
 class Loader:
-    """Reads one split.
+    """Loader of one split.
 
     Args:
         settings: batch size, normalisation and, for training, augmentation and balance.
-        seed: the trial's; two variants at one seed see the same images in the same order.
-        waited: seconds the consumer has waited for batches so far.
+        seed: of the trial; two variants at one seed see the same images in the same order.
+        waited: seconds that the consumer has waited for batches so far.
     """
 
     data: Images
@@ -46,12 +46,12 @@ class Loader:
     waited: float = 0.0
 
     def training(self, epoch: int) -> Iterator[Batch]:
-        """One epoch in random order, augmented and balanced as the study says.
+        """Yield one epoch in random order, with the study's augmentation and balance.
 
-        Each image of a bag, and each view, is changed by chance of its own: they have no common frame. Where the
+        Each image of a bag and each view is augmented independently, because they have no common frame. If the
         side matters (the views of both breasts), leave out "flip".
 
-        A last batch of a single image is left out: batch-norm has nothing to estimate from it.
+        A last batch of a single image is left out, because batch norm cannot estimate anything from it.
         """
         order = self._order(seeds.of("order", self.seed, epoch))
         chance = _chance(seeds.of("augment", self.seed, epoch))
@@ -61,19 +61,19 @@ class Loader:
         return self._ahead(parts, lambda rows: self._batch(rows, chance))
 
     def steps(self) -> int:
-        """Batches of one epoch of `training`."""
+        """Return the number of batches of one epoch of `training`."""
         whole, rest = divmod(len(self.data), self.settings.batch_size)
         return whole + (rest > 1 or (rest == 1 and whole == 0))
 
     def evaluation(self, rows: Sequence[int] | None = None) -> Iterator[Batch]:
-        """Every image once, in the order of the split, as it is; or those of `rows`, in their order."""
+        """Yield every image once, unchanged, in the order of the split; or those of `rows` in their order."""
         order = np.arange(len(self.data)) if rows is None else np.asarray(rows, dtype=np.int64)
         return self._ahead(_parts(order, self.settings.batch_size), lambda part: self._batch(part))
 
     def copies(self, ids: Sequence[str]) -> Iterator[Batch]:
-        """As many batches of these images as `tta` says, without masks; each image changed as `augment` says.
+        """Yield `tta` batches of these images without masks, each image changed by `augment`.
 
-        What is drawn for a copy depends on the image's id and the copy's number alone.
+        The changes of a copy depend on the image's id and the copy's number only.
         """
         if self.data.split.bags is not None:
             raise ValueError(NO_COPIES)
@@ -94,7 +94,7 @@ class Loader:
         return label_weights(self.data.split.labels)
 
     def _order(self, seed: int) -> npt.NDArray[np.int64]:
-        """Rows of one epoch: a permutation, or draws with replacement in proportion to the labels' mean weight."""
+        """Return the rows of one epoch: a permutation, or draws with replacement by the labels' mean weight."""
         generator = torch.Generator().manual_seed(seed)
         if self.settings.balance != "sampler":
             return torch.randperm(len(self.data), generator=generator).numpy()
@@ -128,12 +128,12 @@ class Loader:
         return replace(self._labelled(rows, chance), images=self._ready(images), targets=targets)
 
     def _ready(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Images in [0, 1] as the model is given them."""
+        """Return images in [0, 1] in the form of the model's input."""
         layout = torch.channels_last if self.settings.channels_last else torch.contiguous_format
         return normalised(images, self.settings.normalise).contiguous(memory_format=layout)
 
     def _bags(self, bags: Bags, rows: npt.NDArray[np.int64], chance: torch.Generator | None) -> Batch:
-        """The same where a sample has several instances: an image is augmented by itself, a vector not at all."""
+        """Return a batch of samples with several instances; images are augmented independently, vectors are not."""
         found = bags.gather(rows)
         longest = len(self.task.views) or int(found.slots.max()) + 1
 
@@ -155,7 +155,7 @@ class Loader:
         return replace(batch, images=padded(normalised(images, self.settings.normalise)))
 
     def _labelled(self, rows: npt.NDArray[np.int64], chance: torch.Generator | None) -> Batch:
-        """A batch of labels, their weights and names alone."""
+        """Return a batch of labels, weights and names only."""
         split, weights = self.data.split, None
         if chance is not None and self.settings.balance == "weights":
             weights = torch.from_numpy(self._weights[rows]).to(self.device)
@@ -169,10 +169,10 @@ class Loader:
 
 
 def normalised(images: Float[Tensor, "b c h w"], how: str) -> Float[Tensor, "b c h w"]:
-    """Images in [0, 1], normalised as `TrainSettings.normalise` says.
+    """Normalise images in [0, 1] by `TrainSettings.normalise`.
 
     Raises:
-        ValueError: the collection knows no images of so many channels.
+        ValueError: the collection has no images of this number of channels.
     """
     if how == "unit":
         return images
@@ -187,7 +187,7 @@ def normalised(images: Float[Tensor, "b c h w"], how: str) -> Float[Tensor, "b c
 
 
 def black(images: Float[Tensor, "b c h w"], how: str) -> Float[Tensor, "b c 1 1"]:
-    """What `normalised` makes of a black pixel of each image; `images` are in [0, 1], not normalised yet."""
+    """Return the normalised value of a black pixel of each image; `images` are in [0, 1], not normalised."""
     if how == "image":
         deviation, mean = torch.std_mean(images, dim=(1, 2, 3), correction=0, keepdim=True)
         return (-mean / deviation.clamp_min(1e-5)).expand(-1, images.shape[1], -1, -1)
@@ -195,9 +195,9 @@ def black(images: Float[Tensor, "b c h w"], how: str) -> Float[Tensor, "b c 1 1"
 
 
 def label_weights(labels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """What each label counts, so that each class's positives weigh as much as its negatives.
+    """Return a weight for each label that gives positives and negatives of a class the same total.
 
-    The weights of a class's known labels have mean 1; an unknown label counts 0.
+    The weights of a class's known labels have mean 1; an unknown label has weight 0.
 
     Args:
         labels: "n k", 1, 0 or NaN.
@@ -220,6 +220,6 @@ def _parts(rows: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]
 
 
 def _scaled(pixels: npt.NDArray[Any], device: torch.device) -> Float[Tensor, "b c h w"]:
-    """Pixels "b h w c" of 8 or 16 bit as floats in [0, 1], "b c h w"."""
+    """Return pixels "b h w c" of 8 or 16 bit as floats in [0, 1], "b c h w"."""
     highest = float(np.iinfo(pixels.dtype).max)
     return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float().div_(highest).contiguous()

@@ -1,7 +1,7 @@
-"""What each stage of a trial is handed: the fence between training, masks and the test split, as types.
+"""The data of each stage of a trial, as types that separate training, masks and the test split.
 
-While a model is fitted there is `FitData` and nothing else, in search and in confirm alike. Only
-confirm, and only once the weights are frozen, makes a `ConfirmData`. What was opened is in the ledger.
+While a model is fitted, in search and in confirm, there is only `FitData`. Only confirm makes a
+`ConfirmData`, after the weights are frozen. The ledger records what was opened.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from harness.trial.data.fence import Seal
 
 @dataclass(frozen=True)
 class Outlines:
-    """The masks of one split, and whether each of them is known.
+    """The masks of one split, with a flag for known masks.
 
     Args:
-        masks: "n k h w", 0 or 1; as a rule a file that is mapped, of which a few are read at a time.
+        masks: "n k h w", 0 or 1; usually a mapped file, of which a few are read at a time.
         known: "n k".
-        order: whose mask belongs to which image, where that was shuffled.
+        order: index of the mask of each image, if they were shuffled.
     """
 
     masks: npt.NDArray[np.uint8]
@@ -34,23 +34,23 @@ class Outlines:
     order: npt.NDArray[np.int64] | None = None
 
     def of(self, rows: Any) -> npt.NDArray[np.uint8]:
-        """The masks of these images."""
+        """Return the masks of these images."""
         found: npt.NDArray[np.uint8] = self.masks[rows if self.order is None else self.order[rows]]
         return found
 
     def reordered(self, order: npt.NDArray[np.int64]) -> Outlines:
-        """Those of other images, without reading them all, as a copy would."""
+        """Return the masks in another order, without reading them all, as a copy would."""
         return Outlines(self.masks, self.known[order], order if self.order is None else self.order[order])
 
 
 @dataclass(frozen=True)
 class Images:
-    """One split as a loader reads it.
+    """One split, the input of a loader.
 
     Args:
-        name: as the tables write it; `tune_loc` may be the validation images seen with their masks.
+        name: in the tables; `tune_loc` may be the validation images with their masks.
         split: images and labels.
-        outlines: masks, where this stage may see them and the data have them.
+        outlines: masks, if this stage may see them and the data have them.
     """
 
     name: Split
@@ -61,7 +61,7 @@ class Images:
         return len(self.split)
 
     def shuffled(self, seed: int) -> Images:
-        """The same images with each other's labels, and masks: how often a label occurs, and with which, stays."""
+        """Return the images with labels and masks permuted together, so that label frequencies stay."""
         order = np.random.default_rng(seed).permutation(len(self))
         outlines = self.outlines and self.outlines.reordered(order)
         return replace(self, split=replace(self.split, labels=self.split.labels[order]), outlines=outlines)
@@ -69,16 +69,16 @@ class Images:
 
 @dataclass
 class Ledger:
-    """What a trial opened and read, for `TrialResult.ledger`."""
+    """Ledger of what a trial opened and read, for `TrialResult.ledger`."""
 
     opened: list[Split] = field(default_factory=list)
     masks: dict[str, list[Split]] = field(default_factory=lambda: {"fit": [], "test": []})
     read: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def count(self, stage: str, data: Images) -> None:
-        """Notes whose labels and masks a stage reads: `fit`, `select` (epoch and trial), `tune_loc` or `test`.
+        """Count the images whose labels and masks a stage reads: `fit`, `select` (epoch and trial), `tune_loc`, `test`.
 
-        Counted are images: all, those with any known label, and those where a lesion's mask is known.
+        Three numbers of images are kept: all, those with any known label, and those with a known mask of a lesion.
         """
         labels, outlines = data.split.labels, data.outlines
         drawn = np.zeros(len(data), bool) if outlines is None else (outlines.known & (labels == 1)).any(1)
@@ -86,14 +86,14 @@ class Ledger:
         self.read[stage] = {"images": len(data), "labels": int(labelled.sum()), "masks": int(drawn.sum())}
 
     def as_table(self) -> dict[str, Any]:
-        """`opened`: the splits; `masks`: those whose masks were read, to `fit` and to `test`; `read`: see `count`."""
+        """Return `opened` splits, splits whose `masks` were read to `fit` and to `test`, and `read` (see `count`)."""
         masks = {stage: list(splits) for stage, splits in self.masks.items()}
         return {"opened": list(self.opened), "masks": masks, "read": {key: dict(n) for key, n in self.read.items()}}
 
 
 @dataclass(frozen=True)
 class FitData:
-    """All that fitting sees. Training images carry masks if the model declares "train_masks", validation never."""
+    """All data of fitting. Training images have masks if the model needs "train_masks", validation images never."""
 
     task: Task
     train: Images
@@ -101,7 +101,7 @@ class FitData:
 
     @classmethod
     def of(cls, cache: Cache, needs: Iterable[str], ledger: Ledger) -> FitData:
-        """Opens train and val, and the training masks where the model needs them."""
+        """Open train and val, and the training masks if the model needs them."""
         outlines = None
         if "train_masks" in set(needs):
             outlines = _outlines(cache, "train")
@@ -115,11 +115,11 @@ class FitData:
 
 @dataclass(frozen=True)
 class ConfirmData:
-    """What a model with frozen weights is measured on: masks of tune_loc and test, and test itself.
+    """The data on which a model with frozen weights is measured: the test split, and masks of tune_loc and test.
 
     Args:
-        tune_loc: the validation images with their masks, where the data name no such split; None
-            where the data have no masks.
+        tune_loc: the validation images with their masks if the data have no such split; None if the
+            data have no masks.
     """
 
     task: Task
@@ -128,7 +128,7 @@ class ConfirmData:
 
     @classmethod
     def of(cls, cache: Cache, ledger: Ledger) -> ConfirmData:
-        """Opens the test split: this is what the ledger counts."""
+        """Open the test split and record that in the ledger."""
         ledger.opened.append("test")
         test = Images("test", cache.split("test"), _outlines(cache, "test"))
         ledger.count("test", test)
@@ -143,7 +143,7 @@ class ConfirmData:
 
 
 def seal_of(cache: Cache, dataset: Dataset) -> Seal:
-    """Seals what fitting may not open: every mask file, the cached masks and the cached test split."""
+    """Return the seal of files that fitting may not open: mask files, cached masks and the cached test split."""
     masks = [path for name in SPLITS if (path := cache.files(name)["masks"]) is not None]
     test = cache.files("test")["images"]
     assert test is not None

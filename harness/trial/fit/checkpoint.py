@@ -1,7 +1,7 @@
-"""What a trial leaves on disk after each epoch, so that a killed one goes on from there.
+"""Checkpoints of a trial after each epoch, from which a killed trial resumes.
 
 No random state is kept: every epoch draws from generators seeded by the trial's seed and the
-epoch's number, so a resumed trial sees the same numbers as one that was never stopped.
+epoch's number, so a resumed trial gives the same numbers as one that was never stopped.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A fit between two epochs.
+    """The state of a fit between two epochs.
 
     Args:
-        phase: index of the phase that is under way.
+        phase: index of the current phase.
         epochs: all epochs so far, of all phases.
-        weights: the model as it is.
-        optimiser: its state; the schedule needs none, it is a function of the step.
-        scaler: of fp16's loss scaling; empty without it.
-        best: number of the phase's best epoch, 0 where there is none yet.
-        best_weights: the model as it was then.
+        weights: of the model now.
+        optimiser: its state; the schedule has none, as it is a function of the step.
+        scaler: state of fp16's loss scaling; empty without it.
+        best: number of the phase's best epoch, 0 before the first.
+        best_weights: of the model in that epoch.
     """
 
     phase: int
@@ -48,14 +48,14 @@ class Snapshot:
 
 
 class Checkpoint:
-    """The checkpoint file of one trial; without a folder it keeps nothing."""
+    """The checkpoint file of one trial; without a folder nothing is kept."""
 
     def __init__(self, spec: TrialSpec, workspace: Workspace) -> None:
         self._path = workspace.checkpoints / f"{spec.id}.pt" if workspace.checkpoints else None
         self._digest = hashlib.sha256(spec.to_json().encode()).hexdigest()
 
     def save(self, snapshot: Snapshot) -> None:
-        """Replaces the file in one step; a kill leaves the old one or the new one, never a half.
+        """Replace the file atomically: a killed process leaves the old file or the new one.
 
         Raises:
             MachineError: the disk is full or cannot be written.
@@ -81,16 +81,16 @@ class Checkpoint:
             raise MachineError(f"{self._path}: cannot write the checkpoint: {error.strerror}") from error
 
     def load(self) -> Snapshot | None:
-        """The last snapshot of the same spec, on the CPU; None where there is none that can be used."""
+        """Load the last snapshot of the same spec, on the CPU; None if there is no valid one."""
         if self._path is None or not self._path.exists():
             return None
         data = self._path.read_bytes()
         try:
             values = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        except Exception as error:  # a damaged file makes the unpickler raise whatever it likes
-            _log.warning("%s is damaged, the trial starts anew: %r", self._path, error)
+        except Exception as error:  # a damaged file can make the unpickler raise any error
+            _log.warning("%s is damaged, the trial starts again: %r", self._path, error)
             return None
         if values.pop("format", None) != FORMAT or values.pop("digest", None) != self._digest:
-            _log.warning("%s belongs to another version of the trial, which starts anew", self._path)
+            _log.warning("%s is of another version of the trial, which starts again", self._path)
             return None
         return Snapshot(**{**values, "epochs": tuple(Epoch(**epoch) for epoch in values["epochs"])})

@@ -1,4 +1,4 @@
-"""Phases of training: how long each is, what learns in it, what stays in eval, and what it is chosen by."""
+"""Phases of training: their length, trainable parameters, modules in eval mode and selecting metric."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from harness.contract.nn import Model, Phase
 
 
 def spread(phases: Sequence[Phase], epochs: int) -> list[Phase]:
-    """The phases with their lengths: those that state none share what the others leave of `epochs`, one at least.
+    """Return the phases with their lengths; those without one share the epochs that others leave, at least one each.
 
     Raises:
-        ValueError: there is no phase, or two bear one name.
+        ValueError: there is no phase, or two have one name.
     """
     names = [phase.name for phase in phases]
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"a model has one phase or more, each of its own name, but got {names}.")
+        raise ValueError(f"a model needs one or more phases with distinct names, but got {names}.")
     open_ = [phase.name for phase in phases if phase.epochs is None]
     left = max(len(open_), epochs - sum(phase.epochs or 0 for phase in phases))
     shares = {name: left // len(open_) + (place < left % len(open_)) for place, name in enumerate(open_)}
@@ -27,25 +27,25 @@ def spread(phases: Sequence[Phase], epochs: int) -> list[Phase]:
 
 
 def measured(metrics: Sequence[str], phases: Sequence[Phase], known: Collection[str]) -> tuple[str, ...]:
-    """The metrics that validation computes: those of the study, then what else phases are chosen by.
+    """Return the metrics that validation computes: those of the study, then those that select epochs of phases.
 
-    Phases belong to the model, which a plan does not build: whether a study names their metrics must not matter.
+    Phases belong to the model, which a plan does not build, so a study need not name their metrics.
 
     Raises:
-        ValueError: a phase is chosen by a metric that nobody provides.
+        ValueError: a phase is selected by a metric that is not installed.
     """
     wanted = dict.fromkeys(metrics)
     for phase in phases:
         key = phase.select_by or ""
         name = metric_of(key, known)
         if key.startswith("val/") and name is None:
-            raise ValueError(f"phase {phase.name!r} is chosen by {key!r}, and no such metric is installed.")
+            raise ValueError(f"phase {phase.name!r} is selected by {key!r}, but no such metric is installed.")
         wanted |= {name: None} if name is not None else {}
     return tuple(wanted)
 
 
 def choose(model: Model, phase: Phase) -> list[nn.Parameter]:
-    """Lets the phase's parameters learn and no others; returns them.
+    """Make only the phase's parameters trainable and return them.
 
     Raises:
         ValueError: the phase names no parameter.
@@ -60,10 +60,10 @@ def choose(model: Model, phase: Phase) -> list[nn.Parameter]:
 
 
 def set_modes(model: Model, phase: Phase) -> None:
-    """Puts the model in training mode, what the phase names in eval, batch-norm included.
+    """Set the model to training mode and the modules that the phase names to eval mode, batch norm included.
 
     Raises:
-        ValueError: a prefix names nothing.
+        ValueError: a prefix matches no module.
     """
     model.train()
     for prefix in phase.eval_mode:

@@ -1,4 +1,4 @@
-"""How weights are updated: the study's optimiser and schedule. Neither is chosen here, the catalog has them."""
+"""Updates of weights: the optimiser and schedule of a study, both from the catalog."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from harness.trial.settings.training import PARTS, TrainSettings
 
 @dataclass(frozen=True)
 class Updates:
-    """The rule by which each step of a training changes the weights.
+    """The optimiser and schedule of a training.
 
     Args:
         lr: the highest learning rate.
-        weight_decay: of every parameter, as the optimiser takes it.
+        weight_decay: argument of the optimiser, for every parameter.
         make_optimiser: called with parameter groups, `lr` and `weight_decay`.
         make_schedule: called with the steps and the epochs of a phase.
     """
@@ -34,7 +34,7 @@ class Updates:
 
     @classmethod
     def of(cls, settings: TrainSettings, catalog: Catalog) -> Updates:
-        """Return the updates that a study's [train] asks for.
+        """Return the updates of a study's [train] table.
 
         Raises:
             BuildError: an optimiser or schedule is not installed, or takes other parameters.

@@ -1,6 +1,6 @@
-"""The training loop: `fit` goes through phases and epochs, `_epoch` through batches, `_step` is one of them.
+"""The training loop: `fit` runs phases and epochs, `_epoch` runs batches, `_step` is one update.
 
-No framework and no callbacks. What a loop elsewhere would hook into is here a generator's `yield`.
+It uses no framework and no callbacks: a generator yields after each epoch.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from harness.trial.model.rng import seeded
 from harness.trial.settings.training import TrainSettings
 
 WINDOW = 3
-"""Epochs that a smoothed value is the mean of, fewer at the start of a phase."""
+"""Number of epochs of which a smoothed value is the mean; fewer at the start of a phase."""
 
 
 class Diverged(ArithmeticError):
-    """A loss or the objective is not finite."""
+    """A loss or objective that is not finite."""
 
 
 @dataclass
 class Fit:
-    """One model to be fitted, and how far it has come.
+    """A model to fit, and the progress of the fit.
 
     Args:
-        validate: metrics of the validation split, `val/...`.
+        validate: returns the metrics of the validation split, `val/...`.
         updates: the optimiser and schedule that `settings` name.
-        loaders: all that read during an epoch, for the time spent waiting.
-        epochs: done so far, those before a resume included.
+        loaders: all loaders of an epoch, to measure the time spent waiting.
+        epochs: epochs so far, those before a resume included.
         best: number of the best epoch of the last phase.
     """
 
@@ -60,10 +60,10 @@ class Fit:
 
 
 def fit(job: Fit, checkpoint: Checkpoint) -> Iterator[Epoch]:
-    """Trains the model, phase by phase, and leaves it with the weights of the last phase's best epoch.
+    """Train the model phase by phase; it ends with the weights of the last phase's best epoch.
 
-    The checkpoint of an epoch is written when the next one is asked for: by then the caller has
-    recorded it, so that none is lost and at most one is repeated, with the same numbers.
+    The checkpoint of an epoch is written when the next one is requested. By then the caller has recorded the
+    epoch, so none is lost, and at most one is repeated with the same numbers.
 
     Raises:
         Diverged: a loss or the objective is not finite.
@@ -85,8 +85,8 @@ def fit(job: Fit, checkpoint: Checkpoint) -> Iterator[Epoch]:
         while not _over(job, phase):
             epoch = _epoch(job, phase, optimiser, scaler, last=index + 1 == len(phases))
             job.epochs.append(epoch)
-            scores, chosen_by = _scores(job, phase), _chosen_by(job, phase)
-            if not job.best or chosen_by.better(scores[epoch.number], scores[job.best]):
+            scores, objective = _scores(job, phase), _objective(job, phase)
+            if not job.best or objective.better(scores[epoch.number], scores[job.best]):
                 job.best, best_weights = epoch.number, _copy(model.state_dict())
             yield epoch
             state = Snapshot(
@@ -101,7 +101,7 @@ def fit(job: Fit, checkpoint: Checkpoint) -> Iterator[Epoch]:
 def _epoch(
     job: Fit, phase: Phase, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler, *, last: bool
 ) -> Epoch:
-    """One pass over the training images, then the validation split."""
+    """Run one epoch over the training images, then the validation split."""
     started, waited = time.perf_counter(), sum(loader.waited for loader in job.loaders)
     number, before = len(job.epochs) + 1, _of(job, phase)
     steps, length = job.train.steps(), phase.epochs or 1
@@ -112,7 +112,7 @@ def _epoch(
         set_modes(job.model, phase)
         for step, batch in enumerate(job.train.training(number)):
             losses = _step(job, batch, optimiser, scaler, rate(len(before) * steps + step))
-            values = torch.stack([loss.float() for loss in losses.values()]).tolist()  # one wait for a GPU, not many
+            values = torch.stack([loss.float() for loss in losses.values()]).tolist()  # one synchronisation with a GPU
             for name, value in zip(losses, values, strict=True):
                 totals[name] = totals.get(name, 0.0) + value
             if not all(map(math.isfinite, totals.values())):
@@ -120,10 +120,10 @@ def _epoch(
                 raise Diverged(f"the loss ({found}) is not finite in epoch {number}, step {step + 1} of {steps}")
         metrics = {f"train/{name}": total / steps for name, total in totals.items()}
         metrics = {"train/loss": sum(metrics.values()), **metrics, **job.validate()}
-    told = _told(job, phase, last=last)
-    value = _metric(metrics, told)
+    name = _value_metric(job, phase, last=last)
+    value = _metric(metrics, name)
     if math.isnan(value):
-        raise Diverged(f"the objective {told} is not defined in epoch {number}")
+        raise Diverged(f"the objective {name} is not defined in epoch {number}")
     return Epoch(
         number=number,
         metrics=metrics,
@@ -138,7 +138,7 @@ def _epoch(
 def _step(
     job: Fit, batch: Batch, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler, lr: float
 ) -> dict[str, Tensor]:
-    """One batch: forward under autocast, losses in fp32, one update."""
+    """Run one batch: forward under autocast, losses in fp32, one update."""
     for group in optimiser.param_groups:
         group["lr"] = lr
     with autocast(job.settings, job.device):
@@ -158,7 +158,7 @@ def _step(
 
 
 def _over(job: Fit, phase: Phase) -> bool:
-    """Whether the phase has run its length, or its own early-stopping rule says so."""
+    """Return True if the phase has reached its length or the early-stopping rule applies."""
     done, rule = _of(job, phase), job.settings.early_stop
     if len(done) >= (phase.epochs or 1):
         return True
@@ -167,24 +167,24 @@ def _over(job: Fit, phase: Phase) -> bool:
     )
 
 
-def _chosen_by(job: Fit, phase: Phase) -> Objective:
-    """What the best epoch of the phase is the best of."""
+def _objective(job: Fit, phase: Phase) -> Objective:
+    """Return the objective that selects the best epoch of the phase."""
     return job.objective if phase.select_by is None else Objective(metric=phase.select_by, mode=phase.mode)
 
 
-def _told(job: Fit, phase: Phase, *, last: bool) -> str:
-    """The metric that an epoch's value is of.
+def _value_metric(job: Fit, phase: Phase, *, last: bool) -> str:
+    """Return the metric that gives an epoch's value.
 
-    Before the last phase the objective may be of a head that has learned nothing yet, and a scheduler would stop
-    trials by chance: it is told what the phase is chosen by, where both run the same way.
+    Before the last phase the objective may be of a head that has learned nothing yet, and a pruner would stop
+    trials by chance. The value is then that of the phase's own objective, if both have the same mode.
     """
-    chosen_by = _chosen_by(job, phase)
-    return job.objective.metric if last or chosen_by.mode != job.objective.mode else chosen_by.metric
+    own = _objective(job, phase)
+    return job.objective.metric if last or own.mode != job.objective.mode else own.metric
 
 
 def _scores(job: Fit, phase: Phase) -> dict[int, float]:
-    """What the phase's epochs are chosen by: three-epoch means of the objective, or of `select_by`."""
-    done, name = _of(job, phase), _chosen_by(job, phase).metric
+    """Return the values that select the phase's epochs: three-epoch means of the objective or of `select_by`."""
+    done, name = _of(job, phase), _objective(job, phase).metric
     values = [_metric(epoch.metrics, name) for epoch in done]
     return {epoch.number: _smoothed(values[: place + 1]) for place, epoch in enumerate(done)}
 

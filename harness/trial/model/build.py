@@ -1,4 +1,4 @@
-"""A model from its table, on its device, with the weights that its seed gives."""
+"""Building of a model from its table, on its device, with weights from its seed."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from harness.trial.settings.training import TrainSettings
 
 
 class BuildError(Exception):
-    """The trial cannot be run as its spec says; the message is the reason."""
+    """A trial that cannot run by its spec; the message is the reason."""
 
 
 def build_model(spec: TrialSpec, catalog: Catalog, task: Task, settings: TrainSettings, device: torch.device) -> Model:
-    """The model with the weights its seed gives, on its device.
+    """Build a model on its device, with weights from its seed.
 
     Raises:
-        BuildError: the table makes no model of this task.
+        BuildError: the table gives no model for this task.
     """
     with seeded(seeds.of("init", spec.seed), torch.device("cpu")):
         try:
             model: Model = catalog.build("architecture", spec.tree["model"], task)
-        except InputError as error:  # the other variants may well be sound
+        except InputError as error:  # the other variants may be valid
             raise BuildError(f"{UNBUILT}: {error}") from error
     return laid_out(model, settings, device)
 
 
 def laid_out(model: Model, settings: TrainSettings, device: torch.device) -> Model:
-    """The same model on its device, in the memory format and with the convolutions that are the fastest there."""
+    """Move a model to its device, with the fastest memory format and convolutions there."""
     model = model.to(device)
     if device.type == "cpu":
         use_winograd(model)
     if settings.channels_last:
         for values in [*model.parameters(), *model.buffers()]:
-            if values.ndim == 4:  # others have no such layout
+            if values.ndim == 4:  # other tensors have no such layout
                 values.data = values.data.to(memory_format=torch.channels_last)
         if device.type == "cpu":
             keep_contiguous(model)
@@ -48,10 +48,10 @@ def laid_out(model: Model, settings: TrainSettings, device: torch.device) -> Mod
 
 
 def keep_contiguous(model: nn.Module) -> None:
-    """Leaves the convolutions contiguous of which torch's CPU code computes the weights' gradient wrongly else.
+    """Keep those convolutions contiguous whose weight gradient torch's CPU code computes wrongly in channels-last.
 
-    Of strided 1x1 convolutions of 2 to 7 channels it writes behind its buffer where images are channels-last
-    and their sides multiples of the stride: memory of something else is overwritten (torch 2.14, oneDNN, AVX2).
+    For strided 1x1 convolutions of 2 to 7 channels it writes past its buffer if images are channels-last and
+    their sides multiples of the stride, and overwrites other memory (torch 2.14, oneDNN, AVX2).
     """
     for module in model.modules():
         if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.stride != (1, 1):
@@ -65,10 +65,10 @@ def _contiguous(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def device_of(name: str) -> torch.device:
-    """The device that `[compute] device` names; "auto" takes CUDA where there is any.
+    """Return the device that `[compute] device` names; "auto" uses CUDA if it is available.
 
     Raises:
-        InputError: there is no such device here.
+        InputError: this machine has no such device.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -76,7 +76,7 @@ def device_of(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise InputError(
-            f"harness.toml: compute.device: {name!r} is no device: auto, cpu, cuda, cuda:1, mps"
+            f"harness.toml: compute.device: {name!r} is not one of auto, cpu, cuda, cuda:1, mps"
         ) from error
     counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if (device.index or 0) >= counts.get(device.type, 1):

@@ -1,4 +1,4 @@
-"""Runs a model over a split and scores every head of it; what the tables hold is collected by `record`."""
+"""Evaluation of a model over a split, with metrics of each head. `record` collects the rows of tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from harness.trial.settings.training import TrainSettings
 
 AMP = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 MASKS = "eval_masks"
-"""In a metric's `needs`: it reads `batch.targets` and the model's saliency, and knows no heads."""
+"""In a metric's `needs`: it reads `batch.targets` and the model's saliency, not its heads."""
 
 Predictions = Iterable[tuple[Batch, Output]]
 
@@ -28,20 +28,20 @@ Predictions = Iterable[tuple[Batch, Output]]
 def predict(
     model: Model, loader: Loader, settings: TrainSettings, device: torch.device
 ) -> Iterator[tuple[Batch, Output]]:
-    """The model's outputs in fp32 over every image of a split once, in eval mode and without gradients."""
+    """Yield the model's outputs in fp32 for every image of a split once, in eval mode and without gradients."""
     model.eval()
     for batch in loader.evaluation():
         yield batch, run(model, batch, settings, device)
 
 
 def run(model: Model, batch: Batch, settings: TrainSettings, device: torch.device) -> Output:
-    """The model's output in fp32, without gradients."""
+    """Return the model's output in fp32, without gradients."""
     with torch.no_grad(), autocast(settings, device):
         return in_fp32(model(batch))
 
 
 class Scorer:
-    """The study's metrics over one split, of the model's own output and of each head.
+    """The study's metrics over one split, for the model's own output and each head.
 
     Keys are `<split>/<metric>` and `<split>/<head>/<metric>`, with `/<class>` for one class. A metric
     that needs what the split or the model does not offer (masks, outlines, saliency, attention) is left out.
@@ -50,8 +50,8 @@ class Scorer:
         metrics: of the study; those that are fitted or read lesions are left out (`measure.direct`).
         task: what is learned.
         split: the first part of each key.
-        masks: whether batches of this split carry targets.
-        only_masks: leaves out the metrics that need no masks.
+        masks: True if batches of this split have targets.
+        only_masks: True to leave out the metrics that need no masks.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Scorer:
         self._collectors: dict[tuple[str, str], Collector] = {}
 
     def add(self, batch: Batch, out: Output) -> None:
-        """Takes in one batch."""
+        """Add one batch."""
         maps = self._of_maps if out.saliency is not None else []
         for metric in (*maps, *self._of_parts):
             if ATTENTION not in metric.record.needs or ATTENTION in out.parts:
@@ -77,7 +77,7 @@ class Scorer:
                 self._collector(head, metric).update(replace(out, probs=probs, logits=None), batch)
 
     def result(self) -> dict[str, float]:
-        """All figures by key."""
+        """Return all values by key."""
         found = {}
         for (head, name), collected in self._collectors.items():
             for key, value in collected.compute().items():
@@ -96,16 +96,17 @@ def of_score(metric: Metric) -> bool:
 
 
 def score(predictions: Predictions, scorer: Scorer) -> dict[str, float]:
-    """The scorer's figures over all predictions."""
+    """Return the scorer's values over all predictions."""
     for batch, out in predictions:
         scorer.add(batch, out)
     return scorer.result()
 
 
 def by_unit(predictions: Predictions, data: Images) -> tuple[Batch, Output] | None:
-    """One row a unit (a breast of two views, say): the mean of its images' scores; None where units are images.
+    """Return one row per unit, such as a breast of two views, with the mean of its images' scores.
 
-    A unit has a class if one of its images has, and lacks it if all of them are known to.
+    A unit is positive if one of its images is, and negative if all of them are known to be. Returns None if units
+    are images.
     """
     units = {sample.id: sample.unit for sample in data.split.samples}
     if len(set(units.values())) == len(units):
@@ -121,26 +122,26 @@ def by_unit(predictions: Predictions, data: Images) -> tuple[Batch, Output] | No
 
 
 def autocast(settings: TrainSettings, device: torch.device) -> torch.autocast:
-    """The forward pass in the study's precision, on whatever device."""
+    """Return the autocast context of the forward pass, in the study's precision."""
     amp = settings.amp if settings.amp != "auto" else ("bf16" if _multiplies_bf16(device) else "off")
     return torch.autocast(device.type, AMP[amp] if amp != "off" else None, enabled=amp != "off")
 
 
 def _multiplies_bf16(device: torch.device) -> bool:
-    """Whether bf16 is faster than fp32 here, by what the device says of itself: the same on each machine of a kind."""
+    """Return True if bf16 is faster than fp32 by the device's reported capabilities."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
     has = torch.cpu.get_capabilities()
-    # Intel's processors since Sapphire Rapids (avx512_fp16) multiply bf16 in their AMX unit. Where a virtual machine
+    # Intel's processors since Sapphire Rapids (avx512_fp16) multiply bf16 in their AMX unit. If a virtual machine
     # hides it, the AVX-512 instructions for bf16 remain, slower than those for fp32 (docs/benchmarks.md).
     hidden = bool(has.get("avx512_fp16")) and not has.get("amx_bf16")
     return bool(has.get("avx512_bf16")) and not hidden
 
 
 def in_fp32(out: Output) -> Output:
-    """The output with every floating tensor in fp32, `parts` included."""
+    """Return the output with every floating tensor in fp32, `parts` included."""
     return Output(
         probs=out.probs.float(),
         logits=None if out.logits is None else out.logits.float(),

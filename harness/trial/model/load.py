@@ -1,4 +1,4 @@
-"""A confirmed model, rebuilt from its file of weights alone: neither its study nor its data need to be there."""
+"""Loading of a confirmed model from its file of weights, without its study or its data."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Confirmed:
     """A model whose weights are final.
 
     Args:
-        spec: what it was trained by.
-        task: what it was trained for; new images are brought to its size and channels.
+        spec: of its trial.
+        task: of its training data; new images are resized to its size and channels.
         model: in eval mode, on `device`.
-        settings: batch size, normalisation and precision are used again.
-        unlike: distributions that have another version now than when it was trained.
-        bits: depth of the pixels it was trained on, 8 or 16; 0 where its file does not say.
+        settings: of its training: batch size, normalisation and precision are used again.
+        unlike: distributions that have another version now than during training.
+        bits: depth of the pixels it was trained on, 8 or 16; 0 if its file does not state it.
     """
 
     spec: TrialSpec
@@ -47,27 +47,27 @@ class Confirmed:
     bits: int = 0
 
     def chance(self, what: str) -> AbstractContextManager[None]:
-        """Inside, randomness depends on the model's seed and `what` alone; afterwards it is as before."""
+        """Return a context in which randomness depends on the model's seed and `what` only."""
         return seeded(seeds.of(what, self.spec.seed), self.device)
 
     def __call__(self, batch: Batch) -> Output:
-        """The model's output in fp32; the same for the same batch."""
+        """Return the model's output in fp32; the same for the same batch."""
         with self.chance(f"unseen {batch.ids[0]}"):
             return run(self.model, batch, self.settings, self.device)
 
 
 def load_model(path: Path, catalog: Catalog, root: Path, device: str = "auto") -> Confirmed:
-    """The model in a `weights.safetensors` that a confirmation left.
+    """Load the model from the `weights.safetensors` of a confirmation.
 
     Args:
         path: the file; its metadata hold the trial's spec.
-        catalog: where its components come from.
-        root: the user's data root, for data sets that cannot name their task unbuilt.
+        catalog: provides the components.
+        root: the user's data root, for data sets that must be built to know their task.
         device: as in `[compute] device`.
 
     Raises:
-        InputError: the file is none of ours or damaged, a component is not installed or takes other
-            parameters now, or the weights do not fit the model that is built today.
+        InputError: the file is damaged or not from a confirmation, a component is not installed or takes
+            other parameters, or the weights do not fit the model.
     """
     spec, weights, bits = _read(path)
     settings, target = TrainSettings.of(spec.tree["train"]), device_of(device)
@@ -81,7 +81,7 @@ def load_model(path: Path, catalog: Catalog, root: Path, device: str = "auto") -
 
 
 def mean_output(outputs: Sequence[Output]) -> Output:
-    """Scores, heads and saliency averaged over models of one variant; logits and parts are left out."""
+    """Return scores, heads and saliency averaged over models of one variant, without logits and parts."""
     first = outputs[0]
 
     def mean(values: Sequence[Tensor]) -> Tensor:
@@ -101,11 +101,11 @@ def _read(path: Path) -> tuple[TrialSpec, Mapping[str, Tensor], int]:
         with safetensors.safe_open(path, framework="pt") as file:
             text = (file.metadata() or {}).get("spec")
             if text is None:
-                raise InputError(f"{path}: says nothing of the trial that it is from")
+                raise InputError(f"{path}: has no trial in its metadata; give the weights of a confirmed model")
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            told = json.loads(text)
-            bits = int(told.pop("bits", 0))
-            return TrialSpec.from_json(json.dumps(told)), weights, bits
+            values = json.loads(text)
+            bits = int(values.pop("bits", 0))
+            return TrialSpec.from_json(json.dumps(values)), weights, bits
     except (OSError, safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: cannot be read as the weights of a confirmed model: {error}") from error
 

@@ -1,4 +1,4 @@
-"""Collects the terms of a metric while a model runs over a split: the one place where formulas meet tensors."""
+"""Collectors of the terms of a metric over a split: the only module that converts tensors for formulas."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ATTENTION = "attention"
 
 
 class Collector(ABC):
-    """Collects the terms of one metric, of one model, head and split; fed once.
+    """Collector of the terms of one metric for one model, head and split; used once.
 
     Values are keyed by class; "" is the metric itself.
     """
@@ -48,10 +48,10 @@ class Collector(ABC):
 
 
 def collector(metric: Metric, task: Task) -> Collector:
-    """Return what collects the terms of a metric.
+    """Return the collector of a metric.
 
     Raises:
-        ValueError: a model's output alone does not give them (`direct`).
+        ValueError: the metric needs more than a model's output (`direct`).
     """
     if not direct(metric):
         raise ValueError(f"{metric.key!r} is computed from tables: it is fitted, or reads lesions.")
@@ -70,7 +70,7 @@ def numpy(values: Tensor) -> Array:
 
 
 def weights_of(output: Output, batch: Batch) -> list[list[Array]]:
-    """Return the attention weights of each image: of each branch (class) those of the real instances."""
+    """Return the attention weights of each image, by branch (class), for the real instances."""
     weights = output.parts[ATTENTION].detach().to("cpu", float64)
     weights = weights.reshape(*weights.shape[:2], -1)  # b n w
     real = ones(weights.shape[:2], dtype=boolean) if batch.mask is None else batch.mask.cpu()
@@ -105,7 +105,7 @@ class _Scores(Collector):
 
 
 class _Maps(Collector):
-    """Images without the class, or without a known mask of it, do not count; without saliency there is no value."""
+    """Terms of maps. Images without the class or its known mask do not count; without saliency there is no value."""
 
     def __init__(self, metric: Metric, task: Task) -> None:
         super().__init__(metric, task)
@@ -130,7 +130,7 @@ class _Maps(Collector):
 
 
 class _Layers(Collector):
-    """The map is that of the class which the model scores highest; the layers belong to no class."""
+    """Terms of layers, for the map of the highest-scored class, because layers belong to no class."""
 
     def __init__(self, metric: Metric, task: Task) -> None:
         super().__init__(metric, task)
@@ -151,7 +151,7 @@ class _Layers(Collector):
 
 
 class _Attention(Collector):
-    """Images of which no patch under attention touches the lesion, or all do, do not count."""
+    """Terms of attention. Images in which no patch under attention or every patch touches the lesion do not count."""
 
     def __init__(self, metric: Metric, task: Task) -> None:
         super().__init__(metric, task)
@@ -171,7 +171,7 @@ class _Attention(Collector):
 
 
 class _Weights(Collector):
-    """Padded instances of a bag do not count."""
+    """Terms of attention weights, without padded instances of a bag."""
 
     def __init__(self, metric: Metric, task: Task) -> None:
         super().__init__(metric, task)

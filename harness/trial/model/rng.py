@@ -1,7 +1,6 @@
-"""The generators that a process has one of: seeded for a block, and put back after it.
+"""The global random generators of a process: seeded for a block and restored after it.
 
-A plugin may draw from any of them. What one trial draws must not depend on what another drew before it in the
-same process.
+A plugin may draw from any of them. The draws of a trial must not depend on earlier trials of the process.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import torch
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seeds torch's generators (of the CPU and of `device`), NumPy's and Python's while the block lasts."""
+    """Seed torch's generators (of the CPU and of `device`), NumPy's and Python's for the block."""
     numpy, python = np.random.get_state(), random.getstate()
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(seed)

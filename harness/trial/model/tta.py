@@ -1,4 +1,4 @@
-"""Test-time augmentation: a score is the mean over changed copies of an image. Maps stay those of the image itself."""
+"""Test-time augmentation: a score is the mean over changed copies of an image. Maps are of the unchanged image."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from harness.trial.model.load import mean_output
 
 
 def over_copies(out: Output, batch: Batch, loader: Loader, run: Callable[[Batch], Output]) -> Output:
-    """The output with scores and heads averaged over `train.tta` copies of each image; as it is where that is 0.
+    """Return the output with scores and heads averaged over `train.tta` copies of each image; unchanged if that is 0.
 
     Args:
-        out: of the images as they are; keeps its saliency and parts, and loses its logits.
-        batch: those images.
-        loader: what the batch came from; makes the copies, which depend on an image's id alone.
+        out: of the unchanged images; its saliency and parts are kept, its logits removed.
+        batch: the unchanged images.
+        loader: of the batch; makes the copies, which depend on an image's id only.
         run: the model in eval mode, without gradients.
     """
     copies = [run(copy) for copy in loader.copies(batch.ids)] if loader.settings.tta else []

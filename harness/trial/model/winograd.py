@@ -1,7 +1,7 @@
-"""3x3 convolutions of large maps by Winograd's algorithm, where it is the faster one.
+"""3x3 convolutions of large maps by Winograd's algorithm, on processors where it is faster.
 
-oneDNN's convolutions do what multiplications a processor without AVX-512 can do; NNPACK, which torch brings along,
-makes do with fewer. docs/benchmarks.md says what that gains.
+On a processor without AVX-512, oneDNN's convolutions are limited by its multiplications; NNPACK, which is part of
+torch, needs fewer. docs/benchmarks.md has the speedup.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ import torch
 from torch import Tensor, nn
 
 LEAST_CHANNELS = 32
-"""With fewer, transforming the image costs more than is saved."""
+"""With fewer channels, transforming the image costs more than it saves."""
 
 LEAST_CELLS = 1024
-"""Of a map; on smaller ones, transforming the weights costs more than is saved."""
+"""Cells of a map; on smaller maps, transforming the weights costs more than it saves."""
 
 
 def use_winograd(model: nn.Module) -> None:
-    """Lets the 3x3 convolutions of a model on the CPU take Winograd's way; classes, names and weights stay."""
+    """Let the 3x3 convolutions of a model on the CPU use Winograd's algorithm; classes, names and weights stay."""
     if not _is_faster():
         return
     for module in model.modules():
-        if type(module) is nn.Conv2d and _fits(module):  # what a plugin derives from it is the plugin's
-            vars(module)["_conv_forward"] = convolve  # what `forward` calls: captum looks rules up by the exact class
+        if type(module) is nn.Conv2d and _fits(module):  # subclasses of plugins are left unchanged
+            vars(module)["_conv_forward"] = convolve  # called by `forward`; captum needs the exact class of the module
 
 
 def convolve(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """A 3x3 convolution with stride and padding 1, with fewer products where that is faster.
+    """Compute a 3x3 convolution with stride and padding 1, by Winograd's algorithm if that is faster.
 
-    Results differ from other convolutions' by roundings in fp32, about 1e-5 of the largest. An image's own do not
-    depend on the others of its batch. While gradients are recorded, in lower precision and on small maps it is torch's.
+    Results differ from other convolutions by fp32 rounding, about 1e-5 of the largest. Those of an image do not
+    depend on the others of its batch. With gradients, in lower precision and on small maps, torch's own is used.
 
     Args:
         input: (N, C, H, W).
@@ -73,6 +73,6 @@ def _fits(convolution: nn.Conv2d) -> bool:
 
 @cache
 def _is_faster() -> bool:
-    """Whether NNPACK is there and the processor is of the kind on which it was measured to be faster."""
-    available: Any = getattr(torch, "_nnpack_available", None)  # it has to be asked once, or NNPACK refuses to work
+    """Return True if NNPACK is available and the processor is of a kind on which it was measured to be faster."""
+    available: Any = getattr(torch, "_nnpack_available", None)  # must be called once before NNPACK works
     return cast(bool, torch.backends.cpu.get_cpu_capability() == "AVX2" and available is not None and available())

@@ -1,6 +1,6 @@
-"""New images through confirmed models: their table of scores, and maps of where the models looked.
+"""Prediction on new images with confirmed models: a table of scores, and maps.
 
-The images are decoded as they are needed and never cached; the mean over several models of a variant is one answer.
+Images are decoded when they are needed and never cached. Several models of a variant are averaged.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ if TYPE_CHECKING:
 SPLIT = "new"
 """The `split` of new images in a predictions table."""
 _COLUMNS = ("image", "group", "id", "unit", "fit", "preprocess", "side", "view", "flipped", "window_px")
-"""What a manifest of new images takes over from the one that the model was trained on."""
+"""Parameters that a manifest of new images takes from the one that the model was trained on."""
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Unseen:
-    """New images, brought to what a model was trained on.
+    """New images, resized to those that a model was trained on.
 
     Args:
         dataset: the manifest.
-        images: its rows, decoded when they are asked for.
+        images: its rows, decoded when they are needed.
     """
 
     dataset: Dataset
@@ -62,15 +62,15 @@ class Unseen:
 
 @dataclass(frozen=True)
 class Explained:
-    """One image, and where the models looked.
+    """One image with its maps.
 
     Args:
-        labels: "k", NaN where unknown.
+        labels: "k", NaN if unknown.
         scores: "k".
-        picture: "h w c", uint8, for showing.
-        outlines: "k h w", 0 or 1; all 0 where unknown.
-        maps: "m h w" float32 in [0, 1], one of each class that was asked for.
-        classes: their names, m of them.
+        picture: "h w c", uint8, for display.
+        outlines: "k h w", 0 or 1; all 0 if unknown.
+        maps: "m h w" float32 in [0, 1], one per requested class.
+        classes: names of the m classes.
     """
 
     id: str
@@ -83,43 +83,43 @@ class Explained:
 
 
 class Decoded:
-    """Images by row, each decoded when it is asked for: a cache of images that are seen once would only fill a disk."""
+    """Images by row, decoded when needed: images that are read once need no cache."""
 
     def __init__(self, dataset: Dataset, samples: Sequence[Sample]) -> None:
         self._dataset, self._samples = dataset, samples
 
     def __getitem__(self, rows: Any, /) -> Array:
-        """The images of these rows, "n h w c".
+        """Return the images of these rows, "n h w c".
 
         Raises:
-            InputError: one cannot be read; says which.
+            InputError: an image cannot be read; the message names it.
         """
         with ThreadPoolExecutor(4) as pool:  # decoders release the interpreter's lock
             found = list(pool.map(lambda row: read_image(self._dataset, self._samples[row]), rows))
         return np.stack(found)
 
     def __iter__(self) -> Iterator[Array]:
-        """One image after the other, "h w c"."""
+        """Yield one image after the other, "h w c"."""
         return (read_image(self._dataset, sample) for sample in self._samples)
 
 
 def open_unseen(manifest: Path, model: Confirmed, catalog: Catalog, data: Path, most: int | None = None) -> Unseen:
-    """The images of a manifest, to be brought to the size and channels that the model was trained on.
+    """Open the images of a manifest, to be resized to the size and channels that the model was trained on.
 
     Args:
         manifest: a CSV or Parquet table; a model trained on a manifest reads the same columns in the same way.
-        model: says image size, channels, classes.
-        catalog: has the data set `manifest`.
-        data: the user's data root. The paths in a manifest below it may lead anywhere in it, those in another
-            to files beside and below that one.
-        most: how many rows to take, from the first on.
+        model: gives image size, channels, classes.
+        catalog: provides the data set `manifest`.
+        data: the user's data root. Paths of a manifest below it may be anywhere in it, those of another manifest
+            only in its folder.
+        most: largest number of rows to read, from the first on.
 
     Raises:
         InputError: the table or the header of an image cannot be read.
     """
     if model.task.sample != "image":
-        told = f"{model.spec.variant!r} was trained on samples of kind {model.task.sample!r}"
-        raise InputError(f"{manifest}: lists single images, but {told}")
+        kind = f"{model.spec.variant!r} was trained on samples of kind {model.task.sample!r}"
+        raise InputError(f"{manifest}: lists single images, but {kind}")
     path = Path(manifest).absolute()
     root = data.absolute() if path.is_relative_to(data.absolute()) else path.parent
     own, task = model.spec.tree["dataset"], model.task
@@ -131,10 +131,10 @@ def open_unseen(manifest: Path, model: Confirmed, catalog: Catalog, data: Path, 
         "image_size": list(task.image_size),
         "channels": task.channels,
         "mask_kind": task.mask_kind if task.mask_kind != "layers" else "none",
-        # A study on a manifest said itself how colour becomes grey; of other data sets nobody knows.
+        # A study on a manifest states how colour becomes grey; for other data sets this is unknown.
         "colour": "convert" if trained_on_one else "refuse",
         "unseen": True,
-        "bits": model.bits or 16,  # of this table's deepest image, a score would hang on what else is in the table
+        "bits": model.bits or 16,  # with the depth of this table, a score would depend on its other images
         **({key: own[key] for key in _COLUMNS if key in own} if trained_on_one else {}),
     }
     dataset: Dataset = catalog.build("dataset", table, root)
@@ -145,12 +145,12 @@ def open_unseen(manifest: Path, model: Confirmed, catalog: Catalog, data: Path, 
 
 
 def predict_unseen(models: Sequence[Confirmed], unseen: Unseen, threads: int = 1) -> pd.DataFrame:
-    """The predictions table of new images, `split` being "new"; `seed` and `fold` are empty where they are averaged.
+    """Return the predictions table of new images, with `split` "new"; `seed` and `fold` are empty if averaged.
 
     Args:
-        models: of one variant; their scores are averaged, each over changed copies where the study has `train.tta`.
+        models: of one variant; their scores are averaged, each over changed copies if the study has `train.tta`.
         unseen: opened for one of them.
-        threads: torch's.
+        threads: of torch.
 
     Raises:
         InputError: an image cannot be read, or has another number of channels.
@@ -177,18 +177,18 @@ def explain_unseen(
     classes: Sequence[str] = (),
     threads: int = 1,
 ) -> Iterator[Explained]:
-    """Maps of new images, one image at a time; of several models their mean.
+    """Yield maps of new images, one image at a time, averaged over the models.
 
     Args:
         models: of one variant.
         unseen: opened for one of them.
-        catalog: has the explainer.
+        catalog: provides the explainer.
         explainer: its table, `{"use": "native"}`.
-        classes: which to map; all where empty.
-        threads: torch's.
+        classes: classes to map; all if empty.
+        threads: of torch.
 
     Raises:
-        InputError: there is no such class or explainer, or the model cannot be explained by it.
+        InputError: there is no such class or explainer, or it cannot explain the model.
     """
     first = models[0]
     names = tuple(classes) or first.task.classes
@@ -203,7 +203,7 @@ def explain_unseen(
             each = [_maps(name, built, *pair, batch, places) for pair in zip(models, outs, strict=True)]
             maps = torch.stack(each).mean(0).cpu().numpy().astype(np.float32)
             if not np.isfinite(maps).all():
-                raise HarnessError(f"the explainer {name!r} gave values that are no numbers")
+                raise HarnessError(f"the explainer {name!r} gave values that are not finite")
             scores = own.probs.cpu().numpy()
             for place, key in enumerate(batch.ids):
                 yield _explained(unseen, samples[key], scores[place], maps[place], names)
@@ -228,19 +228,19 @@ def _explained(unseen: Unseen, row: int, scores: Array, maps: Array, names: tupl
 def _maps(
     name: str, explainer: Explainer | None, model: Confirmed, out: Output, batch: Batch, places: Sequence[int]
 ) -> Float[Tensor, "b m h w"]:
-    """One model's maps of these classes, at the size of the image."""
+    """Return one model's maps of these classes, at the size of the image."""
     assert batch.images is not None
     if explainer is None:
         if out.saliency is None:
             raise InputError(
-                f"the model of {model.spec.variant!r} has no saliency map of its own: take another --explainer"
+                f"the model of {model.spec.variant!r} has no saliency map of its own: use another --explainer"
             )
         return functional.interpolate(out.saliency[:, list(places)], batch.images.shape[2:], mode="nearest")
     count = len(batch.ids)
     with model.chance(f"explain {batch.ids[0]}"):
         try:
             found = [explainer.explain(model.model, batch, [k] * count) for k in places]
-        except (TypeError, ValueError) as error:  # what the contract has for a model or batch that does not suit
+        except (TypeError, ValueError) as error:  # the errors of an explainer for an unsuitable model or batch
             raise InputError(f"{name!r} cannot explain the model of {model.spec.variant!r}: {error}") from error
     return torch.stack([maps.detach().float() for maps in found], 1)
 
@@ -254,7 +254,7 @@ def _blindly(model: Confirmed) -> Callable[[Batch], Output]:
 
 
 def _blind(batch: Batch) -> Batch:
-    """The batch without its labels: they are for the table, and a model that saw them would not be predicting."""
+    """Return the batch without its labels, which only the table needs; a model must not see them."""
     return replace(batch, labels=torch.full_like(batch.labels, torch.nan))
 
 

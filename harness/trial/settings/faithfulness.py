@@ -1,4 +1,4 @@
-"""The schema of [explain.faithfulness]: how a study tests whether its maps show what the score rests on."""
+"""The schema of [explain.faithfulness]: tests whether maps show the pixels that a score depends on."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class FaithfulnessSettings(Strict):
-    """What is covered, in how many test images, and how.
+    """Methods, test images and parameters of the tests of faithfulness.
 
     Args:
-        use: of darken, zero, insertion, deletion, randomise; empty measures nothing.
-        images: test images, chosen as those of the pictures are, before a model has seen any.
+        use: methods: darken, zero, insertion, deletion, randomise; empty measures nothing.
+        images: number of test images, chosen like those of the overlays before any model has seen them.
         thresholds: of `zero`: a pixel is important from this share of the map's maximum on.
-        steps: of `insertion` and `deletion`: how many equal parts the pixels are changed in.
-        layers: of `randomise`: shares of the layers, from the output on, that lose what they learned.
-        cover: what covers a pixel: black as the image file has it, or the image's mean.
+        steps: of `insertion` and `deletion`: number of equal parts in which pixels are changed.
+        layers: of `randomise`: shares of the layers, from the output on, that are initialised anew.
+        cover: value of a covered pixel: black of the image file, or the image's mean.
     """
 
     use: list[str] = Field(default_factory=list)
@@ -40,26 +40,26 @@ class FaithfulnessSettings(Strict):
             if name not in METHODS:
                 raise ValueError(f"no measure named {name!r}{nearest(name, METHODS)} (there are: {', '.join(METHODS)})")
             if use.count(name) > 1:
-                raise ValueError(f"{name!r} stands there twice")
+                raise ValueError(f"{name!r} is given twice")
         return use
 
     @field_validator("thresholds", "layers")
     @classmethod
     def _each_once(cls, values: list[float]) -> list[float]:
         if len(set(values)) < len(values):
-            raise ValueError(f"each value may stand there once, but got {values}")
+            raise ValueError(f"values must be distinct, but got {values}")
         return values
 
     @classmethod
     def of(cls, explain: Mapping[str, Any]) -> FaithfulnessSettings:
-        """Those in a study's [explain] table; nothing is measured where there are none."""
+        """Return the settings in a study's [explain] table; without any, nothing is measured."""
         return cls(**(explain.get("faithfulness") or {}))
 
     @property
     def forwards(self) -> int:
-        """Forward passes an image and map, without the maps of randomised models.
+        """Forward passes per image and map, without the maps of randomised models.
 
-        A cover takes four: the rest and the important part, by the map and by the map moved to a random place.
+        A cover needs four: the rest and the important part, by the map and by the map moved to a random place.
         """
         curve = self.steps + 1
         costs = {"darken": 4, "zero": 4 * len(self.thresholds), "insertion": curve, "deletion": curve}
@@ -67,5 +67,5 @@ class FaithfulnessSettings(Strict):
 
     @property
     def maps(self) -> int:
-        """Further maps of each image and explainer: those of randomised models."""
+        """Further maps per image and explainer: those of randomised models."""
         return len(self.layers) if "randomise" in self.use else 0

@@ -1,6 +1,6 @@
-"""The schema of a study's [train] table: how a model is trained, whatever it is. Free of torch.
+"""The schema of a study's [train] table, for all architectures. Free of torch.
 
-Where it runs (device, threads) is no part of it: that stands in harness.toml.
+Device and threads are set in harness.toml.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ PARTS: Mapping[str, Use] = {"optimiser": Use("adam"), "schedule": Use("constant"
 """The keys of [train] that take a component, and their defaults. The key is the component's kind."""
 
 NO_COPIES = "`tta` changes single images, and these samples have several instances: set `tta = 0`"
-"""What is said where `tta` is asked for of bags, views or features: by the plan, and by the loader."""
+"""Message of the plan and the loader for `tta` with bags, views or features."""
 
 COLLECTIONS: Mapping[str, Mapping[int, tuple[list[float], list[float]]]] = {
     "imagenet": {1: ([0.449], [0.226]), 3: ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])},
     "mnist": {1: ([0.1307], [0.3081])},
 }
-"""Mean and deviation in [0, 1] of each channel, by how many there are; ImageNet's of grey images is over colours."""
+"""Mean and deviation in [0, 1] of each channel, by number of channels; for grey ImageNet they are over colours."""
 
 
 def uncollected(normalise: str, channels: int) -> str:
-    """What is said where a collection knows no images of so many channels, by the plan and by the loader; else ""."""
+    """Return the message for a collection without images of this number of channels; "" if it has them."""
     if normalise not in COLLECTIONS or channels in COLLECTIONS[normalise]:
         return ""
     allowed = " or ".join(map(str, COLLECTIONS[normalise]))
@@ -36,35 +36,35 @@ def uncollected(normalise: str, channels: int) -> str:
 
 
 class EarlyStop(Strict):
-    """Ends a trial whose smoothed objective has not risen for `patience` epochs, `min_epochs` at the earliest."""
+    """Rule that ends a trial without improvement for `patience` epochs, after `min_epochs` at the earliest."""
 
     patience: Annotated[int, Field(ge=1)] = 10
     min_epochs: Annotated[int, Field(ge=1)] = 1
 
 
 class TrainSettings(Strict):
-    """How a model is trained.
+    """Settings of the training of a model.
 
     Args:
         epochs: passes over the training images, all phases of a model together.
-        batch_size: images a step.
+        batch_size: images per step.
         lr: the highest learning rate of the schedule.
-        weight_decay: as the optimiser takes it.
+        weight_decay: argument of the optimiser.
         optimiser: a component by name, or a table with `use`; the catalog checks its parameters.
-        schedule: the same: a factor of `lr` for each step of a phase.
+        schedule: likewise: a factor of `lr` for each step of a phase.
         augment: random changes of training images, applied in this order.
-        tta: how many randomly changed copies of an image its scores are the mean of, changed as `augment` says, in
-            the tables of a confirmed model (validation, where thresholds are fitted, and test); 0 scores the image
-            as it is. Validation after each epoch, and all maps, are of the images as they are.
+        tta: number of copies of an image, changed by `augment`, over which its scores are averaged in the tables of a
+            confirmed model (test, and validation, on which thresholds are fitted); 0 scores the unchanged image.
+            Validation after each epoch and all maps use unchanged images.
         balance: "sampler" draws rare positives more often, "weights" raises their loss.
-        amp: autocast of the forward pass; losses stay in fp32. "auto" is bf16 where the device multiplies it faster
-            than fp32, and off elsewhere: a CPU without AVX-512 BF16 emulates it, ten times slower.
+        amp: autocast of the forward pass; losses stay in fp32. "auto" is bf16 if the device multiplies it faster
+            than fp32, else off: a CPU without AVX-512 BF16 emulates it, ten times slower.
         clip: upper bound of the gradient's norm.
         early_stop: the trial's own rule to end early; it then counts as complete.
-        normalise: "image" gives each image zero mean and unit deviation (floor 1e-5), "unit" leaves
-            [0, 1], "imagenet" and "mnist" (grey images) take the mean and deviation of that collection.
+        normalise: "image" gives each image zero mean and unit deviation (at least 1e-5), "unit" leaves
+            [0, 1], "imagenet" and "mnist" (grey images) use the mean and deviation of that collection.
         channels_last: memory format of images and convolutions.
-        shuffle_labels: deals the training images' labels out anew at random: a control, which has nothing to learn.
+        shuffle_labels: permutes the labels of the training images at random: a control with nothing to learn.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 10
@@ -85,13 +85,13 @@ class TrainSettings(Strict):
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> TrainSettings:
-        """The settings of a resolved tree's `train` table."""
+        """Return the settings of a resolved tree's `train` table."""
         return cls.model_validate(dict(table))
 
     @field_validator("optimiser", "schedule")
     @classmethod
     def _by_name(cls, table: Any) -> Any:
-        """Return a Use; leave what is none to the catalog, which names every mistake in it."""
+        """Return a Use, or an invalid value unchanged: the catalog reports every mistake in it."""
         return Use.of(table) or table
 
     @field_validator("augment")
@@ -99,11 +99,11 @@ class TrainSettings(Strict):
     def _each_once(cls, names: tuple[Augmentation, ...]) -> tuple[Augmentation, ...]:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"{', '.join(twice)} stands there twice")
+            raise ValueError(f"{', '.join(twice)} is given twice")
         return names
 
     @model_validator(mode="after")
     def _something_to_change(self) -> TrainSettings:
         if self.tta and not self.augment:
-            raise ValueError(f"tta = {self.tta} changes test images as `augment` says, which names no change")
+            raise ValueError(f"tta = {self.tta} changes test images by `augment`, which is empty: name a change in it")
         return self

@@ -86,7 +86,7 @@ def test_too_little_to_rank_is_told() -> None:
     assert why_no_ranks(3, 3) == ""
     with pytest.raises(ValueError, match="3 data sets"):
         rank(RANDOM.random((2, 3)), NAMES[:3])
-    with pytest.raises(ValueError, match="figure on every data set"):
+    with pytest.raises(ValueError, match="value on every data set"):
         rank(np.array([[1, 2, np.nan]] * 3), NAMES[:3])
     with pytest.raises(ValueError, match="3 systems"):
         rank(RANDOM.random((4, 2)), NAMES[:3])

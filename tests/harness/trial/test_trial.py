@@ -308,7 +308,7 @@ def test_a_second_trial_finds_the_data_prepared_and_decoded(tiny: Catalog, works
 
 
 def test_a_device_that_is_not_there_is_told_to_the_user(tiny: Catalog, workspace: Workspace):
-    with pytest.raises(InputError, match=r"compute\.device: 'gpu' is no device"):
+    with pytest.raises(InputError, match=r"compute\.device: 'gpu' is not one of"):
         next(run_trial(tiny_spec(), tiny, replace(workspace, device="gpu")))
 
 

@@ -133,7 +133,7 @@ def test_parameters_that_cannot_work_are_told_by_the_plan():
     ("table", "message"),
     [
         ('use = ["darkn"]', "no measure named 'darkn'; did you mean 'darken'?"),
-        ('use = ["zero", "zero"]', "'zero' stands there twice"),
+        ('use = ["zero", "zero"]', "'zero' is given twice"),
         ('use = ["zero"]\nthresholds = [1.5]', "explain.faithfulness.thresholds.0"),
         ('use = ["zero"]\nimages = 0', "explain.faithfulness.images"),
         ('use = ["zero"]\nimage = 3', "image"),

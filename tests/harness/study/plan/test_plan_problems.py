@@ -148,7 +148,7 @@ def _lines(messages: list[str]) -> list[str]:
             "train.augment.1: 'flop' is not one of flip, flip_vertical, shift, rotate, scale, shear, noise; "
             "did you mean 'flip'?",
         ),
-        ("epochs = 4", 'epochs = 4\naugment = ["flip", "flip"]', "train.augment: flip stands there twice"),
+        ("epochs = 4", 'epochs = 4\naugment = ["flip", "flip"]', "train.augment: flip is given twice"),
         # [study]
         ('"dice"]', '"dcie"]', "study.metrics.1: no metric named 'dcie'; did you mean 'dice'?"),
         (

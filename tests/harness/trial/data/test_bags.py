@@ -124,7 +124,7 @@ def test_an_encoder_never_sees_the_padding():
         ("views", [np.zeros((8, 8), np.uint8)], "3 views expected, but got 1"),
         ("views", [np.zeros((8, 8), np.uint8), np.zeros((4, 8), np.uint8), None], "one size and depth"),
         ("features", np.zeros((2, 5), np.float32), r"float32 \(n, 6\) expected, but got float32 \(2, 5\)"),
-        ("features", np.full((2, 6), np.nan, np.float32), "no finite numbers"),
+        ("features", np.full((2, 6), np.nan, np.float32), "must be finite numbers"),
     ],
 )
 def test_what_the_task_does_not_promise_is_refused_by_name(tmp_path, sample, values, told):

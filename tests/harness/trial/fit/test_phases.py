@@ -141,5 +141,7 @@ def test_what_phases_are_chosen_by_is_measured_whether_the_study_names_it_or_not
 
 
 def test_a_phase_chosen_by_what_nobody_measures_is_refused_before_an_epoch():
-    with pytest.raises(ValueError, match="phase 'body' is chosen by 'val/body/auroc', and no such metric is installed"):
+    with pytest.raises(
+        ValueError, match="phase 'body' is selected by 'val/body/auroc', but no such metric is installed"
+    ):
         measured(("dice",), STAGES, {"dice"})

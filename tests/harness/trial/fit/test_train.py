@@ -138,7 +138,7 @@ def test_phases_without_a_length_share_what_the_others_leave():
 
 @pytest.mark.parametrize("phases", [(), (Phase(), Phase())])
 def test_phases_bear_names_of_their_own(phases: tuple[Phase, ...]):
-    with pytest.raises(ValueError, match="each of its own name"):
+    with pytest.raises(ValueError, match="phases with distinct names"):
         spread(phases, 3)
 
 

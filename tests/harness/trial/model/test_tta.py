@@ -78,7 +78,7 @@ def test_without_it_the_output_is_the_one_that_came_in(test_images: Images):
 
 
 def test_copies_without_a_change_to_make_are_refused():
-    with pytest.raises(ValueError, match="names no change"):
+    with pytest.raises(ValueError, match="is empty"):
         TrainSettings.of({"tta": 10})
 
 
