@@ -1,4 +1,4 @@
-# make study: the first study, from nothing to a table.  make test: everything that is checked on every change.
+# `make help` lists the targets.
 SHELL := /bin/bash
 PYTHON ?= python3.11
 VENV := .venv
@@ -10,13 +10,13 @@ WORKERS ?= 2
 
 help:
 	@echo "make study     install into .venv and run 'harness study run gmic_ablation' (about 12 minutes after installation)"
-	@echo "make test      ruff, mypy --strict, import-linter, pytest"
-	@echo "make test-all  the same with the slow tests"
-	@echo "make bench     the table of docs/benchmarks.md, measured on this machine"
-	@echo "make docs      the documentation site, in build/docs; warnings are errors"
+	@echo "make test      check with ruff, mypy --strict and import-linter, and run the fast tests"
+	@echo "make test-all  the same, with the slow tests"
+	@echo "make bench     measure the table of docs/benchmarks.md on this machine"
+	@echo "make docs      build the documentation site in build/docs; warnings are errors"
 
 $(STAMP): pyproject.toml constraints.txt
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed; say which with 'make PYTHON=python3.12'" >&2; exit 2; }
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed; choose one with 'make PYTHON=python3.12'" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch torchvision
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,pretrained]'

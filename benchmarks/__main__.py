@@ -1,7 +1,7 @@
-"""`make bench`: the table of docs/benchmarks.md, measured on this machine; run it on a quiet one.
+"""The table of docs/benchmarks.md, measured on this machine by `make bench`; run it on an idle machine.
 
 `python -m benchmarks start waiting models precision driver report architectures` measures only these parts;
-`architectures` are a table of their own.
+`architectures` has a table of its own.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ class Row:
     """One line of the table.
 
     Args:
-        what: what was measured.
-        measured: with its unit, and the two sides of a ratio.
+        what: the measured quantity.
+        measured: the value with its unit, and both sides of a ratio.
         wanted: the target.
-        met: whether it was reached.
+        met: True if the target is reached.
     """
 
     what: str
@@ -32,7 +32,7 @@ class Row:
 
 
 def start() -> Iterator[Row]:
-    """What a user waits for before the first line."""
+    """Measure the time to the first line of output."""
     from benchmarks.bench_start import seconds
 
     for arguments, limit in ((("--help",), 0.5), (("study", "plan", "gmic_ablation"), 2.0)):
@@ -41,7 +41,7 @@ def start() -> Iterator[Row]:
 
 
 def waiting() -> Iterator[Row]:
-    """How long training waits for data."""
+    """Measure the share of training that is spent waiting for data."""
     from benchmarks.bench_loader import WANTED
     from benchmarks.bench_loader import waiting as measure
 
@@ -53,7 +53,7 @@ def waiting() -> Iterator[Row]:
 
 
 def models() -> Iterator[Row]:
-    """GMIC at its published size, and the choice of its crops."""
+    """Measure GMIC at its published size, and the choice of its crops."""
     from benchmarks.bench_models import gmic_native, retrieve_roi_ratio
 
     for ratio in (retrieve_roi_ratio(), *gmic_native()):
@@ -62,7 +62,7 @@ def models() -> Iterator[Row]:
 
 
 def precision() -> Iterator[Row]:
-    """What predicting in bf16 costs."""
+    """Measure the AUC lost by predicting in bf16."""
     from benchmarks.bench_bf16 import auc_lost
 
     lost = auc_lost()
@@ -70,7 +70,7 @@ def precision() -> Iterator[Row]:
 
 
 def driver() -> Iterator[Row]:
-    """What recording costs."""
+    """Measure the overhead of recording trials."""
     from benchmarks.bench_driver import driver_memory, trial_overhead
 
     found = trial_overhead()
@@ -82,7 +82,7 @@ def driver() -> Iterator[Row]:
 
 
 def report() -> Iterator[Row]:
-    """How long a report takes to draw."""
+    """Measure the time to draw a report."""
     from benchmarks.bench_report import WANTED_S, drawing
 
     seconds = drawing()
@@ -94,7 +94,7 @@ PARTS: tuple[Callable[[], Iterator[Row]], ...] = (start, waiting, models, precis
 
 
 def main(words: list[str]) -> int:
-    """Measures and prints; 1 where a target was missed."""
+    """Measure and print; return 1 if a target is missed."""
     from rich.console import Console
 
     from benchmarks.bench_architectures import CASES, WANTED, cost, table

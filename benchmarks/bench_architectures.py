@@ -1,9 +1,9 @@
-"""What a training step costs beyond its networks: each architecture's step beside the sum of its networks alone.
+"""The cost of a training step for each architecture, compared with the sum of its networks alone.
 
-`python -m benchmarks architectures` prints the table. Each is built from a budget of its study by the plan, `standard`
-unless a row says otherwise; its step is the training loop's own. The networks alone get the same
-inputs, the same gradients at their outputs, the same optimiser. Seconds are of CPU time on one thread, the two
-sides in turn, so that a busy machine disturbs both alike.
+`python -m benchmarks architectures` prints the table. The plan builds each variant from a budget of its study, by
+default `standard`; the step is that of the training loop. The networks alone get the same inputs, the same gradients
+at their outputs and the same optimiser. Times are CPU seconds on one thread, measured for both sides in turn, so that
+a busy machine affects both alike.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 WANTED = 1.2
-"""The most that a step may take of the CPU time of its networks alone."""
+"""Largest allowed ratio of the CPU time of a step to that of its networks alone."""
 LEAST_TURNS, MOST_TURNS, SECONDS = 5, 60, 4.0
 """Turns of each row: as many as fit into the seconds, within limits."""
 FEW = {
@@ -32,9 +32,9 @@ FEW = {
         'train.amp="auto"',
     ],
 }
-"""Only the number of samples is not the budget's, or that of instances: a step sees one batch of them.
+"""Overrides that reduce the number of samples or instances, of which a step sees one batch.
 
-Published networks see images of the size of `standard`."""
+Published networks get images of the size of `standard`."""
 
 GLOBAL_AND_LOCAL = ("backbone", "local_backbone")
 BRANCHES = ("global_branch", "local_branch")
@@ -50,9 +50,9 @@ class Case:
 
     Args:
         study: whose budget is taken.
-        networks: dotted names of the modules that count as its networks; the rest is what the row is about.
-        phase: the model's first where None.
-        few: which of `FEW` makes the data small.
+        networks: dotted names of the modules that count as its networks.
+        phase: None for the model's first phase.
+        few: the key of `FEW` that makes the data small.
         budget: of the study.
     """
 
@@ -99,7 +99,7 @@ CASES = (
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one row, medians in seconds of CPU time.
+    """Costs of one row: medians in seconds of CPU time.
 
     Args:
         name: architecture, variant and phase.
@@ -113,13 +113,13 @@ class Cost:
 
     @property
     def ratio(self) -> float:
-        """How many times as long as its networks the step takes."""
+        """Time of the step, divided by that of its networks."""
         return self.step_s / self.networks_s
 
 
 @dataclass(frozen=True)
 class Call:
-    """What one network was asked during a step, and the gradients that came back; enough to ask it again."""
+    """A call of one network during a step, with the gradients that came back, so that it can be repeated."""
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
@@ -129,7 +129,7 @@ class Call:
     gradients: dict[int, Any]
 
     def again(self) -> list[tuple[Any, Any]]:
-        """Calls it; pairs of outputs and gradients that are to be sent back."""
+        """Repeat the call; return pairs of outputs and the gradients to send back."""
         import torch
 
         with torch.set_grad_enabled(self.grad), torch.autocast("cpu", enabled=self.autocast):
@@ -142,7 +142,7 @@ class Call:
 
 
 class Prepared:
-    """A case on the point of its first step, with one batch.
+    """A case before its first step, with one batch.
 
     Args:
         folder: keeps the images.
@@ -188,13 +188,13 @@ class Prepared:
         self.name = f"{spec.tree['model']['use']} ({case.variant}{detail})"
 
     def step(self) -> None:
-        """The training loop's own; at rate 0, so that every step computes the same."""
+        """Run a step of the training loop, with learning rate 0, so that every step computes the same."""
         from harness.trial.fit.train import _step
 
         _step(self.job, self.batch, self.optimiser, self.scaler, 0.0)
 
     def only_networks(self, calls: Sequence[Call]) -> None:
-        """Forward, backward and update of the networks alone."""
+        """Run forward, backward and update of the networks alone."""
         import torch
 
         pairs = [pair for call in calls for pair in call.again()]
@@ -205,7 +205,7 @@ class Prepared:
         self.alone.step()
 
     def calls(self) -> list[Call]:
-        """What a step asks of the networks, in order."""
+        """Return the calls of the networks in a step, in order."""
         found: list[Call] = []
         with _listening(self.networks, found):
             self.step()
@@ -213,11 +213,11 @@ class Prepared:
 
 
 def cost(case: Case, turns: int | None = None) -> Cost:
-    """Measures one row.
+    """Measure one row.
 
     Args:
-        case: which network, and of which study.
-        turns: how many times each side is timed; by default as `SECONDS` allow.
+        case: the variant and its networks.
+        turns: how often each side is timed; by default as `SECONDS` allow.
     """
     import statistics
     import time
@@ -248,13 +248,13 @@ def cost(case: Case, turns: int | None = None) -> Cost:
 
 
 def table(costs: Sequence[Cost]) -> Any:
-    """For rich to print."""
+    """Return the table for rich."""
     from rich.table import Table
 
     from benchmarks.bench_models import bf16_support
 
     found = Table(
-        title=f"A training step beside its networks alone: CPU time, 1 thread; bf16 support: {bf16_support()}"
+        title=f"A training step compared with its networks alone: CPU time, 1 thread; bf16 support: {bf16_support()}"
     )
     for column in ("architecture", "networks alone", "step", "ratio", "wanted", "reached"):
         found.add_column(column, justify="left" if column == "architecture" else "right")
@@ -266,7 +266,7 @@ def table(costs: Sequence[Cost]) -> Any:
 
 
 def _spec(case: Case, catalog: Any) -> Any:
-    """The variant's first trial at the row's budget."""
+    """Return the variant's first trial at the row's budget."""
     from harness.config.settings import load_settings
     from harness.study.file.spec import find_study, load_study
     from harness.study.plan.plan import make_plan
@@ -279,7 +279,7 @@ def _spec(case: Case, catalog: Any) -> Any:
 
 @contextmanager
 def _listening(networks: Sequence[Any], found: list[Call]) -> Iterator[None]:
-    """Notes each call of the networks; of a call within a call of the same network only the outer one."""
+    """Record each call of the networks; only the outer one of nested calls of the same network."""
     for network in networks:
         inside: list[bool] = []
         for name in ("forward", "stages"):
@@ -304,7 +304,7 @@ def _noting(function: Callable[..., Any], inside: list[bool], found: list[Call])
         found.append(call)
         inside.append(True)
         try:
-            # A view of each output, so that only gradients from outside are seen: a stage also feeds the next one.
+            # A view of each output receives only gradients from outside: a stage also feeds the next one.
             outputs = _mapped(function(*arguments, **keywords), lambda tensor: tensor.view_as(tensor))
         finally:
             inside.clear()
@@ -317,7 +317,7 @@ def _noting(function: Callable[..., Any], inside: list[bool], found: list[Call])
 
 
 def _cut(value: Any) -> Any:
-    """The same tensors, cut off from whatever made them; they need a gradient if they did."""
+    """Return the same tensors detached; they require a gradient if they did before."""
     return _mapped(value, lambda tensor: tensor.detach().requires_grad_(tensor.requires_grad))
 
 
@@ -331,7 +331,7 @@ def _mapped(value: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(value, list | tuple):
         items = [_mapped(item, change) for item in value]
         return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    if hasattr(value, "value") and hasattr(value, "weights"):  # what a pooling gives
+    if hasattr(value, "value") and hasattr(value, "weights"):  # the output of a pooling
         return type(value)(_mapped(value.value, change), _mapped(value.weights, change))
     return value
 
@@ -343,7 +343,7 @@ def _tensors(value: Any) -> list[Any]:
 
 
 def main() -> None:
-    """Measures and prints the table."""
+    """Measure and print the table."""
     from rich.console import Console
 
     Console(width=140).print(table([cost(case) for case in CASES]))

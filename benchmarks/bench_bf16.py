@@ -1,4 +1,4 @@
-"""What predicting in bf16 costs a network that was trained at budget quick: the loss of test AUC."""
+"""The test AUC that a network trained at budget quick loses by predicting in bf16."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from harness.contract.types import TrialResult, TrialSpec, Workspace
 
 
 def auc_lost(folder: Path | None = None) -> float:
-    """Test AUC (mean over classes) in fp32 minus that in bf16, of the baseline at its default, seed 0.
+    """Return test AUC (mean over classes) in fp32 minus that in bf16, for the default baseline at seed 0.
 
     Args:
-        folder: keeps the decoded images; a temporary one where None.
+        folder: keeps the decoded images; None for a temporary folder.
     """
     with tempfile.TemporaryDirectory() as temporary:
         workspace = Workspace(data=Path(temporary), cache=folder or Path(temporary), threads=1)

@@ -1,4 +1,4 @@
-"""What the driver costs: seconds per trial around an empty training loop, and memory per recorded trial."""
+"""Costs of the driver: seconds for each trial around an empty training loop, and memory for each recorded trial."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Overhead:
     """Seconds from the end of one trial to the end of the next.
 
     Args:
-        first_s: from the start of the run to the first trial's end, Ray's start in it.
+        first_s: from the start of the run to the end of the first trial, including the start of Ray.
     """
 
     trials: int
@@ -37,11 +37,11 @@ class Overhead:
 
 
 def trial_overhead(trials: int = 60, tracked: bool = True) -> Overhead:
-    """Runs one-epoch trials of nothing through Ray and Optuna on SQLite, one at a time.
+    """Run empty trials of one epoch through Ray and Optuna on SQLite, one at a time.
 
     Args:
-        trials: how many are searched.
-        tracked: whether they are also written to MLflow on SQLite, as a user's are.
+        trials: number of searched trials.
+        tracked: True to write them to MLflow on SQLite as well, as for a user.
     """
     with tempfile.TemporaryDirectory() as folder:
         plan, settings = scripted_plan({"a": _MODEL}, trials=trials, epochs=1), _settings(Path(folder))
@@ -54,9 +54,9 @@ def trial_overhead(trials: int = 60, tracked: bool = True) -> Overhead:
 
 
 def driver_memory(first: int = 100, last: int = 1000) -> float:
-    """MB by which the driver's memory grows between its `first` and its `last` recorded trial.
+    """Return the MB by which the driver's memory grows between its `first` and its `last` recorded trial.
 
-    Each trial brings a file of 200 kB; in a process of its own, so that nothing else is measured.
+    Each trial has a file of 200 kB. The driver is a process of its own, so that nothing else is measured.
     """
     command = [sys.executable, __file__, "--memory", str(first), str(last)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -64,7 +64,7 @@ def driver_memory(first: int = 100, last: int = 1000) -> float:
 
 
 class _Meter:
-    """An observer that notes the driver's memory after so many trials."""
+    """An observer that records the driver's memory after given numbers of trials."""
 
     def __init__(self, marks: Sequence[int]) -> None:
         self.ended, self.bytes, self._marks = 0, [], marks

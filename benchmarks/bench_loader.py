@@ -1,4 +1,4 @@
-"""How long training waits for data, the cache warm: GMIC on phantoms, as the quick budget trains it."""
+"""The time that training waits for data with a warm cache: GMIC on phantoms, as the quick budget trains it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from harness.contract.types import Epoch, TrialSpec, Workspace
 from harness.trial.trial import run_trial
 
 WANTED = 0.03
-"""The largest share of an epoch that may be spent waiting."""
+"""Largest allowed share of an epoch that is spent waiting."""
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """One epoch, training and validation.
+    """One epoch of training and validation.
 
     Args:
-        name: which augmentation.
+        name: of the augmentation.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Waiting:
 
 
 def waiting(augment: tuple[str, ...] = ("flip", "shift"), threads: int = 1) -> Waiting:
-    """The second epoch of a trial: the first has warmed the page cache."""
+    """Measure the second epoch of a trial: the first has warmed the page cache."""
     tree: dict[str, Any] = {
         "dataset": {"use": "phantom_mammograms", "image_size": [256, 192]},
         "train": {"epochs": 2, "batch_size": 16, "augment": augment},
@@ -53,7 +53,7 @@ def waiting(augment: tuple[str, ...] = ("flip", "shift"), threads: int = 1) -> W
 
 
 def main() -> None:
-    """Prints a line for the cheap augmentations and one for all of them."""
+    """Print a line for the cheap augmentations and one for all of them."""
     for augment in (("flip", "shift"), ("flip", "flip_vertical", "shift", "rotate", "scale", "noise")):
         found = waiting(augment)
         print(

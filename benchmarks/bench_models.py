@@ -1,7 +1,7 @@
-"""Speed of the model side: GMIC at its published size, and the choice of its crops.
+"""Speed of models: GMIC at its published size, and the choice of its crops.
 
-`python -m benchmarks.bench_models` prints a table. Each ratio is of medians taken in one run, the two
-sides in turn, so that a noisy machine disturbs both alike.
+`python -m benchmarks.bench_models` prints a table. Each ratio is of medians in one run, with both sides in turn, so
+that a busy machine affects both alike.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ THREADS = min(2, os.cpu_count() or 1)
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster `ours` is than `plain`, and what is wanted.
+    """The speed of `ours` relative to `plain`, and the target.
 
     Args:
         name: what was timed.
-        plain: seconds of the plain way, median.
-        ours: seconds of ours, median.
-        wanted: the least ratio asked for on a quiet machine.
+        plain: median seconds of the plain code.
+        ours: median seconds of our code.
+        wanted: the least ratio on an idle machine.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Ratio:
 
     @property
     def ratio(self) -> float:
-        """How many times `ours` fits into `plain`."""
+        """Time of `plain`, divided by that of `ours`."""
         return self.plain / self.ours
 
 
 def retrieve_roi_ratio(repeats: int = 50) -> Ratio:
-    """The whole batch against a loop over samples: 16 maps of 46x30, K = 6."""
+    """Compare a whole batch with a loop over samples: 16 maps of 46x30, K = 6."""
     import torch
 
     from harness_architectures.shared.regions import retrieve_roi
@@ -53,7 +53,7 @@ def retrieve_roi_ratio(repeats: int = 50) -> Ratio:
 
 
 def gmic_native(repeats: int = 5) -> tuple[Ratio, ...]:
-    """GMIC at 2944x1920, batch 1, as a trial has it, against the same network in plain eager fp32 NCHW."""
+    """Compare GMIC at 2944x1920, batch 1, as trained here, with the same network in eager fp32 NCHW."""
     import torch
 
     from harness.trial.model.build import laid_out
@@ -78,7 +78,7 @@ def gmic_native(repeats: int = 5) -> tuple[Ratio, ...]:
 
 
 def bf16_support() -> str:
-    """What the processor offers for bf16: the ratios depend on it."""
+    """Return the processor's support for bf16, on which the ratios depend."""
     try:
         with open("/proc/cpuinfo") as file:
             line = next((line for line in file if line.startswith("flags")), "")
@@ -89,7 +89,7 @@ def bf16_support() -> str:
 
 
 def main() -> None:
-    """Measures and prints the table."""
+    """Measure and print the table."""
     from rich.console import Console
     from rich.table import Table
 
@@ -158,7 +158,7 @@ def _batch(image: Any) -> Any:
 
 
 def _in_turn(repeats: int, *calls: Callable[[], object]) -> tuple[float, ...]:
-    """Median seconds of each call; they take turns, after one round that is not counted."""
+    """Return the median seconds of each call; calls take turns, after one round that is not counted."""
     seconds: list[list[float]] = [[] for _ in calls]
     for turn in range(repeats + 1):
         for call, taken in zip(calls, seconds, strict=True):

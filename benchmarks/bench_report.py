@@ -1,4 +1,4 @@
-"""How long the report of a study of 1,000 trials takes to draw, its statistics cached, imports included."""
+"""The time to draw the report of a study of 1,000 trials, with cached statistics and including imports."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ print(time.perf_counter() - started)
 
 
 def drawing() -> float:
-    """Seconds from an empty process to a written report of 20 variants, 50 trials and 3 confirmations each.
+    """Return seconds from an empty process to a report of 20 variants, 50 trials and 3 confirmations each.
 
-    What it is made from is drawn beforehand, as a run's cache holds it; importing pandas, matplotlib, scipy and
-    scikit-learn counts.
+    Its material is drawn beforehand, as the cache of a run holds it. Imports of pandas, matplotlib, scipy and
+    scikit-learn are included.
     """
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
@@ -44,7 +44,7 @@ def drawing() -> float:
 
 
 def made_up(variants: int = 20, trials: int = 50, runs: int = 3, images: int = 240) -> Any:
-    """The material of a report of that size; every statistic as a cache would hold it, none of them computed."""
+    """Return material of that size; all statistics are drawn as a cache would hold them, none is computed."""
     import numpy as np
     import pandas as pd
 
@@ -66,21 +66,21 @@ def made_up(variants: int = 20, trials: int = 50, runs: int = 3, images: int = 2
         for number in range(count)
     ]
     columns = ["variant", "stage", "number", "seed", "state", "value", "epochs", "seconds", "reason"]
-    figures: dict[str, Any] = {"variant": names, "head": "output", "runs": runs}
+    values: dict[str, Any] = {"variant": names, "head": "output", "runs": runs}
     for metric in ("auroc", "dice"):
         value = random.uniform(0.6, 0.9, variants)
-        figures |= {metric: value, f"{metric}_std": 0.01, f"{metric}_low": value - 0.05, f"{metric}_high": value + 0.05}
-        figures |= {f"{metric}/{label}": value for label in classes}
+        values |= {metric: value, f"{metric}_std": 0.01, f"{metric}_low": value - 0.05, f"{metric}_high": value + 0.05}
+        values |= {f"{metric}/{label}": value for label in classes}
         gap = value - value[0]
-        figures |= {f"{metric}_difference": gap, f"{metric}_difference_low": gap - 0.03}
-        figures |= {f"{metric}_difference_high": gap + 0.03}
+        values |= {f"{metric}_difference": gap, f"{metric}_difference_low": gap - 0.03}
+        values |= {f"{metric}_difference_high": gap + 0.03}
     tested = pd.DataFrame({"variant": names, "auroc_p_holm": 0.5, "dice_p_holm": 0.5, "tied": True, "note": ""})
     return Material(
         plan=plan,
         classes=classes,
         trials=pd.DataFrame(rows, columns=columns),
         predictions=_predictions(names, classes, runs, images),
-        variants=pd.DataFrame(figures),
+        variants=pd.DataFrame(values),
         comparison=tested,
         importance=pd.DataFrame(
             [{"variant": n, "parameter": p, "importance": 0.5, "trials": trials} for n in names for p in ("lr", "l1")]

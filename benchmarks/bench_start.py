@@ -1,4 +1,4 @@
-"""How long a user waits for the first line: whole processes, the median of several starts."""
+"""The time to the first line of output: whole processes, the median of several starts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 
 
 def seconds(*arguments: str, repeats: int = 7) -> float:
-    """Median wall seconds of `harness ARGUMENTS`, after one start that is not counted."""
+    """Return the median wall seconds of `harness ARGUMENTS`, after one start that is not counted."""
     command = [sys.executable, "-m", "harness.cli.main", *arguments]
     found = []
     for _ in range(repeats + 1):

@@ -1,4 +1,4 @@
-"""Compare two results folders of one study, bit by bit: `python -m benchmarks.same_results OLD NEW`.
+"""A comparison of two results folders of one study, bit by bit: `python -m benchmarks.same_results OLD NEW`.
 
 For a change that must leave every number as it is. Trials are matched by variant, stage and number. Parameters,
 seeds, metrics of every epoch, results, tables and weights must be equal; ids, times and versions may differ.
@@ -21,7 +21,7 @@ Key = tuple[str, str, int]
 """Variant, stage and number of a trial."""
 _IDS = ("study_id", "variant_id")
 _FREE = ("seconds", "duration_s", "files", "ledger", "peak_memory_bytes")
-"""Fields of a result that are no result: how long and on what it ran."""
+"""Fields of a result that may differ: duration and machine."""
 
 
 def main(old: Path, new: Path) -> int:

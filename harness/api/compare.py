@@ -103,6 +103,6 @@ def _table(name: str, results: Results, baseline: str) -> pd.DataFrame:
         raise InputError(f"{name}: {error}") from error
     if baseline not in table["variant"].tolist():
         raise InputError(
-            f"{name}: {baseline!r} is not confirmed yet; `harness study resume {results.plan.named}` goes on."
+            f"{name}: {baseline!r} is not confirmed yet; `harness study resume {results.plan.named}` continues it."
         )
     return table

@@ -1,4 +1,4 @@
-"""One execution of a plan: tuner, sampler, observers and tracking store put together. Decides nothing of a study."""
+"""The execution of a plan with its tuner, sampler, observers and tracking store. Takes no decision about the study."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 TunerName: TypeAlias = Literal["ray", "inline"]
 Display: TypeAlias = "Callable[[MlflowObserver, int], Observer]"
-"""Makes an observer that shows progress, from the tracking store and the journal's length at the start."""
+"""A function that returns a display of progress, from the tracking store and the journal's length at the start."""
 
 
 @dataclass(frozen=True)
 class Execution:
-    """How a plan's execution ended.
+    """The end of a plan's execution.
 
     Args:
         outcome: exit code, failed variants and message.
-        unsent: why events are missing in the tracking store; empty if none is.
+        unsent: why the tracking store lacks events; empty if it has all.
         ran: False if the study was finished before and nothing was executed.
     """
 
@@ -71,7 +71,7 @@ def earlier_results(plan: Plan, session: Session) -> Results | None:
         return None
     try:
         results = replace(read_results(folder, session.catalog), plan=plan)
-    except MachineError:  # a damaged plan.json, which the run writes anew; a damaged journal stops that run
+    except MachineError:  # a damaged plan.json, which the run writes again; a damaged journal stops the run
         return None
     known = all(
         results.state.of_variant(variant.id, "search" if variant.kind == "trained" else "confirm")
@@ -83,7 +83,7 @@ def earlier_results(plan: Plan, session: Session) -> Results | None:
 
 
 def set_aside(folder: Path) -> Path:
-    """Rename a study's results so that it starts anew; return the new name.
+    """Rename the results of a study so that it starts again; return the new name.
 
     Raises:
         InputError: the study is running.

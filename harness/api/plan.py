@@ -60,7 +60,7 @@ def as_texts(overrides: Overrides) -> tuple[str, ...]:
     """Return overrides as `--set` arguments, whose values are TOML.
 
     Raises:
-        InputError: a value is no TOML value.
+        InputError: a value is not a TOML value.
     """
     if isinstance(overrides, Mapping):
         return tuple(f"{path}={_toml(value, path)}" for path, value in overrides.items())
@@ -89,4 +89,4 @@ def _toml(value: Any, path: str) -> str:
         return json.dumps(value)
     if isinstance(value, int | float):
         return repr(value)
-    raise InputError(f"overrides: {path}: a {type(value).__name__} has no meaning here")
+    raise InputError(f"overrides: {path}: a {type(value).__name__} is not allowed here")

@@ -46,7 +46,7 @@ def report(study: str | Path | Results, *, budget: str | None = None, session: S
 
 def write(results: Results, session: Session) -> list[Path]:
     """Write the report below the study's folder; return the files written, report.html first."""
-    # Results may lie elsewhere than the settings say: their ledger and data checks lie with them.
+    # Results may be outside the folder of the settings, with their own ledger and data checks.
     session = replace(session, settings=replace(session.settings, results=results.folder.parents[1]))
     return write_report(results.folder / "report", _material(results, session))
 
@@ -76,7 +76,7 @@ def _material(results: Results, session: Session) -> Material:
 
 
 def _confirmed(results: Results) -> dict[str, Any]:
-    """The tables that need a confirmed model."""
+    """Return the tables that need a confirmed model."""
     several = bool((results.predictions["unit"] != results.predictions["id"]).any())
     return {
         "predictions": results.predictions,
@@ -114,7 +114,7 @@ def _importance(results: Results) -> pd.DataFrame:
 
 
 def _data_check(results: Results, session: Session) -> list[str]:
-    """Verdict and findings of the kept check of each data set; empty where none was checked."""
+    """Return verdict and findings of the stored check of each data set; empty if none was checked."""
     from harness.study.plan.datacheck import read_check
 
     lines = []
@@ -140,9 +140,9 @@ def _card(results: Results, session: Session) -> pd.DataFrame | None:
 
 
 def assumptions(plan: Plan, catalog: Catalog) -> dict[str, Mapping[str, str]]:
-    """What the sources of the components in use do not say, and what was chosen, by component.
+    """Return by component the choices made where its source is silent, for all components in use.
 
-    The kind stands before the name where two kinds have it: "pooling attention", "explainer attention".
+    The kind precedes the name if two kinds share it: "pooling attention", "explainer attention".
     """
     from harness.metrics.registry import study_metrics
     from harness.study.file.slots import used
@@ -156,5 +156,5 @@ def assumptions(plan: Plan, catalog: Catalog) -> dict[str, Mapping[str, str]]:
 
 
 def _name_in(entry: Any) -> Any:
-    """A component's name, of its table or alone."""
+    """Return the name of a component, given as a table or alone."""
     return entry.get("use") if isinstance(entry, Mapping) else entry

@@ -33,7 +33,7 @@ def run(
         study: a name, the path of a TOML file, or a dict of its tables, named by `study.name`.
         budget: one of the study's budgets; None for the study's own choice.
         overrides: values by dotted path, as a dict or as `--set` arguments.
-        fresh: set earlier results of the same study aside and start anew.
+        fresh: rename earlier results of the same study and start again.
         tuner: "ray", or "inline" for one trial at a time in this process.
         concurrent: trials at a time; None for the setting in harness.toml.
         time_limit_s: end the run after this time; it can be resumed.

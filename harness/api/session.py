@@ -1,4 +1,4 @@
-"""What every call of the API works with: the settings of this machine and the installed components."""
+"""The settings of this machine and the installed components, with which the calls of the API work."""
 
 from __future__ import annotations
 

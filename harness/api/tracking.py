@@ -1,4 +1,4 @@
-"""Sending a written report to the tracking store."""
+"""Upload of a written report to the tracking store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def send_report(results: Results, session: Session) -> str:
     try:
         sender.send()
         sender.send_values(_intervals(results))
-    except Exception as error:  # whatever the store, or the way to it, raises: the report itself is written
+    except Exception as error:  # any error of the store or the network: the report itself is written
         return f"tracking: the report is not sent yet ({in_brief(error)}); `harness doctor --send` sends it"
     finally:
         sender.close()

@@ -12,7 +12,7 @@ _HYPHEN = "\N{NON-BREAKING HYPHEN}"
 
 
 class WholeWords(click.HelpFormatter):
-    """Breaks lines at spaces only: click breaks `--time-limit` after a hyphen."""
+    """A formatter that breaks lines at spaces only: click breaks `--time-limit` after a hyphen."""
 
     def write_text(self, text: str) -> None:
         """Write a text with its paragraphs."""

@@ -34,7 +34,7 @@ def locked_database(path: Path) -> Iterator[None]:
             aside = _free_name(path)
             path.rename(aside)
             _log.warning(
-                "%s: incomplete, its process ended while creating it; renamed to %s and created again from journals",
+                "%s: incomplete, as its process ended early; renamed to %s and created again from the journals",
                 path,
                 aside.name,
             )

@@ -1,4 +1,4 @@
-"""The MLflow runs of a study by the names that harness gives them; existing runs are used again."""
+"""The MLflow runs of a study under the names of harness; existing runs are used again."""
 
 from __future__ import annotations
 

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from harness.study.results.results import Results
 
 
-def what_is_there(app: App, plan: Plan, earlier: Results | None) -> Sequence[str]:
-    """Return lines that say if the run is resumed, is finished, or differs from an earlier one and how."""
+def describe_earlier(app: App, plan: Plan, earlier: Results | None) -> Sequence[str]:
+    """Return lines for an earlier run: the study is resumed, is finished, or differs and how."""
     from harness.cli.views.show import progress_of
     from harness.config.trees import differences
     from harness.study.journal.folders import read_plan, runs_of
 
     if earlier is not None:
         if earlier.finished:
-            return ["already finished: this is its table (--fresh runs it again)"]
+            return ["already finished: this is its table (--fresh runs the study again)"]
         return [f"resuming: {progress_of(earlier)}"]
     mine = app.settings.results / plan.directory  # exists if the run began and no trial did
     others = [folder for folder in runs_of(app.settings.results, plan.study, plan.budget) if folder != mine]
@@ -36,12 +36,12 @@ def what_is_there(app: App, plan: Plan, earlier: Results | None) -> Sequence[str
     return [f"starting again; changes since {others[0].name}:", *(f"  {line}" for line in changed)]
 
 
-def show_took(app: App, plan: Plan) -> None:
+def show_last_duration(app: App, plan: Plan) -> None:
     """Print how long the latest complete run of the study took on this machine, if there was one."""
     from harness.cli.views.live import duration
-    from harness.study.run.last_duration import took
+    from harness.study.run.last_duration import last_duration
 
-    if found := took(app.settings.results, plan):
+    if found := last_duration(app.settings.results, plan):
         name, seconds = found
         app.show(Words(f"{name} took {duration(seconds)} on this machine", "dim"))
 

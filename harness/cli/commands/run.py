@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app, show_panel
-from harness.cli.commands.resume import check_versions, show_took, what_is_there
+from harness.cli.commands.resume import check_versions, describe_earlier, show_last_duration
 from harness.cli.options import (
     Duration,
     budget_option,
@@ -130,8 +130,8 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
     folder, silent = session.settings.results / plan.directory, manner.quiet or manner.as_json
     if not silent:
         app.show(plan_view(plan))
-        show_took(app, plan)
-        for line in what_is_there(app, plan, earlier_results(plan, session)):
+        show_last_duration(app, plan)
+        for line in describe_earlier(app, plan, earlier_results(plan, session)):
             app.show(Words(line, "cyan"))
     known = len(app.catalog.broken)
     display = None if silent else _display(app, plan)

@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
-from harness.cli.commands.resume import show_took
+from harness.cli.commands.resume import show_last_duration
 from harness.cli.commands.run import resume, run
 from harness.cli.options import (
     budget_option,
@@ -90,7 +90,7 @@ def plan(app: App, study: str, budget: str | None, sets: tuple[str, ...], as_jso
         click.echo(plan_to_json(found))
         return
     app.show(plan_view(found))
-    show_took(app, found)
+    show_last_duration(app, found)
 
 
 @study.command(epilog=examples("harness study show gmic_ablation", "harness study show gmic_ablation --heads"))

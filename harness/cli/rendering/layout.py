@@ -1,4 +1,4 @@
-"""Choose how a table is shown at a width: whole, without spare columns, in parts, transposed, or as a block a row."""
+"""Layouts of a table for a width: whole, without spare columns, in parts, transposed, or as a block for each row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands show, as text and JSON. Reads no file.
+"""The output of the commands, as text and JSON. Reads no file.
 
 Given: plans, tables and events.
 Gives: renderables.

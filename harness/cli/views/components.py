@@ -52,7 +52,7 @@ def notes_view(items: Sequence[Item]) -> Group:
 
 
 def parameter_rows(component: Component[Any]) -> list[dict[str, Any]]:
-    """Return the name, type and, where there is one, default of each parameter, for `--json`."""
+    """Return name, type and default, if any, of each parameter for `--json`."""
     rows = []
     for parameter in parameters(component.build).values():
         row = {"name": parameter.name, "type": describe(parameter.annotation), "required": parameter.required}

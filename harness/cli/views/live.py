@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.rendering.grid import Grid
-from harness.cli.views.numbers import figure
+from harness.cli.views.numbers import number_text
 from harness.cli.views.variants import epochs_of, trials_of
 from harness.contract.types import Plan, TrialSpec
 from harness.study.journal.journal import (
@@ -32,7 +32,7 @@ EVERY_S = 20.0
 
 
 class RunProgress:
-    """How far a run is: a view of a state, with the pace of the latest run.
+    """The progress of a run: a view of a state, with the pace of the latest run.
 
     Args:
         plan: what is to be run; trials of other variants are left out.
@@ -84,12 +84,12 @@ class RunProgress:
 
 
 class LiveDisplay:
-    """Draws the state of the study in place, four times a second, from its first event on.
+    """A display of the study's state that is redrawn four times a second.
 
     Args:
         plan: what is to be run.
         console: a terminal.
-        tracking: gives a few words on how far behind the tracking store is, or "".
+        tracking: returns how far behind the tracking store is, or "".
     """
 
     def __init__(self, plan: Plan, console: Console, tracking: Callable[[], str]) -> None:
@@ -124,9 +124,9 @@ def draw(progress: RunProgress, now: float, tracking: str) -> RenderableType:
             record.spec.variant,
             title(record.spec, progress.plan),
             f"{number}/{progress.epochs[key]}",
-            figure(value),
+            number_text(value),
         ]
-        table.add_row(*cells, figure(progress.state.tally(key).best_epoch))
+        table.add_row(*cells, number_text(progress.state.tally(key).best_epoch))
     if not len(table):
         table.add_row(progress.state.status, "", "", "", "")
     bar = Table.grid(padding=(0, 1), expand=True)
@@ -163,11 +163,11 @@ def duration(seconds: float) -> str:
 
 
 class PlainDisplay:
-    """Prints a line for each end of a trial, and one for an epoch every EVERY_S seconds: for logs.
+    """A display for logs: a line for each end of a trial, and one for an epoch every EVERY_S seconds.
 
     Args:
         plan: what is to be run.
-        console: where there is no terminal.
+        console: not a terminal.
         tracking: as for `LiveDisplay`.
         since: offset of the journal at the start of this run; earlier events are not printed.
     """
@@ -183,14 +183,14 @@ class PlainDisplay:
             return
         name = f"{record.spec.variant} {title(record.spec, self._progress.plan)}"
         if event.kind == EPOCH and event.time - self._last >= EVERY_S:
-            best = figure(self._progress.state.tally(record.spec.variant_id).best_epoch)
+            best = number_text(self._progress.state.tally(record.spec.variant_id).best_epoch)
             number, value = _latest(record)
-            self._print(event, f"{name}: epoch {number}, {figure(value)} (best {best})")
+            self._print(event, f"{name}: epoch {number}, {number_text(value)} (best {best})")
         elif event.kind == TRIAL_INTERRUPTED:
             self._print(event, f"{name}: interrupted: {event.data['reason']}")
         elif event.kind == TRIAL_FINISHED:
             reason = f": {event.data['reason']}" if event.data["reason"] else ""
-            ended = f"{event.data['state']}{reason}, {figure(event.data['value'])}"
+            ended = f"{event.data['state']}{reason}, {number_text(event.data['value'])}"
             after = f" after {event.data['epochs']} epochs" if event.data["epochs"] else ""
             self._print(event, f"{name}: {ended}{after}")
 

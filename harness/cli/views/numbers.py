@@ -12,12 +12,12 @@ GAP, STD = f"{RANKED}_difference", f"{RANKED}_std"
 
 
 def known(value: Any) -> bool:
-    """Return True if there is such a value."""
+    """Return True if the value is neither None nor NaN."""
     return value is not None and not math.isnan(value)
 
 
-def figure(value: Any) -> str:
-    """Return a value between 0 and 1 with three digits, or a dash where there is none."""
+def number_text(value: Any) -> str:
+    """Return a value between 0 and 1 with three digits, or a dash if it is not known."""
     return f"{value:.3f}" if known(value) else "-"
 
 
@@ -27,14 +27,14 @@ def short(value: float) -> str:
 
 
 def p_text(value: float) -> str:
-    """Return a p-value with three digits, `<.001` below that, or a dash where there is none."""
+    """Return a p-value with three digits, `<.001` below that, or a dash if it is not known."""
     if not known(value):
         return "-"
     return "<.001" if value < 0.001 else short(value)
 
 
 def difference(row: Mapping[str, Any], is_baseline: bool) -> str:
-    """Return a paired difference with its interval, nothing for the baseline, or a dash where there is none."""
+    """Return a paired difference with its interval; "" for the baseline, a dash if it is not known."""
     if is_baseline or not known(row.get(GAP)):
         return "" if is_baseline else "-"
     low, high = row[f"{GAP}_low"], row[f"{GAP}_high"]

@@ -1,4 +1,4 @@
-"""From a study file to trees without budgets, variants and `--set`.
+"""Study files, resolved to trees without budgets, variants and `--set`.
 
 Given: TOML.
 Gives: a study and its resolved trees.

@@ -1,4 +1,4 @@
-"""Schemas of what a study file does not train: external predictions, families of readers, averages."""
+"""Schemas of variants that are not trained: external predictions, families of readers, averages."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from harness.config.strict import Strict
 from harness.contract.errors import nearest
 
 ONLY = ""
-"""The class of a column that was given without one: the only class there is."""
+"""The class of a column that is given without one: the only class of the table."""
 ORACLE = "oracle_"
-"""How the name of an average begins whose weights were chosen on the rows that it is scored on."""
+"""Prefix of the name of an average whose weights are chosen on the rows that it is scored on."""
 
 WEIGHTINGS = ("mean", "fit", "oracle")
-"""How an average may be weighted, where the weights are not given."""
+"""Ways to choose the weights of an average that are not given."""
 
 
 def _listed(value: Any) -> Any:
@@ -30,7 +30,7 @@ def _by_class(value: Any) -> Any:
 def _weighting(value: Any) -> Any:
     if isinstance(value, list) and value and all(isinstance(item, int | float) for item in value):
         return [float(item) for item in value]
-    return _one_of(value, WEIGHTINGS, "or a list of numbers, one a member")
+    return _one_of(value, WEIGHTINGS, "or a list of one number for each member")
 
 
 def _mixing(value: Any) -> Any:
@@ -46,13 +46,13 @@ def _one_of(value: Any, options: Sequence[str], other: str) -> Any:
 
 
 Names = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
-"""One column or several that belong together."""
+"""One or more columns that form a key together."""
 ByClass = Annotated[dict[str, str], BeforeValidator(_by_class), Field(min_length=1)]
 """A column, or class -> column."""
 
 
 class ExternalSection(Strict):
-    """[external.NAME]: a table of predictions made elsewhere, and which of its columns is what."""
+    """[external.NAME]: a table of external predictions, and the meaning of its columns."""
 
     predictions: str
     id: Names
@@ -73,30 +73,30 @@ class ExternalSection(Strict):
     @model_validator(mode="after")
     def _one_way(self) -> ExternalSection:
         if self.label and self.labels:
-            raise ValueError("`label` names the column of one class, `labels` those of several: write one of them")
+            raise ValueError("write either `label` (the column of one class) or `labels` (a column for each class)")
         return self
 
     def truth(self) -> dict[str, str]:
-        """Class -> column of its label; a column given alone names the class too."""
+        """Return class -> column of its label; a column given alone names the class too."""
         return {self.label: self.label} if self.label else dict(self.labels)
 
 
 class ReadersSection(ExternalSection):
-    """[readers.NAME]: many systems in one table; `score` is a pattern with one `*`, which stands for the reader."""
+    """[readers.NAME]: several readers in one table; `score` is a pattern in which `*` stands for the reader."""
 
     @field_validator("score")
     @classmethod
     def _patterns(cls, score: dict[str, str]) -> dict[str, str]:
         for pattern in score.values():
             if pattern.count("*") != 1:
-                raise ValueError(f"{pattern!r} is no pattern: one * stands for the reader, as in 'reader*'")
+                raise ValueError(f"{pattern!r} is not a pattern: write one * for the reader, as in 'reader*'")
         return score
 
 
 class EnsembleSection(Strict):
-    """[ensembles.NAME]: a weighted mean of other variants' scores.
+    """[ensembles.NAME]: a weighted mean of the scores of other variants.
 
-    `lambda = .5` of two members is short for `weights = [.5, .5]`: lambda is the first one's weight.
+    For two members, `lambda = .5` is short for `weights = [.5, .5]`: lambda is the weight of the first.
     """
 
     of: Annotated[list[str], Field(min_length=2)]
@@ -110,24 +110,24 @@ class EnsembleSection(Strict):
     def _each_once(cls, names: list[str]) -> list[str]:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise ValueError(f"{', '.join(map(repr, twice))} stands there twice")
+            raise ValueError(f"{', '.join(map(repr, twice))} is listed twice")
         return names
 
     @model_validator(mode="after")
     def _weighted(self) -> EnsembleSection:
         if self.lambda_ is not None and "weights" in self.model_fields_set:
-            raise ValueError("`lambda` and `weights` say the same: write one of them")
+            raise ValueError("write either `lambda` or `weights`")
         if self.lambda_ is not None and len(self.of) != 2:
-            raise ValueError(f"`lambda` mixes two members, but `of` has {len(self.of)}: write `weights`")
+            raise ValueError(f"`lambda` is for two members, but `of` has {len(self.of)}: write `weights`")
         if isinstance(self.weights, list):
             if len(self.weights) != len(self.of):
-                raise ValueError(f"{len(self.of)} members need {len(self.of)} weights, not {len(self.weights)}")
+                raise ValueError(f"expected one weight for each of {len(self.of)} members, found {len(self.weights)}")
             if min(self.weights) < 0 or abs(sum(self.weights) - 1) > 1e-9:
-                raise ValueError(f"weights are not negative and sum to 1, unlike {self.weights}")
+                raise ValueError(f"weights must not be negative and must sum to 1, found {self.weights}")
         return self
 
     def weighting(self) -> str | list[float]:
-        """Either "mean", "fit", "oracle", or a weight a member."""
+        """Return "mean", "fit", "oracle", or a weight for each member."""
         if self.lambda_ is None:
             return self.weights
         return self.lambda_ if isinstance(self.lambda_, str) else [self.lambda_, 1 - self.lambda_]

@@ -1,4 +1,4 @@
-"""Mistakes with their paths kept apart from their messages, so that a path can be told as the user wrote it."""
+"""Problems whose paths are kept apart from their messages, so that a path can be reported as the user wrote it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from harness.contract.errors import Problems
 
 
 class Located(Problems):
-    """Problems of a tree rather than of a file; `located` holds a (path, message) for each.
+    """Problems of a tree instead of a file; `located` holds a (path, message) for each.
 
-    Those in `size_mismatches` are of sound parameters that do not fit the size of the data's images.
+    `size_mismatches` are those of valid parameters that do not fit the size of the images.
     """
 
     def __init__(self) -> None:
@@ -17,6 +17,6 @@ class Located(Problems):
         self.size_mismatches: set[tuple[str, str]] = set()
 
     def add(self, path: str, message: str) -> None:
-        """Notes a mistake at the dotted `path`."""
+        """Add a mistake at the dotted `path`."""
         self.located.append((path, message))
         super().add(path, message)

@@ -1,4 +1,4 @@
-"""Patches of a tree: how budgets, variants and `--set` change what the base of a study says."""
+"""Patches of a tree: changes of a study's base by budgets, variants and `--set`."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ _WORD = re.compile(r"([A-Za-z_]|\.{0,2}/|~/)[A-Za-z0-9_./~+-]*")
 
 @dataclass(frozen=True)
 class Override:
-    """One `--set a.b=VALUE`."""
+    """A `--set a.b=VALUE`."""
 
     path: tuple[str, ...]
     value: Any
 
     @property
     def dotted(self) -> str:
-        """The path as it was written."""
+        """The path as the user wrote it."""
         return ".".join(self.path)
 
     @property
     def table(self) -> dict[str, Any]:
-        """The patch it stands for."""
+        """The patch as tables."""
         return nested(self.path, self.value)
 
 
 def nested(path: Sequence[str], value: Any) -> dict[str, Any]:
-    """`a.b = value` as tables."""
+    """Return `a.b = value` as tables."""
     for key in reversed(path):
         value = {key: value}
     return dict(value)
 
 
 def states(tree: Any, path: Sequence[str]) -> bool:
-    """Whether the tree itself has something at this path."""
+    """Return True if the tree itself has a value at this path."""
     for key in path:
         if isinstance(tree, list | tuple) and key.isdigit() and int(key) < len(tree):
             tree = tree[int(key)]
@@ -52,14 +52,14 @@ def states(tree: Any, path: Sequence[str]) -> bool:
 
 
 def parse_override(text: str, option: str = "--set") -> Override:
-    """Reads `a.b=VALUE`: the value as TOML has it, bare words as strings; `variants.a.b` is `a.b`.
+    """Parse `a.b=VALUE`: a TOML value, bare words as strings; `variants.a.b` is `a.b`.
 
     Args:
-        text: what the user wrote behind the option.
+        text: the argument of the option.
         option: named in the error.
 
     Raises:
-        InputError: there is no `=`, or the path or value cannot be read.
+        InputError: there is no `=`, or the path or value cannot be parsed.
     """
     path_text, equals, value_text = text.partition("=")
     if not equals or not path_text.strip():
@@ -71,7 +71,7 @@ def parse_override(text: str, option: str = "--set") -> Override:
     except tomllib.TOMLDecodeError:
         table = {"value": value_text} if _WORD.fullmatch(value_text) else {}
     if list(table) != ["value"]:
-        raise InputError(f"{option} {text}: {value_text!r} is no TOML value; a string with spaces needs quotes")
+        raise InputError(f"{option} {text}: {value_text!r} is not a TOML value; a string with spaces needs quotes")
     return Override(path, table["value"])
 
 
@@ -79,11 +79,11 @@ def _path(path_text: str, text: str, option: str) -> tuple[str, ...]:
     try:
         node: Any = tomllib.loads(f"{path_text} = 0")
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{option} {text}: {path_text!r} is no dotted path") from error
+        raise InputError(f"{option} {text}: {path_text!r} is not a dotted path") from error
     path = []
     while isinstance(node, dict):
         if len(node) != 1:
-            raise InputError(f"{option} {text}: {path_text!r} is no dotted path")
+            raise InputError(f"{option} {text}: {path_text!r} is not a dotted path")
         key, node = next(iter(node.items()))
         path.append(key)
     return tuple(path[1:] if path[0] == "variants" and len(path) > 2 and path[1] not in SECTIONS else path)

@@ -1,4 +1,4 @@
-"""From a study file to trees: base < budget < variant < --set. What the trees may hold is checked elsewhere."""
+"""Resolution of a study file to trees: base < budget < variant < --set. The trees are checked elsewhere."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Resolved:
 
     Args:
         sections: `study`, `search`, `confirm`, `explain`, patched.
-        tree: the base's `dataset`, `train`, `model`, patched by the budget and by --set.
+        tree: `dataset`, `train`, `model` of the base, patched by the budget and by --set.
         variants: every variant of the file with its own tree.
         run: the variants that this budget trains, in the order of the file.
-        derived: those that it reads or averages.
-        layers: the patches behind a variant's tree with what to write before a path in them, last first;
-            under "" those behind the other sections.
+        derived: the variants that it reads or averages.
+        layers: variant -> the patches of its tree with the prefix of their paths, last first;
+            under "" those of the other sections.
     """
 
     budget: str
@@ -43,11 +43,11 @@ class Resolved:
     layers: Mapping[str, Layers]
 
     def origin(self, variant: str, path: str) -> str:
-        """Where the user wrote what stands at `path`, as a path to print; "" is no variant's."""
+        """Return the path at which the user wrote the value at `path`; "" stands for no variant."""
         return _origin(self.layers[variant], path)
 
     def swapped(self, variant: str) -> bool:
-        """Whether the budget or `--set` names other data than the study does, or changes them."""
+        """Return True if the budget or `--set` changes the data of the study."""
         patches = [patch for prefix, patch in self.layers[variant] if not prefix.startswith("variants.")]
         return any(isinstance(patch, Mapping) and "dataset" in patch for patch in patches)
 
@@ -55,7 +55,7 @@ class Resolved:
 def resolve(
     study: Study, budget: str | None, overrides: Sequence[Override], catalog: Catalog, problems: Problems
 ) -> Resolved:
-    """Applies the budget, each variant, and `--set` in the order given; mistakes go to `problems`.
+    """Apply the budget, each variant, and `--set` in the given order; mistakes are added to `problems`.
 
     Raises:
         InputError: there is no such budget.
@@ -78,7 +78,7 @@ def resolve(
     selected = [v for v in chosen if v in study.variants]
     for override in wanted:
         if override.path[0] in study.names and override.path[0] not in study.variants:
-            problems.add(f"--set {override.dotted}", f"applies nowhere: {override.path[0]!r} is not trained")
+            problems.add(f"--set {override.dotted}", f"has no effect: {override.path[0]!r} is not trained")
             continue
         _apply(override, sections, tree, trees, selected, catalog, problems)
     return Resolved(
@@ -94,7 +94,7 @@ def resolve(
 
 
 def _budget(study: Study, budget: str | None, problems: Problems) -> str:
-    """The budget that is meant; without one nothing else can be read, so that what was found so far is told with it."""
+    """Return the name of the budget; raise with all problems so far if there is none."""
     known = list(study.budgets)
     section = study.base.get("study", {})
     name = budget or str(section.get("budget", "") or ("" if known else NO_BUDGET))
@@ -102,14 +102,14 @@ def _budget(study: Study, budget: str | None, problems: Problems) -> str:
         return name
     listed = ", ".join(known) or "none"
     if not name:
-        problems.add("study.budget", f"name the budget that a bare run takes, one of {listed}")
+        problems.add("study.budget", f"name the default budget, one of {listed}")
     else:
         problems.add("", f"no budget named {name!r}{nearest(name, known)} (there are: {listed})")
     raise problems.error()
 
 
 def _table(value: Any) -> Mapping[str, Any]:
-    """What is no table was told when the file was read; from here on it is an empty one."""
+    """Return the value, or an empty table if it is none: that was reported when the file was read."""
     return value if isinstance(value, Mapping) and not is_distribution(value) else {}
 
 
@@ -140,19 +140,19 @@ def _apply(
     if head == "select":
         return
     if override.path == ("study", "budget"):
-        problems.add(where, "a budget is chosen by --budget NAME")
+        problems.add(where, "choose a budget with --budget NAME")
     elif head in trees:
         _apply_to_variant(override, trees, selected, catalog, problems)
     elif head not in SECTIONS:
         problems.add(where, f"no section or variant named {head!r}{nearest(head, ['select', *SECTIONS, *trees])}")
     elif len(override.path) == 1 and not (head in TREE and isinstance(override.value, Mapping)):
-        problems.add(where, "a section is set key by key, or dataset, train and model by a table")
+        problems.add(where, "set a section key by key; only dataset, train and model can be set to a table")
     elif head not in TREE:
         sections[head] = merge(sections[head], override.table[head])
     else:
         reasons = [refusal(trees[name], override.path, catalog) for name in selected]
         if reasons and None not in reasons:
-            problems.add(where, f"applies to no variant: {reasons[0]}")
+            problems.add(where, f"has no effect on any variant: {reasons[0]}")
         for found in [tree, *trees.values()]:
             if refusal(found, override.path, catalog) is None:
                 found[head] = merge(found[head], override.table[head])
@@ -167,11 +167,11 @@ def _apply_to_variant(
 ) -> None:
     name, path, where = override.path[0], override.path[1:], f"--set {override.dotted}"
     if name not in selected:
-        problems.add(where, f"applies nowhere: the variant {name!r} does not run at this budget")
+        problems.add(where, f"has no effect: the variant {name!r} does not run at this budget")
     elif len(path) < 2 or path[0] not in TREE:
-        problems.add(where, f"of a variant, keys of {', '.join(TREE)} are set")
+        problems.add(where, f"only keys of {', '.join(TREE)} can be set for a variant")
     elif reason := refusal(trees[name], path, catalog):
-        problems.add(where, f"applies nowhere: {reason}")
+        problems.add(where, f"has no effect: {reason}")
     else:
         trees[name][path[0]] = merge(trees[name][path[0]], override.table[name][path[0]])
 

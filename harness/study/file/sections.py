@@ -1,4 +1,4 @@
-"""The schemas of a study file's sections other than its components: what each may hold, and its defaults."""
+"""Schemas of a study file's sections other than its components: keys and defaults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Margin = Annotated[float, Field(gt=0, lt=1)]
 
 
 class ObjectiveSection(Strict):
-    """[study] objective: what a search makes as large, or as small, as it can; without `mode`, as its metric says."""
+    """[study] objective: the metric that a search optimises; without `mode`, in the metric's direction."""
 
     metric: str = f"val/{RANKED}"
     mode: Literal["max", "min"] | None = None
@@ -28,15 +28,15 @@ class ObjectiveSection(Strict):
         if split in ("test", "tune_loc"):
             raise ValueError(f"{metric!r} is measured on {split}, which a search may not open; write 'val/{rest}'")
         if split != "val" or not rest:
-            raise ValueError(f"{metric!r} is no metric of the validation split; write 'val/{RANKED}', say")
+            raise ValueError(f"{metric!r} is not a metric of the validation split; write for example 'val/{RANKED}'")
         return metric
 
 
 class ClaimSection(Strict):
-    """An item of [study] claims: the source has `better` above `than` (each a variant, or variant/head).
+    """An item of [study] claims: the source states that `better` is above `than`, a variant or variant/head each.
 
-    With `within` it has the two equal but for that margin, with `not_below` the first at most that much below the
-    second. `class` names one class; without it the mean over classes is meant.
+    With `within` the two are equal up to that margin; with `not_below` the first is at most that much below the second.
+    `class` names one class; without it the claim is of the mean over classes.
     """
 
     says: Annotated[str, Field(min_length=1)]
@@ -50,12 +50,12 @@ class ClaimSection(Strict):
     @model_validator(mode="after")
     def _one_margin(self) -> ClaimSection:
         if self.within is not None and self.not_below is not None:
-            raise ValueError("`within` says that two are equal, `not_below` that one is no worse: write one of them")
+            raise ValueError("write either `within` (the two are equal) or `not_below` (the first is no worse)")
         return self
 
 
 class StudySection(Strict):
-    """[study]: what is asked, and how the answer is read; `kind` is of tables alone, a data set knows its own.
+    """[study]: the question and how results are compared; `kind` is for studies of tables alone.
 
     `metrics` holds names, or tables with `use`, parameters and a `name` for the metric's columns.
     """
@@ -72,7 +72,7 @@ class StudySection(Strict):
 
 
 class Tpe(Strict):
-    """Tree-structured Parzen estimator; the first `startup` trials, the default one counted, are random."""
+    """Tree-structured Parzen estimator; the first `startup` trials, including the default one, are random."""
 
     use: Literal["tpe"] = "tpe"
     startup: Count = 4
@@ -85,19 +85,19 @@ class Random(Strict):
 
 
 class Grid(Strict):
-    """Every combination in turn; every parameter must have finitely many values."""
+    """Every combination in turn; every parameter must have a finite number of values."""
 
     use: Literal["grid"] = "grid"
 
 
 class NoPruner(Strict):
-    """Every trial runs to its end."""
+    """No pruning: every trial runs to its end."""
 
     use: Literal["none"] = "none"
 
 
 class Asha(Strict):
-    """Asynchronous successive halving: after `grace` epochs the best 1 in `reduction` go on, and so on."""
+    """Asynchronous successive halving: after `grace` epochs the best 1 in `reduction` continue, and so on."""
 
     use: Literal["asha"] = "asha"
     grace: Count = 1
@@ -105,7 +105,7 @@ class Asha(Strict):
 
 
 class SearchSection(Strict):
-    """[search]: how many trials each variant gets, who proposes them, who stops them."""
+    """[search]: the number of trials of each variant, the sampler and the pruner."""
 
     trials: Count = 1
     sampler: Annotated[Tpe | Random | Grid, Field(discriminator="use")] = Tpe()
@@ -114,9 +114,9 @@ class SearchSection(Strict):
 
 
 class ConfirmSection(Strict):
-    """[confirm]: the seeds a variant's best configuration is trained anew with, then tested.
+    """[confirm]: the seeds with which a variant's best configuration is trained again and then tested.
 
-    `label_control` trains and tests the baseline's once more, at the first seed, on shuffled training labels.
+    `label_control` also trains and tests the baseline at the first seed, with shuffled training labels.
     """
 
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(default_factory=lambda: [0])
@@ -128,19 +128,19 @@ class ConfirmSection(Strict):
     def _each_once(cls, seeds: list[int]) -> list[int]:
         twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
         if twice:
-            raise ValueError(f"the seed {', '.join(map(str, twice))} stands there twice")
+            raise ValueError(f"the seed {', '.join(map(str, twice))} is listed twice")
         return seeds
 
 
 class ExplainSection(Strict):
-    """[explain]: what draws maps of how many test images. `use` holds names or tables with `use`.
+    """[explain]: explainers and the number of test images to show. `use` holds names or tables with `use`.
 
-    A table may have a `name`, which its maps then bear: so those of one explainer with several settings are told apart.
+    A table may have a `name` for its maps, so that one explainer can be used with several settings.
 
-    `measured` is how many images of test, and of tune_loc, the explainers' maps are drawn of and held against
-    the masks; by default all. The model's own maps are always measured on all.
-    `faithfulness` is its own table: how it is tested that the maps show what the scores rest on. Without it
-    nothing is, and the section is written as if there were no such thing, so that older studies stay the same.
+    `measured` is the number of images of test, and of tune_loc, on which explainers are compared with the masks; by
+    default all. The model's own maps are always measured on all images.
+    `faithfulness` is a table of tests that the maps show what the scores depend on. Without it nothing is tested, and
+    the section is written without it, so that older studies stay the same.
     """
 
     use: list[str | dict[str, Any]] = Field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Writes a component's table out in full: bare names, defaults of slots, and the author's search space."""
+"""Component tables in full: bare names, defaults of slots, and the author's search space."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from harness.contract.errors import Problems, nearest
 from harness.trial.settings.training import PARTS
 
 ROOTS = {"dataset": "dataset", "model": "architecture"}
-"""The sections of a tree that are components, and their kinds."""
+"""Sections of a tree that are components -> their kinds."""
 TRAIN: Mapping[str, Parameter] = {key: Parameter(key, Any, default, key) for key, default in PARTS.items()}
-"""The slots of [train], which is no component itself."""
+"""Slots of [train], which is not a component."""
 
 
 def expand(tree: Mapping[str, Any], catalog: Catalog, problems: Problems) -> dict[str, Any]:
-    """The tree with every component's table written out.
+    """Return the tree with the table of every component written out.
 
-    `pooling = "mean"` becomes a table with `use`; a table without `use` takes the builder's default;
-    `space = "default"` brings the author's ranges for what the study leaves open.
+    `pooling = "mean"` becomes a table with `use`. A table without `use` gets the builder's default. `space = "default"`
+    adds the author's ranges for keys that the study does not set.
     """
     expanded = {
         section: _expand(table, ROOTS[section], None, catalog, problems, section) if section in ROOTS else table
@@ -35,13 +35,13 @@ def expand(tree: Mapping[str, Any], catalog: Catalog, problems: Problems) -> dic
 
 
 def refusal(tree: Mapping[str, Any], path: tuple[str, ...], catalog: Catalog) -> str | None:
-    """Why a `--set` of this path does not apply to an expanded tree, or None where it does."""
+    """Return why a `--set` of this path does not apply to an expanded tree, or None if it does."""
     node: Any = tree.get(path[0], {})
     kind = ROOTS.get(path[0])
     default: Any = None
     for depth, key in enumerate(path[1:], start=1):
         if is_distribution(node):
-            return f"{'.'.join(path[:depth])} is a range, which is set as a whole"
+            return f"{'.'.join(path[:depth])} is a range; set the whole range"
         component = _component(_full(node, default), kind, catalog)
         known = parameters(component.build) if component else TRAIN if path[:depth] == ("train",) else {}
         if component and key not in (*known, "use", "space"):
@@ -53,7 +53,7 @@ def refusal(tree: Mapping[str, Any], path: tuple[str, ...], catalog: Catalog) ->
 
 
 def uses(factory: Factory, kind: str) -> Iterator[tuple[str, Component[Any]]]:
-    """A component and all that stand in its slots, each with its kind."""
+    """Yield a component and all components in its slots, each with its kind."""
     yield kind, factory.component
     known = parameters(factory.component.build)
     for key, value in factory.params.items():
@@ -62,7 +62,7 @@ def uses(factory: Factory, kind: str) -> Iterator[tuple[str, Component[Any]]]:
 
 
 def used(tree: Mapping[str, Any], catalog: Catalog) -> set[tuple[str, str]]:
-    """Kind and name of each component that an expanded tree comes to, with every option of what is searched."""
+    """Return kind and name of each component of an expanded tree, with every option of a search."""
     found: set[tuple[str, str]] = set()
     for section, kind in ROOTS.items():
         for table in concretes(tree[section]) if section in tree else ():
@@ -74,7 +74,7 @@ def used(tree: Mapping[str, Any], catalog: Catalog) -> set[tuple[str, str]]:
 
 
 def training(train: Mapping[str, Any]) -> Iterator[tuple[str, Use | None]]:
-    """Yield kind and component of each slot of a [train] table without ranges; None where its value names none."""
+    """Yield kind and component of each slot of a [train] table without ranges; None if its value is none."""
     for key, default in PARTS.items():
         yield key, Use.of(train.get(key, default))
 
@@ -97,7 +97,7 @@ def _expand(table: Any, kind: str, slot: Parameter | None, catalog: Catalog, pro
 def _filled(
     table: Mapping[str, Any], known: Mapping[str, Parameter], catalog: Catalog, problems: Problems, path: str
 ) -> dict[str, Any]:
-    """Return the table with what stands in its slots written out."""
+    """Return the table with the components in its slots written out."""
     inner = {
         key: _expand(value, str(known[key].slot), known[key], catalog, problems, f"{path}.{key}")
         for key, value in table.items()
@@ -128,8 +128,8 @@ def _with_space(
     if "space" in parameters(component.build):
         return table
     if table["space"] != "default":
-        problems.add(f"{path}.space", f'the only space that has a name is "default", found {table["space"]!r}')
+        problems.add(f"{path}.space", f'expected "default", found {table["space"]!r}')
     elif not component.space:
-        problems.add(f"{path}.space", f"{component.name!r} declares no default ranges")
+        problems.add(f"{path}.space", f"{component.name!r} has no default ranges")
     merged: Mapping[str, Any] = merge(component.space, rest)
     return merged

@@ -1,4 +1,4 @@
-"""A study file, read: its base, its variants and its budgets. Nothing is resolved or checked against plugins here."""
+"""Study files as they are read: base, variants and budgets. Nothing is resolved or checked against plugins."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from harness.config.distributions import check, is_distribution
 from harness.contract.errors import InputError, Problems, nearest
 
 TREE = ("dataset", "train", "model")
-"""The sections that make a trial; a variant patches these and no others."""
+"""Sections that define a trial; a variant patches only these."""
 DERIVED = ("external", "readers", "ensembles")
-"""The sections of variants that nothing is trained for, in the order they are run and shown."""
+"""Sections of variants that are not trained, in the order in which they are run and shown."""
 SECTIONS = ("study", *TREE, "search", "confirm", "explain")
-"""The sections of the base; a budget may patch each of them."""
+"""Sections of the base; a budget may patch each of them."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
@@ -26,11 +26,11 @@ class Study:
     """A study file.
 
     Args:
-        base: the sections as they are written.
+        base: the sections as written.
         variants: name -> patch of `dataset`, `train`, `model`; in the order of the file.
-        derived: section of DERIVED -> name -> table, as it is written.
+        derived: section of DERIVED -> name -> table, as written.
         budgets: name -> patch of the base, with `select` and `demonstration`.
-        problems: mistakes of the file's structure, told by the plan together with all others.
+        problems: mistakes in the file's structure, which the plan reports together with all others.
     """
 
     name: str
@@ -43,18 +43,18 @@ class Study:
 
     @property
     def names(self) -> list[str]:
-        """Every variant, trained or not, in the order in which they are shown."""
+        """All variants, trained or not, in the order in which they are shown."""
         return [*self.variants, *(name for tables in self.derived.values() for name in tables)]
 
     @property
     def question(self) -> str:
-        """What the study asks, "" where the file does not say."""
+        """The question of the study; "" if the file has none."""
         section = self.base.get("study", {})
         return str(section.get("question", "")) if isinstance(section, Mapping) else ""
 
 
 def find_study(name_or_path: str) -> Path:
-    """The file of a study: a path that ends in .toml, or a name looked up in ./studies, then in the package.
+    """Return the file of a study: a path that ends in .toml, or a name in ./studies or in the package.
 
     Raises:
         InputError: no such file or study, or a name that holds a path.
@@ -62,12 +62,11 @@ def find_study(name_or_path: str) -> Path:
     if name_or_path.endswith(".toml"):
         path = Path(name_or_path)
         if not path.is_file():
-            raise InputError(f"{path}: there is no such file")
+            raise InputError(f"{path}: no such file")
         return path
     if not NAME.fullmatch(name_or_path):
         raise InputError(
-            f"{name_or_path!r} is no study's name, which holds letters, digits, - and _ only; "
-            "a file elsewhere is named by a path that ends in .toml"
+            f"{name_or_path!r} is not a study name: use letters, digits, - and _ only, or a path that ends in .toml"
         )
     known = study_names()
     if name_or_path not in known:
@@ -77,7 +76,7 @@ def find_study(name_or_path: str) -> Path:
 
 
 def study_names() -> dict[str, Path]:
-    """Every study that has a name, sorted: ./studies first, then those that came with the package."""
+    """Return the file of every study that has a name, sorted; ./studies hides studies of the package."""
     package = Path(__file__).parents[2]
     folders = (Path("studies"), package / "studies", package.parent / "studies")
     found: dict[str, Path] = {}
@@ -88,13 +87,13 @@ def study_names() -> dict[str, Path]:
 
 
 def load_study(path: Path) -> Study:
-    """Reads a study file.
+    """Read a study file.
 
     Raises:
-        InputError: it cannot be read, is no TOML, or its name cannot be a study's.
+        InputError: it cannot be read, is not TOML, or its name cannot be the name of a study.
     """
     if not NAME.fullmatch(path.stem):
-        raise InputError(f"{path}: a study is named after its file: letters, digits, - and _ only, not {path.stem!r}")
+        raise InputError(f"{path}: a file name is a study name: use letters, digits, - and _ only, found {path.stem!r}")
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -102,12 +101,12 @@ def load_study(path: Path) -> Study:
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: is not UTF-8 at byte {error.start}") from error
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: is no TOML: {error}") from error
+        raise InputError(f"{path}: is not valid TOML: {error}") from error
     return read_study(tables, path)
 
 
 def read_study(tables: Mapping[str, Any], path: Path) -> Study:
-    """The study that a file's tables describe; what is wrong with their structure stands in its `problems`."""
+    """Return the study of a file's tables; mistakes in their structure are in its `problems`."""
     problems = Problems(str(path))
     _check_structure(tables, problems)
     return Study(
@@ -122,7 +121,7 @@ def read_study(tables: Mapping[str, Any], path: Path) -> Study:
 
 
 def _variants(tables: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The variants to train: the base itself where there are no others; none where there is nothing to train."""
+    """Return the variants to train: the base if there are no others; none if there is nothing to train."""
     trains = any(section in tables for section in ("train", "model")) or not any(tables.get(name) for name in DERIVED)
     return _patches(tables, "variants") or ({"base": {}} if trains else {})
 
@@ -133,17 +132,17 @@ def _patches(tables: Mapping[str, Any], name: str) -> dict[str, Mapping[str, Any
 
 
 def _check_structure(tables: Mapping[str, Any], problems: Problems) -> None:
-    _check_sections(tables, (*SECTIONS, "variants", *DERIVED, "budgets"), "", "a study has", problems)
+    _check_sections(tables, (*SECTIONS, "variants", *DERIVED, "budgets"), "", "a study has the sections", problems)
     taken: dict[str, str] = {}
     for section in ("variants", *DERIVED):
         for name, _ in _named(tables, section, problems):
             if name in (*SECTIONS, "variants", *DERIVED, "budgets", "select"):
-                problems.add(f"{section}.{name}", "this is a section's name, and no variant's")
+                problems.add(f"{section}.{name}", "this is the name of a section; choose another name")
             elif name in taken:
-                problems.add(f"{section}.{name}", f"there is a variant of this name: {taken[name]}.{name}")
+                problems.add(f"{section}.{name}", f"another variant has this name: {taken[name]}.{name}")
             taken.setdefault(name, section)
     for name, patch in _patches(tables, "variants").items():
-        hint = "a variant changes"
+        hint = "a variant can change"
         _check_sections(patch, TREE, f"variants.{name}.", hint, problems, "search", "confirm", "study", "explain")
     variants = [*_variants(tables), *(name for section in DERIVED for name in _patches(tables, section))]
     for name, patch in _named(tables, "budgets", problems):
@@ -152,7 +151,7 @@ def _check_structure(tables: Mapping[str, Any], problems: Problems) -> None:
             {key: value for key, value in patch.items() if key not in ("select", "demonstration")},
             (*SECTIONS, "select", "demonstration"),
             where,
-            "a budget has",
+            "a budget has the keys",
             problems,
         )
         check_selection(patch.get("select", "all"), variants, problems, f"{where}select")
@@ -161,7 +160,7 @@ def _check_structure(tables: Mapping[str, Any], problems: Problems) -> None:
 
 
 def check_selection(selected: Any, variants: Iterable[str], problems: Problems, path: str) -> None:
-    """Note what is wrong with a `select = [...]`, which lists variants or is "all"."""
+    """Check a `select = [...]`, which lists variants or is "all"."""
     names = list(variants)
     if selected == "all":
         return
@@ -176,7 +175,7 @@ def check_selection(selected: Any, variants: Iterable[str], problems: Problems, 
 
 
 def check_values(value: Any, path: str, problems: Problems) -> None:
-    """Notes every unsound distribution, and every value that has no place in a study, below `path`."""
+    """Add every invalid distribution, and every value that a study cannot hold, to `problems`."""
     if isinstance(value, Mapping):
         if is_distribution(value) and not check(value, problems, path):
             return
@@ -186,9 +185,9 @@ def check_values(value: Any, path: str, problems: Problems) -> None:
         for index, item in enumerate(value):
             check_values(item, f"{path}.{index}", problems)
     elif isinstance(value, float) and value - value != 0:
-        problems.add(path, f"{value} is no finite number")
+        problems.add(path, f"expected a finite number, found {value}")
     elif not isinstance(value, str | int | float | bool):
-        problems.add(path, f"a {type(value).__name__} has no meaning here")
+        problems.add(path, f"a {type(value).__name__} is not allowed here")
 
 
 def _named(tables: Mapping[str, Any], section: str, problems: Problems) -> list[tuple[str, Mapping[str, Any]]]:
@@ -210,12 +209,12 @@ def _check_sections(
     allowed = tuple(allowed)
     for name, table in tables.items():
         if name in shared:
-            problems.add(f"{path}{name}", "is the same for every variant, which is what makes them comparable")
+            problems.add(f"{path}{name}", "must be the same for every variant, so that variants can be compared")
         elif name not in allowed:
             problems.add(f"{path}{name}", f"{hint} {', '.join(allowed)}{nearest(name, allowed)}")
         elif not isinstance(table, Mapping):
             problems.add(f"{path}{name}", f"expected a table, found {table!r}")
         elif name in TREE and is_distribution(table):
-            problems.add(f"{path}{name}", "a section is no range; ranges stand inside it")
+            problems.add(f"{path}{name}", "a section cannot be a range; set ranges for its keys")
         elif name in TREE:
             check_values(table, f"{path}{name}", problems)

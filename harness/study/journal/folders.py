@@ -1,4 +1,4 @@
-"""The folders of a study's runs: where they are, which one is meant, its plan and its state."""
+"""The folders of a study's runs: their places, plans and states."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ def find_run(root: Path, study: str, budget: str | None = None) -> Path:
         budget: None for any.
 
     Raises:
-        InputError: there is none, or the name holds a path: results are read and removed by it.
+        InputError: there is no run, or the name contains a path: results are read and removed by it.
     """
     name = Path(study).stem if study.endswith(".toml") else study
     if not NAME.fullmatch(name):
-        raise InputError(f"{study!r} is no study's name: letters, digits, - and _ only, or a path ending in .toml")
+        raise InputError(
+            f"{study!r} is not a study name: use letters, digits, - and _ only, or a path that ends in .toml"
+        )
     found = runs_of(root, name, budget)
     if not found:
         which = f" at budget {budget!r}" if budget else ""
@@ -34,14 +36,14 @@ def find_run(root: Path, study: str, budget: str | None = None) -> Path:
 
 
 def latest_run(folder: Path, budget: str | None = None) -> Path | None:
-    """Return `folder` if it is a run, the latest run inside it if it is a study's; None if it is neither."""
+    """Return `folder` if it is a run, the latest run in it if it is a study's; None if it is neither."""
     if (folder / "plan.json").exists():
         return folder if budget in (None, _budget_of(folder)) else None
     return next(iter(runs_of(folder.parent, folder.name, budget)), None)
 
 
 def runs_of(root: Path, name: str, budget: str | None = None) -> list[Path]:
-    """Return the folders of a study's runs, the latest first, without those that `--fresh` set aside."""
+    """Return the folders of a study's runs, the latest first, without those that `--fresh` renamed."""
     folders = [path.parent for path in (root / name).glob("*/plan.json") if "." not in path.parent.name]
     if budget is not None:
         folders = [folder for folder in folders if _budget_of(folder) == budget]
@@ -49,12 +51,12 @@ def runs_of(root: Path, name: str, budget: str | None = None) -> list[Path]:
 
 
 def searches_of(folder: Path) -> set[str]:
-    """Return the ids of all variants that were ever searched in a run's folder: their names in Optuna."""
+    """Return the ids of all variants that were searched in a run's folder: their names in Optuna."""
     return {record.spec.variant_id for record in read_state(folder).trials.values()}
 
 
 def read_state(folder: Path) -> StudyState:
-    """Return the state that the journal in a run's folder gives.
+    """Return the state of the journal in a run's folder.
 
     Raises:
         MachineError: a line of the journal is damaged.
@@ -72,7 +74,7 @@ def read_plan(folder: Path) -> Plan:
     try:
         return plan_from_json(path.read_text(), path)
     except (ValueError, KeyError, TypeError) as error:
-        raise MachineError(f"{path}: is damaged; `harness study run` of the study writes it anew") from error
+        raise MachineError(f"{path}: is damaged; `harness study run` of the study writes it again") from error
 
 
 def _budget_of(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""A plan as JSON and back: what plan.json and the journal's first event hold."""
+"""Plans as JSON and back, for plan.json and the first event of the journal."""
 
 from __future__ import annotations
 

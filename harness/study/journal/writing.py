@@ -1,4 +1,4 @@
-"""Writes files whole or not at all, and turns a failing disk into a MachineError. Not the journal."""
+"""Atomic writing of files, with a MachineError if the disk fails, and the ledger of test openings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.contract.types import Plan, TrialResult, TrialSpec
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Puts `data` at `path`; a reader sees the old file or the new one, never half of it.
+    """Write `data` to `path`; a reader sees the old file or the new one, never a part of it.
 
     Raises:
         MachineError: the disk is full or the file cannot be written.
@@ -35,7 +35,7 @@ def write_file(path: Path, data: bytes) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Removes the file if it is there.
+    """Remove the file if it exists.
 
     Raises:
         MachineError: it cannot be removed.
@@ -47,11 +47,11 @@ def remove_file(path: Path) -> None:
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Writes the files that a trial sent, by their relative names.
+    """Write the files that a trial sent, by their relative names.
 
     Raises:
         MachineError: the disk is full or a file cannot be written.
-        ValueError: a name climbs out of the folder.
+        ValueError: a name leaves the folder.
     """
     for name, data in files.items():
         if Path(name).is_absolute() or ".." in Path(name).parts:
@@ -60,17 +60,17 @@ def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 class Ledger:
-    """Counts how often a data set's test split was opened, over all studies of a results folder.
+    """A ledger of the openings of each data set's test split, over all studies of a results folder.
 
-    One line is one opening, written before it: `digest`, `study_id`, `trial`, `time`. A line that could not be
-    written whole belongs to a split that was never opened.
+    Each line is one opening, written before it: `digest`, `study_id`, `trial`, `time`. An incomplete line belongs to a
+    split that was never opened.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def note(self, spec: TrialSpec) -> None:
-        """Adds the line of one opening, and waits until the disk has it.
+        """Add the line of one opening, and wait until it is on the disk.
 
         Raises:
             MachineError: the disk is full or the file cannot be written.
@@ -78,7 +78,7 @@ class Ledger:
         entry = {"digest": spec.digest, "study_id": spec.study_id, "trial": spec.id, "time": time.time()}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("ab", buffering=0) as file:  # one short write: lines of two studies do not mix
+            with self._path.open("ab", buffering=0) as file:  # one short write, so that lines of two studies do not mix
                 torn = file.tell() and self._path.read_bytes()[-1:] != b"\n"
                 file.write((b"\n" if torn else b"") + json.dumps(entry).encode() + b"\n")
                 os.fsync(file.fileno())
@@ -86,11 +86,11 @@ class Ledger:
             raise MachineError(f"{self._path}: cannot be written: {error.strerror}") from error
 
     def openings(self, digests: Collection[str], study_id: str = "") -> int | None:
-        """How often the test split of data with these digests was opened; None where nothing was ever counted.
+        """Return how often the test split of data with these digests was opened; None without a ledger.
 
         Args:
             digests: of the data.
-            study_id: counts the openings by this study alone; "" by all.
+            study_id: count the openings of this study alone; "" for all.
         """
         if not self._path.exists():
             return None
@@ -100,14 +100,14 @@ class Ledger:
 
 
 def digests_of(plan: Plan) -> set[str]:
-    """The digests of all data that a plan's confirmations are tested on: each fold has its own."""
+    """Return the digests of all data on which a plan's confirmations are tested: each fold has its own."""
     of_variants = {str(variant.facts.get("digest", "")) for variant in plan.variants}
     of_folds = {str(digest) for variant in plan.variants for digest in variant.facts.get("fold_digests", ())}
     return ({plan.dataset_digest} | of_variants | of_folds) - {""}
 
 
 def opened_test(spec: TrialSpec, result: TrialResult) -> bool:
-    """Whether the trial read the test split: what its own ledger says, or else what its stage does."""
+    """Return True if the trial read the test split, by its ledger or else by its stage."""
     if "opened" in result.ledger:
         return "test" in result.ledger["opened"]
     return spec.stage != "search" and result.state == "complete"
@@ -116,5 +116,5 @@ def opened_test(spec: TrialSpec, result: TrialResult) -> bool:
 def _entry(line: str) -> Mapping[str, Any]:
     try:
         return dict(json.loads(line))
-    except ValueError:  # torn by a kill or a full disk
+    except ValueError:  # incomplete after a kill or a full disk
         return {}

@@ -1,5 +1,5 @@
-"""A plan: a study checked against what is installed.
+"""Plans: studies checked against the installed components.
 
 Given: a study and a catalog.
-Gives: what runs, what is skipped and why; nothing is trained.
+Gives: the variants that run, and those that are skipped with the reason; nothing is trained.
 """

@@ -1,4 +1,4 @@
-"""What a plan warns of: a study that is sound, and yet will not show what its author expects."""
+"""Warnings of a plan: a study is valid, but may not show what its author expects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FEW_CELLS = 100
 def warnings(
     variants: Sequence[VariantPlan], checked: Mapping[str, Checked], search: Mapping[str, Any], baseline: str
 ) -> list[str]:
-    """Every warning of a plan, the most consequential first."""
+    """Return every warning of a plan, the most important first."""
     if baseline not in {variant.name for variant in variants}:
         missing = [f"the baseline {baseline!r} does not run: no differences to it are shown"]
     else:
@@ -33,7 +33,7 @@ def warnings(
 
 
 def model_based(search: Mapping[str, Any]) -> int:
-    """How many trials of a variant a model of the earlier ones proposes; the others are drawn at random."""
+    """Return how many trials of a variant a model of earlier trials proposes; the others are random."""
     sampler = search["sampler"]
     return max(0, int(search["trials"]) - int(sampler["startup"])) if sampler["use"] == "tpe" else 0
 
@@ -45,7 +45,7 @@ def _same_thing(variants: Sequence[VariantPlan], checked: Mapping[str, Checked])
         alike.setdefault(canonical({**variant.tree, "model": model}), []).append(variant.name)
     for names in alike.values():
         if len(names) > 1:
-            yield f"{_listed(names)} come to the same thing{_on_map(checked[names[0]].facts)}"
+            yield f"{_listed(names)} are equivalent{_on_map(checked[names[0]].facts)}"
 
 
 def _few_cells(variants: Sequence[VariantPlan], checked: Mapping[str, Checked]) -> Iterator[str]:
@@ -60,14 +60,14 @@ def _few_cells(variants: Sequence[VariantPlan], checked: Mapping[str, Checked]) 
     varies = len(fractions) > 1 or any(text.startswith("{") for text in fractions)
     for cells, names in small.items() if varies else ():
         shape = _shape(checked[names[0]].facts)
-        yield f"the{shape} map has {cells} cells while t varies: below {FEW_CELLS} cells 1 % is less than one of them"
+        yield f"the{shape} map has {cells} cells while t varies: below {FEW_CELLS} cells, 1 % is less than one cell"
 
 
 def _nothing_searched(variants: Sequence[VariantPlan], search: Mapping[str, Any]) -> Iterator[str]:
     names = [variant.name for variant in variants if not variant.searched]
     if names and search["trials"] > 1:
         verb = "searches" if len(names) == 1 else "search"
-        yield f"{_listed(names)} {verb} nothing: one trial stands for {search['trials']}"
+        yield f"{_listed(names)} {verb} nothing: one trial instead of {search['trials']}"
 
 
 def _search(variants: Sequence[VariantPlan], search: Mapping[str, Any]) -> Iterator[str]:
@@ -94,14 +94,14 @@ def _pruner(variants: Sequence[VariantPlan], pruner: Mapping[str, Any]) -> Itera
         epochs = variant.tree["train"].get("epochs")
         if isinstance(epochs, int) and pruner["grace"] >= epochs:
             yield (
-                f"no trial of {variant.name!r} is ever stopped: search.pruner.grace is {pruner['grace']} epochs, "
+                f"no trial of {variant.name!r} is ever pruned: search.pruner.grace is {pruner['grace']} epochs, "
                 f"and a trial has {epochs}"
             )
             return
 
 
 def _fractions(value: Any) -> Iterator[Any]:
-    """Every `fraction` in a model's table, distributions too: t of a top-t % pooling."""
+    """Yield every `fraction` in a model's table, distributions too: t of a top-t % pooling."""
     if isinstance(value, Mapping):
         if "fraction" in value and not is_distribution(value):
             yield value["fraction"]

@@ -1,4 +1,4 @@
-"""Puts a plan together from what was resolved and checked. Finds no mistake but that nothing is left to run."""
+"""Assembly of a plan from the resolved and checked parts. The only error: nothing is left to run."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from harness.study.plan.derived import Derived
 
 @dataclass(frozen=True)
 class Sections:
-    """The sections that are no components; of a wrong one what is right in it, so that its names are checked too."""
+    """The sections that are not components; the valid part of an invalid one, so that its names are checked too."""
 
     study: StudySection
     search: SearchSection
@@ -36,7 +36,7 @@ class Sections:
 
 @dataclass(frozen=True)
 class Measures:
-    """What is computed and drawn, and why some of what was asked for is not."""
+    """The metrics and explainers to compute, and why others are left out."""
 
     metrics: tuple[str, ...]
     metric_tables: Mapping[str, Mapping[str, Any]]
@@ -54,7 +54,7 @@ def assemble(
     checker: Checker,
     measures: Measures,
 ) -> Plan:
-    """The plan of a study in which no mistake was found.
+    """Return the plan of a study without mistakes.
 
     Raises:
         InputError: every variant is skipped.
@@ -65,7 +65,7 @@ def assemble(
         resolved.tree,
         objective={"metric": objective.metric, "mode": objective.mode},
         search=search.model_dump(),
-        confirm=confirm.model_dump(exclude={"label_control"}),  # it adds a trial, and changes none
+        confirm=confirm.model_dump(exclude={"label_control"}),  # it adds a trial and changes none
         digest=base["digest"],
         plugins=base["plugins"],
     )
@@ -106,14 +106,14 @@ def assemble(
 
 
 def _claims(section: StudySection, names: Collection[str]) -> Iterator[Claim]:
-    """Those whose variants both run."""
+    """Yield the claims whose variants both run."""
     for claim in section.claims:
         if {side.partition("/")[0] for side in (claim.better, claim.than)} <= set(names):
             yield Claim(**claim.model_dump())
 
 
 def _base(resolved: Resolved, checker: Checker) -> dict[str, Any]:
-    """Digest and plugin versions of what the base itself names; a variant may name all of it instead."""
+    """Return digest and plugin versions of the base's own components, all of which a variant may replace."""
     digest = checker.dataset(resolved.tree["dataset"]).digest if not searched(resolved.tree["dataset"]) else ""
     return {"digest": digest, "plugins": checker.catalog.versions(used(resolved.tree, checker.catalog))}
 
@@ -147,7 +147,7 @@ def _variant(
 
 
 def _derived(derived: Mapping[str, Derived], study_id: str, trained: Sequence[VariantPlan]) -> Iterator[VariantPlan]:
-    """The variants that are read or averaged; what they are made of is part of what they are."""
+    """Yield the variants that are read or averaged; their members are part of their identities."""
     ids = {variant.name: variant.id for variant in trained}
     for name, item in derived.items():
         if item.skip:
@@ -160,13 +160,13 @@ def _derived(derived: Mapping[str, Derived], study_id: str, trained: Sequence[Va
 
 
 def _files_digest(derived: Mapping[str, Derived]) -> str:
-    """Of a study without a data set: the digest of its table, or of its tables' digests."""
+    """Return the digest of a study without a data set: of its table, or of its tables' digests."""
     digests = sorted({item.facts["table"] for item in derived.values() if "table" in item.facts})
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _fold_digests(table: Mapping[str, Any], folds: int | None, checker: Checker) -> dict[str, list[str]]:
-    """What the data's digest is when a fold is the test split: a trial of that fold expects it."""
+    """Return the digest of the data for each fold as the test split, which the trials of that fold expect."""
     if folds is None:
         return {}
     return {"fold_digests": [checker.dataset(of_fold(table, fold, folds)).digest for fold in range(folds)]}
@@ -182,6 +182,6 @@ def _explainers(explain: ExplainSection) -> set[tuple[str, str]]:
 
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """As JSON has it, so that a plan that was read back equals the one that was made."""
+    """Return the value as JSON has it, so that a plan that is read back is equal."""
     plain: dict[str, Any] = json.loads(identity.canonical(value))
     return plain

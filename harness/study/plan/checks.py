@@ -1,4 +1,4 @@
-"""Checks a variant's tree against what is installed, both ends of every range too. Only the data set is built."""
+"""Checks of a variant's tree against the installed components, at both ends of ranges. Builds the data set only."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from harness.study.plan.training import check_training
 from harness.trial.settings.training import PARTS, TrainSettings
 
 MANY_CELLS = 1 << 20
-"""How large a map is taken to be while nobody knows: a pooling must not be refused for it."""
+"""Assumed number of cells of a map of unknown size, so large that no pooling is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What is known of a sound tree.
+    """Facts of a valid tree.
 
     Args:
-        facts: the architecture's, of the default configuration.
-        canonical: keys of the model's table and what each comes to, where that is the same all over the space.
-        needs: of the architecture and everything in its slots.
+        facts: of the architecture in its default configuration.
+        canonical: keys of the model's table -> their effective values, if equal in the whole search space.
+        needs: of the architecture and all components in its slots.
         provides: of the same, and of the data set.
         used: (kind, name) of every component that any configuration uses.
-        task: what is to be learned.
-        digest: the data set's.
-        size_mismatch: why sound parameters do not fit the size of the data's images; "" where they do.
+        task: of the data set.
+        digest: of the data set.
+        size_mismatch: why valid parameters do not fit the size of the images; "" if they do.
     """
 
     facts: Mapping[str, Any]
@@ -51,11 +51,11 @@ class Checked:
 
     @property
     def missing(self) -> list[str]:
-        """What the model needs and neither the data nor its own parts provide."""
+        """The needs of the model that neither the data nor its own parts provide."""
         return unmet(self.needs, self.provides, self.task)
 
     def skip(self, tree: Mapping[str, Any]) -> str:
-        """Why a variant of this tree cannot run on these data; "" where it can."""
+        """Return why a variant of this tree cannot run on these data; "" if it can."""
         model, dataset = tree["model"]["use"], tree["dataset"]["use"]
         if self.missing:
             return f"{model!r} needs {', '.join(self.missing)}, which {dataset!r} does not provide"
@@ -64,7 +64,7 @@ class Checked:
 
 @dataclass
 class DatasetFacts:
-    """A data set's task and digest; the problems met on the way are told once."""
+    """Task and digest of a data set; the problems of building it are reported once."""
 
     task: Task | None = None
     digest: str = ""
@@ -73,10 +73,10 @@ class DatasetFacts:
 
 
 class Checker:
-    """Checks trees; a data set that many variants share is built once.
+    """Checks of trees; a data set that several variants share is built once.
 
     Args:
-        catalog: what is installed.
+        catalog: the installed components.
         root: the user's data root.
     """
 
@@ -85,19 +85,19 @@ class Checker:
         self._datasets: dict[str, DatasetFacts] = {}
 
     def check(self, tree: Mapping[str, Any], problems: Located, *, facts: bool) -> Checked | None:
-        """What is known of the tree, or None where it is wrong; every mistake goes to `problems`.
+        """Return the facts of the tree, or None if it is invalid; mistakes are added to `problems`.
 
         A tree that only does not fit the size of the images is returned with `Checked.size_mismatch`.
 
         Args:
-            tree: a variant's, expanded.
-            problems: where mistakes go; a range that does not fit its parameter is told once, not at both ends.
-            facts: False for a variant that will not run: only its keys and values are checked.
+            tree: of a variant, expanded.
+            problems: gets the mistakes; a range that does not fit its parameter is reported once, not at both ends.
+            facts: False for a variant that does not run: only its keys and values are checked.
         """
         found = Located()
         sound = {section: table for section, table in tree.items() if _sound(section, table, found)}
         dropped = {".".join(path.split(".")[:2]) for path, _ in found.located}
-        # A section with an unsound range is read without it, so that its other keys are told at once.
+        # A section with an invalid range is read without it, so that its other keys are reported as well.
         rest = {section: _without(section, table, dropped) for section, table in tree.items() if section not in sound}
         partial = {section: table for section, table in rest.items() if table}
         result = self._check({**partial, **sound}, found, facts=facts and set(rest) <= {"train"}, build=facts)
@@ -110,14 +110,14 @@ class Checker:
         return result
 
     def dataset(self, table: Mapping[str, Any]) -> DatasetFacts:
-        """Task and digest of a data set; it is built, and not one image is decoded."""
+        """Return task and digest of a data set; it is built, but no image is decoded."""
         key = canonical(table)
         if key not in self._datasets:
             self._datasets[key] = self._build(table)
         return self._datasets[key]
 
     def task(self, table: Mapping[str, Any], problems: Problems) -> Task | None:
-        """What a data set that nothing is trained on is about; None where the study has none."""
+        """Return the task of a data set on which nothing is trained; None without a data set."""
         return self._dataset(table, problems, build=True).task if table else None
 
     def _check(self, tree: Mapping[str, Any], problems: Located, *, facts: bool, build: bool) -> Checked | None:
@@ -148,12 +148,12 @@ class Checker:
             digest=dataset.digest,
             size_mismatch=size_mismatches[0] if size_mismatches else "",
         )
-        if not checked.missing:  # else it is skipped, whatever it were trained with
+        if not checked.missing:  # else it is skipped for any training settings
             check_training(tree["train"], dataset.task, parts.values(), problems)
         return checked
 
     def _check_parts(self, train: Mapping[str, Any], problems: Located, *, trained: bool) -> None:
-        """Check optimiser and schedule of a [train] table without ranges; the defaults only if a model is trained."""
+        """Check optimiser and schedule of a [train] table without ranges; defaults only if a model is trained."""
         for kind, default in PARTS.items():
             if kind not in train and not trained:
                 continue
@@ -179,7 +179,7 @@ class Checker:
         factory = self.catalog.factory("dataset", table, problems, "dataset")
         if factory is None or problems:
             return found
-        if factory.component.task is None:  # results are read without building it, when all is trained
+        if factory.component.task is None:  # results are read without building the data set
             provider = self.catalog.provider("dataset", factory.name)
             lacking = f"{factory.name!r} declares no task: its Component needs `task=`; it is from {provider}"
             found.problems.append(("dataset.use", lacking))
@@ -209,7 +209,7 @@ class Checker:
         return {**facts, "files": files} if files else facts
 
     def _slot_files(self, factory: Factory, task: Task, path: str, problems: Located) -> dict[str, str]:
-        """Asks what fills the slots for its facts, and returns the files that it reads."""
+        """Check the components in the slots, and return the files that they read."""
         known, files = parameters(factory.component.build), dict[str, str]()
         for key, value in factory.params.items():
             if isinstance(value, Factory):
@@ -235,7 +235,7 @@ class Checker:
 
 
 def _sound(section: str, table: Any, problems: Problems) -> bool:
-    """Whether the ranges in a section can be walked through at all."""
+    """Return True if the ranges of a section can be enumerated."""
     before = len(problems.messages)
     check_values(table, section, problems)
     if len(problems.messages) == before:
@@ -245,7 +245,7 @@ def _sound(section: str, table: Any, problems: Problems) -> bool:
 
 
 def _without(section: str, table: Any, dropped: Collection[str]) -> dict[str, Any]:
-    """A section without the keys in which something is unsound; nothing where its component itself is not known."""
+    """Return a section without its invalid keys; empty if its component is unknown."""
     if not isinstance(table, Mapping) or f"{section}.use" in dropped or section in dropped:
         return {}
     found = {key: value for key, value in table.items() if f"{section}.{key}" not in dropped}
@@ -253,7 +253,7 @@ def _without(section: str, table: Any, dropped: Collection[str]) -> dict[str, An
 
 
 def _named(trains: Iterable[Mapping[str, Any]]) -> set[tuple[str, str]]:
-    """Return kind and name of every optimiser and schedule that sound [train] tables use."""
+    """Return kind and name of every optimiser and schedule that valid [train] tables use."""
     return {(kind, named.name) for train in trains for kind, named in training(train) if named}
 
 

@@ -1,4 +1,4 @@
-"""Command lines that reproduce a plan, as a shell takes them."""
+"""Shell command lines that reproduce a plan."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from harness.contract.types import Plan
 
 OF_DATA = r"dataset\s*[.=]"
-"""Beginning of a `--set` argument that changes the data."""
+"""Prefix of a `--set` argument that changes the data."""
 
 
 def run_command(plan: Plan) -> str:

@@ -1,4 +1,4 @@
-"""Where checks of data sets are kept, and what a plan and a report say of them. Light: reads one JSON file."""
+"""The stored checks of data sets, and their verdicts for a plan and a report. Light: reads one JSON file."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ FOLDER = "data_checks"
 
 
 def check_path(results: Path, digest: str) -> Path:
-    """The file that holds the check of the data set with this digest."""
+    """Return the file of the check of the data set with this digest."""
     return results / FOLDER / f"{file_name(digest)}.json"
 
 
 def read_check(results: Path, digest: str) -> DataCheck | None:
-    """The kept check of a data set, or None where there is none, or one that an earlier version made.
+    """Return the stored check of a data set, or None if there is none or an earlier version wrote it.
 
     Args:
         results: the results folder, `Settings.results`.
@@ -32,7 +32,7 @@ def read_check(results: Path, digest: str) -> DataCheck | None:
 
 
 def write_check(results: Path, check: DataCheck) -> Path:
-    """Keeps a check; the file it stands in.
+    """Store a check and return its file.
 
     Raises:
         MachineError: it cannot be written.
@@ -43,7 +43,7 @@ def write_check(results: Path, check: DataCheck) -> Path:
 
 
 def verdicts(results: Path, digests: Iterable[str]) -> dict[str, Mapping[str, str]]:
-    """Of each data set of a plan `verdict` ("not checked" where nobody did) and `summary`, by digest."""
+    """Return `verdict` ("not checked" without a check) and `summary` of each data set of a plan, by digest."""
     found: dict[str, Mapping[str, str]] = {}
     for digest in filter(None, dict.fromkeys(digests)):
         check = read_check(results, digest)

@@ -1,4 +1,4 @@
-"""Checks what a study reads or averages instead of training it: systems, readers, ensembles. Reads headers, no rows."""
+"""Checks of variants that are read or averaged: external predictions, readers, ensembles. Reads headers, no rows."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Derived:
     """A variant that is not trained.
 
     Args:
-        tree: one table, `system` or `ensemble`, complete; its `kind` is "multiclass" where exactly one class holds.
-        facts: `table`, the digest of a system's file; `classes`; `readers`, the names of a family.
-        skip: why it does not run; "" where it does.
+        tree: one complete table, `external` or `ensemble`; its `kind` is "multiclass" if exactly one class holds.
+        facts: `table`, the digest of the file of external predictions; `classes`; `readers`, the names of a family.
+        skip: why it does not run; "" if it does.
     """
 
     name: str
@@ -38,13 +38,13 @@ class Derived:
 
 @dataclass(frozen=True, kw_only=True)
 class Around:
-    """What the rest of the study is: what a derived variant is checked against.
+    """The parts of the study that a derived variant is checked against.
 
     Args:
         root: the data root.
         classes: of the study's data set; () without one.
-        kind: of the task: the data set's, or what the study says of its tables.
-        trained: the trained variants that run at this budget, and why one is skipped ("" where it is not).
+        kind: of the task: from the data set, or from [study] for studies of tables.
+        trained: the trained variants that run at this budget -> why each is skipped; "" if it is not.
         selected: the derived variants that run at this budget.
     """
 
@@ -56,10 +56,10 @@ class Around:
 
 
 def check_derived(study: Study, around: Around, problems: Problems) -> dict[str, Derived]:
-    """The study's systems, readers and ensembles that run; every mistake goes to `problems`, of the others too."""
+    """Return the study's derived variants that run; mistakes of all variants are added to `problems`."""
     found: dict[str, Derived] = {}
     checks: Mapping[str, Callable[..., Derived | None]] = {
-        "external": _system,
+        "external": _external,
         "readers": _readers,
         "ensembles": _ensemble,
     }
@@ -83,11 +83,11 @@ class _Context:
 
     @property
     def kind(self) -> dict[str, str]:
-        """What stands in a tree of a multi-class task; nothing in others, whose identity it would change."""
+        """The key of a multi-class task; empty for others, whose identities it would change."""
         return {"kind": self.around.kind} if self.around.kind == "multiclass" else {}
 
 
-def _system(name: str, table: Mapping[str, Any], where: str, context: _Context) -> Derived | None:
+def _external(name: str, table: Mapping[str, Any], where: str, context: _Context) -> Derived | None:
     section = validate(ExternalSection, table, context.problems, where)
     read = _read(section, where, context) if section else None
     if section is None or read is None:
@@ -107,8 +107,9 @@ def _readers(name: str, table: Mapping[str, Any], where: str, context: _Context)
     columns = {key: _matching(pattern, header) for key, pattern in tree.pop("scores").items()}
     names = [list(found) for found in columns.values()]
     if len(names[0]) < 2 or any(other != names[0] for other in names):
-        told = "; ".join(f"{pattern!r} finds {len(_matching(pattern, header))}" for pattern in section.score.values())
-        context.problems.add(f"{where}.score", f"a family has two readers or more, the same for each class: {told}")
+        found = [f"{pattern!r} matches {len(_matching(pattern, header))}" for pattern in section.score.values()]
+        wanted = "a family needs two readers or more, the same for each class"
+        context.problems.add(f"{where}.score", f"{wanted}: {'; '.join(found)}")
         return None
     readers = {reader: {key: found[reader] for key, found in columns.items()} for reader in names[0]}
     return Derived(name=name, tree={"external": {**tree, "readers": readers}}, facts={**facts, "readers": names[0]})
@@ -126,7 +127,7 @@ def _ensemble(name: str, table: Mapping[str, Any], where: str, context: _Context
         problems.add(where, f"its weights are chosen on the rows it is scored on: its name must begin with {ORACLE!r}")
     families = [context.found[m].facts["readers"] for m in section.of if "readers" in _facts(m, context)]
     if any(family != families[0] for family in families):
-        problems.add(f"{where}.of", "two families of readers that are not the same readers cannot be averaged")
+        problems.add(f"{where}.of", "families of different readers cannot be averaged")
     if len(problems.messages) > before or name not in context.around.selected:
         return None
     trained = context.around.trained
@@ -144,7 +145,7 @@ def _check_member(member: str, name: str, path: str, context: _Context) -> None:
     if member not in written:
         context.problems.add(path, f"no variant named {member!r}{nearest(member, [n for n in written if n != name])}")
     elif written.index(member) >= written.index(name):
-        context.problems.add(path, f"{member!r} must stand before {name!r}: an average is made of what there is")
+        context.problems.add(path, f"list {member!r} before {name!r}, which averages it")
     elif name in around.selected and member not in (*around.trained, *around.selected):
         context.problems.add(path, f"the variant {member!r} does not run at this budget")
 
@@ -165,7 +166,7 @@ def _skip(member: str, context: _Context) -> str:
 def _read(
     section: ExternalSection, where: str, context: _Context
 ) -> tuple[list[str], dict[str, Any], dict[str, Any]] | None:
-    """The file's header, the normalised table (`scores` as written, by class) and what is known of it."""
+    """Return the file's header, the normalised table (`scores` by class) and its facts."""
     problems, classes = context.problems, _classes(section, where, context)
     try:
         path = table_path(context.around.root, section.predictions)
@@ -197,7 +198,7 @@ def _read(
 
 
 def _classes(section: ExternalSection, where: str, context: _Context) -> tuple[str, ...] | None:
-    """The classes that the table scores: the data set's, or those of its own labels."""
+    """Return the classes that the table scores: those of the data set or of its own labels."""
     problems, known, truth = context.problems, context.around.classes, section.truth()
     before = len(problems.messages)
     classes = known or tuple(truth)
@@ -205,25 +206,25 @@ def _classes(section: ExternalSection, where: str, context: _Context) -> tuple[s
         for name in [name for name in truth if name not in known]:
             problems.add(f"{where}.labels", f"no class named {name!r}{nearest(name, known)}")
         for key in [key for key in ("group", "unit") if getattr(section, key)]:
-            problems.add(f"{where}.{key}", "the data set knows it, and the table need not")
+            problems.add(f"{where}.{key}", "remove this key: the data set defines it")
     else:
         if not truth:
-            problems.add(f"{where}.label", "this key is needed where no data set has the labels")
+            problems.add(f"{where}.label", "this key is required without a data set")
         if not section.group:
-            problems.add(f"{where}.group", "this key is needed where no data set has the patients: intervals need them")
+            problems.add(f"{where}.group", "this key is required without a data set: intervals resample patients")
     if classes and set(section.score) == {ONLY} and len(classes) > 1:
         wanted = ", ".join(f'{name} = "…"' for name in classes)
         problems.add(f"{where}.score", f"there are {len(classes)} classes: write {{ {wanted} }}")
     elif classes and set(section.score) != {ONLY}:
         for name in [name for name in section.score if name not in classes]:
-            problems.add(f"{where}.score.{name}", f"no class of this name{nearest(name, classes)}")
+            problems.add(f"{where}.score.{name}", f"no class named {name!r}{nearest(name, classes)}")
         if missing := [name for name in classes if name not in section.score]:
             problems.add(f"{where}.score", f"no column for the class {', '.join(missing)}")
     return classes if len(problems.messages) == before else None
 
 
 def _check_classes(found: Mapping[str, Derived], problems: Problems) -> None:
-    """Without a data set the first table says what the classes are."""
+    """Check that all tables have the classes of the first one, which defines them without a data set."""
     first = next(iter(found.values()), None)
     for item in found.values():
         if first and sorted(item.facts["classes"]) != sorted(first.facts["classes"]):
@@ -238,31 +239,31 @@ def _check_column(column: str, header: Sequence[str], where: str, problems: Prob
 
 
 def _matching(pattern: str, header: Iterable[str]) -> dict[str, str]:
-    """Reader -> column, in the order of the header; the reader is the pattern up to and with its star."""
+    """Return reader -> column in the order of the header; a reader is the match up to the end of the star."""
     before, _, after = pattern.partition("*")
     shape = re.compile(f"({re.escape(before)}.+?){re.escape(after)}")
     return {match[1]: column for column in header if (match := shape.fullmatch(column))}
 
 
 def table_path(root: Path, relative: str) -> Path:
-    """The file of a table below the data root.
+    """Return the file of a table below the data root.
 
     Raises:
-        InputError: the path climbs out of the root, the file is not there, or is neither CSV nor Parquet.
+        InputError: the path leaves the root, the file is missing, or it is neither CSV nor Parquet.
     """
     path = root / relative
     if Path(relative).is_absolute() or not path.resolve().is_relative_to(root.resolve()):
-        raise InputError(f"{relative!r} leaves the data root; a path stands relative to it, and below it")
+        raise InputError(f"{relative!r} leaves the data root; write a path relative to it")
     if path.suffix not in (".csv", ".parquet"):
-        raise InputError(f"{relative!r} is no table that can be read: a .csv or a .parquet file")
+        raise InputError(f"{relative!r} cannot be read as a table; use a .csv or .parquet file")
     if not path.is_file():
-        beside = [str(other.relative_to(root)) for other in sorted(path.parent.glob("*")) if other.is_file()]
-        raise InputError(f"there is no file {relative!r} below the data root {root}{nearest(relative, beside)}")
+        siblings = [str(other.relative_to(root)) for other in sorted(path.parent.glob("*")) if other.is_file()]
+        raise InputError(f"no file {relative!r} below the data root {root}{nearest(relative, siblings)}")
     return path
 
 
 def read_header(path: Path) -> list[str]:
-    """The columns of a table, without reading its rows.
+    """Return the columns of a table without reading its rows.
 
     Raises:
         InputError: it cannot be read, has no column, or names one twice.
@@ -279,5 +280,5 @@ def read_header(path: Path) -> list[str]:
         raise InputError(f"{path}: cannot be read as a table: {error}") from error
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice or not header:
-        raise InputError(f"{path}: " + (f"the column {', '.join(twice)} stands there twice" if twice else "is empty"))
+        raise InputError(f"{path}: " + (f"the column {', '.join(twice)} occurs twice" if twice else "is empty"))
     return header

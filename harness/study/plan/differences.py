@@ -1,4 +1,4 @@
-"""The differences of a variant to the base of its study, as short text."""
+"""Short texts of the differences between a variant and the base of its study."""
 
 from __future__ import annotations
 

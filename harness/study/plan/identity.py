@@ -1,4 +1,4 @@
-"""What makes a study, and a variant of it, the same one: an id from everything that changes a number, and no more."""
+"""Identities of studies and variants: hashes of everything that changes a result, and of nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def canonical(value: Any) -> str:
-    """One text for equal values: JSON with sorted keys and no spaces."""
+    """Return one text for equal values: JSON with sorted keys and no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
@@ -22,9 +22,9 @@ def study_id(
     digest: str,
     plugins: Mapping[str, str],
 ) -> str:
-    """sha256 of the base with budget and --set, the data's digest and the versions of the plugins it uses.
+    """Return the sha256 of the base with budget and --set, the data's digest and the versions of its plugins.
 
-    Variants, `run`, question, baseline, metrics and [explain] are no part of it.
+    Variants, `select`, question, baseline, metrics and [explain] are no part of it.
     """
     return _sha256(
         {
@@ -39,14 +39,14 @@ def study_id(
 
 
 def variant_id(study: str, name: str, tree: Mapping[str, Any], own: Mapping[str, Any]) -> str:
-    """sha256 of the study's id, the variant's name and its resolved tree.
+    """Return the sha256 of the study's id, the variant's name and its resolved tree.
 
     Args:
         study: the study's id.
-        name: the variant's.
-        tree: its own, resolved.
-        own: what only this variant brings: the digest of a data set, those of files that its parameters
-            name, versions of plugins that the base does not use. Empty for most.
+        name: the variant's name.
+        tree: the variant's resolved tree.
+        own: facts of this variant alone: the digest of its data set, those of files that its parameters name,
+            versions of plugins that the base does not use. Often empty.
     """
     return _sha256([study, name, tree, *([own] if own else [])])
 

@@ -1,4 +1,4 @@
-"""Checks the explainers of a study."""
+"""Checks of the explainers of a study."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from harness.study.plan.pricing import explaining
 def check_explain(
     section: ExplainSection, catalog: Catalog, checked: Collection[Checked], problems: Problems
 ) -> tuple[ExplainSection, list[str]]:
-    """The explainers that some variant can feed; why others are left out, and what they cost.
+    """Return the explainers that at least one variant supports, why others are left out, and their costs.
 
-    Mistakes go to `problems`.
+    Mistakes are added to `problems`.
     """
     kept: list[str | dict[str, Any]] = []
     dropped, names, factories = [], set[str](), dict[str, Factory]()
@@ -49,7 +49,7 @@ def check_explain(
 def _check_name(
     name: str, factory: Factory, taken: Collection[str], catalog: Catalog, path: str, problems: Problems
 ) -> None:
-    """Notes a name that would not tell a map from another's."""
+    """Check that a name identifies the maps of one explainer."""
     if name in taken:
         hint = f'; name one of them, as `name = "{factory.name}_2"`'
         problems.add(path, f"{name!r} stands here twice: its maps would bear one name{hint}")
@@ -62,12 +62,12 @@ def _check_name(
 
 
 def _no_images(checked: Collection[Checked]) -> bool:
-    """Whether there is data, and no sample of it is a single image."""
+    """Return True if there is data, and its samples are not single images."""
     return bool(checked) and all(item.task.sample != "image" for item in checked)
 
 
 def _explainer(entry: Any, path: str, catalog: Catalog, problems: Problems) -> Factory | None:
-    """The explainer of a table, if its parameters can work."""
+    """Return the explainer of a table if its parameters are valid."""
     before = len(problems.messages)
     factory = catalog.factory("explainer", entry, problems, path)
     if factory is None or len(problems.messages) > before:

@@ -1,4 +1,4 @@
-"""Checks the metrics of a study: those that it names, its objective, and those of its claims."""
+"""Checks of the metrics of a study: those that it names, its objective, and those of its claims."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class NamedMetrics:
 
     @cached_property
     def entries(self) -> Mapping[str, tuple[str, Any]]:
-        """Key -> path in the file, and what is written there; of equal keys the first."""
+        """Key -> path in the file and entry; of equal keys the first."""
         found: dict[str, tuple[str, Any]] = {}
         for index, entry in enumerate(self.section.metrics):
             found.setdefault(named(entry)[0], (f"study.metrics.{index}", entry))
@@ -50,12 +50,12 @@ class NamedMetrics:
 
     @property
     def installed(self) -> list[str]:
-        """Every name that a metric has without being given one."""
+        """All names of metrics that no study gives."""
         return sorted({*self.standing, *self.catalog.names("metric")})
 
     @property
     def known(self) -> list[str]:
-        """Everything that an objective may name."""
+        """All names that an objective may have."""
         return sorted({*self.installed, *(key for key in self.entries if self.record(key) is not None)})
 
     def record(self, key: str) -> MetricRecord | None:
@@ -107,7 +107,7 @@ def check_metrics(
 
 
 def _check_entries(metrics: NamedMetrics, problems: Problems) -> None:
-    """Note names that nobody provides, keys that would not tell two metrics apart, and wrong parameters."""
+    """Check for unknown names, equal keys and wrong parameters."""
     taken = set[str]()
     for index, entry in enumerate(metrics.section.metrics):
         path, (key, table) = f"study.metrics.{index}", named(entry)
@@ -143,7 +143,7 @@ def _out_of_range(factory: Any) -> Iterator[str]:
 
 
 def _check_objective(metrics: NamedMetrics, checked: Collection[Checked], problems: Problems) -> None:
-    """Note an objective that no search could follow, or that would lead it to the worst there is."""
+    """Check that a search can follow the objective, in the direction of its metric."""
     section = metrics.section.objective
     path, parts = "study.objective.metric", section.metric.split("/")[1:]
     name = metric_of(section.metric, metrics.known)
@@ -168,7 +168,7 @@ def _check_objective(metrics: NamedMetrics, checked: Collection[Checked], proble
 
 
 def _check_claims(metrics: NamedMetrics, problems: Problems) -> None:
-    """Note claims of metrics that no table has."""
+    """Check that the study measures the metrics of its claims."""
     claims: Sequence[ClaimSection] = metrics.section.claims
     known = sorted({RANKED, *metrics.entries, *metrics.standing})
     for number, claim in enumerate(claims):

@@ -1,4 +1,4 @@
-"""A plan: a study checked against what is installed. What will run, what is skipped and why; nothing is trained."""
+"""Plans: a study checked against the installed components. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def make_plan(
     budget: str | None = None,
     overrides: Sequence[str] = (),
 ) -> Plan:
-    """Resolves and checks a study.
+    """Resolve and check a study.
 
     Args:
-        study: as `load_study` read it.
-        catalog: what is installed.
-        settings: where the data are.
-        budget: one of the study's, or None for the one that a bare run takes.
+        study: as `load_study` returns it.
+        catalog: the installed components.
+        settings: location of the data.
+        budget: one of the study's, or None for its default.
         overrides: `--set` arguments, `a.b=VALUE`.
 
     Raises:
-        InputError: anything in the study is wrong; every mistake in one message.
+        InputError: something in the study is wrong; every mistake is in one message.
     """
     problems = Problems(str(study.path))
     problems.messages += study.problems
@@ -90,7 +90,7 @@ def _sections(resolved: Resolved, problems: Problems) -> Sections:
             problems.add(resolved.origin("", path), message)
         if section is not None:
             return section
-        # What is right in it is read all the same: names in it may be wrong too, and are to be told at once.
+        # Its valid part is read, so that wrong names in it are reported at the same time.
         keys = {path.split(".")[1] for path, _ in located.located if "." in path}
         rest = {key: value for key, value in table.items() if key not in keys} if isinstance(table, Mapping) else {}
         return validate(model, rest, Located(), name) or model()
@@ -101,9 +101,9 @@ def _sections(resolved: Resolved, problems: Problems) -> Sections:
 
 
 def _check_variants(resolved: Resolved, checker: Checker, problems: Problems) -> dict[str, Checked]:
-    """Checks every variant of the file, those that run to the end; a mistake of the base is told once.
+    """Check every variant of the file, those that run in full; a mistake of the base is reported once.
 
-    Where a budget or `--set` swapped the data, a variant that does not fit their images is no mistake: it is skipped.
+    If a budget or `--set` changes the data, a variant that does not fit their images is skipped instead.
     """
     base = Located()
     checker.check(resolved.tree, base, facts=True)
@@ -128,7 +128,7 @@ def _check_derived(
     checked: Mapping[str, Checked],
     problems: Problems,
 ) -> dict[str, Derived]:
-    """Checks what is read or averaged, against the data set that the trained variants share."""
+    """Check variants that are read or averaged against the data set that the trained variants share."""
     kind = sections.study.kind
     if "kind" in sections.study.model_fields_set and (resolved.tree.get("dataset") or not any(study.derived.values())):
         problems.add("study.kind", "the data set knows it; the key is for studies of tables alone")
@@ -154,7 +154,7 @@ def _check_derived(
 
 
 def _about(derived: Mapping[str, Derived], kind: Literal["multilabel", "multiclass"]) -> list[Checked]:
-    """What metrics are checked against where nothing is trained: classes, and no masks or saliency."""
+    """Return the task against which metrics are checked without training: classes, and no masks or saliency."""
     if not derived:
         return []
     task = Task(kind=kind, classes=tuple(next(iter(derived.values())).facts["classes"]))
@@ -171,7 +171,7 @@ def _place(resolved: Resolved, variant: str, path: str, shared: bool) -> str:
 
 
 def _check_search(resolved: Resolved, sections: Sections, catalog: Catalog, problems: Problems) -> None:
-    if problems:  # an unsound range cannot be walked through
+    if problems:  # an invalid range cannot be enumerated
         return
     trees = {name: resolved.variants[name] for name in resolved.run}
     for name, tree in trees.items() if sections.confirm.folds is not None else ():

@@ -1,4 +1,4 @@
-"""Which variants vary one number of the baseline: what a figure can be drawn against."""
+"""Variants that vary one number of the baseline, against which a figure can be drawn."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from harness.config.trees import flatten
 from harness.contract.types import Plan
 
 FEWEST = 3
-"""Values of a setting, the baseline's included, that make a curve."""
+"""The fewest values of a setting, including the baseline's, that are drawn as a curve."""
 
 
 def sweeps(plan: Plan) -> dict[str, dict[str, float]]:
-    """Settings that several variants vary, each of them alone.
+    """Return the settings that several variants vary, each variant only that one.
 
-    A variant counts where its resolved tree is the baseline's but for one leaf, and that leaf is a number in both;
-    a range to search is no number.
+    A variant counts if its resolved tree differs from the baseline's in one leaf, which is a number in both. A range to
+    search is not a number.
 
     Returns:
-        Dotted path of the setting -> variant -> value, the baseline among them; those with FEWEST values at least.
+        Dotted path of the setting -> variant -> value, including the baseline; settings with FEWEST values or more.
     """
     base = next((item for item in plan.trained if item.name == plan.baseline), None)
     if base is None:

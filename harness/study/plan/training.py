@@ -1,4 +1,4 @@
-"""Checks [train] against what is trained and on what: settings that each make sense, and cannot work together."""
+"""Checks of [train] against the model and the data: settings that are valid alone but not together."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from harness.trial.settings.training import NO_COPIES, TrainSettings, uncollecte
 
 
 def check_training(train: Mapping[str, Any], task: Task, parts: Collection[Component[Any]], problems: Problems) -> None:
-    """Notes the settings that would fail after, or in, a training that nothing else stops.
+    """Add settings that would fail during or after training to `problems`.
 
     Args:
-        train: a variant's table, sound by itself; every value that is searched counts.
+        train: the table of a variant, valid by itself; every searched value is checked.
         task: of its data.
-        parts: the architecture and all that stands in its slots.
-        problems: where mistakes go, each once.
+        parts: the architecture and all components in its slots.
+        problems: gets each mistake once.
     """
-    told = set[tuple[str, str]]()
+    reported = set[tuple[str, str]]()
     for settings in map(TrainSettings.of, concretes(train)):
         for path, message in (*_copies(settings, task), *_channels(settings, task), *_refused(settings, parts)):
-            if (path, message) not in told:
+            if (path, message) not in reported:
                 problems.add(path, message)
-            told.add((path, message))
+            reported.add((path, message))
 
 
 def _copies(settings: TrainSettings, task: Task) -> Iterator[tuple[str, str]]:
@@ -40,14 +40,14 @@ def _channels(settings: TrainSettings, task: Task) -> Iterator[tuple[str, str]]:
 
 
 def _refused(settings: TrainSettings, parts: Collection[Component[Any]]) -> Iterator[tuple[str, str]]:
-    """What the components say for themselves, `Component.refuses`."""
+    """Yield the settings that the components refuse, `Component.refuses`."""
     known = TrainSettings.model_fields
     for component in parts:
         for setting, why in component.refuses.items():
             key, given, value = setting.partition("=")
             if key not in known:
                 raise HarnessError(
-                    f"{component.name!r} refuses {setting!r}, and [train] has no such key{nearest(key, known)}"
+                    f"{component.name!r} refuses {setting!r}, but [train] has no key {key!r}{nearest(key, known)}"
                 )
             found = getattr(settings, key)
             if _name(found) == value if given else found != known[key].get_default():

@@ -1,4 +1,4 @@
-"""Finds confirmed models: from what a user calls them to the files of their weights. Reads no weights."""
+"""Selection of confirmed models: from the user's name for them to the files of their weights. Reads no weights."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ class Chosen:
 
 
 def choose_models(root: Path, run: str, budget: str | None = None, seed: int | None = None) -> Chosen:
-    """The confirmed models that `run` names.
+    """Return the confirmed models that `run` names.
 
-    Without a variant, the one whose confirmations are best on the validation split is taken, never on the
-    test split; without a seed, all seeds and folds.
+    Without a variant, the best one on the validation split is taken, never on the test split. Without a seed, all seeds
+    and folds are taken.
 
     Args:
         root: the results folder.
-        run: `study[/variant[/seed]]`; or a path: of a study's results, with `/variant[/seed]` behind it or
-            not, of one trial's folder, or of its weights.
+        run: `study[/variant[/seed]]`, or a path: of a study's results, optionally followed by `/variant[/seed]`, of
+            one trial's folder, or of its weights.
         budget: of the study; None for the one that ran last.
         seed: of the confirmation; None for all.
 
     Raises:
-        InputError: there is no such study, variant or seed, or nothing of it is confirmed.
+        InputError: there is no such study, variant or seed, or no confirmed model.
     """
     path = Path(run)
     alone = path if path.name == WEIGHTS else path / WEIGHTS
@@ -72,7 +72,7 @@ def choose_models(root: Path, run: str, budget: str | None = None, seed: int | N
 
 
 def _folder(root: Path, run: str, budget: str | None) -> tuple[Path, list[str]]:
-    """The folder of a run, and what stands behind it in `run`."""
+    """Return the folder of a run, and the parts of `run` after it."""
     parts = list(Path(run).parts)
     for cut in range(len(parts), 0, -1):
         head = Path(*parts[:cut])
@@ -91,7 +91,7 @@ def _folder(root: Path, run: str, budget: str | None) -> tuple[Path, list[str]]:
 
 
 def _confirmed(state: StudyState, variant: VariantPlan, folder: Path) -> list[TrialRecord]:
-    """Return the complete confirmations whose weights are there, by seed and fold."""
+    """Return the complete confirmations whose weights exist, by seed and fold."""
     found = [
         record
         for record in state.of_variant(variant.id, "confirm")
@@ -101,7 +101,7 @@ def _confirmed(state: StudyState, variant: VariantPlan, folder: Path) -> list[Tr
 
 
 def _variant(plan: Plan, confirmed: dict[str, list[TrialRecord]], wanted: str | None, run: str) -> tuple[str, str]:
-    """The variant's name, and why it was taken where the user named none."""
+    """Return the variant's name, and why it was chosen if the user named none."""
     if wanted is not None:
         if wanted not in confirmed:
             known = ", ".join(confirmed)
@@ -134,7 +134,7 @@ def _mean(records: Sequence[TrialRecord]) -> float:
 
 
 def _mean_over(records: Sequence[TrialRecord]) -> str:
-    """`mean over seeds 0, 1`; `seed 0, mean over 5 folds`."""
+    """Return a text such as `mean over seeds 0, 1` or `seed 0, mean over 5 folds`."""
     seeds = sorted({record.spec.seed for record in records})
     folds = {record.spec.fold for record in records}
     of_seeds = f"seed {seeds[0]}" if len(seeds) == 1 else f"mean over seeds {', '.join(map(str, seeds))}"

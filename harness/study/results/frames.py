@@ -1,4 +1,4 @@
-"""Tables of all trials of a study, from its state and from the files in each trial's folder."""
+"""Tables of all trials of a study, from its state and the files in each trial's folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TRIALS = ("variant", "stage", "number", "seed", "fold", "state", "value", "best_epoch", "epochs", "seconds", "reason")
-"""Columns of the table of trials; searched parameters and `ledger` follow."""
+"""Columns of the table of trials, before searched parameters and `ledger`."""
 
 
 def gather(
@@ -24,15 +24,15 @@ def gather(
     without: Collection[str] = (),
     keep: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
-    """Return one table of all trials' tables, in their order; empty where there is none.
+    """Return one table of all trials' tables, in their order; empty without any.
 
     Args:
-        folder: the study's.
+        folder: of the study.
         records: trials that are complete.
-        file: the table's name in each trial's folder.
-        columns: that it has.
-        without: those that are not read: histograms of maps are nearly all of what a study holds.
-        keep: what is kept of each trial's table; None for all of it.
+        file: name of the table in each trial's folder.
+        columns: of the table.
+        without: columns that are not read: histograms of maps are nearly all of a study's data.
+        keep: returns the rows to keep of each trial's table; None for all of it.
     """
     import pandas as pd
 
@@ -44,7 +44,7 @@ def gather(
 
 
 def trials_table(records: Iterable[TrialRecord]) -> pd.DataFrame:
-    """Return a row a trial: TRIALS, what was searched, and its `ledger`."""
+    """Return a row for each trial: TRIALS, searched parameters and `ledger`."""
     import pandas as pd
 
     frame = pd.DataFrame([_trial_row(record) for record in records])
@@ -52,7 +52,7 @@ def trials_table(records: Iterable[TrialRecord]) -> pd.DataFrame:
 
 
 def epochs_table(records: Iterable[TrialRecord]) -> pd.DataFrame:
-    """Return a row an epoch of each trial: its metrics, the objective and its smoothed value."""
+    """Return a row for each epoch of each trial: its metrics, the objective and its smoothed value."""
     import pandas as pd
 
     return pd.DataFrame(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Overlays: TypeAlias = Mapping[str, Mapping[str, Any]]
 """Variant -> arrays of `harness.contract.tables.OVERLAYS`."""
 IMAGES = 2
-"""Test images in the overlay."""
+"""Number of test images in the overlay."""
 
 
 def results_html(plan: Plan, summary: str, variants: pd.DataFrame, overlays: Overlays) -> str:

@@ -1,4 +1,4 @@
-"""The results of a study as data frames, read from its folder: for notebooks, the tables and the report."""
+"""The results of a study as data frames, as read from its folder: for notebooks, tables and the report."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ if TYPE_CHECKING:
     from harness.tables.terms import Tables
 
 RESAMPLES = 2000
-"""Bootstrap samples of patients behind every interval."""
+"""Bootstrap samples of patients for each interval."""
 
 CONFIRMED = "confirm"
 TESTED = (CONFIRMED, "control")
-"""Stages whose tables are read where controls stand beside what was confirmed."""
+"""Stages whose tables are read for confirmed models and their controls."""
 
 
 @dataclass(frozen=True, repr=False)
 class Results:
-    """What a study left, finished or not. Each table is read when it is first asked for.
+    """The results of a study, finished or not. Each table is read when it is first used.
 
     Args:
-        plan: of its latest run.
-        folder: where its files are.
-        state: what its journal says.
-        task: what was learned.
-        metrics: of the study, and those that tables have without its naming them.
+        plan: of the latest run.
+        folder: of the study's run.
+        state: of the journal.
+        task: of the data set.
+        metrics: of the study, and those that tables have without being named.
     """
 
     plan: Plan
@@ -60,29 +60,29 @@ class Results:
         return f"<Results {self.plan.directory}: {ended} trials ended, {state}{failed}>"
 
     def _repr_html_(self) -> str:
-        """Show the leaderboard and an overlay in a notebook."""
+        """Return the leaderboard and an overlay for a notebook."""
         from harness.study.results.notebook import results_html
 
         return results_html(self.plan, repr(self)[1:-1], self.variants, self.overlays)
 
     @property
     def finished(self) -> bool:
-        """Whether every trial of the plan has ended."""
+        """True if every trial of the plan has ended."""
         return self.state.finished
 
     @cached_property
     def variants(self) -> pd.DataFrame:
-        """A row a variant: test AUC and Dice, with intervals and the paired difference to the baseline."""
+        """A row for each variant: test AUC and Dice, with intervals and the paired difference to the baseline."""
         return self.table()
 
     @cached_property
     def heads(self) -> pd.DataFrame:
-        """As `variants`, with a row for each head of a variant's models beneath its own output."""
+        """A table like `variants`, with a row for each head of a variant's models below its own output."""
         return self.table(heads=True)
 
     @cached_property
     def comparison(self) -> pd.DataFrame:
-        """A row a variant: the tests of its difference to the baseline, adjusted, and whether it ties with the best.
+        """A row for each variant: adjusted tests of its difference to the baseline, and ties with the best.
 
         See `harness.tables.compare.contrasts.comparison_table`; empty while nothing is confirmed.
         """
@@ -90,12 +90,12 @@ class Results:
 
     @cached_property
     def attention(self) -> pd.DataFrame:
-        """A row a test image and class, of models with attention over patches; see `tables.ATTENTION`."""
+        """A row for each test image and class, of models with attention over patches; see `tables.ATTENTION`."""
         return self._gather("attention.parquet", tables.ATTENTION)
 
     @cached_property
     def claims(self) -> pd.DataFrame:
-        """A row a statement of the study's source: do these models agree? See `saliency.claims.claims_table`."""
+        """A row for each claim of the study, with the verdict for these models; see `tables.compare.claims`."""
         from harness.tables.compare.claims import COLUMNS, claims_table
 
         if not self.plan.claims or self.predictions.empty:
@@ -115,7 +115,7 @@ class Results:
 
     @cached_property
     def declared(self) -> pd.DataFrame:
-        """The test figures of the study's `metrics`, a plugin's too; see `harness.tables.compare.declared`."""
+        """The test values of the study's `metrics`, those of plugins included; see `tables.compare.declared`."""
         from harness.tables.compare.declared import declared_table
 
         reported = [
@@ -127,49 +127,49 @@ class Results:
 
     @cached_property
     def units(self) -> pd.DataFrame:
-        """As `variants`, of what is diagnosed: a breast's score is the mean of its views."""
+        """A table like `variants` for diagnosed units: the score of a breast is the mean of its views."""
         return self.table(unit=True)
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """A row a trial, with a column for each parameter that was searched."""
+        """A row for each trial, with a column for each searched parameter."""
         return trials_table(self.records())
 
     @cached_property
     def epochs(self) -> pd.DataFrame:
-        """A row an epoch of each trial: its metrics, the objective and its smoothed value."""
+        """A row for each epoch of each trial: its metrics, the objective and its smoothed value."""
         return epochs_table(self.records())
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """A row an image, class and head, of every confirmed model."""
+        """A row for each image, class and head of every confirmed model."""
         return self._gather("predictions.parquet", tables.PREDICTIONS)
 
     @cached_property
     def maps(self) -> pd.DataFrame:
-        """A row an image, class and map, of every confirmed model; see `harness.contract.tables.MAPS`."""
+        """A row for each image, class and map of every confirmed model; see `harness.contract.tables.MAPS`."""
         return self._gather("maps.parquet", tables.MAPS)
 
     @cached_property
     def lesions(self) -> pd.DataFrame:
-        """A row an image, class and lesion, of every confirmed model."""
+        """A row for each image, class and lesion of every confirmed model."""
         return self._gather("lesions.parquet", tables.LESIONS)
 
     @cached_property
     def candidates(self) -> pd.DataFrame:
-        """A row an image, class, map and candidate, of every confirmed model."""
+        """A row for each image, class, map and candidate of every confirmed model."""
         return self._gather("candidates.parquet", tables.CANDIDATES)
 
     @cached_property
     def layers(self) -> pd.DataFrame:
-        """A row an image, class, map and layer of the skin, of every confirmed model."""
+        """A row for each image, class, map and layer of the skin, of every confirmed model."""
         return self._gather("layers.parquet", tables.LAYERS)
 
     @cached_property
     def localisation(self) -> pd.DataFrame:
-        """Every value of localisation, with its controls; see `harness.tables.measure.localisation_table`.
+        """Every localisation metric, with its controls; see `harness.tables.measure.localisation_table`.
 
-        The model trained on shuffled labels, where there is one, is the variant "control:shuffled_labels".
+        A model trained on shuffled labels is the variant "control:shuffled_labels".
         """
         from harness.tables.measure.localisation_table import OF_MAPS, localisation_table
 
@@ -186,7 +186,7 @@ class Results:
 
     @cached_property
     def classification(self) -> pd.DataFrame:
-        """Every figure of scores: see `harness.tables.measure.classification_table.classification_table`."""
+        """Every classification metric; see `harness.tables.measure.classification_table`."""
         from harness.tables.measure.classification_table import OF_SCORES, classification_table
 
         found = self._gather("predictions.parquet", tables.PREDICTIONS, TESTED)
@@ -194,17 +194,16 @@ class Results:
 
     @cached_property
     def reliability(self) -> pd.DataFrame:
-        """Calibration curves: see `harness.tables.measure.reliability_table.reliability_table`."""
+        """Calibration curves; see `harness.tables.measure.reliability_table.reliability_table`."""
         from harness.tables.measure.reliability_table import reliability_table
 
         return reliability_table(self.predictions, self.task.classes)
 
     @cached_property
     def classified(self) -> pd.DataFrame:
-        """Every value of scores, mean and standard deviation over runs; see `harness.tables.measure.summary`.
+        """Every classification metric, mean and standard deviation over replicates.
 
-        `low` and `high` are 95 % bounds over patients, of the models' own output, as `harness.tables.measure.intervals`
-        gives them.
+        `low` and `high` are 95 % bounds over patients for the models' own output; see `tables.measure.intervals`.
         """
         from harness.tables.measure.classification_table import OF_SCORES
         from harness.tables.measure.intervals import classification_intervals
@@ -220,7 +219,7 @@ class Results:
 
     @cached_property
     def localised(self) -> pd.DataFrame:
-        """Every figure of localisation, mean and standard deviation over runs, and 95 % bounds over patients."""
+        """Every localisation metric, mean and standard deviation over replicates, with 95 % bounds over patients."""
         from harness.tables.measure.intervals import localisation_intervals
         from harness.tables.measure.localisation_table import OF_MAPS
         from harness.tables.measure.summary import over_runs
@@ -240,14 +239,14 @@ class Results:
 
     @cached_property
     def pooled_reliability(self) -> pd.DataFrame:
-        """Calibration curves with the images of a variant's runs pooled."""
+        """Calibration curves of each variant, with the images of its replicates pooled."""
         from harness.tables.measure.reliability_table import pooled_reliability
 
         return self._cached("reliability", lambda: pooled_reliability(self.reliability))
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """Every figure of every confirmed model and head; see `harness.tables.measure.summary.runs_table`."""
+        """Every metric of every confirmed model and head; see `harness.tables.measure.summary`."""
         import pandas as pd
 
         from harness.tables.measure.summary import runs_table
@@ -258,7 +257,7 @@ class Results:
 
         def compute() -> pd.DataFrame:
             found = self._by_variant(of)
-            # Of seeds and readers, which one column of a file cannot hold; a system read from a file may have neither.
+            # Seeds and readers cannot be in one column of a file; external predictions may have neither.
             readers = found["seed"].map(lambda seed: isinstance(seed, str)).any()
             return found.assign(seed=found["seed"].astype(str) if readers else pd.to_numeric(found["seed"]))
 
@@ -266,7 +265,7 @@ class Results:
 
     @cached_property
     def each(self) -> pd.DataFrame:
-        """The baseline against each reader and system, as `readers.each_table` gives it; empty without such."""
+        """The baseline against each reader and external table; see `readers.each_table`. Empty without them."""
         import pandas as pd
 
         from harness.tables.compare.readers import each_table
@@ -282,7 +281,7 @@ class Results:
 
     @cached_property
     def unknown_masks(self) -> tuple[int, int]:
-        """Positive (image, class) pairs of the test split whose mask is not known, and all positive ones."""
+        """Positive (image, class) pairs of the test split with an unknown mask, and all positive pairs."""
         import pandas as pd
 
         from harness.tables.measure.costs import unknown_masks
@@ -296,7 +295,7 @@ class Results:
 
     @cached_property
     def faithfulness(self) -> pd.DataFrame:
-        """A row a variant, map and measure of [explain.faithfulness]; see `faithfulness_table` of the saliency."""
+        """A row for each variant, map and measure of [explain.faithfulness]; see `faithfulness_table`."""
         from harness.tables.measure.faithfulness_table import faithfulness_table
 
         def compute() -> pd.DataFrame:
@@ -307,7 +306,7 @@ class Results:
 
     @cached_property
     def overlays(self) -> dict[str, Mapping[str, Any]]:
-        """Variant -> the pictures of its first confirmed model, as `contract.tables.OVERLAYS` describes them."""
+        """Variant -> the pictures of its first confirmed model, in the form of `contract.tables.OVERLAYS`."""
         from harness.reporting.figures.pictures import read_overlays
 
         found: dict[str, Mapping[str, Any]] = {}
@@ -318,9 +317,9 @@ class Results:
         return found
 
     def decisions(self, focus_from: float = 0.5, accuracy_from: float = 0.8) -> pd.DataFrame:
-        """Whether to trust each variant's focus: pointing x faithfulness x AUROC; see `decision_chart`.
+        """Return pointing, faithfulness and AUROC of each variant: is its focus reliable? See `decision_chart`.
 
-        Beside layers the pointing game is Hit Rate 1, brought to [0, 1]: see `focus_by_map`.
+        For masks of layers, pointing is Hit Rate 1, scaled to [0, 1]; see `focus_by_map`.
         """
         from harness.metrics.maps.layers import focus_by_map
         from harness.tables.measure.decision_chart import decision_chart, pointing_by_map
@@ -331,7 +330,7 @@ class Results:
         return decision_chart(self.faithfulness, focus, right, **limits)
 
     def table(self, heads: bool = False, unit: bool = False) -> pd.DataFrame:
-        """See `variants`, `heads` and `units`; empty while nothing is confirmed."""
+        """Return the table of `variants`, `heads` or `units`; empty while nothing is confirmed."""
         from harness.tables.measure.summary import variant_table
 
         options = self._compared(self.plan.baseline) | {"heads": heads, "unit": unit}
@@ -339,22 +338,22 @@ class Results:
         return self._kept(name, variant_table, options)
 
     def compare(self, baseline: str) -> pd.DataFrame:
-        """The table of comparisons to any variant; see `comparison`."""
+        """Return the comparison with any variant; see `comparison`."""
         from harness.tables.compare.contrasts import comparison_table
 
         return self._kept("comparison", comparison_table, self._compared(baseline))
 
     def records(self) -> list[TrialRecord]:
-        """The trials of the plan's variants: by variant, searched ones first."""
+        """Return the trials of the plan's variants: by variant, searched ones first."""
         stages = ("search", "confirm", "control")
         return [r for v in self.plan.variants for stage in stages for r in self.state.of_variant(v.id, stage)]
 
     def failures(self) -> dict[str, str]:
-        """The variants that have failed, each with the reason of its first failed trial."""
+        """Return the failed variants, each with the reason of its first failed trial."""
         return Progress(self.plan, self.state).failures()
 
     def _compared(self, baseline: str) -> dict[str, Any]:
-        """What a table over variants is asked for."""
+        """Return the options of a table over variants."""
         return {
             "baseline": baseline,
             "order": [variant.name for variant in self.plan.variants],
@@ -364,7 +363,7 @@ class Results:
         }
 
     def _kept(self, name: str, make: Callable[..., pd.DataFrame], options: Mapping[str, Any]) -> pd.DataFrame:
-        """A table over variants, computed once for the same models and options."""
+        """Return a table over variants, computed once for the same models and options."""
         import pandas as pd
 
         metrics = self.metrics.leaderboard
@@ -377,7 +376,7 @@ class Results:
         return self._cached(name, compute, **options)
 
     def _cached(self, name: str, compute: Callable[[], pd.DataFrame], **options: Any) -> pd.DataFrame:
-        """A table of the confirmed models and the control, read where the same models and options made it before."""
+        """Return a table of the confirmed models and the control, read if it was computed with these options."""
         from harness.study.results.table_cache import cached
 
         confirmed = [
@@ -389,7 +388,7 @@ class Results:
         return cached(self.folder, name, facts, compute) if confirmed else compute()
 
     def _tables(self, metrics: Sequence[Metric], variant: str | None = None) -> Tables:
-        """The tables that these metrics read; histograms of maps only where they do, since they take gigabytes."""
+        """Return the tables that these metrics read; histograms of maps, gigabytes, only if they are read."""
         from harness.tables.terms import READS, Tables
 
         read = {name for metric in metrics for name in metric.record.terms}
@@ -416,7 +415,7 @@ class Results:
 
     @cached_property
     def _map_terms(self) -> pd.DataFrame:
-        """`maps` without its histograms, of which Dice and the pointing game have no need."""
+        """The table `maps` without its histograms, which take gigabytes."""
         return self._gather("maps.parquet", tables.MAPS, without=tables.HISTOGRAMS)
 
     def _gather(
@@ -433,7 +432,7 @@ class Results:
         return gather(self.folder, own, file, columns, without, keep)
 
     def _by_variant(self, make: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
-        """A table made of one variant after the other: all histograms of a study may take gigabytes."""
+        """Return a table that is computed for one variant at a time: all histograms may take gigabytes."""
         import pandas as pd
 
         parts = [part for variant in self.plan.variants if len(part := make(variant.name))]
@@ -441,7 +440,7 @@ class Results:
 
 
 def read_results(folder: Path, catalog: Catalog) -> Results:
-    """The results in a folder.
+    """Return the results in a folder.
 
     Raises:
         InputError: there are none, or their data set is not installed.
@@ -453,10 +452,10 @@ def read_results(folder: Path, catalog: Catalog) -> Results:
 
 
 def task_of(plan: Plan, catalog: Catalog) -> Task:
-    """What the plan's data set is about; without one, the classes of its tables.
+    """Return the task of the plan's data set or, without one, the classes of its tables.
 
     Raises:
-        InputError: it is not installed, or takes other parameters now.
+        InputError: the data set is not installed, or takes other parameters now.
     """
     problems, table = Problems(str(plan.path)), dataset_table(plan)
     if not table:

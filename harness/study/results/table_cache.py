@@ -1,7 +1,7 @@
-"""Derived tables in the folder of a run: computed once, read in milliseconds by every later command.
+"""Derived tables in the folder of a run: computed once, then read by every later command.
 
-A table is named by everything it was computed from; what no longer fits is computed anew and replaced. Not a
-store of results: removing the folder costs time and nothing else.
+The name of a table contains a digest of everything it was computed from; an outdated table is replaced. Not a store
+of results: the folder can be removed, and the tables are computed again.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ FOLDER = "tables"
 
 
 def cached(folder: Path, name: str, facts: Mapping[str, Any], compute: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-    """The table that `compute` gives, read from `folder/tables/` where the same facts made it before.
+    """Return the table of `compute`, read from `folder/tables/` if it was computed from the same facts before.
 
     Args:
         folder: of the study's run.
         name: of the table; older ones of that name are removed.
-        facts: all that the table depends on, as JSON holds it: trials, resamples, seed. The code of
-            metrics, statistics and tables is added, so that a mended statistic is never shown from before.
-        compute: makes the table; its index is not kept.
+        facts: all that the table depends on, as JSON holds it: trials, resamples, seed. The code of metrics, statistics
+            and tables is added, so that a corrected statistic is never shown from an old table.
+        compute: returns the table; its index is not kept.
     """
     whole = {"facts": facts, "code": _code()}
     digest = hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()
@@ -41,7 +41,7 @@ def cached(folder: Path, name: str, facts: Mapping[str, Any], compute: Callable[
         return tables.from_bytes(path.read_bytes())
     table = compute()
     old = {*path.parent.glob(f"{name}-{'[0-9a-f]' * 16}.parquet")} - {path}  # another process may write the same
-    with suppress(MachineError):  # results that may only be read are shown all the same, and computed again next time
+    with suppress(MachineError):  # read-only results are shown as well, and computed again next time
         write_file(path, tables.to_bytes(table, name))
         for other in old:
             remove_file(other)

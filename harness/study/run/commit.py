@@ -1,4 +1,4 @@
-"""Which version of the user's repository a study was run from."""
+"""The git commit from which a study was run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def commit_of(folder: Path) -> str:
-    """The git commit of `folder`, with `+changes` where files were edited since; "" where there is none."""
+    """Return the git commit of `folder`, with `+changes` if files were edited since; "" without a commit."""
     commit = _git(folder, "rev-parse", "HEAD")
     return commit + "+changes" if commit and _git(folder, "status", "--porcelain", "-uno") else commit
 
@@ -17,6 +17,6 @@ def _git(folder: Path, *arguments: str) -> str:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=False
         )
-    except (OSError, subprocess.TimeoutExpired):  # no git here: a commit is nice to have
+    except (OSError, subprocess.TimeoutExpired):  # git is not installed; the commit is optional
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

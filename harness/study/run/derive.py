@@ -1,4 +1,4 @@
-"""Derives what is not trained, in the driver's process: imported tables, and averages of what others predicted."""
+"""Variants that are not trained, derived in the driver's process: external predictions, and averages of predictions."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
 
 FILE = "predictions.parquet"
 WEIGHTS = "ensemble.json"
-"""The weights of an average, in a file next to its table."""
+"""File of the weights of an average, in the folder of its table."""
 
 
 def read_external(plan: Plan, recorder: Recorder, catalog: Catalog, root: Path) -> None:
-    """Read every system's table into the study, where it is missing.
+    """Read the tables of external predictions that are missing into the study.
 
     Raises:
-        InputError: a table is wrong, has changed since it was planned, or is not of the same test rows as
-            the data set, or as the other systems; the mistakes of all tables in one message.
+        InputError: a table is wrong, has changed since it was planned, or has other test rows than the data set or
+            the other tables; the mistakes of all tables are in one message.
     """
     systems = [variant for variant in plan.variants if variant.kind == "external"]
     lacking = [(variant, due(plan, recorder.state, variant)) for variant in systems]
     if not any(specs for _, specs in lacking):
         return
-    found = _read_all(plan, systems, catalog, root)  # those already there too: all are of the same rows
+    found = _read_all(plan, systems, catalog, root)  # also those that were read before: all must have the same rows
     for variant, specs in lacking:
         for spec in specs:
             started = time.perf_counter()
@@ -50,14 +50,14 @@ def read_external(plan: Plan, recorder: Recorder, catalog: Catalog, root: Path) 
 
 
 def average(plan: Plan, recorder: Recorder, catalog: Catalog) -> None:
-    """Average members that have all ended; one with a failed member fails with its reason."""
+    """Average members that have all ended; the average fails if a member failed."""
     for variant in plan.variants:
         for spec in due(plan, recorder.state, variant) if variant.kind == "ensemble" else ():
             recorder.derived(spec, _average(Progress(plan, recorder.state), recorder.folder, spec, catalog))
 
 
 def measured_again(folder: Path, spec: TrialSpec, catalog: Catalog) -> TrialResult:
-    """Return the values of metrics that were named later, from the table in the trial's folder."""
+    """Return the values of metrics that were added to the study later, from the trial's table."""
     data = (folder / FILE).read_bytes()
     return TrialResult(state="complete", metrics=_values(tables.from_bytes(data), spec, catalog), ledger=_OPENED)
 
@@ -68,7 +68,7 @@ _OPENED: Mapping[str, Any] = {"opened": ["test"]}
 def _read_all(
     plan: Plan, systems: Sequence[VariantPlan], catalog: Catalog, root: Path
 ) -> dict[tuple[str, str | None], pd.DataFrame]:
-    """Return (variant, reader) -> its rows, each checked against the data set, or against the first."""
+    """Return (variant, reader) -> rows, each checked against the data set or the first table."""
     from harness.tables.measure.external import check_alike, check_exclusive, predictions_of, with_samples
 
     splits, classes = _samples(dataset_table(plan), catalog, root)
@@ -107,7 +107,7 @@ def _frame(variant: VariantPlan, root: Path) -> pd.DataFrame:
 
 
 def columns_of(table: Mapping[str, Any]) -> dict[str | None, Columns]:
-    """Return reader -> the meaning of each column; of a single system under None."""
+    """Return reader -> the meaning of each column; the key of a single external table is None."""
     from harness.tables.measure.external import Columns
 
     readers: Mapping[str | None, Any] = table.get("readers") or {None: table.get("scores")}
@@ -189,13 +189,13 @@ def _average(progress: Progress, folder: Path, spec: TrialSpec, catalog: Catalog
 
 
 def _own(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a member's own output: heads are not averaged."""
+    """Return a member's own output, without its heads."""
     found: pd.DataFrame = rows[rows["head"] == tables.OWN_HEAD]
     return found
 
 
 def _member(progress: Progress, name: str, spec: TrialSpec) -> TrialRecord:
-    """Return the confirmation of a member that matches this one: same seed, fold and reader where it has them."""
+    """Return the confirmation of a member with the same seed, fold and reader, if it has them."""
     variant = next(variant for variant in progress.plan.variants if variant.name == name)
     seeded = variant.kind == "trained" or variant.tree[variant.kind].get("seeded", False)
     records = progress.of(variant, "confirm") or progress.of(variant, "search")

@@ -1,6 +1,6 @@
-"""Compares a study's journal with Optuna and MLflow, and checks the machine.
+"""A comparison of a study's journal with Optuna and MLflow, and checks of the machine.
 
-Optuna and MLflow are read through functions that are handed in; where they differ, the journal is right.
+Optuna and MLflow are read through functions that are passed in. If they differ, the journal is right.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from harness.config.settings import Settings
 
 States = Mapping[str, str]
-"""Trial id -> complete, pruned, failed or running."""
+"""Trial id -> state: complete, pruned, failed or running."""
 ReadStates = Callable[[Path], States]
-"""Reads them for the study in a folder; of search trials alone where a store knows no others."""
+"""A function that reads a store's states for the study in a folder, if need be of search trials alone."""
 
 LIBRARIES = ("mil-harness", "torch", "torchvision", "timm", "ray", "optuna", "mlflow", "numpy", "pandas")
 LITTLE_SPACE = 2 * 1024**3
 LONGEST = 160
-"""Characters of a stranger's error that a finding shows."""
+"""Characters of a foreign error that a finding shows."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the diagnosis."""
+    """A line of the diagnosis."""
 
     level: Literal["ok", "note", "wrong"]
     about: str
@@ -56,7 +56,7 @@ def check_machine(settings: Settings, catalog: Catalog) -> list[Finding]:
     ]
     findings += [_space(name, getattr(settings, name)) for name in ("results", "cache")]
     there = settings.data.is_dir()
-    findings.append(Finding("ok" if there else "note", "data", f"{settings.data}{'' if there else ' (not there)'}"))
+    findings.append(Finding("ok" if there else "note", "data", f"{settings.data}{'' if there else ' (missing)'}"))
     plugins = ", ".join(str(provider) for provider in catalog.providers.values())
     findings.append(Finding("ok", "plugins", plugins or "none"))
     findings += [Finding("wrong", "plugin", f"{item.provider}: {item.reason}") for item in catalog.broken]
@@ -69,12 +69,12 @@ def check_machine(settings: Settings, catalog: Catalog) -> list[Finding]:
 
 
 def check_study(folder: Path, optuna: ReadStates, mlflow: ReadStates, unsent: Callable[[Path], int]) -> list[Finding]:
-    """Compare what the three stores say of every trial of the study in `folder`."""
+    """Compare the states of every trial of the study in `folder` in the three stores."""
     name = f"{folder.parent.name}/{folder.name}"
     try:
         state = read_state(folder)
     except HarnessError as error:
-        return [Finding("wrong", name, f"nothing of it can be compared: {in_brief(error)}")]
+        return [Finding("wrong", name, f"cannot be compared: {in_brief(error)}")]
     journal = {trial: record.state for trial, record in state.trials.items()}
     searched = {trial: record.state for trial, record in state.trials.items() if record.spec.stage == "search"}
     running = is_running(folder)
@@ -82,7 +82,7 @@ def check_study(folder: Path, optuna: ReadStates, mlflow: ReadStates, unsent: Ca
     for store, read, expected in (("Optuna", optuna, searched), ("MLflow", mlflow, journal)):
         try:
             differences = compare(expected, read(folder), store)
-        except Exception as error:  # a store that cannot be read is a finding, whatever it raised
+        except Exception as error:  # any error of a store that cannot be read is a finding
             findings.append(Finding("wrong", name, f"{store} cannot be read: {in_brief(error)}"))
             continue
         late = unsent(folder) if store == "MLflow" else 0
@@ -96,21 +96,21 @@ def check_study(folder: Path, optuna: ReadStates, mlflow: ReadStates, unsent: Ca
 
 
 def compare(journal: States, store: States, name: str) -> list[str]:
-    """Return one line for each trial of which a store says something else than the journal, or nothing."""
+    """Return one line for each trial whose state in a store differs from the journal."""
     lines = []
     for trial in sorted({*journal, *store}):
         mine, theirs = journal.get(trial), store.get(trial)
         if mine is None:
-            lines.append(f"{trial}: {name} has it as {theirs}, the journal has not")
+            lines.append(f"{trial}: {theirs} in {name}, missing in the journal")
         elif theirs is None:
-            lines.append(f"{trial}: {mine}, {name} has not")
+            lines.append(f"{trial}: {mine} in the journal, missing in {name}")
         elif mine != theirs:
-            lines.append(f"{trial}: {mine}, in {name} {theirs}")
+            lines.append(f"{trial}: {mine} in the journal, {theirs} in {name}")
     return lines
 
 
 def trial_states(folder: Path, of_variant: Callable[[str], Mapping[int, str]]) -> States:
-    """Return a store's states by trial id, from its states by search number of every variant in the folder."""
+    """Return a store's states by trial id, from the states by search number of every variant in the folder."""
     variants = searches_of(folder) | {variant.id for variant in read_plan(folder).variants}
     return {
         f"{variant[:12]}-search-{number}": state
@@ -126,14 +126,14 @@ def is_running(folder: Path) -> bool:
 
 
 def in_brief(error: BaseException) -> str:
-    """Return an error in one line: SQLAlchemy puts its statement and an address below it."""
+    """Return an error in one line: SQLAlchemy adds its statement and a link in further lines."""
     text = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
     line = text.splitlines()[0]
     return line if len(line) <= LONGEST or isinstance(error, HarnessError) else line[: LONGEST - 1] + "…"
 
 
 def _left_out(folder: Path, state: StudyState) -> int:
-    """Count unfinished trials of variants that the study's file has changed or left out since."""
+    """Return the number of unfinished trials whose variants were changed or removed since."""
     try:
         planned = {variant.id for variant in read_plan(folder).variants}
     except (HarnessError, OSError):
@@ -147,9 +147,9 @@ def _counts(journal: States, running: bool, left_out: int) -> str:
     states = list(journal.values())
     parts = [f"{states.count(state)} {state}" for state in ("complete", "pruned", "failed") if state in states]
     if left_out:
-        parts.append(f"{left_out} unfinished, of variants that the study has no more: they stay so until it has")
+        parts.append(f"{left_out} unfinished, of variants that the study no longer has")
     if unfinished := states.count("running") - left_out:
-        parts.append(f"{unfinished} {'running' if running else 'unfinished; the next run goes on with them'}")
+        parts.append(f"{unfinished} {'running' if running else 'unfinished; the next run resumes them'}")
     return ", ".join(parts)
 
 
@@ -160,7 +160,7 @@ def _compute(settings: Settings) -> str:
 def _space(name: str, folder: Path) -> Finding:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        return Finding("wrong", name, f"{folder}: {existing} is no folder that can be written to")
+        return Finding("wrong", name, f"{folder}: cannot write to {existing}")
     free = shutil.disk_usage(existing).free
     level: Literal["ok", "wrong"] = "wrong" if free < LITTLE_SPACE else "ok"
     return Finding(level, name, f"{folder}, {free / 1024**3:.1f} GB free")

@@ -1,4 +1,4 @@
-"""How long the latest whole run of a study took on this machine, for whoever plans it again. Estimates nothing."""
+"""The duration of the latest complete run of a study on this machine, for a new plan of it. Estimates nothing."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from harness.contract.types import Plan
 from harness.study.journal.folders import read_state, runs_of
 
 
-def took(root: Path, plan: Plan) -> tuple[str, float] | None:
-    """Return name and seconds of the latest finished run of this study at this budget that ran here alone.
+def last_duration(root: Path, plan: Plan) -> tuple[str, float] | None:
+    """Return name and seconds of the latest finished run of this study at this budget on this machine alone.
 
-    None where there is none. Its trials may have been others than the plan's: it is the same study, not the same tree.
+    None if there is none. The run may have had other trials than the plan: it is the same study, not the same tree.
 
     Raises:
-        MachineError: a journal is sick.
+        MachineError: a journal is damaged.
     """
     for folder in runs_of(root, plan.study, plan.budget):
         try:
             state = read_state(folder)
-        except InputError:  # another version's
+        except InputError:  # of another version
             continue
         if state.finished and state.hosts == {platform.node()}:
             return folder.name, state.seconds

@@ -1,4 +1,4 @@
-"""One run of a study at a time: a lock that names its holder, and ends what a killed holder left behind."""
+"""A lock for one run of a study at a time; it names its holder and ends the processes of a killed one."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from filelock import FileLock
 from harness.contract.errors import InputError, MachineError
 from harness.study.journal.writing import write_file
 
-_CLOCK_S = 2.0  # a process's start time is computed from the boot time, which a clock's adjustment moves
+_CLOCK_S = 2.0  # a process's start time is computed from the boot time, which moves when the clock is adjusted
 _END_S = 20.0
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process that cannot be mistaken for another one that was given its number later."""
+    """A process, distinct from a later one with the same number."""
 
     pid: int
     started: float
 
     @classmethod
     def of(cls, pid: int) -> Process | None:
-        """The process that has this number now."""
+        """Return the process that has this number now."""
         try:
             return cls(pid, psutil.Process(pid).create_time())
         except psutil.NoSuchProcess:
             return None
 
     def find(self) -> psutil.Process | None:
-        """The live process, or None where it has ended."""
+        """Return the live process, or None if it has ended."""
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.started) < _CLOCK_S
@@ -49,7 +49,7 @@ class Process:
 
 @dataclass
 class Holder:
-    """Who holds the lock: its processes, and the folder to remove should it be killed."""
+    """The holder of the lock: its processes, and the folder to remove if it is killed."""
 
     host: str
     process: Process
@@ -58,7 +58,7 @@ class Holder:
 
     @classmethod
     def read(cls, path: Path) -> Holder | None:
-        """What the file says, or None where there is none that can be read."""
+        """Return the holder in the file, or None if the file is missing or unreadable."""
         try:
             data = json.loads(path.read_text())
             children = [Process(**child) for child in data["children"]]
@@ -68,13 +68,13 @@ class Holder:
 
 
 class StudyLock:
-    """Held for a `with` block; `remember` what must not outlive this process.
+    """A lock that is held for a `with` block; `remember` names what must not outlive this process.
 
-    A lock whose holder has died on this machine is taken over: first every process it had
-    recorded, and all their descendants, are ended by id.
+    A lock whose holder has died on this machine is taken over: first every recorded process and all its descendants are
+    ended by id.
 
     Raises:
-        InputError: the study is running; names process and host.
+        InputError: the study is running; the message names process and host.
         MachineError: a process of the earlier run could not be ended.
     """
 
@@ -93,7 +93,7 @@ class StudyLock:
             mine = Process.of(os.getpid())
             assert mine is not None
             left = (holder.children, holder.temporary) if holder else ([], "")
-            self._mine = Holder(socket.gethostname(), mine, *left)  # should this process end while it ends them
+            self._mine = Holder(socket.gethostname(), mine, *left)  # in case this process ends before they have ended
             self._save()
         if holder is not None:
             _end(holder)
@@ -105,7 +105,7 @@ class StudyLock:
         self._path.unlink(missing_ok=True)
 
     def remember(self, *pids: int, temporary: str = "") -> None:
-        """Notes processes, and a folder, that a later run must clear away if this one is killed."""
+        """Record processes, and a folder, that a later run must remove if this one is killed."""
         assert self._mine is not None
         with self._mutex:
             known = {child.pid for child in self._mine.children} | {os.getpid()}
@@ -132,7 +132,7 @@ class StudyLock:
 
 
 def _end(holder: Holder) -> None:
-    """Ends what a dead holder left running, and removes what it left lying about."""
+    """End the processes of a dead holder and remove its temporary folder."""
     roots = [process for child in holder.children if (process := child.find())]
     roots += _using(holder.temporary) if holder.temporary else []
     processes = {process.pid: process for root in roots for process in [*_descendants(root), root]}
@@ -151,7 +151,10 @@ def _end(holder: Holder) -> None:
 
 
 def _using(folder: str) -> list[psutil.Process]:
-    """Processes started on the folder, or with a file of it open: a holder may die before it has noted their ids."""
+    """Return the processes started in the folder or with one of its files open.
+
+    A holder may die before it has recorded their ids.
+    """
     found = []
     for process in psutil.process_iter():
         try:

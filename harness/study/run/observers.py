@@ -1,7 +1,7 @@
 """Observers of a running study: MLflow, the display, a plugin's hooks.
 
-Each is fed from the journal by a thread of its own, so that none can hold up training or another
-observer. One that raises is dropped and named at the end; the journal has what it missed.
+A thread for each observer reads the journal, so that none can delay training or another observer. An observer that
+raises is dropped and named at the end; the journal has the events that it missed.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ POLL_S = 0.1
 
 @runtime_checkable
 class Observer(Protocol):
-    """Receives a study's events, in the driver's process.
+    """An observer that receives a study's events in the driver's process.
 
-    You must write: `event`, called with every event of the journal from its first on, in order, on a
-    thread of the observer's own. A resumed study's events come from its beginning again: compare
-    their offsets. `close`, called once: finish within `timeout_s`.
+    You must write: `event`, called with every event of the journal from the first, in order, on the observer's thread.
+    The events of a resumed study come from its beginning again: compare their offsets. `close`, called once: finish
+    within `timeout_s`.
     """
 
     def event(self, event: Event) -> None:
-        """Take one event."""
+        """Handle one event."""
 
     def close(self, timeout_s: float) -> int:
-        """Finish what can be finished in time, and return how many events are left."""
+        """Finish within the time, and return the number of unhandled events."""
 
 
 class Feed:
-    """Feeds observers from a journal while a `with` block lasts, and drains them at its end.
+    """A feed of observers from a journal during a `with` block, which waits for them at its end.
 
     Args:
         journal: read only.
@@ -72,14 +72,14 @@ class Feed:
         for follower in self._followers:
             follower.join(self._timeout_s)
             self.unsent += follower.observer.close(self._timeout_s)
-            if follower.is_alive():  # a hook that hangs, or writes for long: it ends with this process
-                follower.failure = f"{type(follower.observer).__name__} was not done after {self._timeout_s:g} s"
+            if follower.is_alive():  # a hook that hangs or writes for long ends with this process
+                follower.failure = f"{type(follower.observer).__name__} did not finish within {self._timeout_s:g} s"
             if follower.failure:
                 self.failures.append(follower.failure)
 
 
 class _Follower(threading.Thread):
-    """Reads the journal to its end, again and again, until it is stopped."""
+    """A thread that reads the journal to its end, repeatedly, until it is stopped."""
 
     def __init__(self, journal: Journal, observer: Observer, stop: threading.Event) -> None:
         super().__init__(name=f"observer {type(observer).__name__}", daemon=True)
@@ -88,13 +88,13 @@ class _Follower(threading.Thread):
         self._journal, self._stop_asked = journal, stop
 
     def run(self) -> None:
-        """Feed until stopped; the last round is after the stop, so that nothing written before it is missed."""
+        """Feed until stopped; the last round is after the stop, so that no event is missed."""
         offset, last = 0, False
         while not last:
             last = self._stop_asked.wait(POLL_S)
             try:
                 events = self._journal.read(offset)
-            except (OSError, MachineError) as error:  # of a network's disk it may pass
+            except (OSError, MachineError) as error:  # a network disk may recover
                 self.failure = f"{type(self.observer).__name__} could not read the journal: {error}"
                 continue
             self.failure = ""
@@ -108,7 +108,7 @@ class _Follower(threading.Thread):
 
 
 class HookObserver:
-    """Passes new events of a run to the plugins' observing hooks.
+    """An observer that passes new events of a run to the observing hooks of plugins.
 
     Args:
         catalog: whose plugins are called; one that raises is noted there.
@@ -122,7 +122,7 @@ class HookObserver:
         self._state = StudyState(keep="open")
 
     def event(self, event: Event) -> None:
-        """Call the hook that belongs to the event, if there is one."""
+        """Call the hook of the event, if there is one."""
         record = self._state.apply(event)
         if event.offset <= self._since:
             return
@@ -139,9 +139,9 @@ class HookObserver:
         elif event.kind == EPOCH:
             self._catalog.notify("harness_epoch_finished", trial=record.spec, epoch=record.epochs[-1])
         elif event.kind == TRIAL_FINISHED and record.result:
-            result = replace(record.result, files={})  # their bytes stayed on the disk
+            result = replace(record.result, files={})  # the files stay on the disk
             self._catalog.notify("harness_trial_finished", trial=record.spec, result=result)
 
     def close(self, timeout_s: float) -> int:
-        """Return 0: nothing is left."""
+        """Return 0: no event is left."""
         return 0

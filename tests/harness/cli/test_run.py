@@ -128,10 +128,10 @@ def test_doctor_names_a_trial_that_a_store_has_not(finished: Any, tmp_path: Path
     journal.append(TRIAL_FINISHED, trial=trial, **ended, reason="", files=[], ledger={})
     diagnosis = finished.harness.func(copy, "doctor")
     assert diagnosis.exit_code == 1
-    assert f"{trial}: complete, Optuna has not" in words(diagnosis.stdout)
+    assert f"{trial}: complete in the journal, missing in Optuna" in words(diagnosis.stdout)
     assert "events are not sent to MLflow" in words(diagnosis.stdout)
     sent = words(finished.harness.func(copy, "doctor", "--send").stdout)
-    assert "not sent" not in sent and "MLflow has not" not in sent and "Optuna has not" in sent
+    assert "not sent" not in sent and "missing in MLflow" not in sent and "missing in Optuna" in sent
 
 
 def test_doctor_tells_trials_of_variants_that_the_study_has_no_more(finished: Any, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_doctor_tells_trials_of_variants_that_the_study_has_no_more(finished: An
     spec = next(event.data["spec"] for event in journal.read() if event.kind == TRIAL_ASKED) | {"variant_id": "0" * 64}
     journal.append(TRIAL_ASKED, trial="000000000000-search-0", spec=spec)
     told = words(finished.harness.func(copy, "doctor").stdout)
-    assert "1 unfinished, of variants that the study has no more" in told and "the next run goes on" not in told
+    assert "1 unfinished, of variants that the study no longer has" in told and "the next run resumes" not in told
 
 
 def test_a_damaged_plan_is_written_anew_by_the_next_run(finished: Any, tmp_path: Path) -> None:
@@ -318,4 +318,4 @@ def test_results_that_cannot_be_kept_are_told(harness: Harness, folder: Path) ->
     (folder / "results").write_text("a file")
     found = harness(*RUN)
     assert found.exit_code == 2 and "results cannot be kept there" in words(found.output)
-    assert "no folder that can be written to" in words(harness("doctor").output)
+    assert "cannot write to" in words(harness("doctor").output)

@@ -62,8 +62,8 @@ def test_the_table_fits_and_keeps_every_value(width: int) -> None:
         results_view(plan(demonstration=True), rows, ("benign", "malignant"), {"k1": "NaN loss"}, TITLES), width
     )
     assert max(map(len, shown.splitlines())) <= width
-    for figure in ("0.873", "±.021", "0.853", "0.893", "0.310", "+.012", "-.088", "+.112"):
-        assert figure in shown, figure
+    for value in ("0.873", "±.021", "0.853", "0.893", "0.310", "+.012", "-.088", "+.112"):
+        assert value in shown, value
     assert "A demonstration" in shown and "k1: NaN loss" in shown
     assert "\n   global" in shown and "…" not in shown
     assert "[-.088, +.112]" in shown

@@ -92,8 +92,8 @@ def test_a_half_made_database_is_set_aside_and_told(
     assert (tmp_path / "mlflow.db.half-made.1").exists()
     (message,) = [record.message for record in caplog.records if record.name.startswith("harness")]
     assert (
-        message == f"{path}: was only half made when its process ended; set aside as mlflow.db.half-made.1 "
-        "and made anew from the journals"
+        message == f"{path}: incomplete, as its process ended early; renamed to mlflow.db.half-made.1 "
+        "and created again from the journals"
     )
 
 

@@ -98,12 +98,12 @@ def test_set_takes_toml_values_and_bare_words(text: str, path: tuple[str, ...], 
     [
         ("train.lr", "--set train.lr: expected a.b=VALUE"),
         ("=3", "--set =3: expected a.b=VALUE"),
-        ("train..lr=3", "--set train..lr=3: 'train..lr' is no dotted path"),
-        ("train.lr=.5", "--set train.lr=.5: '.5' is no TOML value; a string with spaces needs quotes"),
-        ("train.lr=[1,", "--set train.lr=[1,: '[1,' is no TOML value; a string with spaces needs quotes"),
-        ("train.lr=", "--set train.lr=: '' is no TOML value; a string with spaces needs quotes"),
-        ("a.b=two words", "--set a.b=two words: 'two words' is no TOML value; a string with spaces needs quotes"),
-        ("a.b=1\nc=2", "--set a.b=1\nc=2: '1\\nc=2' is no TOML value; a string with spaces needs quotes"),
+        ("train..lr=3", "--set train..lr=3: 'train..lr' is not a dotted path"),
+        ("train.lr=.5", "--set train.lr=.5: '.5' is not a TOML value; a string with spaces needs quotes"),
+        ("train.lr=[1,", "--set train.lr=[1,: '[1,' is not a TOML value; a string with spaces needs quotes"),
+        ("train.lr=", "--set train.lr=: '' is not a TOML value; a string with spaces needs quotes"),
+        ("a.b=two words", "--set a.b=two words: 'two words' is not a TOML value; a string with spaces needs quotes"),
+        ("a.b=1\nc=2", "--set a.b=1\nc=2: '1\\nc=2' is not a TOML value; a string with spaces needs quotes"),
     ],
 )
 def test_an_unreadable_set_is_refused(text: str, message: str) -> None:

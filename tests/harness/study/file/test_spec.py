@@ -37,8 +37,7 @@ def test_an_unknown_study_is_answered_with_the_nearest(tmp_path: Path, monkeypat
 @pytest.mark.parametrize("name", ["../secret", "a/b", "/etc/passwd", ".hidden", "", "a b", "..", "a\\b"])
 def test_a_study_name_that_holds_a_path_is_refused(name: str) -> None:
     assert _message(find_study, name) == (
-        f"{name!r} is no study's name, which holds letters, digits, - and _ only; "
-        "a file elsewhere is named by a path that ends in .toml"
+        f"{name!r} is not a study name: use letters, digits, - and _ only, or a path that ends in .toml"
     )
 
 
@@ -52,14 +51,14 @@ def test_an_explicit_path_to_a_file_is_fine(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = tmp_path / "none.toml"
-    assert _message(find_study, str(path)) == f"{path}: there is no such file"
+    assert _message(find_study, str(path)) == f"{path}: no such file"
     assert _message(load_study, path) == f"{path}: cannot be read: No such file or directory"
 
 
 def test_a_file_whose_name_is_no_name_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "my study.toml"
     path.write_text("")
-    expected = f"{path}: a study is named after its file: letters, digits, - and _ only, not 'my study'"
+    expected = f"{path}: a file name is a study name: use letters, digits, - and _ only, found 'my study'"
     assert _message(load_study, path) == expected
 
 
@@ -73,7 +72,7 @@ def test_a_byte_order_mark_does_not_hurt(tmp_path: Path) -> None:
 def test_what_is_no_toml_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text("[study]\nquestion = \n")
-    assert _message(load_study, path) == f"{path}: is no TOML: Invalid value (at line 2, column 12)"
+    assert _message(load_study, path) == f"{path}: is not valid TOML: Invalid value (at line 2, column 12)"
     path.write_bytes(b'[study]\nquestion = "\xff"')
     assert _message(load_study, path) == f"{path}: is not UTF-8 at byte 20"
 
@@ -106,18 +105,18 @@ clip = nan
     sections = "study, dataset, train, model, search, confirm, explain"
     listed = f"{sections}, select, demonstration"
     assert planner.problems(text.replace('baseline = "plain"', 'budget = "quick"')) == [
-        f"study.toml: modle: a study has {sections}, variants, external, readers, ensembles, budgets; "
+        f"study.toml: modle: a study has the sections {sections}, variants, external, readers, ensembles, budgets; "
         "did you mean 'model'?",
         "study.toml: variants.'a/b': a name holds letters, digits, - and _ only",
         "study.toml: variants.number: expected a table, found 3",
-        "study.toml: variants.model: this is a section's name, and no variant's",
-        "study.toml: variants.both.search: is the same for every variant, which is what makes them comparable",
-        "study.toml: variants.typo.trian: a variant changes dataset, train, model; did you mean 'train'?",
-        f"study.toml: budgets.quick.trials: a budget has {listed}",
+        "study.toml: variants.model: this is the name of a section; choose another name",
+        "study.toml: variants.both.search: must be the same for every variant, so that variants can be compared",
+        "study.toml: variants.typo.trian: a variant can change dataset, train, model; did you mean 'train'?",
+        f"study.toml: budgets.quick.trials: a budget has the keys {listed}",
         "study.toml: budgets.quick.train: expected a table, found 3",
         "study.toml: budgets.quick.select: the variant 'plain' is listed twice",
         "study.toml: budgets.quick.select: no variant named 'gpa'; did you mean 'gap'?",
         "study.toml: budgets.quick.demonstration: expected true or false, found 'yes'",
-        "study.toml: budgets.date.train.lr: a date has no meaning here",
-        "study.toml: budgets.date.train.clip: nan is no finite number",
+        "study.toml: budgets.date.train.lr: a date is not allowed here",
+        "study.toml: budgets.date.train.clip: expected a finite number, found nan",
     ]

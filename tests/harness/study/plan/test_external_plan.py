@@ -105,37 +105,37 @@ def test_a_budget_selects_among_all_variants(tables: Any) -> None:
     [
         ('predictions = "tables/x.csv"\nid = ["case", "side"]\ngroup = "case"\nlabel = "cancer"\nscore = "net"',
          'predictions = "tables/y.csv"\nid = ["case", "side"]\ngroup = "case"\nlabel = "cancer"\nscore = "net"',
-         "external.net.predictions: there is no file 'tables/y.csv' below the data root ROOT; "
+         "external.net.predictions: no file 'tables/y.csv' below the data root ROOT; "
          "did you mean 'tables/x.csv'?"),
         ('score = "net"', 'score = "ned"',
          "external.net.score: the table has no column 'ned'; did you mean 'net'? "
          "(it has case, side, cancer, r_a, r_b, net, split)"),
         ('score = "r_*"', 'score = "s_*"',
-         "readers.people.score: a family has two readers or more, the same for each class: 's_*' finds 0"),
+         "readers.people.score: a family needs two readers or more, the same for each class: 's_*' matches 0"),
         ('score = "r_*"', 'score = "r_a"',
-         "readers.people.score: 'r_a' is no pattern: one * stands for the reader, as in 'reader*'"),
+         "readers.people.score: 'r_a' is not a pattern: write one * for the reader, as in 'reader*'"),
         ('[external.net]\n', '[external.net]\nscores = "net"\n',
          "external.net.scores: unknown key; allowed are group, id, label, labels, predictions, score, split, unit; "
          "did you mean 'score'?"),
         ("lambda = 0.25", "lambda = 1.5",
          "ensembles.mixed.lambda: 1.5 is not one of fit, oracle, or a number from 0 to 1"),
         ("lambda = 0.25", 'weights = "fits"',
-         "ensembles.mixed.weights: 'fits' is not one of mean, fit, oracle, or a list of numbers, one a member; "
+         "ensembles.mixed.weights: 'fits' is not one of mean, fit, oracle, or a list of one number for each member; "
          "did you mean 'fit'?"),
         ("lambda = 0.25", "weights = [0.5, 0.6]",
-         "ensembles.mixed: weights are not negative and sum to 1, unlike [0.5, 0.6]"),
+         "ensembles.mixed: weights must not be negative and must sum to 1, found [0.5, 0.6]"),
         ("lambda = 0.25", 'weights = "oracle"',
          "ensembles.mixed: its weights are chosen on the rows it is scored on: its name must begin with 'oracle_'"),
         ('of = ["people", "net"]', 'of = ["poeple", "net"]',
          "ensembles.mixed.of.0: no variant named 'poeple'; did you mean 'people'?"),
         ('of = ["people", "net"]', 'of = ["mixed", "net"]',
-         "ensembles.mixed.of.0: 'mixed' must stand before 'mixed': an average is made of what there is"),
-        ("[readers.people]", "[readers.net]", "readers.net: there is a variant of this name: external.net"),
-        ("[readers.people]", "[readers.train]", "readers.train: this is a section's name, and no variant's"),
+         "ensembles.mixed.of.0: list 'mixed' before 'mixed', which averages it"),
+        ("[readers.people]", "[readers.net]", "readers.net: another variant has this name: external.net"),
+        ("[readers.people]", "[readers.train]", "readers.train: this is the name of a section; choose another name"),
         ('baseline = "net"', 'baseline = "nett"', "study.baseline: no variant named 'nett'; did you mean 'net'?"),
         ("[external.net]", "[externl.net]",
-         "externl: a study has study, dataset, train, model, search, confirm, explain, variants, external, readers, "
-         "ensembles, budgets; did you mean 'external'?"),
+         "externl: a study has the sections study, dataset, train, model, search, confirm, explain, variants, "
+         "external, readers, ensembles, budgets; did you mean 'external'?"),
     ],
 )  # fmt: skip
 def test_a_mistake_has_its_path_and_the_nearest_right_name(tables: Any, old: str, new: str, message: str) -> None:
@@ -146,8 +146,8 @@ def test_a_mistake_has_its_path_and_the_nearest_right_name(tables: Any, old: str
 def test_group_and_label_are_needed_where_no_data_set_has_them(tables: Any) -> None:
     text = SYSTEMS.replace('group = "case"\nlabel = "cancer"\n', "", 1)
     assert tables.problems(text)[:2] == [
-        "study.toml: external.net.label: this key is needed where no data set has the labels",
-        "study.toml: external.net.group: this key is needed where no data set has the patients: intervals need them",
+        "study.toml: external.net.label: this key is required without a data set",
+        "study.toml: external.net.group: this key is required without a data set: intervals resample patients",
     ]
 
 
@@ -155,14 +155,14 @@ def test_beside_a_data_set_every_class_needs_its_column(tables: Any) -> None:
     one = tables.problems(tables.BASE + BESIDE.replace('{ benign = "r_a", malignant = "r_b" }', '"r_a"'))
     assert 'external.other.score: there are 2 classes: write { benign = "…", malignant = "…" }' in one[0]
     wrong = tables.problems(tables.BASE + BESIDE.replace("benign =", "bening ="))
-    assert "external.other.score.bening: no class of this name; did you mean 'benign'?" in wrong[0]
+    assert "external.other.score.bening: no class named 'bening'; did you mean 'benign'?" in wrong[0]
     assert "external.other.score: no column for the class benign" in wrong[1]
 
 
 def test_a_table_cannot_be_looked_for_outside_the_data_root(tables: Any, tmp_path: Path) -> None:
     for path in ("../x.csv", "/etc/x.csv"):
         text = SYSTEMS.replace("tables/x.csv", path, 1)
-        said = f"external.net.predictions: {path!r} leaves the data root; a path stands relative to it, and below it"
+        said = f"external.net.predictions: {path!r} leaves the data root; write a path relative to it"
         assert f"study.toml: {said}" in tables.problems(text)
 
 
@@ -183,7 +183,7 @@ def test_systems_are_not_compared_over_folds(tables: Any) -> None:
 
 def test_a_set_argument_cannot_change_a_table(tables: Any) -> None:
     found = tables.problems(SYSTEMS, "net.train.lr=0.1")
-    assert found == ["study.toml: --set net.train.lr: applies nowhere: 'net' is not trained"]
+    assert found == ["study.toml: --set net.train.lr: has no effect: 'net' is not trained"]
 
 
 def test_an_average_whose_member_is_skipped_is_skipped(tables: Any) -> None:

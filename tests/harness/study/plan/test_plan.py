@@ -144,7 +144,7 @@ def test_an_objective_that_contradicts_its_metric_is_refused(planner: Any) -> No
 
 def test_variants_that_come_to_the_same_thing_are_named(planner: Any) -> None:
     text = planner.BASE + '[variants.one.model]\npooling = { use = "top", fraction = 1.0 }\n'
-    assert "'gap' and 'one' come to the same thing on a 8 x 8 map" in planner.plan(text).warnings
+    assert "'gap' and 'one' are equivalent on a 8 x 8 map" in planner.plan(text).warnings
     # The fraction of a range is not one thing, even where its default is.
     text = planner.BASE + '[variants.one.model]\npooling.use = "top"\npooling.fraction.float = [0.5, 1.0]\n'
     text += "pooling.fraction.default = 1.0\n"
@@ -153,7 +153,7 @@ def test_variants_that_come_to_the_same_thing_are_named(planner: Any) -> None:
 
 def test_a_small_map_is_warned_of_while_t_varies(planner: Any) -> None:
     text = planner.BASE + '[variants.low.model]\npooling = { use = "top", fraction = 0.01 }\n'
-    expected = "the 8 x 8 map has 64 cells while t varies: below 100 cells 1 % is less than one of them"
+    expected = "the 8 x 8 map has 64 cells while t varies: below 100 cells, 1 % is less than one cell"
     assert expected in planner.plan(text).warnings
     assert planner.plan(planner.BASE).warnings == ()
     assert planner.plan(text, "model.backbone.stride=4").warnings == ()
@@ -168,7 +168,7 @@ def test_a_tpe_search_without_a_model_based_trial_is_warned_of(planner: Any) -> 
 
 def test_a_variant_that_searches_nothing_is_warned_of(planner: Any) -> None:
     plan = planner.plan(planner.BASE, "gap.train.lr=0.1")
-    assert plan.warnings == ("'gap' searches nothing: one trial stands for 4",)
+    assert plan.warnings == ("'gap' searches nothing: one trial instead of 4",)
 
 
 def test_a_grid_of_another_size_than_the_trials_is_warned_of(planner: Any) -> None:
@@ -181,7 +181,7 @@ def test_a_grid_of_another_size_than_the_trials_is_warned_of(planner: Any) -> No
 
 def test_a_stopper_that_never_stops_is_warned_of(planner: Any) -> None:
     found = planner.plan(planner.BASE, "search.pruner={use='asha', grace=4}").warnings
-    assert found == ("no trial of 'plain' is ever stopped: search.pruner.grace is 4 epochs, and a trial has 4",)
+    assert found == ("no trial of 'plain' is ever pruned: search.pruner.grace is 4 epochs, and a trial has 4",)
 
 
 def test_a_baseline_that_does_not_run_is_warned_of(planner: Any) -> None:

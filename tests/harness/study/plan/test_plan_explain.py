@@ -41,14 +41,14 @@ def test_cheap_explainers_are_not_worth_a_word():
 def test_dear_explainers_are_priced_in_passes():
     occlusion = {"use": "occlusion", "window_px": 16, "stride_px": 8}
     assert _lines("scorecam", "integrated_gradients", occlusion) == [
-        "the explainer 'scorecam' takes a forward pass for each channel of its layer, for an image and class",
-        "the explainer 'integrated_gradients' takes 50 passes there and back for an image and class",
-        "the explainer 'occlusion' takes 36 forward passes for an image and class",
+        "the explainer 'scorecam' takes a forward pass for each channel of its layer, for each image and class",
+        "the explainer 'integrated_gradients' takes 50 forward and backward passes for each image and class",
+        "the explainer 'occlusion' takes 36 forward passes for each image and class",
     ]
 
 
 def test_with_masks_the_plan_says_that_floors_double_the_price():
-    doubled = "the control of maps that are held against masks takes as many passes again, on random weights"
+    doubled = "the control for maps compared with masks takes as many passes again, on random weights"
     assert _lines("scorecam", mask_kind="outline")[1:] == [doubled]
     assert _lines("gradcam", mask_kind="outline") == []
 
@@ -71,9 +71,9 @@ def test_windows_are_counted_as_captum_moves_them(size: tuple[int, int], window:
 def test_one_explainer_with_several_settings_has_a_name_for_each():
     windows = [{"use": "occlusion", "name": f"occlusion_{px}", "window_px": px, "stride_px": 9} for px in (15, 30)]
     assert _lines(*windows, "occlusion") == [
-        "the explainer 'occlusion_15' takes 36 forward passes for an image and class",
-        "the explainer 'occlusion_30' takes 16 forward passes for an image and class",
-        "the explainer 'occlusion' takes 36 forward passes for an image and class",
+        "the explainer 'occlusion_15' takes 36 forward passes for each image and class",
+        "the explainer 'occlusion_30' takes 16 forward passes for each image and class",
+        "the explainer 'occlusion' takes 36 forward passes for each image and class",
     ]
 
 
@@ -114,7 +114,7 @@ def test_a_name_of_a_map_changes_no_identity(planner: Any):
 def test_faithfulness_is_priced():
     table = {"use": ["darken", "zero", "deletion", "randomise"], "images": 10, "thresholds": [0.5, 0.7], "steps": 20}
     assert _lines("gradcam", faithfulness=table) == [
-        "faithfulness (darken, zero, deletion, randomise) takes 33 forward passes and 4 more maps by each explainer, "
+        "faithfulness (darken, zero, deletion, randomise) takes 33 forward passes and 4 more maps by each explainer "
         "for each map of 10 test images in a confirmation"
     ]
 

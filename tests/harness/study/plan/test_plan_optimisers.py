@@ -58,7 +58,7 @@ def test_a_set_changes_the_optimiser_or_what_it_is_given(planner: Any) -> None:
 def test_a_set_of_what_the_optimiser_does_not_take_applies_nowhere(planner: Any) -> None:
     (problem,) = planner.problems(planner.BASE, "train.optimiser.beta=[0.9, 0.9]")
     assert problem.endswith(
-        "--set train.optimiser.beta: applies to no variant: 'adam' takes betas; did you mean 'betas'?"
+        "--set train.optimiser.beta: has no effect on any variant: 'adam' takes betas; did you mean 'betas'?"
     )
 
 

@@ -90,12 +90,12 @@ def _lines(messages: list[str]) -> list[str]:
         (
             "fraction = 0.5",
             'space = "wide"',
-            "variants.top.model.pooling.space: the only space that has a name is \"default\", found 'wide'",
+            "variants.top.model.pooling.space: expected \"default\", found 'wide'",
         ),
         (
             '{ use = "mean" }',
             '{ use = "mean", space = "default" }',
-            "variants.gap.model.pooling.space: 'mean' declares no default ranges",
+            "variants.gap.model.pooling.space: 'mean' has no default ranges",
         ),
         # [train]
         ("epochs = 4", "epochs = 3.7", "train.epochs: expected int, found 3.7"),
@@ -159,7 +159,7 @@ def _lines(messages: list[str]) -> list[str]:
         (
             'question = "?"',
             'objective.metric = "auroc"',
-            "study.objective.metric: 'auroc' is no metric of the validation split; write 'val/auroc', say",
+            "study.objective.metric: 'auroc' is not a metric of the validation split; write for example 'val/auroc'",
         ),
         (
             'question = "?"',
@@ -195,7 +195,7 @@ def _lines(messages: list[str]) -> list[str]:
         (
             'question = "?"',
             'claims = [{ says = "a", better = "plain", than = "plain/global", within = 0.02, not_below = 0.02 }]',
-            "study.claims.0: `within` says that two are equal, `not_below` that one is no worse: write one of them",
+            "study.claims.0: write either `within` (the two are equal) or `not_below` (the first is no worse)",
         ),
         (
             'question = "?"',
@@ -220,7 +220,7 @@ def _lines(messages: list[str]) -> list[str]:
             'sampler = { use = "grid" }',
             "search.sampler: a grid needs a `step` or a `choice`, but train.lr is continuous",
         ),
-        ("seeds = [0, 1]", "seeds = [1, 1]", "confirm.seeds: the seed 1 stands there twice"),
+        ("seeds = [0, 1]", "seeds = [1, 1]", "confirm.seeds: the seed 1 is listed twice"),
         (
             "seeds = [0, 1]",
             "seeds = []",
@@ -252,21 +252,21 @@ def test_a_mistake_is_told_with_its_path(planner: Any, old: str, new: str, messa
     ("override", "message"),
     [
         ("modle.crops=3", "--set modle.crops: no section or variant named 'modle'; did you mean 'model'?"),
-        ("model.crps=3", f"--set model.crps: applies to no variant: {BAG}; did you mean 'crops'?"),
+        ("model.crps=3", f"--set model.crps: has no effect on any variant: {BAG}; did you mean 'crops'?"),
         ("train.lrr=1", None),
-        ("train=1", "--set train: a section is set key by key, or dataset, train and model by a table"),
+        ("train=1", "--set train: set a section key by key; only dataset, train and model can be set to a table"),
         ("model.crops=3.5", "--set model.crops: expected int, found 3.5"),
         ("model.pooling=maen", "--set model.pooling.use: no pooling named 'maen'; did you mean 'mean'?"),
         (
             "train.lr.log10=[-3, -2]",
-            "--set train.lr.log10: applies to no variant: train.lr is a range, which is set as a whole",
+            "--set train.lr.log10: has no effect on any variant: train.lr is a range; set the whole range",
         ),
         ("train.lr={log10=[-2, -3]}", "--set train.lr.log10: the lower bound comes first, found [-2, -3]"),
         (
             "gap.model.pooling.fraction=0.1",
-            "--set gap.model.pooling.fraction: applies nowhere: 'mean' takes no parameters",
+            "--set gap.model.pooling.fraction: has no effect: 'mean' takes no parameters",
         ),
-        ("gap.search.trials=1", "--set gap.search.trials: of a variant, keys of dataset, train, model are set"),
+        ("gap.search.trials=1", "--set gap.search.trials: only keys of dataset, train, model can be set for a variant"),
         ("gpa.train.lr=1", "--set gpa.train.lr: no section or variant named 'gpa'; did you mean 'gap'?"),
         ("select=['gpa']", "--set select: no variant named 'gpa'; did you mean 'gap'?"),
         ("search.trials=2.5", "--set search.trials: expected int, found 2.5"),
@@ -284,14 +284,14 @@ def test_a_set_that_cannot_be_is_refused(planner: Any, override: str, message: s
 def test_every_unreadable_set_is_told(planner: Any) -> None:
     assert planner.problems(planner.BASE, "train.lr", "a..b=3", "model.crps=3") == [
         "--set train.lr: expected a.b=VALUE",
-        "--set a..b=3: 'a..b' is no dotted path",
-        *_lines([f"--set model.crps: applies to no variant: {BAG}; did you mean 'crops'?"]),
+        "--set a..b=3: 'a..b' is not a dotted path",
+        *_lines([f"--set model.crps: has no effect on any variant: {BAG}; did you mean 'crops'?"]),
     ]
 
 
 def test_a_set_for_a_variant_that_does_not_run_is_refused(planner: Any) -> None:
     found = planner.problems(planner.BASE, "select=['plain']", "gap.train.lr=1")
-    assert found == _lines(["--set gap.train.lr: applies nowhere: the variant 'gap' does not run at this budget"])
+    assert found == _lines(["--set gap.train.lr: has no effect: the variant 'gap' does not run at this budget"])
 
 
 def test_all_mistakes_are_told_at_once_and_each_once(planner: Any) -> None:
@@ -304,8 +304,8 @@ def test_all_mistakes_are_told_at_once_and_each_once(planner: Any) -> None:
     )
     assert planner.problems(text) == _lines(
         [
-            "modle: a study has study, dataset, train, model, search, confirm, explain, variants, external, "
-            "readers, ensembles, budgets; did you mean 'model'?",
+            "modle: a study has the sections study, dataset, train, model, search, confirm, explain, variants, "
+            "external, readers, ensembles, budgets; did you mean 'model'?",
             "search.trials: must be greater than or equal to 1, found 0",
             "train.epochs: expected int, found 3.7",
             f"model.crps: {BAG}; did you mean 'crops'?",
@@ -338,7 +338,7 @@ def test_a_variant_that_does_not_run_is_checked_all_the_same(planner: Any) -> No
     ("budget", "message"),
     [
         ("qiuck", "no budget named 'qiuck'; did you mean 'quick'? (there are: quick, full)"),
-        (None, "study.budget: name the budget that a bare run takes, one of quick, full"),
+        (None, "study.budget: name the default budget, one of quick, full"),
     ],
 )
 def test_a_budget_must_be_one_of_the_studys(planner: Any, budget: str | None, message: str) -> None:
@@ -350,12 +350,12 @@ def test_a_budget_that_is_not_there_is_told_with_all_other_mistakes(planner: Any
     text = planner.BASE + "[trian]\nepochs = 2\n[budgets.quick]\n"
     first, second = planner.problems(text, budget=None)
     assert first.startswith("study.toml: trian: ") and first.endswith("; did you mean 'train'?")
-    assert second.endswith("study.budget: name the budget that a bare run takes, one of quick")
+    assert second.endswith("study.budget: name the default budget, one of quick")
 
 
 def test_a_budget_is_not_set(planner: Any) -> None:
     text = planner.BASE + "[budgets.quick]\n"
-    message = "--set study.budget: a budget is chosen by --budget NAME"
+    message = "--set study.budget: choose a budget with --budget NAME"
     assert planner.problems(text, "study.budget=full", budget="quick") == _lines([message])
 
 

@@ -109,4 +109,4 @@ def test_an_observer_that_is_not_done_in_time_is_named(tmp_path: Path) -> None:
     journal.append("note", number=0)
     with Feed(journal, [Heard(seconds=3.0)], timeout_s=0.2) as feed:
         time.sleep(0.3)
-    assert feed.failures == ["Heard was not done after 0.2 s"]
+    assert feed.failures == ["Heard did not finish within 0.2 s"]
