@@ -1,4 +1,4 @@
-"""Pure functions over NumPy arrays, and the terms that formulas of metrics read. No torch, no state."""
+"""Pure functions over NumPy arrays, and the terms of metrics. No torch, no state."""
 
 from harness.contract.tables import BINS
 from harness.metrics.maps.attention import attention_gap, touched

@@ -23,10 +23,10 @@ class Metric:
 
     Args:
         key: of its columns.
-        record: the formula, and what is known of it.
+        record: the formula and its properties.
         params: of the formula.
-        label: for the head of a column.
-        level: where it is shown without being named; None where a study names it.
+        label: for the title of a column.
+        level: at which it is shown by default; None if a study names it.
         origin: distribution and version that provide it.
     """
 
@@ -39,36 +39,36 @@ class Metric:
 
     @property
     def title(self) -> str:
-        """The head of its column."""
+        """The title of its column."""
         return self.label or (self.record.label if self.key == self.record.name else self.key)
 
     @property
     def sign(self) -> int:
-        """1 where higher is better, -1 where lower is."""
+        """1 if higher is better, -1 if lower is better."""
         return 1 if self.record.higher_is_better else -1
 
     @property
     def split(self) -> str:
-        """The split that its threshold is fitted on; "" where nothing is."""
+        """The split that its threshold is fitted on; "" without a fitted threshold."""
         if self.record.fit is None:
             return ""
         return "val" if self.record.reads in ("scores", "winners") else "tune_loc"
 
     def fitted(self, terms: Any) -> float:
-        """Return the threshold that fits the terms; NaN where nothing is fitted, or nothing can be."""
+        """Return the threshold fitted on the terms; NaN without a fitted threshold or without terms."""
         fit = self.record.fit
         return math.nan if fit is None or terms is None else float(fit(terms, **self.params))
 
     def values(self, terms: Any, threshold: float = math.nan) -> Array:
-        """Return the value of each image, "n"; NaN without the threshold that it needs.
+        """Return the value of each image, "n"; NaN if the threshold that it needs is NaN.
 
         Raises:
-            TypeError: the metric is no mean over images.
+            TypeError: the metric is not a mean over images.
         """
         if self.record.form == "term":
             return np.asarray(terms[TERM].to_numpy(np.float64))
         if self.record.form != "mean":
-            raise TypeError(f"{self.key!r} is no mean over images.")
+            raise TypeError(f"{self.key!r} is not a mean over images, so it has no value per image.")
         if self.record.fit is None:
             return np.asarray(self.record.build(terms, **self.params), np.float64)
         if math.isnan(threshold):
@@ -76,12 +76,12 @@ class Metric:
         return np.asarray(self.record.build(terms, threshold, **self.params), np.float64)
 
     def value(self, terms: Any, weights: Array | None = None, threshold: float = math.nan) -> Array:
-        """Return the metric in each resample, "r", or of the terms as they are.
+        """Return the metric in each resample, "r", or its value without resampling.
 
         Args:
-            terms: as the record says.
-            weights: "r n", how often each row counts in each resample; None where each counts once.
-            threshold: as `fitted` gives it.
+            terms: as defined by the record.
+            weights: "r n", how often each row counts in each resample; None if each counts once.
+            threshold: result of `fitted`.
         """
         if self.record.form != "statistic":
             values = self.values(terms, threshold)
@@ -99,7 +99,7 @@ class Metric:
         return lambda weights: self.value(terms, weights, threshold)
 
     def stated(self, terms: Any, threshold: float = math.nan) -> tuple[float, str]:
-        """Return the threshold that a table states, and where it comes from."""
+        """Return the threshold that a table states, and its source."""
         if self.record.fit is not None:
             return threshold, self.split
         told = self.record.threshold

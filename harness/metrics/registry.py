@@ -1,4 +1,4 @@
-"""The metrics of a study: those that it names, and those that stand in tables without being named."""
+"""The metrics of a study: those that it names, and those that tables have by default."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Metrics:
 
     Args:
         named: by the study, in its order.
-        standing: without being named, in the order of their records.
+        standing: shown by default, in the order of their records.
     """
 
     named: tuple[Metric, ...] = ()
@@ -38,13 +38,13 @@ class Metrics:
         keys: Iterable[str] = (),
         tables: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Metrics:
-        """Return the metrics of a study that were found installed.
+        """Return the metrics of a study that are installed.
 
         Args:
-            catalog: what is installed.
-            task: what is to be learned; a standing metric that it does not allow is left out.
+            catalog: of installed components.
+            task: of the study; default metrics that it does not allow are left out.
             keys: of the metrics that the study names.
-            tables: key -> the table that the study writes, of those that are no component's bare name.
+            tables: key -> table of the study file, for metrics that are not given by a bare name.
         """
         shown = tuple(metric for metric in standing(catalog) if fits(metric.record, task))
         known = {metric.key: metric for metric in shown}
@@ -52,12 +52,12 @@ class Metrics:
         return cls(tuple(metric for metric in found if metric is not None), shown)
 
     def at(self, level: Level, reads: Collection[str] = (), extra: bool = True) -> list[Metric]:
-        """Return the metrics that are shown at a level, the standing ones first.
+        """Return the metrics that are shown at a level, default ones first.
 
         Args:
-            level: where.
-            reads: what they read; nothing stands for everything.
-            extra: whether those that only the study names are wanted too.
+            level: of the output.
+            reads: inputs of the wanted metrics; empty for all.
+            extra: whether to include metrics that only the study names.
         """
         shown = LEVELS[: LEVELS.index(level) + 1]
         found = {metric.key: metric for metric in self.standing if metric.level in shown}
@@ -66,17 +66,17 @@ class Metrics:
 
     @property
     def leaderboard(self) -> list[Metric]:
-        """What the leaderboard shows beside the metric that variants are ranked by."""
+        """The metrics of the leaderboard, except the one that ranks variants."""
         return [metric for metric in self.at("leaderboard") if metric.key != RANKED]
 
     @property
     def titles(self) -> dict[str, str]:
-        """Key -> head of the column of each metric of the leaderboard, what variants are ranked by first."""
+        """The column title of each metric of the leaderboard by key, the one that ranks variants first."""
         return {RANKED: self.title(RANKED), **{metric.key: metric.title for metric in self.leaderboard}}
 
     @property
     def all_titles(self) -> dict[str, str]:
-        """Key -> head of the column of every metric."""
+        """The column title of every metric, by key."""
         return {**self.titles, **{metric.key: metric.title for metric in (*self.standing, *self.named)}}
 
     def get(self, key: str) -> Metric | None:
@@ -84,12 +84,12 @@ class Metrics:
         return next((metric for metric in (*self.named, *self.standing) if metric.key == key), None)
 
     def title(self, key: str) -> str:
-        """Return the head of a column; the key itself where nothing of that name is installed."""
+        """Return the title of a column; the key itself if no metric has it."""
         metric = self.get(key)
         return metric.title if metric else key
 
     def facts(self) -> list[Any]:
-        """Return what tables depend on: each metric's key, distribution, version, parameters and code."""
+        """Return the facts that tables depend on: key, distribution, version, parameters and code of each metric."""
         return [
             [item.key, item.record.name, *item.origin, dict(item.params), _code(item.record.build.__module__)]
             for item in (*self.named, *self.standing)
@@ -104,13 +104,13 @@ def fits(record: MetricRecord, task: Task) -> bool:
 def named(
     catalog: Catalog, key: str, table: Mapping[str, Any] | None, known: Mapping[str, Metric] | None = None
 ) -> Metric | None:
-    """Return the metric that a study names; None where it is not installed.
+    """Return the metric that a study names; None if it is not installed.
 
     Args:
-        catalog: what is installed.
+        catalog: of installed components.
         key: of its columns.
-        table: what the study writes, None for a bare name.
-        known: those that stand in tables, by key; a bare name may be one of theirs.
+        table: of the study file, None for a bare name.
+        known: default metrics by key; a bare name may be one of their keys.
     """
     name = str(table["use"]) if table else key
     if name not in catalog.names("metric"):
@@ -121,7 +121,7 @@ def named(
 
 @cache
 def _code(module: str) -> str:
-    """Return a digest of a module's file; "" where it has none."""
+    """Return a digest of a module's file; "" if it has no file."""
     path = getattr(sys.modules.get(module), "__file__", None)
     return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
 
@@ -154,7 +154,7 @@ def study_metrics(
 
 
 def standing(catalog: Catalog) -> Iterator[Metric]:
-    """Yield the metrics that tables have without a study naming them, in the order of their columns."""
+    """Yield the metrics that tables have by default, in the order of their columns."""
     found = []
     for name in catalog.names("metric"):
         record: MetricRecord = catalog.get("metric", name)  # type: ignore[assignment]

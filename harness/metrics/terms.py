@@ -22,12 +22,12 @@ class Scores:
 
 @dataclass(frozen=True)
 class Winners:
-    """All classes of a task in which exactly one holds.
+    """All classes of a task with exactly one class per image.
 
     Args:
-        labels: "n k", one 1 a row.
+        labels: "n k", one 1 per row.
         scores: "n k", finite.
-        place: the class in question; None for all together.
+        place: index of the class; None for all classes together.
     """
 
     labels: Array

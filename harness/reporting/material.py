@@ -1,4 +1,4 @@
-"""Everything a report is made from: handed in, nothing is read or computed anew here."""
+"""The material of a report: all inputs, already read and computed."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DRAWN = 6
-"""Variants that a chart with a curve each shows at most; ROC curves beside readers are of all systems."""
+"""Number of variants that a chart of curves shows at most; ROC curves with readers show all variants."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """What a report is handed. A table that is None has nothing to say, and its section says so.
+    """The inputs of a report. A table that is None has no data, and its section states that.
 
     Args:
-        plan: what was to run.
+        plan: of the study.
         classes: the names of the task's classes, in order.
-        metrics: of the study, and those that tables have without its naming them.
-        trials: one row a trial, columns `accounts.TRIALS`, and `ledger` where trials kept one.
+        metrics: of the study, and those that tables have by default.
+        trials: one row per trial, columns `costs.TRIALS`, and `ledger` if trials kept one.
         predictions: the predictions of all confirmed models.
-        variants: what `summary.variant_table` gives, heads too.
-        units: the same by what is diagnosed, where a unit has several images.
-        comparison: what `contrasts.comparison_table` gives.
-        claims: what `claims.claims_table` gives.
-        runs: what `summary.runs_table` gives.
-        each: what `readers.each_table` gives, where there are readers or external predictions.
-        declared: what `declared.declared_table` gives.
-        classified: figures of scores over runs, see `summary.over_runs`.
-        localised: figures of localisation over runs, likewise.
-        reliability: what `calibration.pooled_reliability` gives.
-        faithfulness: what `faithfulness.faithfulness_table` gives.
-        decisions: what `faithfulness.decision_chart` gives.
-        importance: `variant`, `parameter`, `importance`, `trials`: how much of the spread of the validation figure
-            each searched parameter accounts for.
+        variants: result of `summary.variant_table`, with heads.
+        units: the same by unit of diagnosis, if a unit has several images.
+        comparison: result of `contrasts.comparison_table`.
+        claims: result of `claims.claims_table`.
+        runs: result of `summary.runs_table`.
+        each: result of `readers.each_table`, if there are readers or external predictions.
+        declared: result of `declared.declared_table`.
+        classified: metrics of scores over replicates, see `summary.over_runs`.
+        localised: metrics of localisation over replicates, likewise.
+        reliability: result of `reliability_table.pooled_reliability`.
+        faithfulness: result of `faithfulness_table.faithfulness_table`.
+        decisions: result of `decision_chart.decision_chart`.
+        importance: `variant`, `parameter`, `importance`, `trials`: the share of the variance of the validation metric
+            that each searched parameter accounts for.
         sweeps: path of a setting -> variant -> its value, of variants that differ in that setting alone.
-        differs: variant -> what it changes, as sentences of a study file.
-        card: what `accounts.data_card` gives.
-        overlays: variant -> arrays as `figures.read_overlays` gives them.
-        assumed: component -> what its source does not say -> what was chosen (`Component.assumed`).
+        differs: variant -> its changes, as sentences of a study file.
+        card: result of `costs.data_card`.
+        overlays: variant -> arrays as returned by `pictures.read_overlays`.
+        assumed: component -> subject that its source leaves open -> choice (`Component.assumed`).
         outlines: whether masks are outlines, so that Dice may be shown.
-        unknown_masks: positive (image, class) pairs of test without a known mask, and all positive ones.
+        unknown_masks: number of positive (image, class) pairs of test without a known mask, and of all positive ones.
         data_check: verdict and summary of the data check, and its findings.
-        test_openings: how often this data set's test split was opened, over all studies.
-        own_openings: how often by this one.
-        command: what to type to get the same again.
-        check_command: what to type to have the data checked.
-        resamples: bootstrap samples of patients behind each interval.
+        test_openings: number of openings of this data set's test split, over all studies.
+        own_openings: number of openings by this study.
+        command: that reproduces the study.
+        check_command: that checks the data.
+        resamples: number of bootstrap samples of patients of each interval.
     """
 
     plan: Plan
@@ -93,7 +93,7 @@ class Material:
 
     @property
     def own(self) -> pd.DataFrame | None:
-        """The variants' own outputs, with the tests of their differences, the highest AUC first; None of nothing."""
+        """The variants' own outputs with the tests of their differences, the highest AUC first; None if empty."""
         if self.variants is None or self.variants.empty:
             return None
         table = self.variants[self.variants["head"] == OWN_HEAD]
@@ -104,7 +104,7 @@ class Material:
 
     @property
     def shown(self) -> list[Metric]:
-        """The metrics of the leaderboard, beside what variants are ranked by, that some variant has."""
+        """The metrics of the leaderboard, except the one that ranks variants, that some variant has."""
         table = self.variants
         if table is None:
             return []
@@ -122,12 +122,12 @@ class Material:
 
     @property
     def titles(self) -> dict[str, str]:
-        """Key -> head of the column of every metric."""
+        """The column title of every metric, by key."""
         return self.metrics.all_titles
 
     @property
     def drawn(self) -> list[str]:
-        """The variants that charts with a curve each show: the baseline, then the highest AUCs."""
+        """The variants that charts of curves show: the baseline, then the highest AUCs."""
         own = self.own
         if own is None:
             return []
@@ -136,7 +136,7 @@ class Material:
         return [*first, *(name for name in names if name not in first)][:DRAWN]
 
     def ranked(self, names: Iterable[str]) -> list[str]:
-        """Names of variants in the order of the leaderboard; others after them, as they come."""
+        """Return names of variants in the order of the leaderboard, then the others in the given order."""
         own = self.own
         order = [] if own is None else [str(name) for name in own["variant"]]
         wanted = [str(name) for name in names]
@@ -144,13 +144,13 @@ class Material:
 
     @property
     def drawn_note(self) -> str:
-        """Says which variants are drawn, where not all are."""
+        """A note on the variants that are shown; "" if all are."""
         own = self.own
         if own is None or len(own) <= DRAWN:
             return ""
-        return f"Drawn are the baseline and the {DRAWN - 1} highest test AUCs of {len(own)} variants."
+        return f"Shown: the baseline and the {DRAWN - 1} highest test AUCs of {len(own)} variants."
 
     @property
     def readers(self) -> list[str]:
-        """Variants that are families of readers."""
+        """The variants that are families of readers."""
         return [item.name for item in self.plan.variants if item.kind == "external" and item.facts.get("readers")]

@@ -1,4 +1,4 @@
-"""What a report is made of: sections of texts, tables and pictures. Knows nothing of HTML or Markdown."""
+"""The parts of a report: sections of texts, tables and pictures, independent of HTML and Markdown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph; `tone` is "", "answer" (stands out), "warning" or "heading". Variants stand in backquotes."""
+    """A paragraph; `tone` is "", "answer" (highlighted), "warning" or "heading". Variants are in backquotes."""
 
     text: str
     tone: str = ""
@@ -21,7 +21,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Lines:
-    """A list of sentences; `quiet` ones explain a chart above them."""
+    """A list of sentences; `quiet` lists explain the chart above them."""
 
     lines: Sequence[str]
     quiet: bool = False
@@ -30,7 +30,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Code:
-    """What to type, as it is."""
+    """A command to type, verbatim."""
 
     text: str
     kind: ClassVar[str] = "code"
@@ -38,14 +38,14 @@ class Code:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text, and beneath it what its columns mean.
+    """A table of text, with notes on its columns below it.
 
     Args:
-        title: above it; "" for none.
+        title: above the table; "" for none.
         cells: as they are shown; the first column names the row.
         notes: sentences: what ± is over, what an interval resamples, which split.
-        marked: places of rows that stand out.
-        words: whether the columns hold words, which stand to the left.
+        marked: positions of highlighted rows.
+        words: whether the columns hold words, which are aligned left.
     """
 
     title: str
@@ -58,13 +58,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture with what it shows in words.
+    """A picture with a description in words.
 
     Args:
-        name: of its file, below the report's folder: `figures/forest.svg`.
+        name: of its file, relative to the report's folder: `figures/forest.svg`.
         data: SVG or WebP.
-        alt: for who cannot see it: what it shows, and the main numbers.
-        caption: beneath it; "" for none.
+        alt: the text alternative: the content and the main numbers.
+        caption: below the picture; "" for none.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures beside one another, with notes beneath. `small` are the panels of one image."""
+    """A row of pictures with notes below it; `small` pictures are the panels of one image."""
 
     title: str
     pictures: Sequence[Picture]
@@ -94,7 +94,7 @@ class Section:
     Args:
         key: the anchor.
         title: a heading.
-        parts: in the order they are read.
+        parts: in reading order.
         tables: name of a CSV file -> its rows in full precision.
     """
 
@@ -105,5 +105,5 @@ class Section:
 
     @property
     def pictures(self) -> list[Picture]:
-        """Every picture in it."""
+        """Every picture of the section."""
         return [picture for part in self.parts if isinstance(part, Pictures) for picture in part.pictures]

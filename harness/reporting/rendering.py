@@ -1,4 +1,4 @@
-"""Sections as HTML and as Markdown: what is said is the same, only the dress differs."""
+"""The rendering of sections as HTML and as Markdown, with the same content."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _TYPES = {"svg": "image/svg+xml", "webp": "image/webp"}
 
 
 def to_html(material: Material, sections: Sequence[Section]) -> str:
-    """One page that holds its style and its pictures."""
+    """Return one HTML page with embedded style and pictures."""
     return _environment().get_template("report.html.j2").render(plan=material.plan, sections=sections)
 
 
 def to_markdown(material: Material, sections: Sequence[Section]) -> str:
-    """The same in Markdown; pictures are files beside it."""
+    """Return the same content in Markdown, with links to the files of the pictures."""
     return _environment().get_template("report.md.j2").render(plan=material.plan, sections=sections)
 
 
@@ -52,7 +52,7 @@ def _environment() -> Environment:
 
 
 def _inline(text: Any) -> Markup:
-    """The text with what stands in backquotes as code."""
+    """Return the text with the parts in backquotes as code."""
     from markupsafe import Markup, escape
 
     parts = str(text).split("`")
@@ -68,12 +68,12 @@ def _data_uri(picture: Picture) -> str:
 
 
 def _alt(text: str) -> str:
-    """Without the brackets that would end it in Markdown."""
+    """Return the text without square brackets, which would end it in Markdown."""
     return text.replace("[", "(").replace("]", ")")
 
 
 def _size(picture: Picture) -> Markup:
-    """Width and height of a chart as attributes, so that the page does not jump; "" for a panel."""
+    """Return width and height of a chart as attributes, so that the page does not jump; "" for a panel."""
     from markupsafe import Markup
 
     found = re.search(

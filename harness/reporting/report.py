@@ -1,4 +1,4 @@
-"""Writes a study's report: one HTML file to read, Markdown beside it, CSV to compute with. It is handed everything."""
+"""The report of a study: one HTML file, the same text in Markdown, and tables in CSV, from given material."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ _SECTIONS = (
     reproduce_section,
 )
 _OURS = ("figures", "gallery", "overlays", "roc", "tables")
-"""Folders whose files an earlier report wrote; what is not written again is removed."""
+"""Folders that belong to the report: files of an earlier report that are not written again are removed."""
 
 
 def report_sections(material: Material) -> list[Section]:
-    """Everything the report says, in order; a section without data says why it has none."""
+    """Return the sections of the report in order; a section without data states the reason."""
     return [make(material) for make in _SECTIONS]
 
 
 def write_report(folder: Path, material: Material) -> list[Path]:
-    """Writes `report.html`, `report.md`, its pictures and `tables/*.csv`, over what an earlier report left.
+    """Write `report.html`, `report.md`, pictures and `tables/*.csv`, replacing the files of an earlier report.
 
-    The HTML holds its pictures itself and needs nothing else; the Markdown links to them. A table without rows
+    The HTML file embeds its pictures and loads no other file; the Markdown file links to them. A table without rows
     has no file.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How the tables are written for a reader: rounded, with their intervals, in Markdown."""
+"""The tables as text: rounded values with their intervals, in Markdown."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def main_columns(
     titles: Mapping[str, str],
     supervised: Collection[str] = (),
 ) -> pd.DataFrame:
-    """The main table as text: a row a variant, its own output.
+    """Return the main table as text: a row per variant, of its own output.
 
     Args:
-        table: what `variant_table` gives, own outputs only.
+        table: result of `variant_table`, own outputs only.
         classes: the classes' names.
-        baseline: is marked as such.
-        titles: key -> head of the column of each metric; see `Metrics.titles`.
+        baseline: the variant that is marked as the baseline.
+        titles: key -> column title of each metric; see `Metrics.titles`.
         supervised: variants trained with masks; they are marked "fully supervised".
     """
 
@@ -41,7 +41,7 @@ def main_columns(
 
 
 def head_columns(table: pd.DataFrame, classes: Sequence[str], titles: Mapping[str, str]) -> pd.DataFrame:
-    """Return the table with heads as text: a variant's name stands once, at its own output; metrics of scores only."""
+    """Return the table of heads as text, metrics of scores only; a variant is named once, at its own output."""
     leading = {"variant": lambda row: str(row["variant"]), "head": lambda row: str(row["head"])}
     text = _columns(table, leading, classes, titles)
     text["variant"] = text["variant"].where(text["variant"].ne(text["variant"].shift()), "")
@@ -49,7 +49,7 @@ def head_columns(table: pd.DataFrame, classes: Sequence[str], titles: Mapping[st
 
 
 def each_columns(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of one system against each other run as text; see `harness.tables.compare.readers.each_table`."""
+    """Return the baseline against each other replicate as text; see `harness.tables.compare.readers.each_table`."""
     import pandas as pd
 
     run = table["run"].astype(object).where(table["run"].notna(), "")
@@ -62,11 +62,11 @@ def each_columns(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def claims_columns(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
-    """What a source states beside what came out, as text; see `harness.tables.compare.claims.claims_table`."""
+    """Return published claims and their verdicts as text; see `harness.tables.compare.claims.claims_table`."""
     import pandas as pd
 
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
-    text = pd.DataFrame({"statement": table["says"], "here": table["verdict"]})
+    text = pd.DataFrame({"claim": table["says"], "verdict": table["verdict"]})
     text["difference"] = [_difference(row, "difference") for row in rows]
     text["of"] = [claimed(row, titles) for row in rows]
     text["between"] = [f"{row['better']} {number(row['value'])} − {row['than']} {number(row['other'])}" for row in rows]
@@ -74,7 +74,7 @@ def claims_columns(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFra
 
 
 def claimed(row: Mapping[str, Any], titles: Mapping[str, str]) -> str:
-    """What a claim's difference is of, and by which margin it is judged: `Dice malignant`, `AUC, equal within .020`."""
+    """Return metric, class and margin of a claim: `Dice malignant`, `AUC, equal within .020`."""
     text: str = titles.get(row["metric"], row["metric"]) + (f" {row['class']}" if row["class"] else "")
     text += "" if math.isnan(row["n"]) else f", n = {row['n']:.0f}"
     text += "" if math.isnan(row["within"]) else f", equal within {number(row['within'])}"
@@ -86,7 +86,7 @@ def _p_value(value: float) -> str:
 
 
 def search_columns(table: pd.DataFrame) -> pd.DataFrame:
-    """The accounts of the search as text."""
+    """Return the costs of the search as text."""
     figures = ["searched", "confirmed", "optimism"]
     text = table.astype(str)
     for column in figures:
@@ -95,14 +95,14 @@ def search_columns(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def markdown_table(table: pd.DataFrame) -> str:
-    """A pipe table, the first column to the left and the others to the right; `|` in a cell is escaped."""
+    """Return a pipe table, first column aligned left, others right; `|` in a cell is escaped."""
     header = [str(column) for column in table.columns]
     lines = [header, [":--", *["--:"] * (len(header) - 1)], *table.values.tolist()]
     return "".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
 def number(value: float, *, signed: bool = False) -> str:
-    """Three decimals without the leading zero: .871, -.020; a dash where there is none."""
+    """Format a value with three decimals and no leading zero: .871, -.020; a dash if it is NaN."""
     if math.isnan(value):
         return _NOTHING
     text = f"{value:+.3f}" if signed else f"{value:.3f}"
@@ -134,18 +134,18 @@ def _figure(row: _Row, key: str) -> str:
 
 
 def spread_text(row: _Row, metric: str) -> str:
-    """A figure with its ± where it has one: `.871 ± .013`."""
+    """Format a value with its ± if it has one: `.871 ± .013`."""
     spread = row[f"{metric}_std"]
     return number(row[metric]) + ("" if math.isnan(spread) else f" ± {number(spread)}")
 
 
 def interval_text(row: _Row, key: str, signed: bool = False) -> str:
-    """The columns `<key>_low` and `<key>_high` as `[.842, .901]`; a dash where there are none."""
+    """Format the columns `<key>_low` and `<key>_high` as `[.842, .901]`; a dash if they are NaN."""
     return bounds_text(row[f"{key}_low"], row[f"{key}_high"], signed)
 
 
 def bounds_text(low: float, high: float, signed: bool = False) -> str:
-    """`[.842, .901]`, or a dash where there are none."""
+    """Format bounds as `[.842, .901]`; a dash if they are NaN."""
     bounds = [number(bound, signed=signed) for bound in (low, high)]
     return _NOTHING if bounds[0] == _NOTHING else f"[{bounds[0]}, {bounds[1]}]"
 
@@ -156,9 +156,9 @@ def _difference(row: _Row, key: str) -> str:
 
 
 def spread_axes(runs: Iterable[tuple[Any, Any]]) -> str:
-    """What a standard deviation over runs (seed, fold) is over: "3 seeds", "5 folds", "3 seeds x 5 folds", "9 readers".
+    """Return the axes of a standard deviation: "3 seeds", "5 folds", "3 seeds x 5 folds", "9 readers".
 
-    "" for one run: there is no spread.
+    "" for one replicate: there is no spread.
     """
     pairs = list(dict.fromkeys(runs))
     counts = [len({pair[place] for pair in pairs}) for place in (0, 1)]

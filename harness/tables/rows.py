@@ -1,4 +1,4 @@
-"""Rows of the tables of confirmed models, model by model."""
+"""The rows of the tables of confirmed models, grouped by model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RUN = ["seed", "fold"]
-"""What tells the trained models of one variant apart."""
+"""Columns that distinguish the replicates of one variant."""
 
 Run: TypeAlias = tuple[Any, ...]
 """Seed and fold of one trained model; see `harness.contract.types.Replicate`."""

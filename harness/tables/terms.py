@@ -1,4 +1,4 @@
-"""From rows of tables to the terms that the formula of a metric reads, class by class."""
+"""The terms that the formula of a metric reads, class by class, from the rows of tables."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ READS: Mapping[Reads, tuple[str, ...]] = {
     "attention": ("attention",),
     "weights": ("terms",),
 }
-"""What a metric reads -> the tables that it needs, the first of which decides what models there are."""
+"""Subject that a metric reads -> the tables that it needs; the first one defines the models."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Terms:
     """The terms of one class, of one model on one split.
 
     Args:
-        value: what the formula reads.
-        ids: of its rows, or of the images that stand behind them.
+        value: input of the formula.
+        ids: of its rows, or of their images.
         groups: the patient of each.
-        count: images behind the value, or lesions.
+        count: number of images, or of lesions.
     """
 
     value: Any
@@ -55,7 +55,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of confirmed models; None, or empty, where there is none."""
+    """The tables of confirmed models; None or empty if absent."""
 
     predictions: pd.DataFrame | None = None
     maps: pd.DataFrame | None = None
@@ -72,7 +72,10 @@ class Tables:
         return table is not None and len(table) > 0
 
     def equal(self, metric: Metric) -> dict[str, float]:
-        """Return of each variant the mean of what must agree for a difference to mean anything; empty where nothing."""
+        """Return the mean of the quantity that must be equal for a valid difference, by variant; {} if there is none.
+
+        An example is the number of patches under attention.
+        """
         table = getattr(self, READS[metric.record.reads][0])
         if not metric.record.equal or table is None:
             return {}
@@ -85,10 +88,10 @@ class Tables:
         Args:
             metric: any.
             split: of the data.
-            controls: whether the maps of controls count, as heads.
+            controls: whether to include the maps of controls, as heads.
         """
         own = (metric.record.reads, split, str(controls), metric.key if metric.record.form == "term" else "")
-        if own not in self._models:  # once for all metrics that read the same
+        if own not in self._models:  # once for all metrics with the same input
             self._models[own] = self._read(metric, split, controls)
         return self._models[own]
 
@@ -102,7 +105,7 @@ class Tables:
         for name in others:
             table = _of_split(getattr(self, name), split, metric.key)
             parts = {} if table is None else dict(by_model(_shown(table, controls)))
-            for key, tables in found.items():  # lesions belong to a model, whatever map is in question
+            for key, tables in found.items():  # lesions belong to a model, not to a map
                 tables[name] = parts.get(key if table is None or "map" in table else (key[0], OWN_HEAD, *key[2:]))
         return {key: Rows(tables) for key, tables in found.items()}
 
@@ -115,7 +118,7 @@ class Rows:
     _terms: dict[tuple[str, ...], dict[str, Terms]] = field(default_factory=dict, repr=False, compare=False)
 
     def of(self, metric: Metric, classes: Sequence[str]) -> dict[str, Terms]:
-        """Return the terms of each class, and under "" those of all where the metric has such a value."""
+        """Return the terms of each class, and under "" those of all classes if the metric has such a value."""
         record = metric.record
         own = (record.reads, record.whole, record.per, metric.key if record.form == "term" else "", *classes)
         if own not in self._terms:
@@ -123,20 +126,20 @@ class Rows:
         return self._terms[own]
 
     def table(self, name: str) -> pd.DataFrame:
-        """Return a table that is there."""
+        """Return a table that must be present."""
         found = self.tables[name]
         assert found is not None
         return found
 
     @cached_property
     def probable(self) -> bool:
-        """Whether the known scores lie in [0, 1]."""
+        """True if the known scores lie in [0, 1]."""
         rows = self.table("predictions")
         return is_probability(rows.loc[rows["label"].notna(), "score"].to_numpy(np.float64))
 
 
 def of_scores(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, tuple[Scores, Array]]:
-    """Return for each class its terms and which rows they are, of labels and scores "n k"."""
+    """Return terms and row mask of each class, of labels and scores "n k"."""
     labels, scores = checked(labels, scores, classes)
     known = ~np.isnan(labels)
     return {
@@ -145,7 +148,7 @@ def of_scores(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str,
 
 
 def of_winners(labels: Array, scores: Array, classes: Sequence[str]) -> tuple[dict[str, Winners], Array]:
-    """Return the terms of all classes under "" and of each class, and which rows they are.
+    """Return the terms of all classes under "" and of each class, and the mask of their rows.
 
     Raises:
         ValueError: an image has no class or several, or a score is not finite.
@@ -154,15 +157,15 @@ def of_winners(labels: Array, scores: Array, classes: Sequence[str]) -> tuple[di
     known: Array = np.asarray(~np.isnan(labels).any(1))
     labels, scores = labels[known], scores[known]
     if not (labels.sum(1) == 1).all():
-        raise ValueError("an image of a multi-class task has exactly one class.")
+        raise ValueError("an image of a multi-class task must have exactly one class, but one has none or several.")
     if not np.isfinite(scores).all():
-        raise ValueError("scores must be finite.")
+        raise ValueError("scores must be finite, but one is NaN or infinite.")
     places: list[tuple[str, int | None]] = [("", None), *((name, k) for k, name in enumerate(classes))]
     return {name: Winners(labels, scores, place) for name, place in places}, known
 
 
 def wanted(metric: Metric, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the metric has a value of: each class, or all classes, or both."""
+    """Return the items that the metric has a value for: each class, all classes, or both."""
     whole = metric.record.whole
     return {name: item for name, item in found.items() if (name or whole != "mean") and not (name and whole == "only")}
 
@@ -186,12 +189,12 @@ def _maps(rows: Rows, metric: Metric, classes: Sequence[str]) -> dict[str, Terms
 
 
 def with_terms(maps: pd.DataFrame, terms: pd.DataFrame | None, metric: Metric) -> pd.DataFrame:
-    """Return rows of the maps table of one model with the stored values of a metric of form "term", NaN where none is.
+    """Return rows of the maps table with the stored values of a metric of form "term"; NaN where none is stored.
 
     Args:
-        maps: of one model and map.
-        terms: rows of the terms table of the same.
-        metric: any; of another form the rows come back as they are.
+        maps: rows of one model and map.
+        terms: rows of the terms table of the same model and map.
+        metric: any; for another form the rows are returned unchanged.
     """
     if metric.record.form != "term":
         return maps
@@ -248,7 +251,7 @@ def _of_split(table: pd.DataFrame | None, split: str, key: str) -> pd.DataFrame 
 
 
 def _shown(rows: pd.DataFrame, controls: bool) -> pd.DataFrame:
-    """Return the rows with the head that they belong to."""
+    """Return the rows with a column of their head."""
     if "head" in rows:
         return rows
     if "map" not in rows:

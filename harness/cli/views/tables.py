@@ -71,13 +71,13 @@ def results_view(
 
 
 def claims_view(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> RenderableType:
-    """Return the published claims, each with the difference that tests it and the verdict for these models.
+    """Return the published claims, each with the difference that tests it and its verdict.
 
     Args:
         rows: of `claims_table`.
         titles: key -> what each metric is called.
     """
-    table = Grid("published claim", "difference", "these models", right=["difference"])
+    table = Grid("published claim", "difference", "verdict", right=["difference"])
     for row in rows:
         of = f"{row['better']} against {row['than']}, {claimed(row, titles)}"
         bounds = {f"{RANKED}_{key}": row[key] for key in ("difference", "difference_low", "difference_high")}

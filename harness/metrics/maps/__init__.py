@@ -1,5 +1,5 @@
 """Metrics of maps: overlap, pointing, boxes, FROC, layers, attention, faithfulness.
 
-Given: maps and masks, or their terms in tables.
+Given: maps and masks, or terms from tables.
 Gives: terms and values.
 """

@@ -1,4 +1,4 @@
-"""How a model's attention over patches lies to the lesions."""
+"""The attention of a model over patches with and without a lesion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.statistics.arrays import Array
 
 
 def touched(mask: npt.NDArray[np.generic], boxes: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
-    """Which boxes hold a pixel of the mask "h w"; boxes "n 4" are x0 y0 x1 y1, half open, cut at the border."""
+    """Return True for boxes with a pixel of the mask "h w"; "n 4" of x0 y0 x1 y1, half open, cut at the border."""
     summed = np.pad((np.asarray(mask) > 0).cumsum(0, dtype=np.int64).cumsum(1), ((1, 0), (1, 0)))
     height, width = np.asarray(mask).shape
     x0, x1 = (boxes[:, column].clip(0, width) for column in (0, 2))
@@ -18,7 +18,7 @@ def touched(mask: npt.NDArray[np.generic], boxes: npt.NDArray[np.integer]) -> np
 
 
 def attention_gap(weights: Array, positive: npt.NDArray[np.bool_]) -> float:
-    """Mean weight of the positive instances minus that of the negative ones; NaN where either are missing."""
+    """Return the mean weight of positive instances minus that of negative ones; NaN if either are missing."""
     if positive.all() or not positive.any():
         return float("nan")
     return float(weights[positive].mean() - weights[~positive].mean())

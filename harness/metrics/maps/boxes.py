@@ -1,4 +1,4 @@
-"""Boxes around lesions and around the hottest part of a map, and how well they agree."""
+"""Boxes around lesions and around the highest values of a map, and their overlap."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EIGHT = np.ones((3, 3), int)
 
 
 def components(mask: Array) -> tuple[Array, int]:
-    """The lesions of a mask: 8-connected components, "h w" of 0 (outside) and 1, 2, …, and how many there are."""
+    """Return the 8-connected components (lesions) of a mask, "h w" of 0 (outside) and 1, 2, …, and their number."""
     from scipy import ndimage
 
     labelled, count = ndimage.label(np.asarray(mask) > 0, structure=_EIGHT)
@@ -28,7 +28,7 @@ def components(mask: Array) -> tuple[Array, int]:
 
 
 def boxes_of(labelled: Array) -> Array:
-    """The smallest box around each component: "l 4" of x0 y0 x1 y1 in pixels, half open."""
+    """Return the smallest box around each component, "l 4" of x0 y0 x1 y1 in pixels, half open."""
     from scipy import ndimage
 
     found = [(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(labelled)]
@@ -36,28 +36,28 @@ def boxes_of(labelled: Array) -> Array:
 
 
 def box_ious(saliency: Array, boxes: Array, size: tuple[int, int]) -> Array:
-    """How well the box around the hottest part of a map fits a lesion, at every threshold.
+    """Return the IoU of the box around the highest values of a map with a lesion's box, at every threshold.
 
-    At each threshold of the min-max scaled map the largest 8-connected component of the pixels at or above it
-    gets a box; its IoU is with the lesion's box it fits best. A constant map has the box of the whole image.
+    The box is that of the largest 8-connected component of the pixels at or above the threshold, in the min-max
+    scaled map. Its IoU is the highest over the boxes of the lesions. A constant map has the box of the whole image.
 
     Args:
         saliency: "i j", at any size.
-        boxes: "l 4", the lesions', in pixels.
+        boxes: "l 4", of the lesions, in pixels.
         size: height and width of the image.
 
     Returns:
-        "t", STEPS values in [0, 1]; the threshold of place t is t / STEPS.
+        "t", STEPS values in [0, 1]; the threshold at index t is t / STEPS.
 
     Source: Choe et al. 2020, CVPR, section 3.2 (MaxBoxAcc), with nearest-neighbour upsampling.
     """
     from scipy import ndimage
 
     scaled = min_max(fitting(saliency, size))
-    scaled = scaled if scaled.any() else scaled + 1  # a constant map is hot everywhere, at every threshold
+    scaled = scaled if scaled.any() else scaled + 1  # a constant map is above every threshold everywhere
     rows, columns = (cell_edges(cells, out) for cells, out in zip(scaled.shape, size, strict=True))
     extents = np.outer(np.diff(rows), np.diff(columns)).ravel()
-    pixels = None if extents.min() == extents.max() else extents  # counting alone is quicker
+    pixels = None if extents.min() == extents.max() else extents  # equal cells need no weights, which is faster
     found, last, value = np.zeros(STEPS, np.float32), -1, 0.0
     for step in range(STEPS):
         hot = scaled >= step / STEPS
@@ -73,7 +73,7 @@ def box_ious(saliency: Array, boxes: Array, size: tuple[int, int]) -> Array:
 
 
 def box_terms(rows: pd.DataFrame) -> Array:
-    """Return the box terms of rows of the maps table, "n t"; NaN in a row that has none, as in tables of version 1."""
+    """Return the box terms of rows of the maps table, "n t"; NaN in rows without, as in tables of version 1."""
     nothing = np.full(STEPS, math.nan)
     held = rows["box_iou"] if "box_iou" in rows else [None] * len(rows)
     found = [nothing if item is None or np.ndim(item) == 0 else np.asarray(item, np.float64) for item in held]
@@ -81,7 +81,7 @@ def box_terms(rows: pd.DataFrame) -> Array:
 
 
 def iou(one: Sequence[int], other: Sequence[int]) -> float:
-    """Intersection over union of two boxes x0 y0 x1 y1, half open."""
+    """Return the intersection over union of two boxes x0 y0 x1 y1, half open."""
     wide = min(one[2], other[2]) - max(one[0], other[0])
     high = min(one[3], other[3]) - max(one[1], other[1])
     shared = max(wide, 0) * max(high, 0)

@@ -1,4 +1,4 @@
-"""Candidates: the places where a map says a lesion might be. Each is a peak with a score and a position."""
+"""Candidates: the lesions that a map proposes. Each is a local maximum with a score and a position."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from harness.metrics.maps.grid import cell_edges, fitting
 from harness.statistics.arrays import Array
 
 MOST = 20
-"""Candidates kept of one map, the highest first."""
+"""Maximum number of candidates of one map, the highest first."""
 RADIUS = 0.05
-"""Two candidates are at least this far apart, over the longer side of the image."""
+"""Minimum distance of two candidates, as a fraction of the longer side of the image."""
 _EIGHT = np.ones((3, 3), int)
 
 
 def candidates(saliency: Array, size: tuple[int, int]) -> Array:
-    """The local maxima of a map, highest first, those too near a higher one left out.
+    """Return the local maxima of a map, highest first, without those too near a higher one.
 
-    A local maximum is an 8-connected plateau of equal cells with only lower cells around it; it stands at the
-    centre of the plateau's cell nearest to its middle. Of equal scores the upper, then the left one comes first.
-    A constant map has none. A map finer than the image is first brought to its size by nearest neighbour.
+    A local maximum is an 8-connected plateau of equal cells with only lower cells around it. Its position is the
+    centre of the plateau's cell nearest to its middle. Equal scores are sorted from top to bottom, then left to right.
+    A constant map has none. A map finer than the image is first reduced to its size by nearest neighbour.
 
     Args:
         saliency: "i j".
@@ -31,7 +31,7 @@ def candidates(saliency: Array, size: tuple[int, int]) -> Array:
         "p 3" of score (the map's value), x and y (pixels, of centres: the first pixel's is .5); at most MOST.
 
     Source: local maxima and greedy non-maximum suppression as in the CAMELYON16 evaluation (Ehteshami Bejnordi
-    et al. 2017, JAMA); their radius is 75 px of a slide, here it is RADIUS of the longer side.
+    et al. 2017, JAMA); its radius is 75 px of a slide, here it is RADIUS of the longer side.
     """
     values = fitting(np.asarray(saliency, dtype=np.float64), size)
     edges = [cell_edges(cells, out) for cells, out in zip(values.shape, size, strict=True)]
@@ -49,24 +49,24 @@ def candidates(saliency: Array, size: tuple[int, int]) -> Array:
 
 
 def hits(found: Array, labelled: Array) -> Array:
-    """Which lesion each candidate lies in: "p" of 1, 2, … as in `components`, 0 outside every lesion."""
+    """Return the lesion of each candidate, "p" of 1, 2, … as in `components`; 0 outside all lesions."""
     columns, rows = (np.floor(found[:, place]).astype(np.intp) for place in (1, 2))
     lesion: Array = labelled[rows, columns]
     return lesion
 
 
 def _peaks(values: Array) -> Iterator[tuple[int, int]]:
-    """Row and column of every local maximum."""
+    """Yield row and column of every local maximum."""
     from scipy import ndimage
 
     if values.max() == values.min():
         return
     highest = values == ndimage.maximum_filter(values, size=3, mode="nearest")
-    # A plateau with a higher neighbour somewhere has cells that are not highest, and some of them touch those that are.
+    # A plateau with a higher neighbour has a cell that is not the highest around, and it touches one that is.
     around = ndimage.maximum_filter(np.where(highest, -np.inf, values), size=3, mode="constant", cval=-np.inf)
     labelled, count = ndimage.label(highest, structure=_EIGHT)
     sizes = np.bincount(labelled.ravel(), minlength=count + 1)
-    sizes[labelled[highest & (around == values)]] = 0  # no plateau of its own
+    sizes[labelled[highest & (around == values)]] = 0  # part of a plateau with a higher neighbour
     yield from ((row, column) for row, column in np.argwhere(highest & (sizes[labelled] == 1)).tolist())
     boxes = ndimage.find_objects(labelled) if (sizes[1:] > 1).any() else []
     for number in (np.flatnonzero(sizes[1:] > 1) + 1).tolist():

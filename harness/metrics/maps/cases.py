@@ -1,4 +1,4 @@
-"""Which images a gallery shows: hits, misses and false alarms, by the score alone, never by how the map looks."""
+"""The images of a gallery: hits, misses and false alarms, chosen by the score alone, never by the map."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from harness.statistics.arrays import Array
 
 KINDS = ("hit", "miss", "false alarm")
 COUNT = 3
-"""Images of each kind and class."""
+"""Number of images of each kind and class."""
 
 
 def choose_cases(
     ids: Sequence[str], labels: Array, scores: Array, shown: Array | None = None, count: int = COUNT
 ) -> dict[str, list[int]]:
-    """The extreme images of one class under one model.
+    """Choose the images of one class with extreme scores under one model.
 
     Hits are the highest-scored positives, misses the lowest-scored positives, false alarms the highest-scored
-    negatives. Equal scores go by id. With fewer than two times `count` positives, the upper half are the hits and
-    the lower half the misses, the middle one a hit: no image is both.
+    negatives. Equal scores are ordered by id. With fewer than 2 `count` positives, the upper half are hits and the
+    lower half misses, the middle one a hit: no image is both.
 
-    The cases of a set are among the cases of each of its parts that holds them, so that they can be kept while a
-    model is tested batch by batch.
+    The cases of a set are among the cases of its parts. So they can be collected while a model is tested batch by
+    batch.
 
     Args:
         ids: n names.
-        labels: "n" of 1, 0 and NaN; unknown ones are no case.
+        labels: "n" of 1, 0 and NaN; unknown ones are never chosen.
         scores: "n".
-        shown: "n", whether a positive's lesion is known; None where all count.
-        count: of each kind at most.
+        shown: "n", whether a positive's lesion is known; None if all count.
+        count: maximum number of each kind.
 
     Returns:
         Each of KINDS -> indices, the most extreme first.

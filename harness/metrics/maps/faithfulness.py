@@ -1,8 +1,8 @@
-"""Whether a map shows what the score rests on: figures of the faithfulness table, and the decision chart.
+"""Metrics of faithfulness: the dependence of the score on the part of the image that a map marks.
 
-Two readings of "Drop in Confidence" stand in the literature, and both are here. One covers the rest of
-the image and wants a small drop (Chattopadhay et al. 2018; pytorch-grad-cam); the other covers what the
-map calls important and wants a large one. "Increase in Confidence" covers the rest in both.
+The literature has two definitions of "Drop in Confidence", and both are here. One covers the rest of the image: a
+small drop is good (Chattopadhay et al. 2018; pytorch-grad-cam). The other covers the part that the map marks: a large
+drop is good. "Increase in Confidence" covers the rest in both.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _WINDOW_SIGMA, _WINDOW_RADIUS = 1.5, 5
 
 
 def drop(before: Array, after: Array) -> Array:
-    """Drop in Confidence of each image: max(0, Y - O).
+    """Return the Drop in Confidence of each image: max(0, Y - O).
 
     Args:
-        before: Y, the class's probability on the image as it is.
+        before: Y, the class's probability on the original image.
         after: O, on the covered image.
     """
     fall: Array = np.maximum(0.0, np.asarray(before, np.float64) - np.asarray(after, np.float64))
@@ -33,7 +33,7 @@ def drop(before: Array, after: Array) -> Array:
 
 
 def relative_drop(before: Array, after: Array) -> Array:
-    """Average Drop % of each image: 100 max(0, Y - O) / Y, of probabilities; NaN where Y is 0.
+    """Return the Average Drop % of each image: 100 max(0, Y - O) / Y, of probabilities; NaN if Y is 0.
 
     Source: Chattopadhay et al. 2018, WACV, section 4.1.
     """
@@ -43,7 +43,7 @@ def relative_drop(before: Array, after: Array) -> Array:
 
 
 def increase(before: Array, after: Array) -> Array:
-    """Increase in Confidence of each image: 1 where O > Y, else 0.
+    """Return the Increase in Confidence of each image: 1 if O > Y, else 0.
 
     Source: Chattopadhay et al. 2018, WACV, section 4.1.
     """
@@ -52,7 +52,7 @@ def increase(before: Array, after: Array) -> Array:
 
 
 def curve_area(scores: Array) -> float:
-    """Area under a curve of scores at equal steps from 0 to all of the pixels, by the trapezoidal rule; in [0, 1].
+    """Return the area under a curve of scores at equal steps of the share of pixels, by the trapezoidal rule.
 
     Source: Petsiuk et al. 2018, BMVC (insertion: higher is better; deletion: lower is better).
     """
@@ -61,7 +61,7 @@ def curve_area(scores: Array) -> float:
 
 
 def rank_correlation(first: Array, second: Array) -> float:
-    """Spearman's rank correlation of two maps, pixel by pixel; NaN where one of them is constant.
+    """Return Spearman's rank correlation of two maps over pixels; NaN if one of them is constant.
 
     Source: Adebayo et al. 2018, NeurIPS, section 4.
     """
@@ -72,7 +72,7 @@ def rank_correlation(first: Array, second: Array) -> float:
 
 
 def structural_similarity(first: Array, second: Array) -> float:
-    """SSIM of two maps in [0, 1]: Gaussian window of deviation 1.5 and 11 x 11 pixels, edges mirrored.
+    """Return the SSIM of two maps in [0, 1]: Gaussian window of deviation 1.5 and 11 x 11 pixels, edges mirrored.
 
     Source: Wang et al. 2004, IEEE Transactions on Image Processing, equation 13, K1 = .01, K2 = .03, L = 1.
     """

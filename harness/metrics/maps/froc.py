@@ -1,4 +1,4 @@
-"""FROC: the share of lesions found against false positives an image, from the tables of lesions and candidates."""
+"""FROC: the share of lesions found against false positives per image, from the tables of lesions and candidates."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Froc:
 
     Args:
         images: ids of all images whose mask is known, with and without lesions.
-        found: "l", the score of each lesion's best candidate; -inf where none lies in it.
-        found_in: "l", place in `images`.
+        found: "l", the score of each lesion's best candidate; -inf if none lies in it.
+        found_in: "l", index in `images`.
         false: "f", scores of the candidates outside every lesion.
-        false_in: "f", place in `images`.
+        false_in: "f", index in `images`.
     """
 
     images: tuple[str, ...]
@@ -36,13 +36,13 @@ class Froc:
 
     @classmethod
     def of(cls, images: Sequence[str], lesions: pd.DataFrame, candidates: pd.DataFrame) -> Froc:
-        """From the rows of one class, and of one map of one model.
+        """Build from the rows of one class and one map of one model.
 
         Several candidates in one lesion count once, with the highest score, and are no false positives.
 
         Args:
             images: ids of all images whose mask is known.
-            lesions: rows of the lesions table that count; candidates in other lesions are left out.
+            lesions: the relevant rows of the lesions table; candidates in other lesions are left out.
             candidates: rows of the candidates table.
         """
         place = {key: index for index, key in enumerate(images)}
@@ -59,11 +59,11 @@ class Froc:
         )
 
     def only(self, lesions: Array) -> Froc:
-        """Of some lesions, "l" booleans; candidates in the others are no false positives."""
+        """Select lesions, "l" booleans; candidates in the others are no false positives."""
         return replace(self, found=self.found[lesions], found_in=self.found_in[lesions])
 
     def at(self, threshold: float) -> tuple[float, float]:
-        """Sensitivity, and false positives an image, of the candidates at or above a threshold; NaN of nothing."""
+        """Return sensitivity and false positives per image at or above a threshold; NaN without lesions or images."""
         sensitivity = float((self.found >= threshold).mean()) if self.found.size else math.nan
         rate = float((self.false >= threshold).sum() / len(self.images)) if self.images else math.nan
         return sensitivity, rate
@@ -75,7 +75,7 @@ class Froc:
         return _ratio(of_lesions @ hit, of_lesions.sum(1)), _ratio(weights[:, self.false_in] @ alarm, images)
 
     def threshold(self, rate: float) -> float:
-        """The lowest candidate's score with at most `rate` false positives an image; inf if there is none."""
+        """Return the lowest candidate's score with at most `rate` false positives per image; inf if there is none."""
         scores = np.concatenate([self.found[np.isfinite(self.found)], self.false])
         allowed = math.floor(rate * len(self.images) + 1e-9)
         alarms = np.sort(self.false)[::-1]
@@ -83,16 +83,16 @@ class Froc:
         return float(min(scores[scores > below], default=math.inf))
 
     def sensitivity(self, rate: float) -> Statistic:
-        """The highest sensitivity with at most `rate` false positives an image, nothing interpolated.
+        """Return the highest sensitivity with at most `rate` false positives per image, without interpolation.
 
-        Its weights "r n" say how often each of `images` counts: resample patients for an interval.
+        The result is a function of weights "r n": how often each of `images` counts. Resample patients for intervals.
         """
-        called = np.isfinite(self.found)  # a lesion without a candidate never is
+        called = np.isfinite(self.found)  # a lesion without a candidate is never found
         events = np.concatenate([self.found[called], self.false])
         order = np.argsort(-events, kind="stable")
         is_found = (np.arange(events.size) < called.sum())[order]
         owner = np.concatenate([self.found_in[called], self.false_in]).astype(np.intp)[order]
-        last = np.append(np.diff(events[order]) != 0, True)[: events.size]  # of equal scores: they are called together
+        last = np.append(np.diff(events[order]) != 0, True)[: events.size]  # equal scores share one threshold
 
         def of(weights: Array) -> Array:
             counted = weights[:, owner]

@@ -1,7 +1,7 @@
-"""Terms of maps beside a picture of the skin's layers in grey code.
+"""Terms of a map and a picture of the skin's layers in grey values.
 
-Layers have grey values (`harness.contract.masks.LAYERS`): 255 is the key layer, 128, 64 and 32 matter less, 0 is
-the background. All figures are of one map divided by its maximum, H in [0, 1].
+Layers have grey values (`harness.contract.masks.LAYERS`): 255 is the key layer, 128, 64 and 32 are less important, 0
+is the background. All values are of one map divided by its maximum, H in [0, 1].
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TAUS = tuple(step / 100 for step in range(50, 100, 5))
-"""Thresholds of the coverage masks, over the map's maximum: .50, .55, …, .95."""
+"""Thresholds of the coverage masks, as fractions of the map's maximum: .50, .55, …, .95."""
 
 LayerRows: TypeAlias = Mapping[int, Mapping[str, Any]]
 """Level -> its row of the layers table, of one image and map."""
 LayerImages: TypeAlias = Sequence[LayerRows]
-"""What the formulas of layers read: one mapping an image."""
+"""Input of the formulas of layers: one mapping per image."""
 
 
 def decode_layers(grey: Array) -> Array:
-    """Return each grey value's layer of LAYERS, if it is within TOLERANCE of one; all others are background (0).
+    """Return the layer of LAYERS within TOLERANCE of each grey value; all other values are background (0).
 
     Args:
         grey: "h w", uint8.
@@ -44,28 +44,28 @@ def decode_layers(grey: Array) -> Array:
 
 
 def layer_terms(saliency: Array, layers: Array) -> list[dict[str, Any]]:
-    """Return the terms of Hit Rate and coverage: a row a level, the last columns of the layers table.
+    """Return the terms of Hit Rate and coverage, a row per level: the last columns of the layers table.
 
-    The map is read at the picture's size after `resize_nearest`. Its peak is every pixel whose 8-bit value, 255 H
-    rounded, is the highest: 255, but for a map of zeros.
+    The map is resized to the picture by `resize_nearest`. Its peak is the set of pixels with the highest 8-bit value,
+    255 H rounded: 255, except for a map of zeros.
 
     Args:
         saliency: "i j", not negative; a map of zeros stays zero, and all its pixels tie for the peak.
         layers: "h w" of the grey values of LAYERS.
 
     Returns:
-        `level`; `pixels` of it; `peak`, how many of the map's highest pixels (255 in 8 bits) lie in it; `heat`, sum of
-        H; `covered`, for each of TAUS how many of its pixels have H >= tau.
+        `level`; `pixels`, its number of pixels; `peak`, the number of the map's highest pixels (255 in 8 bits) in it;
+        `heat`, sum of H; `covered`, the number of its pixels with H >= tau, for each of TAUS.
 
     Raises:
-        ValueError: the map has a negative or no finite value.
+        ValueError: the map has a negative or non-finite value.
     """
     values = np.asarray(saliency, dtype=np.float64)
     if not (np.isfinite(values).all() and values.min() >= 0):
         raise ValueError(f"a map must be finite and not negative, but this one spans {values.min()} to {values.max()}.")
     highest = values.max()
     heat = resize_nearest(values / highest if highest > 0 else values, (layers.shape[0], layers.shape[1]))
-    stored = np.rint(255 * heat)  # as the source saves its maps, before it looks for 255
+    stored = np.rint(255 * heat)  # the source saves its maps in 8 bits before it searches for 255
     peak = stored == stored.max()
     rows: list[dict[str, Any]] = []
     for level in LAYERS:
@@ -78,7 +78,7 @@ def layer_terms(saliency: Array, layers: Array) -> list[dict[str, Any]]:
 
 
 def layer_overlap(rows: LayerRows, level: int) -> Array:
-    """Return |B and L| / |B or L| of B = {H >= tau} and the layer, for each of TAUS; NaN where both are empty."""
+    """Return |B and L| / |B or L| of B = {H >= tau} and the layer L, for each of TAUS; NaN if both are empty."""
     covered = np.asarray(rows[level]["covered"], dtype=np.float64)
     called = np.sum([np.asarray(row["covered"], dtype=np.float64) for row in rows.values()], axis=0)
     union = called + rows[level]["pixels"] - covered
@@ -87,7 +87,7 @@ def layer_overlap(rows: LayerRows, level: int) -> Array:
 
 
 def by_image(layers: pd.DataFrame) -> list[LayerRows]:
-    """Return the rows of one class, and of one map of one model, as formulas read them."""
+    """Return the rows of one class and one map of one model as the input of formulas."""
     found: dict[str, dict[int, Mapping[str, Any]]] = {}
     for row in layers.to_dict("records"):
         found.setdefault(str(row["id"]), {})[int(row["level"])] = {str(key): value for key, value in row.items()}
@@ -95,9 +95,9 @@ def by_image(layers: pd.DataFrame) -> list[LayerRows]:
 
 
 def focus_by_map(layers: pd.DataFrame) -> dict[tuple[str, str], float]:
-    """Return (variant, map) -> how well the peak lies, in [0, 1]: (Hit Rate 1 + 1) / 4, mean over test images and runs.
+    """Return (variant, map) -> (Hit Rate 1 + 1) / 4 in [0, 1], mean over test images and replicates.
 
-    1 is the key layer, 0 the background; the layers between are worth 3/4, 1/2 and 1/4.
+    A peak in the key layer scores 1, in the background 0, in the layers between 3/4, 1/2 and 1/4.
 
     Args:
         layers: rows of the layers table, of any number of models.

@@ -19,24 +19,24 @@ _SLACK = 1e-6
 
 
 def map_terms(saliency: Array, mask: Array | None) -> dict[str, Any]:
-    """Return everything that localisation is later computed from: the last columns of the maps table.
+    """Return the terms of all localisation metrics: the last columns of the maps table.
 
-    The map is read at the mask's size after `resize_nearest`. Equal cells are counted rather than
-    drawn, so that a small map on a large image costs little more than reading the mask.
+    The map has the mask's size after `resize_nearest`. Cells are counted instead of resized,
+    so that a small map on a large image costs little more than reading the mask.
 
     Args:
-        saliency: "i j" in [0, 1], at any size up to the mask's, or at the mask's own.
-        mask: "h w", true inside the lesions of the class; None where it is not known.
+        saliency: "i j" in [0, 1]; a map finer than the mask is reduced to its size.
+        mask: "h w", true inside the lesions of the class; None if unknown.
 
     Returns:
         `mask_known`; `mask_area` as a fraction; `dice_overlap` = sum(A M) and `dice_sum` =
         sum(A) + sum(M); `peak_hit`, the fraction of the map's highest pixels that lie inside (1 or 0
         unless peaks tie, prevalence on a constant map, NaN on an empty mask); four histograms of
         BINS counts, where bin b counts b/1000 <= value < (b+1)/1000 and the last counts 1. A constant
-        map scales to 0. With no mask the numbers are NaN and the histograms None.
+        map scales to 0. Without a mask the numbers are NaN and the histograms None.
 
     Raises:
-        ValueError: the map leaves [0, 1] or is not finite.
+        ValueError: a value of the map is outside [0, 1] or not finite.
     """
     values = _unit_interval(saliency)
     if mask is None:
@@ -62,7 +62,7 @@ def map_terms(saliency: Array, mask: Array | None) -> dict[str, Any]:
 
 
 def soft_dice(overlap: Array | float, total: Array | float) -> Array:
-    """Return soft Dice 2 sum(A M) / (sum(A) + sum(M)) from its two terms; NaN where both A and M are empty.
+    """Return soft Dice 2 sum(A M) / (sum(A) + sum(M)) from its two terms; NaN if both A and M are empty.
 
     Source: Shen et al. 2020 report it for GMIC; the formula is the continuous F1 of their 2019 paper.
     """
@@ -81,7 +81,7 @@ def pixel_ap(positive: Array, negative: Array) -> float:
         negative: the same outside.
 
     Returns:
-        A value in [0, 1] (the source multiplies by 100); NaN where no pixel is inside.
+        A value in [0, 1] (the source multiplies by 100); NaN if no pixel is inside.
 
     Source: Choe et al. 2020, CVPR; 2022, TPAMI.
     """
@@ -117,7 +117,7 @@ def dice_curves(positive: Array, negative: Array) -> Array:
         negative: the same outside.
 
     Returns:
-        "n BINS": place b is the threshold b / (BINS - 1). NaN where map and mask are empty.
+        "n BINS": index b is the threshold b / (BINS - 1). NaN where map and mask are empty.
     """
     hits = np.cumsum(np.asarray(positive, dtype=np.float64)[:, ::-1], axis=1)[:, ::-1]
     called = hits + np.cumsum(np.asarray(negative, dtype=np.float64)[:, ::-1], axis=1)[:, ::-1]
@@ -129,7 +129,7 @@ def histograms(rows: pd.DataFrame, scaled: bool) -> tuple[Array, Array]:
 
     Args:
         rows: of the maps table.
-        scaled: of min-max normalised maps, else of maps as they are.
+        scaled: of min-max normalised maps, else of unscaled maps.
     """
     held = [list(rows[f"{sign}_{'scaled' if scaled else 'raw'}"]) for sign in ("positive", "negative")]
     positive, negative = (np.stack(own) if own else np.zeros((0, BINS)) for own in held)
@@ -137,13 +137,13 @@ def histograms(rows: pd.DataFrame, scaled: bool) -> tuple[Array, Array]:
 
 
 def middle_best(values: Array) -> int:
-    """Return the place of the highest value; of equals the middle one."""
+    """Return the index of the highest value; the middle one of equals."""
     best = np.flatnonzero(values == np.nanmax(values))
     return int(best[len(best) // 2])
 
 
 def localisable(maps: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that count for localisation: the image has the class, and its mask is known and not empty."""
+    """Return the rows for localisation: the image has the class, and its mask is known and not empty."""
     return maps[(maps["label"] == 1) & maps["mask_known"].astype(bool) & (maps["mask_area"] > 0)]
 
 
@@ -156,7 +156,7 @@ def _unit_interval(saliency: Array) -> Array:
 
 
 def _cell_counts(shape: tuple[int, ...], mask: Array) -> tuple[Array, Array]:
-    """Pixels inside the mask, and pixels, of each cell of a map of `shape` laid over the mask."""
+    """Count the pixels inside the mask, and all pixels, of each cell of a map of `shape` over the mask."""
     if shape[0] > mask.shape[0] or shape[1] > mask.shape[1] or shape == mask.shape:
         return mask.astype(np.float64), np.ones(mask.shape)
     edges = [cell_edges(cells, out) for cells, out in zip(shape, mask.shape, strict=True)]
@@ -166,7 +166,7 @@ def _cell_counts(shape: tuple[int, ...], mask: Array) -> tuple[Array, Array]:
 
 
 def _bins(values: Array) -> Array:
-    # The slack, a ten-thousandth of a bin, keeps k/1000 in bin k where a float32 lands just below it.
+    # The slack, a ten-thousandth of a bin, keeps k/1000 in bin k if its float32 is slightly below it.
     return (values * (BINS - 1) + 1e-4).astype(np.int64)
 
 

@@ -1,4 +1,4 @@
-"""Calibration: does a score of .8 come true in 8 cases of 10? The reliability curve and its error."""
+"""Calibration: the reliability curve (are 8 of 10 images with a score of .8 positive?) and its error."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def reliability(labels: Array, scores: Array, bins: int = BINS) -> dict[str, Arr
     Args:
         labels: "n" of 1 and 0.
         scores: "n", probabilities in [0, 1].
-        bins: how many, of equal width.
+        bins: number of bins of equal width.
 
     Returns:
         "b" arrays `low` and `high`, the bin's bounds; `count`; `score`, the mean score, and `share`, the
         share of positives, both NaN in an empty bin.
 
     Raises:
-        ValueError: a score leaves [0, 1], or `bins` is below 1.
+        ValueError: a score is outside [0, 1], or `bins` is below 1.
 
     Source: Guo et al. 2017, ICML, equations 2 and 3, of a class's probability in place of the winner's confidence.
     """
@@ -48,10 +48,10 @@ def reliability(labels: Array, scores: Array, bins: int = BINS) -> dict[str, Arr
 
 
 def calibration_error(labels: Array, scores: Array, bins: int = BINS) -> float:
-    """Return the expected calibration error of one class: sum_b n_b / n |share_b - score_b|, in [0, 1]; NaN of nothing.
+    """Return the expected calibration error of one class in [0, 1]: sum_b n_b / n |share_b - score_b|.
 
-    It depends on the bins and, with few images, is biased upwards: a calibrated model does not reach 0.
-    Arguments and errors as in `reliability`.
+    It depends on the bins and, with few images, is biased upwards: a calibrated model does not reach 0. NaN without
+    images. Arguments and errors as in `reliability`.
 
     Source: Naeini et al. 2015, AAAI; Guo et al. 2017, ICML, equation 3.
     """
@@ -64,7 +64,7 @@ def calibration_error(labels: Array, scores: Array, bins: int = BINS) -> float:
 
 
 def weighted_calibration_error(labels: Array, scores: Array, bins: int = BINS) -> Statistic:
-    """Return `calibration_error` as a function of weights "r n"; arguments and errors as there."""
+    """Return `calibration_error` as a function of weights "r n", with the same arguments and errors."""
     labels, scores = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
     edges = np.linspace(0, 1, bins + 1)
     member = np.eye(bins)[np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, bins - 1)]  # n bins

@@ -1,4 +1,4 @@
-"""Decisions of one class, a score at or above a threshold called positive, and thresholds fitted on another split."""
+"""Decisions on one class (positive at or above a threshold), and thresholds fitted on another split."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SLACK = 1e-12  # 1 - 1/10 is a little less than 9/10
 
 
 class Decisions(NamedTuple):
-    """Values of decisions, in the order of `bootstrap.decisions`; NaN where there is no denominator.
+    """Values of decisions, in the order of `bootstrap.decisions`; NaN if the denominator is 0.
 
     Args:
         accuracy: (TP + TN) / n.
@@ -49,7 +49,7 @@ def decide(labels: Array, called: Array) -> Decisions:
 
 
 def youden_threshold(labels: Array, scores: Array) -> float:
-    """Return the score with the largest sensitivity + specificity - 1; of equals the highest. NaN without both labels.
+    """Return the score with the largest sensitivity + specificity - 1, the highest of equals; NaN without both labels.
 
     Args:
         labels: "n" of 1 and 0, of the split that thresholds may be fitted on.
@@ -67,7 +67,8 @@ def youden_threshold(labels: Array, scores: Array) -> float:
 def threshold_at_specificity(labels: Array, scores: Array, level: float) -> float:
     """Return the lowest threshold whose specificity is at least `level`: the most sensitive of those allowed.
 
-    inf, which calls nobody, where no score of the split is specific enough. Arguments as in `youden_threshold`.
+    The result is inf (no positive decisions) if no score of the split is specific enough. Arguments as in
+    `youden_threshold`.
 
     Raises:
         ValueError: `level` is outside (0, 1].

@@ -1,7 +1,7 @@
 """Areas under curves of scores, a class against the rest.
 
-They equal scikit-learn's, which the tests hold them to; its checks of its input take 50 times as
-long as the arithmetic, and these run for every head and class after every epoch.
+They equal scikit-learn's, as tests check. scikit-learn's input checks take 50 times as long as the arithmetic, and
+these functions run for every head and class after every epoch.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def auroc(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, flo
         classes: the k names.
 
     Returns:
-        A value a class, NaN where only one label occurs, and under "" the mean of the defined ones.
+        A value per class, NaN if only one label occurs, and under "" the mean of the defined ones.
 
     Raises:
         ValueError: the shapes differ, a label is not 0, 1 or NaN, or a score is not finite.
@@ -45,7 +45,7 @@ def to_arrays(predictions: pd.DataFrame, classes: Sequence[str]) -> tuple[Array,
         classes: the order of k.
 
     Raises:
-        ValueError: an (image, class) occurs twice, as it does where models or heads are mixed.
+        ValueError: an (image, class) occurs twice, for example because models or heads are mixed.
     """
     check_once(predictions)
     wide = [predictions.pivot(index="id", columns="class", values=name) for name in ("label", "score")]
@@ -57,12 +57,15 @@ def check_once(rows: pd.DataFrame) -> None:
     """Check that each (image, class) has one row, as the tables of one model, head and map have.
 
     Raises:
-        ValueError: one has several; names it.
+        ValueError: an (image, class) has several rows; the message names it.
     """
     twice = rows.duplicated(["id", "class"])
     if twice.any():
         row = rows[twice].iloc[0]
-        raise ValueError(f"image {row['id']!r} has several rows of class {row['class']!r}: models or heads are mixed.")
+        raise ValueError(
+            f"image {row['id']!r} has several rows of class {row['class']!r}: models or heads are mixed; pass the rows "
+            "of one."
+        )
 
 
 def with_mean(values: Mapping[str, float]) -> dict[str, float]:
@@ -76,7 +79,7 @@ def is_probability(scores: Array) -> bool:
 
 
 def rank_auc(labels: Array, scores: Array) -> float:
-    """Return the share of (positive, negative) pairs in the right order, ties halved; NaN without both labels.
+    """Return the share of (positive, negative) pairs in the right order, ties counted half; NaN without both labels.
 
     Args:
         labels: "n" of 1 and 0.
@@ -90,12 +93,12 @@ def rank_auc(labels: Array, scores: Array) -> float:
 
 
 def average_precision(labels: Array, scores: Array) -> float:
-    """Return the precision at each distinct score, weighted by the recall it adds; arguments as in `rank_auc`."""
+    """Return the precision over distinct scores, weighted by the recall each adds; arguments as in `rank_auc`."""
     if np.unique(labels).size < 2:
         return math.nan
     order = np.argsort(-scores, kind="stable")
     hits, called = np.cumsum(labels[order]), np.arange(1, labels.size + 1)
-    last = np.append(np.diff(scores[order]) != 0, True)  # of equal scores: they are called together
+    last = np.append(np.diff(scores[order]) != 0, True)  # equal scores share one threshold
     return float(hits[last] / called[last] @ np.diff(hits[last], prepend=0.0) / hits[-1])
 
 
@@ -108,10 +111,10 @@ def checked(labels: Array, scores: Array, classes: Sequence[str]) -> tuple[Array
     labels, scores = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
     if labels.shape != scores.shape or labels.ndim != 2 or labels.shape[1] != len(classes):
         raise ValueError(
-            f"labels and scores are (images, {len(classes)} classes), but got {labels.shape} and {scores.shape}."
+            f"labels and scores must be (images, {len(classes)} classes), but got {labels.shape} and {scores.shape}."
         )
     if not np.isin(labels[~np.isnan(labels)], (0, 1)).all():
-        raise ValueError("labels are 0, 1 or NaN.")
+        raise ValueError("labels must be 0, 1 or NaN.")
     if not np.isfinite(scores[~np.isnan(labels)]).all():
         raise ValueError("scores must be finite.")
     return labels, scores

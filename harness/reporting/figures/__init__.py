@@ -1,5 +1,5 @@
 """The figures of the report, as SVG and PNG bytes.
 
-Given: numbers and maps.
+Given: values and maps.
 Gives: pictures.
 """

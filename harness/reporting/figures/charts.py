@@ -1,7 +1,7 @@
-"""The report's charts, as SVG: small enough for a phone, in colours that colour-blind readers tell apart.
+"""The report's charts, as SVG: small enough for a phone, in colours that colour-blind readers can distinguish.
 
 A chart is 4.4 inches wide with letters of 9 points, so that they stay legible at 390 pixels. Lines differ by dash
-too. matplotlib's global settings are as they were afterwards.
+too. matplotlib's global settings stay unchanged.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#3
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), "-", (0, (3, 1)), "-", "--")
 MARKS = "osD^vPX*"
 FEWEST = 5
-"""Images of a bin below which a reliability diagram leaves it out."""
+"""Number of images of a bin below which a reliability diagram leaves it out."""
 INK, MUTED, ACCENT = "#222222", "#767676", "#0072b2"
 _STYLE = {
     "font.size": 9,
@@ -44,7 +44,7 @@ _STYLE = {
 
 
 def draw(paint: Callable[[Axes], None], high_in: float = 3.6, legend: bool = False) -> bytes:
-    """An SVG of one pair of axes that `paint` fills; a legend stands beneath the chart, where it hides nothing."""
+    """Return an SVG of one pair of axes that `paint` fills, with any legend below the chart."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -60,13 +60,13 @@ def draw(paint: Callable[[Axes], None], high_in: float = 3.6, legend: bool = Fal
 
 
 def forest(table: pd.DataFrame, metric: str, axis_label: str, p_values: str = "") -> bytes:
-    """Each variant's paired difference to the baseline with its interval; the baseline is the line at 0.
+    """Draw each variant's paired difference to the baseline with its interval; the baseline is the line at 0.
 
     Args:
-        table: a row a variant: `variant`, `<metric>_difference`, `_low`, `_high`.
+        table: a row per variant: `variant`, `<metric>_difference`, `_low`, `_high`.
         metric: its key.
         axis_label: below the axis.
-        p_values: a column whose values stand to the right; "" for none.
+        p_values: a column whose values are shown on the right; "" for none.
     """
     rows = [row for row in table.to_dict("records") if not math.isnan(row[f"{metric}_difference"])][::-1]
 
@@ -94,12 +94,12 @@ def forest(table: pd.DataFrame, metric: str, axis_label: str, p_values: str = ""
 
 
 def sweep(values: Array, table: pd.DataFrame, baseline: str, metric: str, names: tuple[str, str]) -> bytes:
-    """A figure against one setting, with its interval as a band; the baseline is a ring.
+    """Draw a metric against one setting, with its interval as a band and the baseline as a ring.
 
     Args:
-        values: of the setting, one a row of the table.
+        values: of the setting, one per row of the table.
         table: `variant`, `<metric>`, `_low`, `_high`.
-        baseline: which variant is marked.
+        baseline: the variant that is marked.
         metric: column.
         names: of the two axes.
     """
@@ -109,7 +109,7 @@ def sweep(values: Array, table: pd.DataFrame, baseline: str, metric: str, names:
     def paint(axis: Axes) -> None:
         low, high = rows[f"{metric}_low"].to_numpy(float), rows[f"{metric}_high"].to_numpy(float)
         axis.fill_between(values, low, high, color=ACCENT, alpha=0.2, linewidth=0, label="95 % interval")
-        axis.plot(values, rows[metric], "-o", color=ACCENT, markersize=5, label="mean over runs")
+        axis.plot(values, rows[metric], "-o", color=ACCENT, markersize=5, label="mean over models")
         own = rows["variant"].to_numpy() == baseline
         axis.plot(
             values[own], rows[metric].to_numpy()[own], "o", color="none", markeredgecolor=COLOURS[1],
@@ -133,14 +133,14 @@ def curves(
     level: float = math.nan,
     points: Mapping[str, Array] | None = None,
 ) -> bytes:
-    """Curves in the unit square, one a variant.
+    """Draw curves in the unit square, one per variant.
 
     Args:
         found: variant -> x and y.
-        labels: variant -> what the legend says.
+        labels: variant -> legend text.
         axes: the axes' names.
-        diagonal: draws the line of chance.
-        level: draws a level line of chance; NaN for none.
+        diagonal: draws the diagonal of chance.
+        level: draws a horizontal line of chance; NaN for none.
         points: legend text -> operating points "p 2", of readers; a ring marks their mean.
     """
 
@@ -161,7 +161,7 @@ def curves(
 
 
 def reliability(table: pd.DataFrame, order: Sequence[str]) -> bytes:
-    """What was said against what came true, a line a variant; larger marks stand on more images."""
+    """Draw the share of positives against the mean score, a line per variant; larger marks represent more images."""
 
     def paint(axis: Axes) -> None:
         axis.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)), label="calibrated")
@@ -178,7 +178,7 @@ def reliability(table: pd.DataFrame, order: Sequence[str]) -> bytes:
 
 
 def scatter(table: pd.DataFrame, baseline: str, metric: str, title: str) -> bytes:
-    """Draw a metric against AUC, a numbered point a variant with its intervals; row 1 is number 1."""
+    """Draw a metric against AUC, a numbered point per variant with its intervals; row 1 is number 1."""
 
     def paint(axis: Axes) -> None:
         for place, row in enumerate(table.to_dict("records")):
@@ -194,7 +194,7 @@ def scatter(table: pd.DataFrame, baseline: str, metric: str, title: str) -> byte
 
 
 def tuning(table: pd.DataFrame, order: Sequence[str], name: str, expected: bool) -> bytes:
-    """The validation figure expected of n random trials with its spread, or the best so far."""
+    """Draw the validation metric expected of n random trials with its spread, or the best so far."""
 
     def paint(axis: Axes) -> None:
         for place, variant in enumerate(order):
@@ -208,13 +208,13 @@ def tuning(table: pd.DataFrame, order: Sequence[str], name: str, expected: bool)
         most = int(table["trials"].max())
         axis.set_xticks(np.unique(np.linspace(1, most, min(most, 8)).round()))
         what = "expected best" if expected else "observed running best"
-        axis.set(xlabel="trials, stopped and failed ones too", ylabel=f"{name}, {what}")
+        axis.set(xlabel="trials, including pruned and failed ones", ylabel=f"{name}, {what}")
 
     return draw(paint, 3.5 + 0.1 * len(order), legend=True)
 
 
 def importance(table: pd.DataFrame) -> bytes:
-    """How much each searched parameter accounts for: a dot a variant, a bar their mean."""
+    """Draw the importance of each searched parameter: a dot per variant, a bar for their mean."""
     means = table.groupby("parameter")["importance"].mean().sort_values()
 
     def paint(axis: Axes) -> None:
@@ -223,13 +223,13 @@ def importance(table: pd.DataFrame) -> bytes:
             own = table.loc[table["parameter"] == name, "importance"]
             axis.plot(own, np.full(len(own), place), "o", color=ACCENT, markersize=4, alpha=0.7)
         axis.set_yticks(range(len(means)), list(means.index))
-        axis.set(xlim=(0, 1.02), xlabel="share of the spread of the validation figure")
+        axis.set(xlim=(0, 1.02), xlabel="share of the variance of the validation metric")
 
     return draw(paint, 0.9 + 0.35 * len(means))
 
 
 def p_value(value: float) -> str:
-    """A p-value as it is written: .032, or < .001."""
+    """Return a p-value as text: .032, or < .001."""
     return "–" if math.isnan(value) else "< .001" if value < 0.001 else number(value)
 
 
@@ -239,5 +239,5 @@ def _bars(row: Mapping[Any, Any], name: str) -> Any:
 
 
 def _short(axis: Axes) -> bool:
-    """Whether two legend entries fit beside one another."""
+    """Return True if two legend entries fit in one row."""
     return max(len(text) for text in axis.get_legend_handles_labels()[1]) <= 22

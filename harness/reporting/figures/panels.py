@@ -16,17 +16,17 @@ from harness.metrics.maps.grid import resize_nearest
 from harness.statistics.arrays import Array
 
 LONGEST_PX = 300
-"""Of a panel: it is shown at half of it, so that it is sharp on a phone."""
+"""Longer side of a panel; the page shows it at half this size, so that it is sharp on a phone."""
 MOST_FRAMES = 36
-"""Of more patches than these the weights cannot be read in their frames: they are coloured instead."""
+"""Number of patches above which they are coloured by weight, because weights in frames become illegible."""
 OUTLINES = ((0, 166, 224), (240, 60, 192), (63, 196, 26), (224, 168, 0), (162, 123, 240))
 OUTLINE_NAMES = ("blue", "pink", "green", "ochre", "violet")
-"""What the outlines' colours are called, in the classes' order."""
+"""Names of the outlines' colours, in the order of the classes."""
 _BOX, _INK = (255, 214, 0), (255, 255, 255)
 
 
 def base_of(overlays: Mapping[str, Array], image: int) -> Array:
-    """The picture as RGB "h w 3", grey ones from their darkest to their brightest pixel, at the panels' size."""
+    """Return the picture as RGB "h w 3" at the panels' size; grey ones span their darkest to brightest pixel."""
     picture = overlays["images"][image]
     if picture.ndim == 2:
         values = picture.astype(np.float32)
@@ -40,7 +40,7 @@ def base_of(overlays: Mapping[str, Array], image: int) -> Array:
 
 
 def outlined(base: Array, masks: Array) -> Array:
-    """The picture with the true outline of each class.
+    """Return the picture with the true outline of each class.
 
     Args:
         base: "h w 3".
@@ -54,12 +54,12 @@ def outlined(base: Array, masks: Array) -> Array:
 
 
 def heated(base: Array, saliency: Array, top: float) -> Array:
-    """The picture under a map: from transparent at 0 to bright yellow at `top`; cells stay the rectangles they are.
+    """Return the picture under a map: transparent at 0, bright yellow at `top`; cells stay rectangles.
 
     Args:
         base: "h w 3".
         saliency: "i j".
-        top: what full colour stands for; above 0.
+        top: the value of full colour; above 0.
     """
     values = resize_nearest(saliency.astype(np.float32), (base.shape[0], base.shape[1]))
     share = np.clip(values / top, 0, 1)
@@ -70,12 +70,12 @@ def heated(base: Array, saliency: Array, top: float) -> Array:
 
 
 def boxed(base: Array, boxes: Array, attention: Array | None, size: tuple[int, int]) -> Array:
-    """The picture with the patches the model looked at, each with its attention where there is one.
+    """Return the picture with the patches that the model looked at, each with its attention if it has one.
 
     Args:
         base: "h w 3".
         boxes: "m 4", x0 y0 x1 y1 in pixels of a picture of `size`.
-        attention: "m" weights that add up to 1.
+        attention: "m" weights that sum to 1.
         size: height and width that the boxes are in.
     """
     scale = base.shape[1] / size[1], base.shape[0] / size[0]
@@ -96,7 +96,7 @@ def boxed(base: Array, boxes: Array, attention: Array | None, size: tuple[int, i
 
 
 def stitched(boxes: Array, attention: Array, size: tuple[int, int]) -> Array:
-    """A map "h w" of attention: each patch "m 4" has its weight "m", the heaviest where several lie over another."""
+    """Return a map "h w" of attention: each patch "m 4" has its weight "m"; where patches overlap, the highest."""
     found = np.zeros(size)
     for place in np.argsort(attention):
         x0, y0, x1, y1 = boxes[place].round().astype(int)
@@ -105,14 +105,14 @@ def stitched(boxes: Array, attention: Array, size: tuple[int, int]) -> Array:
 
 
 def webp(picture: Array, quality: int = 78) -> bytes:
-    """The picture as WebP."""
+    """Return the picture as WebP."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="webp", quality=quality, method=0)
     return buffer.getvalue()
 
 
 def _edge(inside: Array) -> Array:
-    """Two pixels along the border of a region, inside it; closed at the picture's own border."""
+    """Return the two outermost pixels inside a region; it is closed at the picture's border."""
     from scipy.ndimage import binary_erosion
 
     border: Array = inside & ~binary_erosion(inside, iterations=2)
@@ -121,7 +121,7 @@ def _edge(inside: Array) -> Array:
 
 @cache
 def _heat() -> Array:
-    """256 colours "256 3" from dark violet to bright yellow: inferno without its black end."""
+    """Return 256 colours "256 3" from dark violet to bright yellow: inferno without its black end."""
     from matplotlib import colormaps
 
     colours: Array = 255 * colormaps["inferno"](np.linspace(0.25, 1, 256))[:, :3]

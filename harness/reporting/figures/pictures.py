@@ -1,4 +1,4 @@
-"""Pictures for the report, as PNG bytes. Nothing here touches matplotlib's global state."""
+"""Pictures for the report, as PNG bytes. matplotlib's global state stays unchanged."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _INK, _MUTED = "#222222", "#767676"
 
 
 def read_overlays(data: bytes) -> dict[str, Array]:
-    """The arrays of `overlays.npz`; see `harness.contract.tables.OVERLAYS` and `OVERLAYS_MORE`.
+    """Return the arrays of `overlays.npz`; see `harness.contract.tables.OVERLAYS` and `OVERLAYS_MORE`.
 
-    A file of version 1 gets `version` and `chosen`, which it had not; `boxes` and `attention` may be missing.
+    `version` and `chosen` are added to a file of version 1; `boxes` and `attention` may be missing.
 
     Raises:
         ValueError: an array is missing, or a newer harness wrote the file.
@@ -35,20 +35,22 @@ def read_overlays(data: bytes) -> dict[str, Array]:
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         missing = [name for name in OVERLAYS if name not in file.files]
         if missing:
-            raise ValueError(f"overlays.npz has no {', '.join(missing)}.")
+            raise ValueError(f"overlays.npz has no {', '.join(missing)}; it must have {', '.join(OVERLAYS)}.")
         found = {name: file[name] for name in (*OVERLAYS, *OVERLAYS_MORE) if name in file.files}
     version = int(found.setdefault("version", np.array(1)))
     if version > OVERLAYS_VERSION:
-        raise ValueError(f"overlays.npz has version {version}, this harness reads up to {OVERLAYS_VERSION}.")
+        raise ValueError(
+            f"overlays.npz has version {version}, this harness reads up to {OVERLAYS_VERSION}; upgrade the harness."
+        )
     found.setdefault("chosen", np.ones(len(found["ids"]), bool))
     return found
 
 
 def overlay_figure(overlays: Mapping[str, Array], title: str, images: int = 8) -> bytes:
-    """Test images with their true outlines, beside the saliency map of each class.
+    """Draw test images with their true outlines, and the saliency map of each class next to them.
 
-    A row shows one or two images. A class's maps share one colour scale, from 0 to their highest
-    value, which the colour bar states: maps that are all faint are made visible, not equal.
+    A row shows one or two images. The maps of a class share one colour scale, from 0 to their highest
+    value, which the colour bar states: faint maps become visible, not strong.
 
     Args:
         overlays: arrays as `read_overlays` gives them.
@@ -80,7 +82,7 @@ def overlay_figure(overlays: Mapping[str, Array], title: str, images: int = 8) -
 
 @dataclass(frozen=True)
 class _Sheet:
-    """Where panels stand: rows of `beside` images, each of `panels` panels `tall` inches high."""
+    """The layout of panels: rows of `beside` images, each of `panels` panels `tall` inches high."""
 
     rows: int
     beside: int
@@ -94,7 +96,7 @@ class _Sheet:
         return wide, _HEAD_IN + self.rows * (self.tall + _LINE_IN) + _FOOT_IN
 
     def panel(self, row: int, side: int, panel: int) -> tuple[float, float, float, float]:
-        """Left, bottom, width and height as fractions of the sheet."""
+        """Return left, bottom, width and height as fractions of the sheet."""
         wide, high = self.size
         left = _GAP_IN + side * (self.panels * (_PANEL_IN + _GAP_IN) + _GAP_IN) + panel * (_PANEL_IN + _GAP_IN)
         bottom = high - _HEAD_IN - (row + 1) * (self.tall + _LINE_IN)
@@ -139,7 +141,7 @@ def _draw_bar(axis: Axes, name: str, top: float) -> None:
 
 
 def _heat() -> Colormap:
-    """From transparent to bright yellow, so that the image stays visible where there is no saliency."""
+    """Return colours from transparent to bright yellow, so that the image stays visible without saliency."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 

@@ -1,4 +1,4 @@
-"""The critical-difference diagram: mean ranks on a line, systems that are not separated joined by a bar."""
+"""The critical-difference diagram: mean ranks on a line, methods that are not separated joined by a bar."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LINE_IN, _BAR = 0.26, 0.32
 
 
 def critical_difference_figure(ranks: Ranks, title: str = "") -> bytes:
-    """A PNG of the diagram of Demšar 2006: the best to the left, its name with its mean rank below the axis.
+    """Return a PNG of the diagram of Demšar 2006: the best on the left, names with mean ranks below the axis.
 
     Args:
         ranks: as `ranks.rank` gives them.
@@ -29,7 +29,7 @@ def critical_difference_figure(ranks: Ranks, title: str = "") -> bytes:
     depth = _BAR * (bars + 1) + lines
     figure = Figure(figsize=(7.5, 1.1 + _LINE_IN * depth), layout="constrained")
     axis = figure.subplots()
-    reach = 0.28 * (systems - 1)  # room beside the axis for the names
+    reach = 0.28 * (systems - 1)  # room on both sides of the axis for the names
     axis.set_xlim(1 - reach, systems + reach)
     axis.set_ylim(-depth, 1.7)
     axis.axis("off")
@@ -46,21 +46,21 @@ def critical_difference_figure(ranks: Ranks, title: str = "") -> bytes:
 
 
 def _draw_scale(axis: Axes, ranks: Ranks) -> None:
-    """The axis of ranks, and above it the length of the critical difference."""
+    """Draw the axis of ranks, and above it the length of the critical difference."""
     systems = len(ranks.names)
     axis.plot([1, systems], [0, 0], color=_INK, linewidth=1)
     for tick in range(1, systems + 1):
         axis.plot([tick, tick], [0, 0.15], color=_INK, linewidth=1)
         axis.text(tick, 0.2, str(tick), ha="center", va="bottom", fontsize=8, color=_INK)
-    length = min(ranks.critical, systems - 1)  # a longer one separates nobody: said in words
+    length = min(ranks.critical, systems - 1)  # a longer one separates no methods: the text states it
     axis.plot([1, 1 + length], [1, 1], color=_MUTED, linewidth=1.5, marker="|")
-    more = "" if ranks.critical <= systems - 1 else ", more than the axis is long: it separates nobody"
+    more = "" if ranks.critical <= systems - 1 else ", longer than the axis: no methods are separated"
     text = f"critical difference {ranks.critical:.2f} (Nemenyi, {ranks.level:.0%}, {ranks.datasets} data sets){more}"
     axis.text(1, 1.15, text, ha="left", va="bottom", fontsize=8, color=_MUTED)
 
 
 def _draw_names(axis: Axes, ranks: Ranks, top: float) -> None:
-    """Names of the better half to the left, of the others to the right, each led to its place on the axis."""
+    """Draw the names of the better half on the left, the others on the right, each joined to its rank."""
     systems = len(ranks.names)
     half = (systems + 1) // 2
     for place, (name, mean) in enumerate(zip(ranks.names, ranks.means, strict=True)):

@@ -1,5 +1,5 @@
-"""The sections of the report, one subject a file.
+"""The sections of the report, one subject per file.
 
 Given: the material of a report.
-Gives: texts, tables and figures.
+Gives: texts, tables and pictures.
 """

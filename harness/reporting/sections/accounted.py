@@ -1,4 +1,4 @@
-"""The accounts: variants, data, ledger, what was skipped and failed, what was assumed, how to get it again."""
+"""Sections that document the run: variants, data, ledger, skipped and failed trials, assumptions, reproduction."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from harness.tables.measure.costs import failures, ledger_lines
 
 
 def variants_section(material: Material) -> Section:
-    """What each variant changes."""
+    """Return the changes that each variant makes."""
     import pandas as pd
 
     names = [item.name for item in material.plan.variants]
     rows = [(name, "; ".join(material.differs.get(name, ())) or "the study's base") for name in names]
     rows = [(f"{name} (baseline)" if name == material.plan.baseline else name, text) for name, text in rows]
     cells = pd.DataFrame(rows, columns=["variant", "differs from the study's base by"])
-    note = "In the study's order; a range in brackets was searched."
+    note = "Variants are in the study's order. A range in brackets was searched."
     return Section("variants", "The variants", [Table("", cells, [note], words=True)])
 
 
 def data_section(material: Material) -> Section:
-    """The data card, and what the check of the data found."""
+    """Return the data card and the findings of the data check."""
     parts: list[Part] = []
     if material.card is None:
-        parts.append(Text("No counts were handed to the report."))
+        parts.append(Text("No counts are available."))
     else:
         note = (
-            "Images, units of diagnosis and patients of each split; then images that have each class. No patient is in "
-            "two splits."
+            "Numbers of images, units of diagnosis and patients of each split, then of images that have each class. No "
+            "patient is in two splits."
         )
         parts.append(Table("", material.card.astype(str), [note]))
     if material.plan.dataset_digest:
@@ -35,42 +35,43 @@ def data_section(material: Material) -> Section:
     if material.data_check:
         parts.append(Lines(list(material.data_check)))
     elif material.plan.trained:
-        parts.append(Text(f"Leakage and shortcuts: not checked. `{material.check_command}` does it."))
+        parts.append(Text(f"Leakage and shortcuts: not checked. Run `{material.check_command}` to check them."))
     return Section("data", "Data", parts, {} if material.card is None else {"data": material.card})
 
 
 def ledger_section(material: Material) -> Section:
-    """Who read labels and masks, and how often the test split was opened."""
+    """Return the labels and masks that were read, and the number of openings of the test split."""
     return Section(
         "ledger",
-        "Ledger: what was read",
+        "Ledger: labels and masks that were read",
         [Lines(ledger_lines(material.trials, material.test_openings, material.own_openings))],
     )
 
 
 def skipped_section(material: Material) -> Section:
-    """What did not run, and what did not end."""
+    """Return the variants that were skipped and the trials that failed."""
     lines = [f"`{skip.variant}` was not run: {skip.reason}" for skip in material.plan.skipped]
     lines += failures(material.trials)
-    return Section("skipped", "What was skipped, and what failed", [Lines(lines) if lines else Text("Nothing.")])
+    return Section("skipped", "Skipped variants and failed trials", [Lines(lines) if lines else Text("None.")])
 
 
 def assumed_section(material: Material) -> Section:
-    """What the sources of the components do not say, and what was chosen."""
+    """Return the choices that components made where their sources are silent."""
     lines = [
         f"`{component}`, {what}: {choice}"
         for component, choices in material.assumed.items()
         for what, choice in choices.items()
     ]
     nothing = Text("No component that was used declares an assumption.")
-    return Section("assumed", "What was assumed", [Lines(lines) if lines else nothing])
+    return Section("assumed", "Assumptions", [Lines(lines) if lines else nothing])
 
 
 def reproduce_section(material: Material) -> Section:
-    """The command and the versions."""
+    """Return the command and the versions."""
     versions = [f"`{distribution}` {version}" for distribution, version in material.plan.plugins.items()]
     last = (
-        "Every figure of every trained model is in `tables/runs.csv`; the tables above are beside it in full precision."
+        "`tables/runs.csv` has every metric of every trained model. `tables/` also has the tables above in full "
+        "precision."
     )
     parts: list[Part] = [Code(material.command), Lines(versions), Text(last)]
-    return Section("reproduce", "How to reproduce it", parts)
+    return Section("reproduce", "How to reproduce this study", parts)

@@ -1,4 +1,4 @@
-"""The first screen: what was asked, what came out in sentences, and the leaderboard."""
+"""The first section: the question, the answer in sentences, and the leaderboard."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
 DEMONSTRATION = (
     "Budget `{}` is a demonstration: it shows that everything runs. It trains small networks briefly and searches "
-    "little: do not read its table as saliency for or against a method."
+    "little. Its table is no result for or against a method."
 )
 NARROW = (
-    "Those of figures near 0 or 1, or of few patients with the finding, are too narrow; of fewer than "
-    f"{LEAST_PATIENTS} patients, or where every resample gives the same, none is given."
+    "Intervals of values near 0 or 1, or of few patients with the finding, are too narrow. With fewer than "
+    f"{LEAST_PATIENTS} patients, or if every resample gives the same value, there is no interval."
 )
 GAP, UNDEFINED = f"{RANKED}_difference", f"{RANKED}_undefined"
 SHOWN_UNDEFINED = 0.01
-"""Share of resamples without an AUC above which the report names it."""
+"""Share of resamples without an AUC above which the report states it."""
 
 
 def answer_section(material: Material) -> Section:
-    """The question, the answer in sentences that are made from the numbers, and the main table."""
+    """Return the question, the answer in sentences made from the values, and the main table."""
     plan, own = material.plan, material.own
     parts: list[Part] = [Text(DEMONSTRATION.format(plan.budget), "warning")] if plan.demonstration else []
-    parts.append(Text(f"Asked: {plan.question}"))
+    parts.append(Text(f"Question: {plan.question}"))
     if own is None:
         parts.append(Text("No variant was confirmed, so there is nothing to compare.", "answer"))
     else:
@@ -41,9 +41,7 @@ def answer_section(material: Material) -> Section:
         marked = frozenset(place for place, row in enumerate(own.to_dict("records")) if row.get("tied") is True)
         parts.append(Table("Leaderboard", leaderboard(material, own), notes(material, own), marked))
         if material.claims is not None and len(material.claims):
-            parts.append(
-                Table("What the source states", claims_columns(material.claims, material.titles), [CLAIMS_NOTE])
-            )
+            parts.append(Table("Published claims", claims_columns(material.claims, material.titles), [CLAIMS_NOTE]))
     parts.append(Text(_facts(material)))
     parts += [Text(f"Warning: {warning}", "warning") for warning in plan.warnings]
     tables = {} if material.variants is None else {"variants": material.variants}
@@ -55,30 +53,30 @@ def answer_section(material: Material) -> Section:
 
 
 def answer(material: Material, own: pd.DataFrame) -> list[str]:
-    """What the leaderboard says, in sentences; every number is the table's."""
+    """Return the result of the leaderboard in sentences; every value is that of the table."""
     rows, baseline = own.to_dict("records"), material.plan.baseline
     best = rows[0]
     if math.isnan(best[RANKED]):
         return ["No variant has an AUC: the test split holds one label only."]
     told = [f"`{best['variant']}` has the highest test AUC, {_bounded(best, RANKED)}."]
     if len(rows) == 1:
-        return [*told, "It is the only variant, so that there is nothing to compare it with."]
+        return [*told, "It is the only variant: there is nothing to compare it with."]
     told.append(_ties(rows))
     told += _against(rows, baseline)
     told += _spread(material, rows)
     for metric in material.located:
         table = own[own[metric.key].notna()].sort_values(metric.key, ascending=metric.sign < 0, kind="stable")
         row, word = table.to_dict("records")[0], "highest" if metric.sign > 0 else "lowest"
-        told.append(f"The {word} {metric.title} is that of `{row['variant']}`, {_bounded(row, metric.key)}.")
+        told.append(f"`{row['variant']}` has the {word} {metric.title}, {_bounded(row, metric.key)}.")
     if material.plan.demonstration:
-        told.append("At this demonstration budget that says nothing of the methods.")
+        told.append("At this demonstration budget, this says nothing about the methods.")
     return told
 
 
 def _spread(material: Material, rows: list[dict[Any, Any]]) -> list[str]:
-    """That trained models were held fixed, where their own spread is larger than what separates the variants.
+    """Return a warning if the spread over trained models is larger than the differences between variants.
 
-    Of trained variants alone: nothing is trained again of readers and of external predictions.
+    Only trained variants count: readers and external predictions are not trained again.
     """
     trained = {item.name for item in material.plan.trained}
     own = [row for row in rows if row["variant"] in trained]
@@ -93,7 +91,7 @@ def _spread(material: Material, rows: list[dict[Any, Any]]) -> list[str]:
     again = "trained again, and on other folds," if seeds and folds else f"{again},"
     others = sum(not math.isnan(gap) for gap in gaps)
     return [
-        f"All this holds the trained models as they are: {again} AUCs spread by up to ±{number(max(known))}, "
+        f"All of this holds the trained models fixed: {again} AUCs spread by up to ±{number(max(known))}, "
         f"and for {smaller} of {others} trained variants by more than their difference to the baseline."
     ]
 
@@ -121,7 +119,7 @@ def _ties(rows: list[dict[Any, Any]]) -> str:
 
 
 def _against(rows: list[dict[Any, Any]], baseline: str) -> list[str]:
-    """Who differs from the baseline after adjustment."""
+    """Return which variants differ from the baseline after adjustment."""
     tested = [row for row in rows if not math.isnan(row.get(f"{RANKED}_p_holm", math.nan))]
     if not tested:
         return []
@@ -142,7 +140,7 @@ def _against(rows: list[dict[Any, Any]], baseline: str) -> list[str]:
 
 
 def leaderboard(material: Material, own: pd.DataFrame) -> pd.DataFrame:
-    """The main table as text: a row a variant, its own output, the highest AUC first."""
+    """Return the main table as text: a row per variant (its own output), the highest AUC first."""
     import pandas as pd
 
     supervised = {item.name for item in material.plan.variants if "train_masks" in item.needs}
@@ -173,35 +171,35 @@ def _tie(row: dict[Any, Any]) -> str:
 
 
 def notes(material: Material, own: pd.DataFrame) -> list[str]:
-    """What the columns of the leaderboard mean."""
+    """Return notes on the columns of the leaderboard."""
     plan = material.plan
     folds = int(plan.confirm.get("folds") or 1)
     over = spread_axes((seed, fold) for seed in plan.confirm["seeds"] for fold in range(folds))
-    spread = f"± is the standard deviation over {over}" if over else "of one seed, so that none has a ±"
+    spread = f"± is the standard deviation over {over}" if over else "one seed, so there is no ±"
     same = "seeds and folds" if folds > 1 else "seeds"
     figures, paired = f"means over confirmed models; {spread}", f" at the same {same}"
-    held = f"trained models as they are: it does not tell what other {same} would give" + ("; ± does." if over else ".")
+    held = f"trained models held fixed: it does not cover other {same}" + ("; ± does." if over else ".")
     if not plan.trained:
-        figures, paired, held = "nothing was trained", "", "systems, and readers, as they are."
+        figures, paired, held = "nothing was trained", "", "external predictions and readers held fixed."
     found = [
-        f"Figures are of the test split; {figures}.",
+        f"Values are of the test split; {figures}.",
         f"[low, high] is a 95 % interval from {material.resamples} resamples of the test patients, with the {held}",
-        f"Differences are paired: to `{plan.baseline}`{paired}, on the same resampled patients.",
+        f"Differences are to `{plan.baseline}`, paired{paired} on the same resampled patients.",
         *_families(material),
         *_undefined(own),
     ]
     if "tied" in own:
         found.append(
-            "= marks the group tied with the best: variants that clustered DeLong's test (patients kept together, "
-            "Tukey's adjustment, since the best was chosen on the same data) does not separate from the highest AUC at "
-            "5 %. Tied is not equal: it may only mean that there are too few patients. p is of the difference to the "
+            "= marks the group tied with the best: clustered DeLong's test does not separate them from the highest AUC "
+            "at 5 % (patients kept together; Tukey's adjustment, because the best was chosen on the same data). "
+            "Tied is not equal: there may be too few patients. p is of the difference to the "
             "baseline, by the same test, adjusted by Holm over the variants."
         )
         found += _untested(own, plan.baseline)
     if plan.trained and own["runs"].nunique() > 1:
         found.append(
-            "Variants have different numbers of confirmed models (column models): AUCs are over all of a variant's, "
-            f"differences and tests over the {same} that both have."
+            "Variants have different numbers of confirmed models (column models): AUCs are over all models of a "
+            f"variant, differences and tests over the {same} that both have."
         )
     found.append("Intervals are not adjusted for the number of variants. " + NARROW)
     if material.comparison is not None and "note" in material.comparison:
@@ -210,7 +208,8 @@ def notes(material: Material, own: pd.DataFrame) -> list[str]:
     if material.located:
         unknown, lesions = material.unknown_masks
         found.append(
-            f"{unknown} of {lesions} lesions (image and class) have no known outline and do not count for maps."
+            f"{unknown} of {lesions} lesions (image and class) have no known outline and are left out of the metrics "
+            "of maps."
         )
     if supervised := sorted(item.name for item in plan.variants if "train_masks" in item.needs):
         found.append(f"Fully supervised, trained with masks: {', '.join(supervised)}.")
@@ -218,21 +217,21 @@ def notes(material: Material, own: pd.DataFrame) -> list[str]:
 
 
 def _families(material: Material) -> list[str]:
-    """What ± means where a variant is several readers, and what its interval leaves out."""
+    """Return a note on ± and intervals of variants that are several readers."""
     plan = material.plan
     names = [f"`{item.name}`" for item in plan.variants if item.kind != "trained" and item.facts.get("readers")]
     if not names:
         return []
     text = (
         "the mean over readers of their AUCs (not the AUC of their mean), ± the standard deviation over readers. "
-        "Intervals and p-values hold these readers fixed: they are about other patients with the same readers, not "
-        "about other readers."
+        "Intervals and p-values hold these readers fixed: they apply to other patients with the same readers, not "
+        "to other readers."
     )
     return [f"{', '.join(names)}: {text}"]
 
 
 def _undefined(own: pd.DataFrame) -> list[str]:
-    """How many resamples have no figure, where it is more than a few."""
+    """Return a note on resamples without an AUC, if there are more than a few."""
     if UNDEFINED not in own:
         return []
     wide = own[own[UNDEFINED].between(SHOWN_UNDEFINED, 1, inclusive="neither")]  # 1: too few patients at all
@@ -240,18 +239,18 @@ def _undefined(own: pd.DataFrame) -> list[str]:
         return []
     named = ", ".join(f"`{row['variant']}` {100 * row[UNDEFINED]:.0f} %" for row in wide.to_dict("records"))
     return [
-        f"Resamples without an AUC, because they hold no patient with, or none without, a class: {named}. They are "
-        f"left out of the interval; above {100 * MOST_UNDEFINED:.0f} % no interval and no bootstrap p-value is given."
+        f"Resamples without an AUC, because all of their patients have a class or none has: {named}. They are "
+        f"left out of the interval. Above {100 * MOST_UNDEFINED:.0f} % there is no interval and no bootstrap p-value."
     ]
 
 
 def _untested(own: pd.DataFrame, baseline: str) -> list[str]:
-    """Why there is no p-value against the baseline."""
+    """Return the reasons for missing p-values against the baseline."""
     reasons: dict[str, list[str]] = {}
     for row in own.to_dict("records"):
         if why := row.get(f"{RANKED}_untested"):
             reasons.setdefault(str(why), []).append(f"`{row['variant']}`")
-    return [f"No p against `{baseline}` of {', '.join(names)}: {why}." for why, names in reasons.items()]
+    return [f"No p-value against `{baseline}` for {', '.join(names)}: {why}." for why, names in reasons.items()]
 
 
 def _facts(material: Material) -> str:
@@ -259,13 +258,13 @@ def _facts(material: Material) -> str:
     facts = f"Budget `{plan.budget}`, study `{plan.study_id[:8]}`"
     if not plan.trained:
         return (
-            f"{facts}. Nothing was trained: a variant is a table of predictions made elsewhere, or an average of such."
+            f"{facts}. Nothing was trained: a variant is a table of external predictions, or an average of such tables."
         )
     seeds = ", ".join(str(seed) for seed in plan.confirm["seeds"])
     trials = "trial" if plan.trials == 1 else "trials"
     return (
-        f"{facts}, objective `{plan.objective.metric}` ({plan.objective.mode}): {plan.trials} searched {trials} a "
-        f"variant, then its best retrained and tested once with each of the seeds {seeds}."
+        f"{facts}, objective `{plan.objective.metric}` ({plan.objective.mode}): {plan.trials} search {trials} per "
+        f"variant; the best configuration is retrained and tested once with each of the seeds {seeds}."
     )
 
 

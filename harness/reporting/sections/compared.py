@@ -1,4 +1,4 @@
-"""Variants beside one another: differences, settings varied alone, curves, calibration, Dice against AUC."""
+"""Sections that compare variants: differences, metrics against one setting, curves, calibration, Dice against AUC."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CONFIRMED = "Nothing was confirmed."
 
 
 def differences_section(material: Material) -> Section:
-    """The forest plot of paired differences, and the baseline against each reader and system."""
+    """Return the forest plot of paired differences, and the baseline against each reader and variant."""
     own, plan = material.own, material.plan
     parts: list[Part] = []
     if own is None or not own[f"{RANKED}_difference"].notna().any():
@@ -40,10 +40,10 @@ def differences_section(material: Material) -> Section:
     if material.each is not None and len(material.each):
         tables["each"] = material.each
         note = (
-            "Areas and differences with 95 % intervals by clustered DeLong (groups kept together); p-values are "
+            "Areas and differences with 95 % intervals by clustered DeLong (groups kept together). p-values are "
             "two-sided, adjusted by Holm over the rows of this table. Differences are the baseline minus the row."
         )
-        title = f"`{plan.baseline}` against each reader and each system"
+        title = f"`{plan.baseline}` against each reader and each variant"
         parts.append(Table(title, each_columns(material.each), [note]))
     return Section("differences", "Paired differences", parts, tables)
 
@@ -66,14 +66,14 @@ def _forests(material: Material, own: pd.DataFrame) -> list[Picture]:
 def _forest_notes(material: Material) -> list[str]:
     same = "seeds and folds" if material.plan.confirm.get("folds") else "seeds"
     return [
-        f"Right of the line is better than `{material.plan.baseline}`. Bars are 95 % intervals from "
-        f"{material.resamples} resamples of the test patients, paired at the same {same}; p-values are clustered "
-        "DeLong's for AUC and the paired bootstrap's for other metrics, adjusted by Holm over the variants.",
+        f"Values right of the line are higher than those of `{material.plan.baseline}`. Bars are 95 % intervals from "
+        f"{material.resamples} resamples of the test patients, paired at the same {same}. p-values are by clustered "
+        "DeLong for AUC and by the paired bootstrap for other metrics, adjusted by Holm over the variants.",
     ]
 
 
 def sweeps_section(material: Material) -> Section:
-    """Each figure against each setting that variants vary alone."""
+    """Return charts of each metric against each setting that alone differs between variants."""
     own, parts = material.own, list[Part]()
     for path, values in material.sweeps.items() if own is not None else ():
         assert own is not None
@@ -87,12 +87,12 @@ def sweeps_section(material: Material) -> Section:
         parts.append(
             Lines(
                 [
-                    "Each point is a variant whose resolved settings differ from the baseline's in that one number "
-                    "only; everything else that is searched was searched anew for each, at the same number of trials.",
-                    f"Points are means over confirmed models on the test split; the band is the 95 % interval from "
-                    f"{material.resamples} resamples of the test patients, the models as they are. Points share their "
-                    "patients, so that two of them may differ although their bands overlap: see the paired "
-                    "differences.",
+                    "Each point is a variant whose resolved settings differ from those of the baseline in this one "
+                    "number. All other searched settings were searched separately for each variant, with the same "
+                    "number of trials.",
+                    f"Points are means over confirmed models on the test split. The band is the 95 % interval from "
+                    f"{material.resamples} resamples of the test patients, with the models held fixed. Points share "
+                    "their patients: two of them may differ although their bands overlap. See the paired differences.",
                 ],
                 quiet=True,
             )
@@ -100,8 +100,8 @@ def sweeps_section(material: Material) -> Section:
     else:
         parts.append(
             Text(
-                "No chart: it takes three confirmed variants, the baseline among them, that differ in one number only, "
-                "and this run has no such setting."
+                "No chart: this section needs three confirmed variants, the baseline among them, that differ in one "
+                "number only."
             )
         )
     return Section("settings", "Metrics against one setting", parts)
@@ -117,7 +117,7 @@ def _sweeps(material: Material, path: str, values: Array, rows: pd.DataFrame) ->
 
 
 def curves_section(material: Material) -> Section:
-    """ROC and precision-recall curves of each class, readers as points."""
+    """Return ROC and precision-recall curves of each class, with readers as points."""
     if material.predictions is None or material.predictions.empty:
         return Section("curves", "ROC and precision-recall", [Text(f"{_CONFIRMED} There is no curve to draw.")])
     rows = material.predictions
@@ -128,7 +128,7 @@ def curves_section(material: Material) -> Section:
         if pictures:
             parts.append(Pictures(str(label), pictures))
         else:
-            parts.append(Text(f"{label}: no model has both labels in the test split, so that there is no curve."))
+            parts.append(Text(f"{label}: no curve, because no model has both labels in the test split."))
     parts.append(Lines(_curve_notes(material), quiet=True))
     return Section("curves", "ROC and precision-recall", parts)
 
@@ -167,31 +167,28 @@ def _class_curves(material: Material, rows: pd.DataFrame, label: str) -> Iterato
 
 
 def _as_curves(material: Material) -> tuple[list[str], int]:
-    """Variants drawn as curves, families of readers left out, and how many others there are."""
+    """Return the variants drawn as curves, without families of readers, and the number of others."""
     families = {item.name for item in material.plan.variants if item.kind != "trained" and item.facts.get("readers")}
     names = [] if material.own is None else [str(name) for name in material.own["variant"] if name not in families]
     names = sorted(names, key=lambda name: name != material.plan.baseline)
-    drawn = names if material.readers else names[:DRAWN]  # readers are held against every system
+    drawn = names if material.readers else names[:DRAWN]  # readers are compared with every variant
     return drawn, len(names) - len(drawn)
 
 
 def _curve_notes(material: Material) -> list[str]:
     lines = [
-        "Of the test split. Where a variant has several confirmed models, its curve is their mean at equal steps of "
-        "the "
-        "horizontal axis; the areas are means over models, as in the leaderboard. Dotted: chance.",
+        "Curves of the test split. If a variant has several confirmed models, its curve is their mean at equal steps "
+        "of the horizontal axis. Areas are means over models, as in the leaderboard. The dotted line is chance.",
     ]
     own, others = _as_curves(material)
     if others:
-        lines.append(f"Drawn are the baseline and the highest test AUCs, {len(own)} of {len(own) + others} variants.")
+        lines.append(f"Shown: the baseline and the highest test AUCs, {len(own)} of {len(own) + others} variants.")
     if any(item.kind == "ensemble" and item.facts.get("readers") for item in material.plan.variants):
-        lines.append("Averages with readers have no curve here: each is as many systems as there are readers.")
+        lines.append("Averages with readers have no curve: each consists of one set of scores per reader.")
     if material.readers:
         lines.append(
-            "Readers gave likelihoods: each point is one reader's sensitivity and specificity when what was scored "
-            "above "
-            f"{SUSPICIOUS:g} is called positive, the likelihood above which a finding is BI-RADS 4; the ring is "
-            "their mean."
+            "Readers gave likelihoods. Each point is one reader's sensitivity and specificity at a threshold of "
+            f"{SUSPICIOUS:g}, the likelihood above which a finding is BI-RADS 4. The ring is their mean."
         )
     return lines
 
@@ -202,19 +199,19 @@ def _areas(material: Material, label: str) -> dict[str, float]:
 
 
 def _runs(rows: pd.DataFrame) -> list[tuple[Array, Array]]:
-    """Labels and scores of each run that has both labels."""
+    """Return labels and scores of each replicate that has both labels."""
     arrays = [(own["label"].to_numpy(np.float64), own["score"].to_numpy(np.float64)) for _, own in by_model(rows)]
     return [(labels, scores) for labels, scores in arrays if {0, 1} <= set(labels)]
 
 
 def calibration_section(material: Material) -> Section:
-    """Reliability diagrams of each class."""
+    """Return reliability diagrams of each class."""
     table = material.reliability
     if table is None or table.empty:
         why = (
             _CONFIRMED
             if material.own is None
-            else "No variant's scores are probabilities, so that none can be calibrated."
+            else "No variant's scores are probabilities, so calibration is undefined."
         )
         return Section("calibration", "Calibration", [Text(f"{why} There is no diagram.")])
     order = [name for name in material.drawn if name in set(table["variant"])]
@@ -225,8 +222,8 @@ def calibration_section(material: Material) -> Section:
         alt = f"Reliability of {label} for {', '.join(order)}: share of positives against the mean score of each bin"
         pictures.append(Picture(f"figures/reliability_{file}.svg", charts.reliability(own, order), alt, str(label)))
     notes = [
-        "Test images of all confirmed models of a variant, in 15 bins of equal width of the score; on the dotted "
-        "line a score of .8 comes true in 8 of 10 images. Larger marks stand on more images; bins of fewer than 5 are "
+        "Test images of all confirmed models of a variant, in 15 bins of the score of equal width. On the dotted line "
+        "8 of 10 images with a score of .8 are positive. Larger marks represent more images; bins of fewer than 5 are "
         "left out.",
     ]
     notes += [material.drawn_note] if material.drawn_note else []
@@ -234,12 +231,12 @@ def calibration_section(material: Material) -> Section:
 
 
 def scores_section(material: Material) -> Section:
-    """Further figures of scores, and the heads of each model."""
+    """Return further metrics of scores, and the heads of each model."""
     parts: list[Part] = []
     tables = {}
     table = material.classified
     if table is None or table.empty:
-        parts.append(Text(f"{_CONFIRMED} There are no further figures."))
+        parts.append(Text(f"{_CONFIRMED} There are no further metrics."))
     else:
         tables["classification"] = table
         parts += _further_figures(material, table[(table["head"] == OWN_HEAD) & (table["class"] == "")])
@@ -252,25 +249,25 @@ def scores_section(material: Material) -> Section:
     of_scores = {key: title for key, title in material.metrics.titles.items() if _of_scores(material, key)}
     if heads is not None and (heads["head"] != OWN_HEAD).any():
         note = (
-            "Scores that one trained model gives beside its own output (`output`); differences are to the baseline's "
-            "own output."
+            "Scores that one trained model gives in addition to its own output (`output`). Differences are to the "
+            "baseline's own output."
         )
         parts.append(Table("Heads", head_columns(heads, material.classes, of_scores), [note]))
     if material.units is not None:
         tables["units"] = material.units
         note = (
-            "Several images show one unit (a breast, say): here its score is the mean of theirs, and it has a class "
-            "if one of them has."
+            "Several images show one unit (for example a breast). The score of a unit is the mean over its images; it "
+            "has a class if one of its images has."
         )
         text = main_columns(material.units, material.classes, material.plan.baseline, material.metrics.titles)
-        parts.append(Table("By what is diagnosed", text, [note]))
+        parts.append(Table("By unit of diagnosis", text, [note]))
     if material.runs is not None:
         tables["runs"] = material.runs
-    return Section("figures", "Further figures of classification", parts, tables)
+    return Section("metrics", "Further metrics", parts, tables)
 
 
 def _declared(material: Material) -> Table | None:
-    """The study's metrics that no other table of the report has: those of attention, those of plugins."""
+    """Return the study's metrics that no other table of the report has, such as those of attention and of plugins."""
     import pandas as pd
 
     if material.declared is None or material.declared.empty:
@@ -292,7 +289,7 @@ def _declared(material: Material) -> Table | None:
     return Table(
         "Further metrics of the study",
         pd.DataFrame({"variant": order} | columns),
-        ["As the metrics' own code reports them of the test split: means over confirmed models, without intervals."],
+        ["Values of the test split as reported by the trials: means over confirmed models, without intervals."],
     )
 
 
@@ -302,7 +299,7 @@ def _of_scores(material: Material, key: str) -> bool:
 
 
 def _further_figures(material: Material, own: pd.DataFrame) -> Iterator[Table]:
-    """The figures, then their intervals."""
+    """Yield the values, then their intervals."""
     import pandas as pd
 
     found = {(row["variant"], row["metric"]): row for row in own.to_dict("records")}
@@ -325,29 +322,29 @@ def _further_figures(material: Material, own: pd.DataFrame) -> Iterator[Table]:
 
 
 def intervals_note(material: Material) -> str:
-    """What the intervals of further figures are over."""
+    """Return a note on the intervals of further metrics."""
     return (
-        f"Over patients, who are drawn anew {material.resamples:,} times; the trained models, and thresholds fitted on "
-        "other splits, stay as they are. Calibration error, pixel AP, FROC and the Jaccard index of layers have none. "
-        f"{NARROW}"
+        f"Intervals are over {material.resamples:,} resamples of the patients, with the trained models and the "
+        "thresholds fitted on other splits held fixed. Calibration error, pixel AP, FROC and the Jaccard index of "
+        f"layers have no interval. {NARROW}"
     )
 
 
 def _score_notes(material: Material, names: Sequence[str]) -> list[str]:
     lines = [
-        "Of the test split: means over classes, then over confirmed models. Every other figure, class and head is in "
-        "the CSV tables."
+        "Values of the test split: means over classes, then over confirmed models. All other metrics, classes and "
+        "heads are in the CSV tables."
     ]
     metrics = [metric for metric in map(material.metrics.get, names) if metric is not None]
     if any(metric.split for metric in metrics):
         lines.append(
             "Balanced accuracy is at the threshold with the highest sensitivity + specificity on the validation "
-            "split, the figures at 90 % at thresholds that reach it there; beside each stands what test reaches at the "
-            "same threshold. No threshold is fitted on test."
+            "split; metrics at 90 % are at thresholds that reach 90 % there. The next column is the value that test "
+            "reaches at the same threshold. No threshold is fitted on test."
         )
     if of_probabilities := [metric.title for metric in metrics if metric.record.probabilities]:
         told = ", ".join(of_probabilities)
-        lines.append(f"{told}: a variant whose scores are no probabilities has none. Lower is better of an error.")
+        lines.append(f"{told}: undefined for a variant whose scores are no probabilities. Lower errors are better.")
     return lines
 
 
@@ -371,8 +368,8 @@ def against_section(material: Material) -> Section:
     numbers = ", ".join(f"{place} {row['variant']}" for place, row in enumerate(rows, 1))
     notes = [
         f"Points: {numbers}. The baseline is orange.",
-        "Both of the test split, means over confirmed models, with 95 % intervals over patients. A model may "
-        "classify well and look elsewhere: a point to the right and low down.",
+        "Both axes: test split, means over confirmed models, with 95 % intervals over patients. A point at the lower "
+        "right is a model that classifies well and looks elsewhere.",
     ]
     file = f"figures/{metric.key}_against_{RANKED}.svg"
     picture = Picture(file, data, f"{metric.title} against test AUC: {told}")

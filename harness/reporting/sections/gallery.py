@@ -24,7 +24,7 @@ from harness.statistics.arrays import Array
 from harness.tables.markdown import number
 
 SHARED, EXPLAINED = 4, 2
-"""Images that are shown under every variant, and under every explainer of every variant."""
+"""Numbers of images shown under every variant, and under every explainer of every variant."""
 _PLURAL = {"hit": "Hits", "miss": "Misses", "false alarm": "False alarms"}
 _WHAT = {
     "hit": "highest-scored images that have the class",
@@ -34,10 +34,10 @@ _WHAT = {
 
 
 def gallery_section(material: Material) -> Section:
-    """Where the models look, on images chosen by a rule that never sees a map."""
+    """Return the saliency maps of images that are chosen by the score alone."""
     parts: list[Part] = []
     if not material.overlays:
-        parts.append(Text("No pictures were kept: no confirmed model gives saliency."))
+        parts.append(Text("No pictures: no confirmed model gives saliency."))
     else:
         baseline = material.plan.baseline
         shown = baseline if baseline in material.overlays else next(iter(material.overlays))
@@ -52,16 +52,14 @@ def gallery_section(material: Material) -> Section:
 
 def _rule(material: Material, shown: str, own: Mapping[str, Array]) -> Text:
     every = int(own["version"]) >= 2
-    among = "all test images" if every else f"the {len(own['ids'])} test images that were kept beforehand"
+    among = "all test images" if every else f"the {len(own['ids'])} test images that were chosen beforehand"
     why = "" if shown == material.plan.baseline else " (the baseline gives no saliency)"
     known = " whose lesion is outlined" if own["masks"].any() else ""
     return Text(
-        f"Shown is the first confirmed model of `{shown}`{why}. Of each class, among {among}: the {COUNT} "
-        "highest-scored "
-        f"positives{known} are the hits, the {COUNT} lowest-scored ones the misses, the {COUNT} highest-scored "
-        "negatives "
-        "the false alarms (of few positives, the upper half are hits and the lower half misses). The score of this "
-        "model alone decides; how a map looks does not. A hit need not lie above any threshold."
+        f"The images are those of the first confirmed model of `{shown}`{why}. For each class, among {among}: the "
+        f"{COUNT} highest-scored positives{known} are hits, the {COUNT} lowest-scored ones are misses, the {COUNT} "
+        "highest-scored negatives are false alarms. If there are few positives, the upper half are hits and the lower "
+        "half misses. Only the score of this model selects, never the map. A hit may be below any threshold."
     )
 
 
@@ -71,11 +69,11 @@ def _legend(own: Mapping[str, Array]) -> list[str]:
     scales = ", ".join(f"{_top(own, k):.2g} for {name}" for k, name in enumerate(names))
     lines = [
         f"Outline: the true lesion, {colours}; no outline where none is known.",
-        f"Maps: the model's own saliency map, transparent at 0, bright yellow at the highest value ({scales}). A map "
-        "that is faint throughout is made visible, not strong.",
+        f"Maps: the model's own saliency map, transparent at 0, bright yellow at the highest value ({scales}). "
+        "Colours are scaled to that value: a faint map becomes visible, not strong.",
     ]
     if "boxes" in own:
-        weights = ", with the attention that each got (they add up to 1)" if "attention" in own else ""
+        weights = ", each with its attention (they sum to 1)" if "attention" in own else ""
         many = own["boxes"].shape[1] > MOST_FRAMES and "attention" in own
         framed = f"Frames: the patches the model looked at{weights}."
         lines.append("Patches: their attention, bright yellow at the highest." if many else framed)
@@ -88,7 +86,7 @@ def _cases(variant: str, own: Mapping[str, Array], k: int) -> Iterator[Part]:
     found = choose_cases([str(key) for key in own["ids"]], own["labels"][:, k], own["scores"][:, k], shown)
     for kind in KINDS:
         if not found[kind]:
-            yield Text(f"{_PLURAL[kind]}, {name}: no such image was kept.")
+            yield Text(f"{_PLURAL[kind]}, {name}: no such image.")
         else:
             yield Text(f"{_PLURAL[kind]}, {name}: the {len(found[kind])} {_WHAT[kind]}", "heading")
         for place, image in enumerate(found[kind]):
@@ -116,14 +114,14 @@ def _panels(variant: str, own: Mapping[str, Array], image: int, stem: str) -> li
 
 
 def _patched(base: Array, boxes: Array, weights: Array | None, size: tuple[int, int]) -> Array:
-    """The picture with its patches in frames, or under their attention where there are many."""
+    """Return the picture with its patches framed or, if there are many, coloured by attention."""
     if weights is None or len(boxes) <= MOST_FRAMES:
         return boxed(base, boxes, weights, size)
     return heated(base, stitched(boxes, weights, size), float(weights.max()) or 1.0)
 
 
 def _under_every_variant(material: Material, shown: str) -> Iterator[Part]:
-    """The first images that every variant kept, each with the map of one class under each variant."""
+    """Yield the first images that every variant kept, each with the map of one class under each variant."""
     order = [item.name for item in material.plan.variants if item.name in material.overlays]
     order = [shown, *(name for name in order if name != shown)]
     common = set.intersection(*({str(key) for key in material.overlays[name]["ids"]} for name in order))
@@ -132,9 +130,9 @@ def _under_every_variant(material: Material, shown: str) -> Iterator[Part]:
     if not images:
         return
     yield Text(
-        f"The same images under every variant: the first {len(images)} that were chosen before any model had seen them "
-        "(classes take turns, in the order of the test split), each with the map of its first class. Each variant's "
-        "maps are coloured up to that variant's own highest value."
+        f"The same images under every variant: the first {len(images)} of those chosen before any model saw them "
+        "(classes in turn, in the order of the test split), each with the map of its first class. The maps of each "
+        "variant are coloured up to that variant's highest value."
     )
     for row, image in enumerate(images):
         positive = [k for k in range(len(own["classes"])) if own["labels"][image, k] == 1]
@@ -157,17 +155,17 @@ def _row(material: Material, order: Sequence[str], key: str, k: int, stem: str) 
 
 
 def _under_every_explainer(material: Material, shown: str) -> Iterator[Part]:
-    """The first images that explainers were asked about, a row a variant: its own map and each explainer's."""
+    """Yield the first explained images, a row per variant: its own map and that of each explainer."""
     order = [item.name for item in material.plan.variants if "explainers" in material.overlays.get(item.name, ())]
     order = sorted(order, key=lambda name: name != shown)
     if not order:
         return
     first = material.overlays[order[0]]
     images = [str(key) for key, k in zip(first["ids"], first["of_class"], strict=True) if k >= 0][:EXPLAINED]
-    yield Text("What explainers make of the models", "heading")
+    yield Text("Maps of the explainers", "heading")
     yield Text(
-        f"The first {len(images)} of the images that were chosen before any model had seen them, the map of one class "
-        "each. Explainers have scales of their own: each map is coloured up to its own highest value."
+        f"The first {len(images)} of the images chosen before any model saw them, each with the map of one class. "
+        "Explainers have scales of their own: each map is coloured up to its own highest value."
     )
     for row, key in enumerate(images):
         for name in order:
@@ -192,7 +190,7 @@ def _explained(own: Mapping[str, Array], image: int, k: int, variant: str, stem:
 
 
 def _only(masks: Array, k: int) -> Array:
-    """The masks with every other class's emptied, so that colours stay those of the classes."""
+    """Return the masks with those of all other classes emptied, so that each class keeps its colour."""
     own: Array = masks * 0
     own[k] = masks[k]
     return own

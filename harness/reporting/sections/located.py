@@ -1,4 +1,4 @@
-"""Where the models look, in numbers: localisation beside its controls, and whether the score rests on the map."""
+"""Sections on maps: localisation and its controls, and faithfulness."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _CONTROLS = {
     SHUFFLED: "control: trained on shuffled labels",
 }
 _UNEQUAL = (
-    "n: the lesions (image and class) behind a row. Explainers are measured on some test images only, maybe easier "
-    "or harder ones: compare rows of the same n; a control over all images is no control for them."
+    "n: the number of lesions (image and class) of a row. Explainers are measured on a part of the test images, which "
+    "may be easier or harder. Compare rows of the same n: a control over all images is no control for them."
 )
 
 
 def localisation_section(material: Material) -> Section:
-    """Each figure of localisation beside what a map gets that knows nothing of the image."""
-    table, title = material.localised, "Localisation beside its controls"
+    """Return each localisation metric of the maps and of controls that do not depend on the image."""
+    table, title = material.localised, "Localisation and its controls"
     if table is None or table.empty:
         return Section("localisation", title, [Text(_no_maps(material))])
     parts: list[Part] = []
@@ -48,18 +48,18 @@ def localisation_section(material: Material) -> Section:
         parts.append(Table("Their 95 % intervals", bounds, [intervals_note(material)]))
     sizes = _by_size(material, table, names)
     if sizes is not None:
-        note = "Terciles of lesion size on tune_loc; of images by their whole mask, of FROC by the single lesion."
+        note = "Terciles of lesion size on tune_loc: of the whole mask for values of images, of one lesion for FROC."
         parts.append(Table(f"By size of the lesion: `{material.plan.baseline}`", sizes, [note]))
     return Section("localisation", title, parts, {"localisation": table})
 
 
 def faithfulness_section(material: Material) -> Section:
-    """Whether covering what a map marks changes the score, and what that says of the model."""
+    """Return the faithfulness of the maps, and the decision charts."""
     table, title = material.faithfulness, "Does the score rest on the map?"
     if table is None or table.empty:
         asked = material.plan.explain.get("faithfulness")
         why = (
-            "Faithfulness was asked for, and no confirmed model left its table."
+            "Not measured: no confirmed model has a faithfulness table, although the study asks for one."
             if asked
             else "Not measured: the study has no [explain.faithfulness]."
         )
@@ -71,7 +71,7 @@ def faithfulness_section(material: Material) -> Section:
     tables = {"faithfulness": table}
     if material.decisions is not None and len(material.decisions):
         tables["decisions"] = material.decisions
-        parts.append(Table("What to make of it", _decision_cells(material.decisions), [_DECISION_NOTE], words=True))
+        parts.append(Table("Decision charts", _decision_cells(material.decisions), [_DECISION_NOTE], words=True))
     return Section("faithfulness", title, parts, tables)
 
 
@@ -88,25 +88,25 @@ _CONFIDENCE = {
     "important_increase": "increase, important covered",
 }
 _CONFIDENCE_NOTE = (
-    "Drop: mean of max(0, Y − O), increase: share of images with O > Y, of the probability before (Y) and after (O) "
-    "covering. With the rest covered a small drop and a large increase are good (Chattopadhay et al. 2018), with what "
-    "the map marks covered a large drop (SaliencyCNNAnalysis) and a small increase (ours)."
+    "Y is the probability before covering, O after it. Drop: mean of max(0, Y − O). Increase: share of images with "
+    "O > Y. With the rest covered, a small drop and a large increase are good (Chattopadhay et al. 2018). With the "
+    "marked part covered, a large drop (SaliencyCNNAnalysis) and a small increase (our choice) are good."
 )
 _FAITHFUL_NOTES = (
-    "Of the class that the model scores highest, on test images chosen beforehand; means over images, then over "
-    "models.",
-    "Margin: probability with the rest of the image covered minus that with what the map marks covered, with the 95 % "
-    "interval over patients; above 0 the score rests more on what the map marks than on the rest. Gain: that margin "
-    "less that of the same map moved to a random place, paired by image: a map that marks everything has a margin and "
+    "Values are of the class that the model scores highest, on test images chosen beforehand: means over images, then "
+    "over models.",
+    "Margin: the probability with the rest of the image covered minus that with the marked part covered, with the 95 % "
+    "interval over patients. Above 0 the score depends more on the marked part than on the rest. Gain: the margin "
+    "minus that of the same map moved to a random place, paired by image. A map that marks everything has a margin and "
     "no gain.",
-    "Curve area: under the insertion (higher is better) or deletion curve (lower is better). Rank correlation: of "
-    "the map "
-    "with that of the model with randomised weights; near 1 the map does not depend on what was learned.",
+    "Curve area: area under the insertion curve (higher is better) or the deletion curve (lower is better). Rank "
+    "correlation: of the map with that of the model with randomised weights; near 1 the map does not depend on the "
+    "trained weights.",
 )
 _RELIABLE = {True: "yes", False: "no"}
 _DECISION_NOTE = (
-    "A map is reliable where the intervals of the margin and of its gain over a random place lie above 0; focus is the "
-    "pointing game (on the lesion from .5), accuracy the test AUC (accurate from .8). The limits are ours: the source "
+    "A map is reliable if the intervals of the margin and of its gain over a random place lie above 0. Focus is the "
+    "pointing game (focused from .5), accuracy the test AUC (accurate from .8). The limits are our choice: the source "
     "gives none."
 )
 
@@ -115,8 +115,8 @@ def _no_maps(material: Material) -> str:
     if material.own is None:
         return "Nothing was confirmed."
     if not material.overlays and material.predictions is not None:
-        return "No variant gives maps beside known masks, so that nothing can be located."
-    return "The data have no masks that allow a figure of localisation."
+        return "Not measured: no variant gives maps of images with known masks."
+    return "Not measured: the data have no masks that allow a metric of localisation."
 
 
 def _columns(material: Material, whole: pd.DataFrame) -> list[str]:
@@ -125,7 +125,7 @@ def _columns(material: Material, whole: pd.DataFrame) -> list[str]:
 
 
 def _rows(material: Material, whole: pd.DataFrame) -> list[tuple[str, str, str]]:
-    """Variant, map and what the row is called: each variant's maps, then the baseline's controls."""
+    """Return variant, map and name of each row: the maps of each variant, then the controls of the baseline."""
     pairs = list(dict.fromkeys(zip(whole["variant"], whole["map"], strict=True)))
     real = [pair for pair in pairs if not pair[1].startswith(CONTROL) and pair[0] != SHUFFLED]
     order = material.ranked(dict.fromkeys(variant for variant, _ in real))
@@ -169,7 +169,7 @@ def _cells(material: Material, whole: pd.DataFrame, rows: list[tuple[str, str, s
 
 
 def _counts(material: Material, whole: pd.DataFrame, rows: list[tuple[str, str, str]]) -> list[float]:
-    """How many outlined lesions (image and class) each row stands on: explainers may be measured on some images."""
+    """Return the number of outlined lesions (image and class) of each row; explainers may have fewer images."""
     of_lesions = {metric.key for metric in material.metrics.at("tables", ("lesions",))}
     of_images = whole[~whole["metric"].isin(of_lesions)]
     found = of_images.groupby(["variant", "map"])["n"].max().to_dict()
@@ -179,7 +179,7 @@ def _counts(material: Material, whole: pd.DataFrame, rows: list[tuple[str, str, 
 def _bounds_cells(
     material: Material, whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: list[str]
 ) -> pd.DataFrame | None:
-    """The intervals of the same maps, of those figures that have any."""
+    """Return the intervals of the same maps, for metrics that have any; None if none has."""
     import pandas as pd
 
     known = whole[whole["low"].notna()]
@@ -199,7 +199,7 @@ def _bounds_cells(
 
 def _notes(material: Material, names: list[str], rows: list[tuple[str, str, str]]) -> list[str]:
     lines = [
-        "Test images whose lesion is known; means over classes, then over confirmed models, ± their standard deviation."
+        "Test images whose lesion is known: means over classes, then over confirmed models, ± their standard deviation."
     ]
     found = {metric.record.name: metric for metric in map(material.metrics.get, names) if metric is not None}
     lines += [f"{metric.title}: {metric.record.summary}." for metric in found.values()]
@@ -207,13 +207,11 @@ def _notes(material: Material, names: list[str], rows: list[tuple[str, str, str]
     if controls:
         lines.append(
             f"Controls are of `{material.plan.baseline}`, on its own grid: a Gaussian in the middle of the image, "
-            "noise, its maps "
-            "with randomised weights, and its configuration trained on shuffled labels where the study asked for "
-            "that. A "
-            "figure that is not above them shows nothing."
+            "noise, its maps with randomised weights and, if the study asks for it, its configuration trained on "
+            "shuffled labels. A map that is not above its controls shows nothing."
         )
     else:
-        lines.append("These confirmations have no controls (centre prior, random map, randomised weights).")
+        lines.append("No controls were measured (centre prior, random map, randomised weights).")
     return lines
 
 
@@ -234,7 +232,7 @@ def _by_size(material: Material, table: pd.DataFrame, names: list[str]) -> pd.Da
 
 
 def _faithful_cells(table: pd.DataFrame, figures: Mapping[str, str]) -> pd.DataFrame:
-    """The rows with those of the figures (column -> title) that any of them has."""
+    """Return the rows with those metrics (column -> title) that any of them has."""
     import pandas as pd
 
     rows = table.to_dict("records")

@@ -1,4 +1,4 @@
-"""What the search cost, how optimistic it was, what it would have found with fewer trials, what mattered in it."""
+"""The section on the search: cost, optimism, tuning curves, importance of settings, variance components."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def search_section(material: Material) -> Section:
-    """The search: its cost, its curves, its parameters, and where the spread of its figure comes from."""
+    """Return the cost of the search, its curves, its parameters, and the variance components of its metric."""
     plan, title = material.plan, "The search"
     order = [item.name for item in plan.trained]
     cost = search_table(material.trials, order=order, objective=plan.objective)
     if not len(cost):
-        return Section("search", title, [Text("Nothing was trained, so that nothing was searched.")], {"search": cost})
+        return Section("search", title, [Text("Nothing was trained, so nothing was searched.")], {"search": cost})
     tables = {"search": cost}
-    parts: list[Part] = [Table("What it cost, and how optimistic it was", search_columns(cost), [_COST_NOTE])]
+    parts: list[Part] = [Table("Cost and optimism", search_columns(cost), [_COST_NOTE])]
     sampler = str(dict(plan.search.get("sampler", {})).get("use", ""))
     curves = tuning_curves(material.trials, order=order, objective=plan.objective, sampler=sampler)
     tables["tuning"] = curves
@@ -35,15 +35,15 @@ def search_section(material: Material) -> Section:
 
 
 _COST_NOTE = (
-    "On the validation split: `searched` is the best value of a complete trial, `confirmed` the mean of the retrained "
-    "models; `optimism` is by how much the first looked better."
+    "Values of the validation split: `searched` is the best value of a complete trial, `confirmed` the mean of the "
+    "retrained models. `optimism` is how much better `searched` is than `confirmed`."
 )
 
 
 def _tuning(material: Material, curves: pd.DataFrame, sampler: str) -> list[Part]:
-    title = "What the search had found after how many trials"
+    title = "Best value found against the number of trials"
     if curves.empty or curves["trials"].max() < 2:
-        return [Text(f"{title}: no chart, because no variant has two trials that ended.")]
+        return [Text(f"{title}: no chart, because no variant has two finished trials.")]
     order = [name for name in material.ranked(dict.fromkeys(curves["variant"])) if name in set(curves["variant"])]
     drawn = [name for name in material.drawn if name in order] or order[:6]
     own = curves[curves["variant"].isin(drawn)]
@@ -56,15 +56,14 @@ def _tuning(material: Material, curves: pd.DataFrame, sampler: str) -> list[Part
     told = ", ".join(f"{name} {number(values[name])} after {counts[name]}" for name in drawn)
     what = "expected best" if expected else "best so far"
     notes = [
-        f"The {what} of {metric} against the number of trials, stopped and failed ones included, for they took their "
-        "place in the budget: variants are to be compared at equal numbers of them.",
+        f"The {what} of {metric} against the number of trials. Pruned and failed trials count, because they used "
+        "budget. Compare variants at equal numbers of trials.",
         (
-            "Expected of the default and that many less one drawn at random from the others that were run (Dodge et "
-            "al. 2019), the band is one standard deviation of it; close to the right end it is a little low."
+            "The expectation at n trials is over the default and n - 1 others drawn at random from the trials that "
+            "were run (Dodge et al. 2019). The band is one standard deviation; near the right end it is slightly low."
             if expected
-            else f"The sampler was `{sampler}`, whose trials are no independent draws: the curve is the search as it "
-            "went, "
-            "one order of many, without a band."
+            else f"The sampler was `{sampler}`, whose trials are no independent draws. The curve shows the search in "
+            "the order it ran, without a band."
         ),
     ]
     notes += [material.drawn_note] if material.drawn_note else []
@@ -72,9 +71,9 @@ def _tuning(material: Material, curves: pd.DataFrame, sampler: str) -> list[Part
 
 
 def _importance(material: Material, tables: dict[str, pd.DataFrame]) -> list[Part]:
-    title, table = "Which of the searched settings mattered", material.importance
+    title, table = "Importance of the searched settings", material.importance
     if table is None or table.empty:
-        why = "it takes a variant with four complete trials and two searched settings, and there is none"
+        why = "no variant has four complete trials and two searched settings"
         return [Text(f"{title}: no chart, because {why}.")]
     tables["importance"] = table
     means = table.groupby("parameter")["importance"].mean().sort_values(ascending=False)
@@ -82,34 +81,31 @@ def _importance(material: Material, tables: dict[str, pd.DataFrame]) -> list[Par
     fewest, most = int(table["trials"].min()), int(table["trials"].max())
     trials = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     notes = [
-        "Share of the variance of the validation figure over the searched ranges that each setting accounts for "
-        "(fANOVA, Hutter "
-        f"et al. 2014), from {trials} complete trials a variant; a dot is a variant, the bar their mean. Shares of a "
-        "variant add "
-        "up to 1 whether or not the figure varied much."
-        + (" So few trials hardly rank anything." if most < 20 else ""),
+        "The share of the variance of the validation metric over the searched ranges that each setting accounts for "
+        f"(fANOVA, Hutter et al. 2014), from {trials} complete trials per variant. A dot is a variant, the bar their "
+        "mean. The shares of a variant sum to 1, however little the metric varied."
+        + (" With so few trials the ranking is unreliable." if most < 20 else ""),
     ]
     picture = Picture("figures/importance.svg", charts.importance(table), f"Importance of searched settings: {told}")
     return [Pictures(title, [picture], notes)]
 
 
 def _spread(material: Material, tables: dict[str, pd.DataFrame]) -> list[Part]:
-    title = "Where the spread of the validation figure comes from"
+    title = "Variance components of the validation metric"
     try:
         table = variance_table(material.trials, order=[item.name for item in material.plan.trained])
     except ValueError as error:  # a confirmation that failed leaves a hole in the grid
         return [Text(f"{title}: no table, because {error}")]
     if table.empty:
-        return [Text(f"{title}: no table, because there is one figure only along every axis.")]
+        return [Text(f"{title}: no table, because every axis has a single value.")]
     tables["variance"] = table
     whole = table[(table["of"] == "confirm") & (table["variant"] == "")]
     if whole.empty:
-        return [Text(f"{title}: the confirmations vary along one axis at most; the rest is in the CSV table.")]
+        return [Text(f"{title}: no table, because the confirmations vary along one axis at most; see the CSV table.")]
     notes = [
         "Confirmed models of all variants on the validation split. `configuration` is the variant at its best "
-        "setting, `rest` what "
-        "neither explains; std is the standard deviation that belongs to the axis alone (random effects, method of "
-        "moments).",
+        "setting, `rest` the unexplained part. std is the standard deviation of the axis alone (random effects, "
+        "method of moments).",
     ]
     return [Table(title, _spread_cells(whole), notes)]
 

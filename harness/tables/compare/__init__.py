@@ -1,4 +1,4 @@
-"""Tables of models against each other: differences, ranks, claims.
+"""Tables that compare models: differences, ranks, claims.
 
 Given: values of several models over the same patients.
 Gives: a row per comparison.

@@ -1,4 +1,4 @@
-"""What a source states of an order or an equality, held against a study's own models: does this run agree?"""
+"""Published claims about an order or an equality, tested on the models of a study."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ COLUMNS = (
     "difference_low", "difference_high", "retrained_low", "retrained_high", "verdict", "n",
 )  # fmt: skip
 NOTE = (
-    "The paired difference on the test split with its 95 % interval over patients, the trained models as they are, not "
-    'adjusted for the number of statements. An order agrees where the interval lies above 0, "not below" where it lies '
-    "above minus the margin, an equality where it lies within the margin on either side; they disagree where all of it "
-    "lies beyond. The margins are the study's: sources state none. Where the verdict does not hold for an interval "
-    'over patients and seeds together it is of "these models": trained again, they may say otherwise.'
+    "The paired difference on the test split with its 95 % interval over patients, with the trained models held fixed, "
+    "not adjusted for the number of claims. An order is supported if the interval lies above 0, "
+    '"not below" if it lies above minus the margin, an equality if it lies within the margin on both sides. '
+    "They are contradicted if the whole interval lies outside. Margins are the study's choice: sources state none. "
+    'A verdict "for these trained models only" does not hold for the interval over patients and seeds together: models '
+    "that are trained again may differ."
 )
-AGREES, DISAGREES, OPEN, MISSING = "agrees", "disagrees", "not separated", "not measured"
+AGREES, DISAGREES, OPEN, MISSING = "supported", "contradicted", "not separated", "not measured"
 UNTESTED = "cannot be tested"
-"""A difference without an interval: too few patients, or the same in every resample."""
-THESE = ", these models"
-"""Behind a verdict that does not allow for training again; see `harness.statistics.retraining`."""
+"""A difference without an interval: too few patients, or the same value in every resample."""
+THESE = " for these trained models only"
+"""Suffix of a verdict that does not cover training again; see `harness.statistics.retraining`."""
 UNEQUAL = "n differs"
-"""Attention gaps scale with 1/n, the number of patches under attention: at different n they tell nothing."""
+"""Attention gaps scale with 1/n, the number of patches under attention: at different n they are not comparable."""
 UNPAIRED = "images differ"
-"""Explainers' maps may be drawn of fewer images than the models' own."""
+"""Maps of explainers may cover fewer images than the models' own maps."""
 
 _BOUNDS = ("difference", "difference_low", "difference_high")
 _RETRAINED = ("retrained_low", "retrained_high")
@@ -52,27 +53,28 @@ def claims_table(
     resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Each claim with the paired difference that speaks to it, on the test split.
+    """Return each claim with the paired difference that tests it, on the test split.
 
     Args:
         tables: of all confirmed models.
-        metrics: that claims may be of, beside the AUROC.
-        claims: what the study file says of its source.
+        metrics: that claims may name, in addition to the AUROC.
+        claims: of the study file.
         classes: the classes' names, in order.
         resamples: bootstrap samples of patients.
         seed: of the resampling.
 
     Returns:
-        `says`, `metric`, `class`, `better`, `than`, `within`, `not_below` as stated; `value` and `other`, the metric
-        of the two, means over the runs that both have, and their `difference`; its `_low` and `_high`, 95 % of the
-        bootstrap over patients with the models as they are; `retrained_low` and `_high`, 95 % over patients and seeds,
-        NaN of one seed or where nothing was trained; `verdict`: "agrees", "disagrees", "not separated" (see
-        `verdict`), with ", these models" where the wider bounds do not bear it out, "cannot be tested" (no interval:
-        `statistics.LEAST_PATIENTS`, or every resample the same), "not measured" (one of the two was not confirmed,
-        has no such figure, or there is no such class), "n differs" (attention gaps over different numbers of patches)
-        or "images differ" (maps of different images); `n`, what both must agree in: the patches under attention, of an
-        attention gap.
-        Not adjusted for the number of claims.
+        `says`, `metric`, `class`, `better`, `than`, `within`, `not_below` as stated.
+        `value` and `other`, the metric of the two, means over the replicates that both have, and their `difference`.
+        `difference_low`, `_high`: 95 % of the bootstrap over patients with the models held fixed.
+        `retrained_low`, `_high`: 95 % over patients and seeds, NaN for one seed or if nothing was trained.
+        `verdict`: "supported", "contradicted" or "not separated" (see `verdict`), with " for these trained models
+        only" if the wider bounds do not support it; "cannot be tested" (no interval: fewer patients than
+        `bootstrap.LEAST_PATIENTS`, or every resample the same); "not measured" (a model is not confirmed, or the
+        metric or class is absent); "n differs" (attention gaps over different numbers of patches); "images differ"
+        (maps of different images).
+        `n`: of an attention gap, the number of patches under attention.
+        Intervals are not adjusted for the number of claims.
     """
     import pandas as pd
 
@@ -93,11 +95,12 @@ def claims_table(
 
 
 def verdict(claim: Claim, low: float, high: float) -> str:
-    """Return whether an interval of a difference, in which higher is better, agrees with a claim.
+    """Return the verdict on a claim from the interval of a difference in which higher is better.
 
-    An order: agrees above 0, disagrees below. `within` a margin: agrees where all of the interval lies between minus
-    and plus the margin (equivalence), disagrees where all of it lies outside. `not_below` a margin: agrees above minus
-    the margin, disagrees below it. Else not separated; without an interval it cannot be tested.
+    An order is supported above 0 and contradicted below. `within` a margin (equivalence) is supported if the whole
+    interval lies between minus and plus the margin, contradicted if the whole interval lies outside. `not_below` a
+    margin is supported above minus the margin and contradicted below it. Otherwise the claim is not separated;
+    without an interval it cannot be tested.
     """
     if math.isnan(low) or math.isnan(high):
         return UNTESTED
@@ -151,6 +154,6 @@ def _upwards(sign: int, low: float, high: float) -> tuple[float, float]:
 
 
 def _model(name: str) -> tuple[str, str]:
-    """Variant and head of "variant" or "variant/head"."""
+    """Return variant and head of "variant" or "variant/head"."""
     variant, _, head = name.partition("/")
     return variant, head or OWN_HEAD

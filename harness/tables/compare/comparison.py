@@ -1,4 +1,4 @@
-"""A metric of every trained model over the same resamples of patients, so that variants are compared in pairs."""
+"""A metric of every trained model over the same resamples of patients, for paired comparisons of variants."""
 
 from __future__ import annotations
 
@@ -21,56 +21,56 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Resampled = Mapping[str, Array]
-"""A figure of one trained model: "" and class -> values "r", the first as the data are."""
+"""A metric of one trained model: "" and class -> values "r", the first without resampling."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """One metric of the trained models of one variant, by run.
+    """One metric of the trained models of one variant, by replicate.
 
     Args:
-        runs: (seed, fold) -> the resampled figure; see `harness.contract.types.Replicate`.
-        images: (seed, fold) -> the (image, class) pairs it stands on.
+        runs: (seed, fold) -> the resampled metric; see `harness.contract.types.Replicate`.
+        images: (seed, fold) -> its (image, class) pairs.
     """
 
     runs: Mapping[tuple[Any, ...], Resampled]
     images: Mapping[tuple[Any, ...], frozenset[tuple[str, str]]]
 
     def over_runs(self, key: str = "") -> Array:
-        """Mean over runs in every resample: "r"."""
+        """Return the mean over replicates in every resample, "r"."""
         return average([values[key] for values in self.runs.values()])
 
     def spread(self) -> float:
-        """Standard deviation over runs of the figure as the data are; NaN for one run."""
+        """Return the standard deviation over replicates without resampling; NaN for one replicate."""
         values = [float(run[""][0]) for run in self.runs.values()]
         return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
     def minus(self, other: Figures, key: str = "") -> Array:
-        """Difference over the same resamples, averaged over the runs that are compared (`run_pairs`): "r".
+        """Return the difference over the same resamples, averaged over paired replicates (`run_pairs`), "r".
 
         Args:
-            other: what is taken away.
+            other: the subtrahend.
             key: a class, or "" for the mean over classes.
 
         Raises:
             ValueError: the two were tested on different images.
         """
         if not self.same_images(other):
-            raise ValueError("two variants were tested on different images; they cannot be compared in pairs.")
+            raise ValueError("two variants were tested on different images; paired comparison needs the same images.")
         pairs = run_pairs(self.runs, other.runs)
         return average([self.runs[own][key] - other.runs[base][key] for own, base in pairs])
 
     def paired(self, other: Figures, key: str = "") -> tuple[float, float]:
-        """The two figures whose difference `minus` is: means over the runs that are compared, as the data are."""
+        """Return the two values whose difference `minus` gives: means over paired replicates, without resampling."""
         values = [(self.runs[own][key][0], other.runs[base][key][0]) for own, base in run_pairs(self.runs, other.runs)]
         known = [pair for pair in values if not math.isnan(sum(pair))]
         first, second = np.mean(known, axis=0) if known else (math.nan, math.nan)
         return float(first), float(second)
 
     def by_training(self, other: Figures, key: str = "") -> list[float]:
-        """The difference at each seed, over its folds; empty where one of the two is no training of a seed.
+        """Return the difference at each seed, mean over its folds; empty unless the replicates of both are seeds.
 
-        Folds are other patients, whose share of the spread the resamples hold already: only seeds are trainings anew.
+        Folds vary the patients, whose share of the spread is in the resamples: only seeds are independent trainings.
         """
         pairs = run_pairs(self.runs, other.runs)
         if any(_axis(run) != "seed" for pair in pairs for run in pair):
@@ -81,15 +81,15 @@ class Figures:
         return [float(np.mean(values)) for values in by_seed.values()]
 
     def same_images(self, other: Figures) -> bool:
-        """Whether all runs that are compared stand on the same images."""
+        """Return True if all paired replicates have the same images."""
         return all(self.images[own] == other.images[base] for own, base in run_pairs(self.runs, other.runs))
 
 
 def run_pairs(first: Iterable[Run], second: Iterable[Run]) -> list[tuple[Run, Run]]:
-    """Which runs of two variants are compared: those with the same seed and fold, or of the same reader.
+    """Return the pairs of replicates to compare: those with the same seed and fold, or of the same reader.
 
-    Runs of two kinds (seeds of a trained model, readers of a family, a system that is as it is) have
-    nothing to be paired by: each is compared with each, which comes to the difference of their means.
+    Replicates of two kinds (seeds of a trained model, readers of a family, one table of external predictions) cannot
+    be paired: each is compared with each, which equals the difference of their means.
     """
     own, others = list(first), list(second)
     if {_axis(run) for run in own} != {_axis(run) for run in others}:
@@ -98,7 +98,7 @@ def run_pairs(first: Iterable[Run], second: Iterable[Run]) -> list[tuple[Run, Ru
 
 
 def _axis(run: Run) -> str:
-    """What a variant's runs differ by: seeds are numbers, readers have names, None is neither."""
+    """Return the kind of a replicate: seeds are numbers, readers are strings, None is neither."""
     return "none" if run[0] is None else "reader" if isinstance(run[0], str) else "seed"
 
 
@@ -110,7 +110,7 @@ def _same(run: Run, other: Run) -> bool:
 
 
 def ranked(tested: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[tuple[str, str], Figures]:
-    """Return the AUROC of every (variant, head) of a predictions table: what variants are ranked and tested by."""
+    """Return the AUROC of every (variant, head) of a predictions table, by which variants are ranked and tested."""
     patients = tested.groupby(["variant", "head", "class"])["group"].nunique().to_dict()
     found: dict[tuple[str, str], Figures] = {}
     for (variant, head, *run), own in by_model(tested):
@@ -131,9 +131,9 @@ def measured(
 ) -> dict[tuple[str, str], Figures]:
     """Return a metric of every (variant, head) on the test split, over resamples of its patients.
 
-    Thresholds are fitted on the split that the metric says, and held fixed. Of maps the own map belongs to the own
-    output, an explainer's maps have a row of their own. A model that selects its patches decides by that which images
-    count for its attention; two such models have the same resamples of patients, each on its own images.
+    Thresholds are fitted on the metric's split and held fixed. The own map belongs to the own output; the maps of an
+    explainer have a row of their own. If a model selects its patches, the images that count for its attention depend
+    on the selection. Two such models share the resamples of patients, each with its own images.
 
     Args:
         tables: of all confirmed models.
@@ -159,12 +159,12 @@ def measured(
 
 
 def comparable(equal: Mapping[str, float], variant: str, baseline: str) -> bool:
-    """Return True if two variants agree in what must be equal (`Tables.equal`), or nothing must."""
+    """Return True if two variants agree in the quantity that must be equal (`Tables.equal`), if there is one."""
     return not equal or equal.get(variant) == equal.get(baseline)
 
 
 def _patients(own: Mapping[tuple[Any, ...], tuple[Rows, Mapping[str, Terms]]]) -> dict[tuple[str, str, str], set[Any]]:
-    """Return the patients behind each (variant, head, class), of all its runs together: a fold has some of them."""
+    """Return the patients of each (variant, head, class), over all replicates: a fold has a part of them."""
     found: dict[tuple[str, str, str], set[Any]] = {}
     for key, (_, terms) in own.items():
         for name, item in terms.items():
@@ -183,7 +183,7 @@ def _nothing(drawn: Resamples) -> Array:
 
 
 def _with_whole(values: Mapping[str, Array], classes: Sequence[str], drawn: Resamples) -> Resampled:
-    """Return every class's values and those under "": their mean, where the metric has none of its own."""
+    """Return the values of every class and under "" the metric's own value for all classes, or else their mean."""
     of_classes = {name: values.get(name, _nothing(drawn)) for name in classes}
     return {"": values[""] if "" in values else average(list(of_classes.values())), **of_classes}
 

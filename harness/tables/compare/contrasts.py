@@ -1,9 +1,9 @@
-"""The table of comparisons: every variant against the baseline, tested and adjusted, and who ties with the best.
+"""The table of comparisons: adjusted tests of every variant against the baseline, and the group tied with the best.
 
-What is tested is what the leaderboard shows: the mean over runs (seeds, folds) of the AUC, not the AUC of an
-ensemble of them. The area of every run and class is a row of one covariance matrix over the same test
-patients, and a variant's figure a weighted sum of rows. So runs are held fixed: a p-value here says what other
-patients would change, and the standard deviation over runs what other seeds would.
+The tests are of the values in the leaderboard: the mean over replicates (seeds, folds) of the AUC, not the AUC of
+their ensemble. The area of every replicate and class is a row of one covariance matrix over the same test patients,
+and the value of a variant is a weighted sum of rows. Replicates are held fixed: p-values describe the variation
+over patients, the standard deviation over replicates that over seeds.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 """An adjusted p-value below it separates two variants."""
 
-NO_VARIANCE = "zero variance: the scores of each are constant, or without a misplaced patient"
-"""Why two areas that differ have no test: nothing in the data says by how much other patients would change them."""
-NO_AREA = "there is no area that both have"
+NO_VARIANCE = "zero variance: the scores of each are constant, or separate all patients"
+"""Reason for a missing test of two areas that differ: their variation over patients cannot be estimated."""
+NO_AREA = "they have no area in common"
 
 _NO_CONTRAST = Contrast(math.nan, math.nan, math.nan, math.nan, math.nan)
 
@@ -49,7 +49,7 @@ def comparison_table(
     resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Tests of every variant's own output against the baseline's on the test split, in study order.
+    """Test every variant's own output against that of the baseline on the test split, in study order.
 
     Args:
         tables: of all confirmed models; the split `test` and the head `output` are compared.
@@ -62,18 +62,18 @@ def comparison_table(
 
     Returns:
         `variant`, `runs`, and of mean AUC (and of each class, as `auroc_difference/<class>` and so on):
-        `auroc`; `auroc_difference` to the baseline over the runs both have, `_low`, `_high`: 95 % percentile
-        interval of the paired bootstrap over patients, `auroc_p_bootstrap`; `auroc_error`, the standard error of
-        the difference by clustered DeLong, `auroc_p` its p-value and `auroc_p_holm` that p adjusted over the
-        variants. Then of each metric, as `dice`: `dice_difference`, `_low`, `_high`, `dice_p` (paired bootstrap),
-        `dice_p_holm`.
-        `tied`: not separated from the variant of the highest AUC (clustered DeLong, `against_best`), the
-        best included, NA where that cannot be tested; `dice_tied` likewise by the bootstrap. `tied_untested` and
-        `auroc_untested` tell why there is no test against the best and against the baseline, "" where there is;
-        `note`, of which classes no test can be made. NaN: no such figure.
+        `auroc`; `auroc_difference` to the baseline over the replicates that both have, `_low`, `_high`: 95 %
+        percentile interval of the paired bootstrap over patients, `auroc_p_bootstrap`; `auroc_error`, the standard
+        error of the difference by clustered DeLong, `auroc_p` its p-value and `auroc_p_holm` that p adjusted over the
+        variants. Then of each metric, for example `dice`: `dice_difference`, `_low`, `_high`, `dice_p` (paired
+        bootstrap), `dice_p_holm`.
+        `tied`: not separated from the variant of the highest AUC (clustered DeLong, `against_best`), including the
+        best, NA if it cannot be tested; `dice_tied` likewise by the bootstrap. `tied_untested` and `auroc_untested`:
+        the reason for a missing test against the best and against the baseline, "" if there is a test.
+        `note`: the classes that cannot be tested. Absent values are NaN.
 
     Raises:
-        ValueError: two variants were tested on different images, an image stands twice, or a score is NaN.
+        ValueError: two variants were tested on different images, an image occurs twice, or a score is NaN.
     """
     import pandas as pd
 
@@ -98,12 +98,12 @@ def comparison_table(
 
 @dataclass(frozen=True)
 class Areas:
-    """The area of every variant, run and class, as rows of one covariance matrix.
+    """The area of every variant, replicate and class, as rows of one covariance matrix.
 
     Args:
-        rows: (variant, run, class) -> its row; those without a defined area are left out.
+        rows: (variant, replicate, class) -> its row; those without a defined area are left out.
         aucs: areas and covariance.
-        untested: classes with an area whose variance cannot be told -> why.
+        untested: classes with an area of unknown variance -> reason.
     """
 
     rows: Mapping[tuple[str, tuple[Any, ...], str], int]
@@ -112,7 +112,7 @@ class Areas:
 
     @classmethod
     def of(cls, tested: pd.DataFrame, classes: Sequence[str]) -> Areas:
-        """From the rows of a predictions table, one split and head.
+        """Compute the areas from the rows of a predictions table of one split and head.
 
         Raises:
             ValueError: a score is not finite.
@@ -131,7 +131,7 @@ class Areas:
                 places = patients.index.get_indexer(pd.Index(known["id"]))
                 label[places], score[places] = known["label"], known["score"]
                 if {0, 1} - set(label[places]):
-                    continue  # one label only: no area, here as in every other table
+                    continue  # one label only: the area is undefined, as in every other table
                 if reason := lacking(label, member):
                     untested[name] = reason
                     continue
@@ -144,11 +144,11 @@ class Areas:
 
     @property
     def note(self) -> str:
-        """Which tests are missing, and why; "" where none is."""
+        """The missing tests with their reasons; "" if none is missing."""
         return " ".join(f"No DeLong test of {name}: {reason}" for name, reason in self.untested.items())
 
     def difference(self, first: str, second: str, classes: Sequence[str]) -> Contrast:
-        """Mean over runs that are compared of the mean over classes, first minus second; NaN where untestable."""
+        """Return first minus second, mean over classes, then over paired replicates; NaN if it cannot be tested."""
         runs = [{key[1] for key in self.rows if key[0] == variant} for variant in (first, second)]
         pairs = run_pairs(*(sorted(own, key=str) for own in runs))
         weights, counted = np.zeros(len(self.rows)), 0
@@ -163,7 +163,7 @@ class Areas:
         return self.aucs.contrast(weights / counted) if counted else _NO_CONTRAST
 
     def why_untested(self, first: str, second: str, classes: Sequence[str]) -> str:
-        """Why `difference` has no p-value; "" where it has one."""
+        """Return the reason why `difference` has no p-value; "" if it has one."""
         found = self.difference(first, second, classes)
         if not math.isnan(found.p):
             return ""
@@ -174,14 +174,13 @@ class Areas:
 
 
 def tied_with_best(figures: Sequence[float], p_against: Callable[[int, int], float]) -> list[bool | None]:
-    """Which of several figures are not separated from the highest; None where that cannot be tested.
+    """Return True for each value that is not separated from the highest; None if it cannot be tested.
 
-    The best is chosen by the same data, and p-values are adjusted for that (`against_best`).
+    The best is chosen on the same data, and p-values are adjusted for that (`against_best`).
 
     Args:
-        figures: NaN where there is none, which cannot be tested.
-        p_against: p-value of the difference of one to the best, by index; NaN says neither that they are tied nor
-            that they are separated.
+        figures: the values; NaN cannot be tested.
+        p_against: p-value of the difference of one to the best, by index; NaN if it cannot be tested.
     """
     known = [index for index, value in enumerate(figures) if not math.isnan(value)]
     if not known:
@@ -202,13 +201,13 @@ def _check_finite(tested: pd.DataFrame) -> None:
     if len(wrong):
         row = wrong.iloc[0]
         raise ValueError(
-            f"{row['variant']}, image {row['id']!r}, class {row['class']!r}: the score is {row['score']}; scores are "
-            f"finite ({len(wrong)} are not)."
+            f"{row['variant']}, image {row['id']!r}, class {row['class']!r}: the score is {row['score']}; scores must "
+            f"be finite ({len(wrong)} are not)."
         )
 
 
 def _own(figures: Mapping[tuple[str, str], Figures]) -> dict[str, Figures]:
-    """Of each variant its own output, without heads and explainers."""
+    """Return the own output of each variant, without heads and explainers."""
     return {variant: found for (variant, head), found in figures.items() if head == OWN_HEAD}
 
 
@@ -237,7 +236,7 @@ def _auc_columns(
             row |= {f"{RANKED}_{end}{suffix}": value for end, value in ends.items()}
 
     def p_against(first: int, second: int) -> float:
-        figures[names[first]].minus(figures[names[second]])  # sees that both had the same images
+        figures[names[first]].minus(figures[names[second]])  # raises if the images differ
         found = areas.difference(names[first], names[second], classes)
         return _below(found.value, found.p)
 
@@ -251,7 +250,7 @@ def _auc_columns(
 def _metric_columns(
     names: Sequence[str], metric: Metric, figures: Mapping[str, Figures], equal: Mapping[str, float], baseline: str
 ) -> list[dict[str, Any]]:
-    """Return the columns of a metric of models' own outputs and maps; NaN where a variant has none."""
+    """Return the columns of a metric of models' own outputs and maps; NaN if a variant lacks it."""
     rows, key = [], metric.key
     values = [float(figures[name].over_runs()[0]) if name in figures else math.nan for name in names]
     for name, value in zip(names, values, strict=True):
@@ -270,7 +269,7 @@ def _metric_columns(
 
 
 def _gap(figures: Mapping[str, Figures], equal: Mapping[str, float], first: str, second: str) -> Array | None:
-    """Return the resampled difference of two variants; None where there is none, or it would mean nothing."""
+    """Return the resampled difference of two variants; None if they are not comparable."""
     own, other = figures.get(first), figures.get(second)
     if own is None or other is None or not comparable(equal, first, second) or not own.same_images(other):
         return None
@@ -278,12 +277,12 @@ def _gap(figures: Mapping[str, Figures], equal: Mapping[str, float], first: str,
 
 
 def _below(difference: float, p: float) -> float:
-    """A p-value against the best; 1 where the runs that both have do not show it below, as when a seed was lost."""
+    """Return the p-value against the best; 1 if the paired replicates do not show it below, as when a seed failed."""
     return p if math.isnan(p) or difference < 0 else 1.0
 
 
 def _bootstrapped(metric: str, suffix: str, gap: Array | None, p_name: str) -> dict[str, float]:
-    """Difference, interval and p-value of resampled differences; NaN without any."""
+    """Return difference, interval and p-value of resampled differences; NaN without any."""
     gap = np.full(1, math.nan) if gap is None else gap
     found = interval(gap)
     ends = {"": found.value, "_low": found.low, "_high": found.high}

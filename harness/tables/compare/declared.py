@@ -1,4 +1,4 @@
-"""The figures that a study names in `metrics`, as the confirmed models reported them: a plugin's among them."""
+"""The metrics that a study names in `metrics`, with the values that its confirmed models reported."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ COLUMNS = ("variant", "head", "metric", "class", "value", "std", "runs")
 def declared_table(
     reported: Iterable[tuple[str, Mapping[str, float]]], names: Sequence[str], split: str = "test"
 ) -> pd.DataFrame:
-    """Means over the confirmed models of each figure that they reported.
+    """Return means over the confirmed models of each metric that they reported.
 
     Args:
-        reported: of each model its variant and its figures, `<split>/<metric>` and `<split>/<head>/<metric>`, with
-            `/<class>` behind it for one class.
+        reported: variant and values of each model, `<split>/<metric>` and `<split>/<head>/<metric>`, followed by
+            `/<class>` for one class.
         names: of the metrics.
-        split: whose figures.
+        split: of the values.
 
     Returns:
-        A row a variant, head, metric and class ("" for the mean over classes, or what else the metric calls its
-        whole): mean, standard deviation (NaN of one model) and number of models.
+        A row per variant, head, metric and class ("" for the mean over classes, or the metric's value for all
+        classes): mean, standard deviation (NaN for one model) and number of models.
     """
     import pandas as pd
 
@@ -44,7 +44,7 @@ def declared_table(
 
 
 def _read(key: str, names: Sequence[str]) -> tuple[str, str, str]:
-    """Head, metric and class of `metric`, `metric/class`, `head/metric` or `head/metric/class`."""
+    """Return head, metric and class of `metric`, `metric/class`, `head/metric` or `head/metric/class`."""
     parts = key.split("/")
     head = OWN_HEAD if parts[0] in names else parts.pop(0)
     return head, parts[0] if parts and parts[0] in names else "", "/".join(parts[1:])

@@ -1,4 +1,4 @@
-"""Several studies side by side: the same variants over data sets, their differences tested, their ranks."""
+"""The comparison of studies: the same variants over data sets, with tests of their differences and ranks."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _TESTS = (f"{RANKED}_error", f"{RANKED}_p", "note")
 
 @dataclass(frozen=True, repr=False)
 class Joined:
-    """What several studies say of the variants they share.
+    """The results of several studies for the variants they share.
 
     Args:
-        differences: a row a study and variant, the baseline among them: `study`, then of `comparison_table`
+        differences: a row per study and variant, including the baseline: `study`, then of `comparison_table`
             `variant`, `runs`, `auroc`, `auroc_difference`, `_low`, `_high` (95 %, paired bootstrap over patients),
             `auroc_error`, `auroc_p` (clustered DeLong) and `note`; `auroc_p_holm` is adjusted over the whole
             table, all variants of all studies.
-        ranks: of the variants that every study has, by mean test AUC; None where they cannot be ranked.
-        why: why they cannot be; "" where they are.
-        left_out: variants that one study alone has.
+        ranks: of the variants that every study has, by mean test AUC; None if they cannot be ranked.
+        why: the reason for missing ranks; "" if there are ranks.
+        left_out: variants that only one study has.
     """
 
     differences: pd.DataFrame
@@ -49,12 +49,12 @@ class Joined:
 
 
 def join_studies(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, str]) -> Joined:
-    """Joins tables of comparisons to the same baseline.
+    """Join tables of comparisons to the same baseline.
 
     Args:
-        tables: study -> what `comparison_table` gives, two studies at least.
-        datasets: study -> the digest of its data set. Ranks are over data sets: of two studies on the same
-            one, no second opinion comes.
+        tables: study -> result of `comparison_table`, two studies at least.
+        datasets: study -> the digest of its data set. Ranks are over data sets: two studies on the same one are not
+            independent.
     """
     import pandas as pd
 
@@ -74,7 +74,7 @@ def _rank(joined: pd.DataFrame, studies: Sequence[str], datasets: Mapping[str, s
     for place, study in enumerate(studies):
         twin = next((other for other in studies[:place] if datasets[other] == datasets[study]), None)
         if twin is not None:
-            return None, f"ranks count data sets, and {twin} and {study} stand on the same one; leave one of them out."
+            return None, f"ranks are over data sets, but {twin} and {study} use the same one; leave one of them out."
     figures = joined.pivot(index="study", columns="variant", values=RANKED).reindex(list(studies))
     everywhere = figures.dropna(axis="columns")
     if why := why_no_ranks(everywhere.shape[1], len(studies)):

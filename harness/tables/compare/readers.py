@@ -1,4 +1,4 @@
-"""One system against each reader and each other system: areas, differences, p-values adjusted over all of them."""
+"""The baseline against each reader and each other variant: areas, differences, p-values adjusted over all rows."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 def each_table(
     predictions: pd.DataFrame, *, baseline: str, order: Sequence[str], classes: Sequence[str]
 ) -> pd.DataFrame:
-    """The baseline's AUC on the test split against that of every other run: each reader, each system, each seed.
+    """Return the baseline's test AUC against that of every other replicate: each reader, each table, each seed.
 
-    Errors, intervals and p-values are clustered DeLong's, groups kept together; an area's own interval is that of
-    its logit; p-values are adjusted by Holm over all rows.
+    Errors, intervals and p-values are by clustered DeLong, groups kept together. The interval of an area is that of
+    its logit. p-values are adjusted by Holm over all rows.
 
     Args:
         predictions: rows of all confirmed models; the split `test` and the head `output` are read.
-        baseline: the variant that the others are compared with; of several runs, their mean.
-        order: the variants to compare, `baseline` among them or not; those without predictions are left out.
+        baseline: the variant that the others are compared with; the mean of its replicates.
+        order: the variants to compare, with or without `baseline`; those without predictions are left out.
         classes: the classes' names, in order; areas are means over them.
 
     Returns:
-        `variant`; `run`, the reader's name or the seed, None for a system that is as it is; `auroc`, `_low`,
+        `variant`; `run`, the reader's name or the seed, None for a table of external predictions; `auroc`, `_low`,
         `_high` (95 %); `difference`, the baseline's area minus this one, `_low`, `_high`; `p` and `p_holm`.
-        The baseline's runs come first, without a difference. NaN where a class has too few groups to tell, or
-        scores have no variance (constant, or without a misplaced group).
+        The baseline's replicates come first, without a difference. NaN if a class has too few groups, or scores have
+        no variance (they are constant, or separate all groups).
     """
     import pandas as pd
 
@@ -69,9 +69,9 @@ def _runs(tested: pd.DataFrame, order: Sequence[str]) -> list[tuple[str, Run]]:
 def _area(
     areas: Areas, runs: Sequence[tuple[str, Run]], classes: Sequence[str], less: tuple[str, Run] | None = None
 ) -> Contrast | None:
-    """Mean area of the runs over classes, less that of another run; None where a class's variance cannot be told.
+    """Return the replicates' mean area over classes, minus that of `less`; None if a class has unknown variance.
 
-    A difference has the normal interval, an area alone that of its logit.
+    A difference has the normal interval, an area that of its logit.
     """
     if areas.untested:
         return None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("variant", "head", "seed", "fold", "class", "metric", "value", "threshold", "threshold_from")
 OF_SCORES = ("scores", "winners")
-"""What the metrics of this table read."""
+"""Input of the metrics of this table."""
 
 
 def classification_table(predictions: pd.DataFrame, classes: Sequence[str], metrics: Sequence[Metric]) -> pd.DataFrame:
@@ -29,10 +29,10 @@ def classification_table(predictions: pd.DataFrame, classes: Sequence[str], metr
         metrics: those that read scores.
 
     Returns:
-        A row a value: `variant`, `head`, `seed`, `fold`, `class` ("" is the mean over classes that have the
-        value, or what the metric has for all of them), `metric`, `value`, `threshold` and `threshold_from`: "val",
-        "fixed" or "". Without val rows a value at a fitted threshold is NaN. Scores that are no probabilities have
-        NaN for metrics of probabilities.
+        A row per value: `variant`, `head`, `seed`, `fold`, `class` ("" is the mean over classes that have the
+        value, or the metric's own value for all classes), `metric`, `value`, `threshold` and `threshold_from`: "val",
+        "fixed" or "". Without val rows a value at a fitted threshold is NaN. Metrics of probabilities are NaN for
+        scores that are no probabilities.
 
     Raises:
         ValueError: a score is NaN, or an (image, class) occurs twice in one model.
@@ -51,7 +51,7 @@ def classification_table(predictions: pd.DataFrame, classes: Sequence[str], metr
 def _values(
     metric: Metric, test: Rows, fit: Rows | None, classes: Sequence[str]
 ) -> Iterator[tuple[str, str, float, float, str]]:
-    """Yield class, metric, value, threshold and where that is from."""
+    """Yield class, metric, value, threshold and source of the threshold."""
     undefined, found = metric.record.probabilities and not test.probable, {}
     fitted = fit.of(metric, classes) if metric.split and fit else {}
     for name, item in test.of(metric, classes).items():

@@ -1,4 +1,4 @@
-"""The accounts of a study: the data it stood on, and what finding each variant's best cost."""
+"""The costs of a study: its data, the cost of each variant's search, failures and the ledger."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TRIALS = ("variant", "stage", "number", "seed", "state", "value", "epochs", "seconds", "reason")
-"""Columns of the table of trials that `search_table` and the report are handed, one row a trial."""
+"""Columns of the table of trials for `search_table` and the report, one row per trial."""
 
 STAGES = ("search", "confirm")
 READERS = ("fit", "select", "tune_loc", "test")
-"""Who reads labels and masks in a trial: `TrialResult.ledger["read"]`."""
+"""Stages of a trial that read labels and masks: `TrialResult.ledger["read"]`."""
 
 
 def search_table(trials: pd.DataFrame, *, order: Sequence[str], objective: Objective) -> pd.DataFrame:
-    """What finding each variant's best cost, and how much better it looked than it was.
+    """Return the cost of each variant's search, and the optimism of its result.
 
     Args:
-        trials: one row a trial, columns TRIALS.
+        trials: one row per trial, columns TRIALS.
         order: the variants' names.
-        objective: says which way is up.
+        objective: the direction of improvement.
 
     Returns:
-        `variant`; searched trials by how they ended; `epochs` really spent in search and confirm;
-        `searched`, the best value of a complete trial; `confirmed`, the mean value over runs on
-        the same validation split; `optimism`, by how much the first is better.
+        `variant`; numbers of search trials by state; epochs spent in search and in confirm; `searched`, the best
+        value of a complete trial; `confirmed`, the mean value over replicates on the same validation split;
+        `optimism`, how much better `searched` is.
     """
     import pandas as pd
 
@@ -52,7 +52,7 @@ def search_table(trials: pd.DataFrame, *, order: Sequence[str], objective: Objec
 
 
 def data_card(splits: Mapping[str, Sequence[Sample]], classes: Sequence[str]) -> pd.DataFrame:
-    """Counts of each split: images, units, patients, and per class positives and unknown labels."""
+    """Count images, units and patients of each split, and per class positives and unknown labels."""
     import pandas as pd
 
     rows = []
@@ -68,7 +68,7 @@ def data_card(splits: Mapping[str, Sequence[Sample]], classes: Sequence[str]) ->
 
 
 def table_card(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """As `data_card`, of a study that has tables only: from the rows of its first variant."""
+    """Return `data_card` for a study of tables only, from the rows of its first variant."""
     first = predictions[predictions["variant"] == predictions["variant"].iloc[0]].drop_duplicates(["id", "class"])
     splits = {}
     for split, rows in first.groupby("split", sort=False):
@@ -82,13 +82,13 @@ def table_card(predictions: pd.DataFrame, classes: Sequence[str]) -> pd.DataFram
 
 
 def unknown_masks(maps: pd.DataFrame) -> tuple[int, int]:
-    """Positive (image, class) pairs of the test split whose mask is not known, and all positive ones."""
+    """Count positive (image, class) pairs of the test split with an unknown mask, and all positive ones."""
     tested = maps[(maps["split"] == "test") & (maps["label"] == 1)].drop_duplicates(["id", "class"])
     return int((~tested["mask_known"].astype(bool)).sum()), len(tested)
 
 
 def failures(trials: pd.DataFrame) -> list[str]:
-    """A line for each trial that failed, and why."""
+    """Return a line for each failed trial with the reason."""
     failed = trials[trials["state"] == "failed"]
     return [
         f"`{row['variant']}`, {row['stage']} {row['number']} (seed {row['seed']}) failed: {row['reason']}"
@@ -97,14 +97,14 @@ def failures(trials: pd.DataFrame) -> list[str]:
 
 
 def ledger_lines(trials: pd.DataFrame, test_openings: int | None = None, own_openings: int | None = None) -> list[str]:
-    """What was read, as sentences: masks while fitting, masks and the test split after.
+    """Return sentences on what was read: masks while fitting, masks and the test split after it.
 
     Args:
         trials: may have a column `ledger` of `TrialResult.ledger`: `opened` splits, and `masks` read
             to "fit" and to "test".
-        test_openings: of this data set's test split, over all studies; None where not counted.
-        own_openings: those by this study, of which trials tell the last alone: attempts that were cut off while
-            testing, and models that were measured again, opened it once more.
+        test_openings: of this data set's test split, over all studies; None if not counted.
+        own_openings: those by this study. Trials record only their last opening: an attempt that was interrupted
+            while testing, or a model that is measured again, adds one.
     """
     if "ledger" not in trials:
         return ["The trials kept no ledger."]
@@ -129,14 +129,14 @@ def ledger_lines(trials: pd.DataFrame, test_openings: int | None = None, own_ope
 
 
 def supervision(ledgers: Iterable[Mapping[str, Any] | None]) -> dict[str, dict[str, int]]:
-    """How many images, with a label and with a mask, each stage read: the most that any one trial did.
+    """Return how many images, labels and masks each stage read: the maximum over trials.
 
     Args:
-        ledgers: of `TrialResult.ledger`; those without counts say nothing.
+        ledgers: of `TrialResult.ledger`; those without counts are ignored.
 
     Returns:
-        Of `fit`, `select` (which epoch, which trial), `tune_loc` and `test` those that were reached, each with
-        `images`, `labels`, `masks`. Trials read the same images again, so that a sum would count them twice.
+        The reached stages of `fit`, `select` (of epoch and trial), `tune_loc` and `test`, each with `images`,
+        `labels`, `masks`. Trials read the same images, so a sum would count them twice.
     """
     found: dict[str, dict[str, int]] = {}
     for ledger in ledgers:
@@ -148,11 +148,11 @@ def supervision(ledgers: Iterable[Mapping[str, Any] | None]) -> dict[str, dict[s
 
 
 def supervision_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """A sentence for what is read while training, and one for what is read of a frozen model."""
+    """Return a sentence on reads during training, and one on reads of a frozen model."""
     words = {
         "fit": "to fit",
         "select": "to select",
-        "tune_loc": "to look at localisation (tune_loc)",
+        "tune_loc": "to tune localisation (tune_loc)",
         "test": "to test",
     }
     told = {
@@ -160,9 +160,9 @@ def supervision_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
         for stage, read in counts.items()
     }
     parts = [[told[stage] for stage in stages if stage in told] for stages in (READERS[:2], READERS[2:])]
-    heads = ("A trial reads", "A confirmed model is then shown")
+    heads = ("A trial reads", "A confirmed model then reads")
     return [f"{head} {'; '.join(part)}." for head, part in zip(heads, parts, strict=True) if part]
 
 
 def _total(epochs: pd.Series[Any]) -> int:
-    return int(epochs.dropna().sum())  # a trial that has not ended yet has none
+    return int(epochs.dropna().sum())  # an unfinished trial has none

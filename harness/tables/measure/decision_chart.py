@@ -1,4 +1,4 @@
-"""The decision charts: what a map's reliability, its focus and the model's accuracy say together."""
+"""The decision charts, from the reliability of a map, its focus and the accuracy of the model."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 def focus_verdict(focused: bool, reliable: bool) -> str:
-    """Attention x reliability of the map: whether what the model looks at can be trusted.
+    """Return the verdict on the model's focus, from focus and reliability of the map.
 
-    Source: the first chart of the SaliencyCNNAnalysis study of skin ultrasound. It does not say what an
-    unreliable map tells; here: nothing.
+    Source: the first chart of the SaliencyCNNAnalysis study of skin ultrasound. It leaves unreliable maps open;
+    here they allow no conclusion.
     """
     if not reliable:
-        return "the map does not show what the score rests on: nothing follows"
+        return "no conclusion: the map is not reliable"
     return "trust the model's focus" if focused else "distrust the model's focus"
 
 
 def model_verdict(accurate: bool, focused: bool) -> str:
-    """Accuracy x focus: what to do with the model.
+    """Return the verdict on the model, from accuracy and focus.
 
     Source: the second chart of the SaliencyCNNAnalysis study of skin ultrasound.
     """
@@ -41,23 +41,23 @@ def decision_chart(
     focus_from: float = 0.5,
     accuracy_from: float = 0.8,
 ) -> pd.DataFrame:
-    """Both charts for every variant and map whose cover was measured.
+    """Return both charts for every variant and map whose covering was measured.
 
-    A map is reliable where the score holds better with the rest covered than with the important part covered, and
-    better so than by the same map at a random place: the intervals of `margin` and of `margin_gain` lie above 0. A map
-    that marks everything has a large margin and no gain. The source names no limits; these are ours.
+    A map is reliable if the intervals of `margin` and of `margin_gain` lie above 0. Then the score is higher with the
+    rest covered than with the important part covered, and more so than for the same map at a random place. A map that
+    marks everything has a large margin and no gain. The source gives no limits; these are our choice.
 
     Args:
-        table: as `faithfulness_table` gives it; of `zero` every threshold is a row.
-        focus: (variant, map) -> how well the map lies on the lesion, in [0, 1]: the pointing game, say.
-        accuracy: variant -> AUROC, or another figure in [0, 1].
-        focus_from: from where on a map is on the lesion.
-        accuracy_from: from where on a model is accurate.
+        table: result of `faithfulness_table`; for `zero` every threshold is a row.
+        focus: (variant, map) -> how well the map lies on the lesion, in [0, 1], for example the pointing game.
+        accuracy: variant -> AUROC, or another metric in [0, 1].
+        focus_from: the lowest focus of a focused map.
+        accuracy_from: the lowest accuracy of an accurate model.
 
     Returns:
-        `variant`, `map`, `method`, `level`, `margin`, `margin_gain`, `reliable` (NA where the gain was not measured),
-        `focus`, `accuracy`, `of_focus`, `of_model`; verdicts are "" where focus, accuracy or reliability are not
-        known, or the map is not reliable.
+        `variant`, `map`, `method`, `level`, `margin`, `margin_gain`, `reliable` (NA if the gain was not measured),
+        `focus`, `accuracy`, `of_focus`, `of_model`; verdicts are "" if focus, accuracy or reliability is unknown;
+        `of_model` also if the map is not reliable.
     """
     import pandas as pd
 
@@ -78,7 +78,7 @@ def decision_chart(
 
 
 def _reliable(row: Mapping[Any, Any]) -> bool | None:
-    """None where it cannot be told: the gain was not measured, of too few patients, or the same in every resample."""
+    """Return the reliability; None if unknown: the gain is missing, of too few patients, or constant over resamples."""
     if row["margin"] <= 0 or row["margin_gain"] <= 0:
         return False
     lows = [float(row["margin_low"]), float(row["margin_gain_low"])]
@@ -86,7 +86,7 @@ def _reliable(row: Mapping[Any, Any]) -> bool | None:
 
 
 def pointing_by_map(maps: pd.DataFrame) -> dict[tuple[str, str], float]:
-    """(variant, map) -> how often the peak lies on the lesion: mean over test images and runs, of a maps table."""
+    """Return (variant, map) -> share of peaks on the lesion, mean over test images and replicates of a maps table."""
     if maps.empty:
         return {}
     shown = localisable(maps[maps["split"] == "test"])

@@ -1,4 +1,4 @@
-"""A table of predictions made elsewhere: read, checked, and brought into the form that confirmed models leave."""
+"""External predictions: a table is read, checked and converted to the form of the predictions of confirmed models."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SPLITS = ("train", "val", "test")
-"""What a `split` column may say; rows of train are not read."""
+"""Allowed values of a `split` column; rows of train are not read."""
 SEPARATOR = "/"
-"""Between the parts of an id that several columns make up: 92/L."""
+"""Separator of the parts of an id of several columns: 92/L."""
 _SHOWN = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """Which column of a table is what.
+    """The roles of the columns of a table.
 
     Args:
         id: one or more columns that name a row together.
         scores: class -> column.
-        labels: class -> column; empty where a data set has the labels.
-        group: columns that name the patient; empty where a data set knows.
-        unit: columns that name what is diagnosed; empty: the row itself.
-        split: the column of splits; "" where every row is a test row.
+        labels: class -> column; empty if the labels are those of a data set.
+        group: columns that name the patient; empty if a data set has them.
+        unit: columns that name the unit of diagnosis; empty: the row itself.
+        split: the column of splits; "" if every row is a test row.
     """
 
     id: Sequence[str]
@@ -46,20 +46,20 @@ class Columns:
     split: str = ""
 
     def names(self) -> list[str]:
-        """Every column, each once."""
+        """Return every column once."""
         split = [self.split] if self.split else []
         listed = [*self.id, *self.group, *self.unit, *split, *self.labels.values(), *self.scores.values()]
         return list(dict.fromkeys(listed))
 
 
 def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
-    """These columns of a CSV or Parquet file, every value as the text that the file has.
+    """Return these columns of a CSV or Parquet file, every value as its text in the file.
 
-    An id of 007 stays 007; what is no number is told by `predictions_of` with its row.
+    An id of 007 stays 007. `predictions_of` reports values that are no numbers, with their rows.
 
     Raises:
         InputError: the file cannot be read, a column is missing, or a row of a CSV file has more or fewer cells
-            than the header: its values would stand in other columns than they were written for.
+            than the header, so that its values would be in the wrong columns.
     """
     import pandas as pd
 
@@ -77,7 +77,7 @@ def read_table(path: Path, columns: Iterable[str]) -> pd.DataFrame:
 
 
 def _check_cells(path: Path) -> None:
-    """Sees that every row of a CSV file has a cell for each column; names lines as a text editor counts them."""
+    """Check that every row of a CSV file has a cell for each column; lines are counted as in a text editor."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.reader(file, strict=True)
         wanted, counts = len(next(reader, [])), dict[str, int]()
@@ -90,16 +90,16 @@ def _check_cells(path: Path) -> None:
 
 
 def predictions_of(frame: pd.DataFrame, columns: Columns, where: str) -> pd.DataFrame:
-    """The rows of val and test as a predictions table, without study, variant, seed and fold.
+    """Return the rows of val and test as a predictions table, without study, variant, seed and fold.
 
     Args:
-        frame: as `read_table` gives it.
-        columns: which of its columns is what; `labels` may be empty, the labels are then unknown.
+        frame: result of `read_table`.
+        columns: the roles of its columns; without `labels` the labels are unknown.
         where: the file, for messages.
 
     Raises:
-        InputError: every mistake of the table: ids empty or twice, a score or label that is none, a
-            group that straddles splits, a class that has only one label. Names columns and rows.
+        InputError: all mistakes of the table: empty or repeated ids, invalid scores or labels, a group in two splits,
+            a class with only one label. The message names columns and rows.
     """
     mistakes = _Mistakes(where)
     if not len(frame):
@@ -114,7 +114,7 @@ def predictions_of(frame: pd.DataFrame, columns: Columns, where: str) -> pd.Data
         named = [" + ".join(map(repr, row)) for row in frame.loc[padded, list(key)].itertuples(index=False, name=None)]
         mistakes.rows(named, np.ones(len(named), bool), f"{_named(key)}: a key begins or ends with a space", "row")
     mistakes.rows(ids, ~np.isin(splits, SPLITS), f"{columns.split}: a split is none of {', '.join(SPLITS)}")
-    mistakes.rows(ids, _repeated(ids), f"{_named(columns.id)}: an id stands there twice")
+    mistakes.rows(ids, _repeated(ids), f"{_named(columns.id)}: an id occurs twice")
     straddling = _straddling(groups, splits)
     mistakes.rows(groups, np.isin(groups, straddling), f"{_named(columns.group)}: a group is in two splits", "group")
     units = _joined(frame, columns.unit) if columns.unit else ids
@@ -124,23 +124,23 @@ def predictions_of(frame: pd.DataFrame, columns: Columns, where: str) -> pd.Data
     ]
     mistakes.raise_if_any()
     if not (splits == "test").any():
-        raise InputError(f"{where}: {columns.split}: no row is of split test")
+        raise InputError(f"{where}: {columns.split}: no row has the split test")
     return _long(parts)
 
 
 def with_samples(
     predictions: pd.DataFrame, splits: Mapping[str, Sequence[Sample]], classes: Sequence[str], where: str
 ) -> pd.DataFrame:
-    """The same rows with label, unit and group of a data set's samples.
+    """Return the same rows with label, unit and group of a data set's samples.
 
     Args:
-        predictions: as `predictions_of` gives it.
-        splits: the data set's, `val` and `test`; of val all or none may be in the table.
-        classes: the data set's, in the order of the samples' labels.
+        predictions: result of `predictions_of`.
+        splits: of the data set, `val` and `test`; the table may have all of val or none.
+        classes: of the data set, in the order of the samples' labels.
         where: the file, for messages.
 
     Raises:
-        InputError: ids are missing or too many, a class is missing, or a known label is another one.
+        InputError: ids are missing or unknown, a class is missing, or a known label differs.
     """
     missing = [name for name in classes if name not in set(predictions["class"])]
     if missing:
@@ -157,17 +157,17 @@ def with_samples(
     stated = found["label"].to_numpy(float)
     other = ~np.isnan(stated) & ~np.isnan(labels) & (stated != labels)
     mistakes = _Mistakes(where)
-    mistakes.rows(found["id"].to_numpy(), other, "a label is another one than the data set's")
+    mistakes.rows(found["id"].to_numpy(), other, "a label differs from that of the data set")
     mistakes.raise_if_any()
     units, groups = [sample.unit for sample in own_samples], [sample.group for sample in own_samples]
     return found.assign(label=labels, unit=units, group=groups)
 
 
 def check_alike(predictions: pd.DataFrame, first: pd.DataFrame, where: str, first_where: str) -> None:
-    """Sees that two systems were tested on the same rows: same ids, classes, labels, groups and units.
+    """Check that two tables were tested on the same rows: same ids, classes, labels, groups and units.
 
     Raises:
-        InputError: says which ids only one of them has, and how many; or how many labels, groups or units differ.
+        InputError: names the ids that only one of them has, or counts the labels, groups or units that differ.
     """
     tested = [table[table["split"] == "test"] for table in (predictions, first)]
     classes = [list(dict.fromkeys(table["class"])) for table in tested]
@@ -180,15 +180,15 @@ def check_alike(predictions: pd.DataFrame, first: pd.DataFrame, where: str, firs
         differs = ~((mine == theirs) | (mine.isna() & theirs.isna())).to_numpy(dtype=bool)
         mistakes = _Mistakes(where)
         ids = mine.index.get_level_values("id").to_numpy()
-        mistakes.rows(ids, differs, f"a {column} is another one than in {first_where}")
+        mistakes.rows(ids, differs, f"a {column} differs from that in {first_where}")
         mistakes.raise_if_any()
 
 
 def check_exclusive(predictions: pd.DataFrame, where: str) -> None:
-    """Sees that exactly one class holds in each row of the table whose labels are all known.
+    """Check that each row of the table whose labels are all known has exactly one class.
 
     Raises:
-        InputError: names the rows in which none holds, or several.
+        InputError: names the rows with no class or with several.
     """
     held = predictions.groupby("id", sort=False)["label"].sum(min_count=1)
     known = predictions.groupby("id", sort=False)["label"].count() == predictions["class"].nunique()
@@ -199,23 +199,23 @@ def check_exclusive(predictions: pd.DataFrame, where: str) -> None:
 
 
 class _Mistakes:
-    """Collects what is wrong with a table, a line for each kind, with the first rows that are wrong."""
+    """The mistakes of a table, a line for each kind, with its first rows."""
 
     def __init__(self, where: str) -> None:
         self._where, self._lines = where, list[str]()
 
     def rows(self, names: Any, wrong: Any, message: str, what: str = "id") -> None:
-        """Notes the rows in which `wrong` is true under their names."""
+        """Add the names of the rows in which `wrong` is true."""
         found = list(dict.fromkeys(str(name) for name in np.asarray(names, dtype=object)[wrong]))
         if found:
             self._lines.append(f"{self._where}: {message}: {_few(found, what)}")
 
     def add(self, message: str) -> None:
-        """Notes a mistake of the whole table."""
+        """Add a mistake of the whole table."""
         self._lines.append(f"{self._where}: {message}")
 
     def raise_if_any(self) -> None:
-        """Raises one InputError with every line."""
+        """Raise one InputError with all lines, if there are any."""
         if self._lines:
             raise InputError("\n".join(self._lines))
 
@@ -272,7 +272,7 @@ def _empty(frame: pd.DataFrame, columns: Sequence[str]) -> Any:
 
 
 def _padded(frame: pd.DataFrame, columns: Sequence[str]) -> Any:
-    """Of which rows a key would be another one without the spaces around it: " 007" is not "007"."""
+    """Return True for rows whose key has spaces around it: " 007" is not "007"."""
     found = np.zeros(len(frame), bool)
     for column in columns:
         found |= np.array([str(value) != str(value).strip() for value in frame[column]], dtype=bool)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def faithfulness_table(
     rows: pd.DataFrame, *, order: Sequence[str] = (), resamples: int = 2000, seed: int = 0
 ) -> pd.DataFrame:
-    """Figures of every map by every measure, with 95 % intervals over patients.
+    """Return every faithfulness metric of every map, with 95 % intervals over patients.
 
     Args:
         rows: the faithfulness table of all confirmed models.
@@ -30,14 +30,14 @@ def faithfulness_table(
         seed: of the resampling.
 
     Returns:
-        `variant`, `map`, `method`, `level`, `runs`, `n` (images a run, at least); then, each with `_low` and `_high`
-        and NaN where the method has no such figure:
-        `rest_drop`, `rest_drop_percent`, `rest_increase`: the rest of the image is covered;
-        `important_drop`, `important_drop_percent`, `important_increase`: the important part is;
+        `variant`, `map`, `method`, `level`, `runs`, `n` (fewest images of a replicate); then, each with `_low` and
+        `_high`, and NaN if the method lacks the metric:
+        `rest_drop`, `rest_drop_percent`, `rest_increase`: with the rest of the image covered;
+        `important_drop`, `important_drop_percent`, `important_increase`: with the important part covered;
         `margin`: mean probability with the rest covered minus that with the important part covered;
-        `margin_shifted`: that of the same map moved to a random place; `margin_gain`: the first less the second,
-        paired by image, NaN of tables from before it was measured;
-        `curve_area`, `rank_correlation`, `ssim`. A mean over images, then over runs.
+        `margin_shifted`: that of the same map moved to a random place; `margin_gain`: `margin` minus
+        `margin_shifted`, paired by image, NaN for older tables without it;
+        `curve_area`, `rank_correlation`, `ssim`. Values are means over images, then over replicates.
     """
     import pandas as pd
 
@@ -70,7 +70,7 @@ def _of_cover(covered: str, figure: Callable[[Array, Array], Array]) -> Callable
 
 
 def _margins(rows: pd.DataFrame, of: str = "") -> pd.Series:
-    """Paired by image: after covering the rest, minus after covering the important part."""
+    """Return the score with the rest covered minus that with the important part covered, paired by image."""
     index = ["group", "id", "class"]
     rest, important = (rows[rows["covered"] == of + name].set_index(index)["after"] for name in ("rest", "important"))
     return (rest - important).dropna()
@@ -85,7 +85,7 @@ def _margin_shifted(rows: pd.DataFrame) -> pd.Series:
 
 
 def _margin_gain(rows: pd.DataFrame) -> pd.Series:
-    """Paired by image: the map's margin less that of the same map at a random place."""
+    """Return the map's margin minus that of the same map at a random place, paired by image."""
     return (_margins(rows) - _margins(rows, SHIFTED)).dropna().reset_index(["id", "class"], drop=True)
 
 
@@ -103,11 +103,11 @@ FIGURES: Mapping[str, Callable[[Any], Any]] = {
     "rank_correlation": _column("rank_correlation"),
     "ssim": _column("ssim"),
 }
-"""Figure -> its value an image, indexed by patient, from the rows of one model, map, method and level."""
+"""Metric -> its value per image, indexed by patient, from the rows of one model, map, method and level."""
 
 
 def _over_runs(rows: pd.DataFrame, drawn: Resamples, of: Callable[[pd.DataFrame], pd.Series]) -> Array:
-    """Mean over images, then over runs, in every resample."""
+    """Return the mean over images, then over replicates, in every resample."""
     runs = []
     for _, own in rows.groupby(RUN, dropna=False, sort=False):
         values = of(own)

@@ -1,6 +1,6 @@
-"""95 % intervals of further metrics of scores and maps: patients resampled, models and their thresholds as they are.
+"""95 % intervals of further metrics of scores and maps: patients are resampled, models and thresholds held fixed.
 
-The calibration error, pixel AP, FROC and the Jaccard index of layers have none in these tables.
+The calibration error, pixel AP, FROC and the Jaccard index of layers have no interval in these tables.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ def classification_intervals(
     resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Return intervals of the classification table's values of models' own outputs, means over their runs.
+    """Return intervals of the classification table's values of own outputs, means over replicates.
 
     Args:
         predictions: rows of the predictions table, of any number of models.
         classes: the classes' names.
         metrics: those that read scores.
-        resamples: how often the patients of test are drawn anew.
-        seed: of that.
+        resamples: number of resamples of the test patients.
+        seed: of the resampling.
 
     Returns:
-        `variant`, `head`, `class`, `metric`, `value`, `low` and `high`; bounds are NaN where there are too few patients
+        `variant`, `head`, `class`, `metric`, `value`, `low` and `high`; bounds are NaN with too few patients
         (`bootstrap.interval`).
     """
     own = predictions[predictions["head"] == OWN_HEAD]
@@ -76,15 +76,15 @@ def localisation_intervals(
 
     Args:
         maps: rows of the maps table, of any number of models; thresholds are fitted on its split `tune_loc`.
-        layers: rows of the layers table; they count where there are no maps.
+        layers: rows of the layers table; read if a metric of layers has an interval.
         classes: the classes' names.
         metrics: those that read maps or layers.
-        terms: stored values of metrics that read more than the tables hold.
-        resamples: how often the patients of test are drawn anew.
-        seed: of that.
+        terms: stored values of metrics that need more than the tables.
+        resamples: number of resamples of the test patients.
+        seed: of the resampling.
 
     Returns:
-        `variant`, `map`, `class`, `metric`, `value`, `low` and `high`, of all sizes of lesion together.
+        `variant`, `map`, `class`, `metric`, `value`, `low` and `high`, over lesions of all sizes.
     """
     of_layers = [metric for metric in metrics if metric.record.reads == "layers" and metric.record.interval]
     rows = layers if of_layers else maps
@@ -129,21 +129,21 @@ def _of_scores(
 def _regions(
     tune: pd.DataFrame, shown: pd.DataFrame, metrics: Sequence[Metric], terms: pd.DataFrame | None
 ) -> tuple[dict[str, Array], Array]:
-    """Return values "n" by metric of the images whose lesion is known, and their patients."""
+    """Return values "n" of the images with a known lesion by metric, and their patients."""
     test = localisable(shown)
     found = image_values(localisable(tune), test, metrics, terms)
     return {name: values for name, (values, _) in found.items()}, test["group"].to_numpy()
 
 
 def _layers(shown: pd.DataFrame, metrics: Sequence[Metric]) -> tuple[dict[str, Array], Array]:
-    """Return the same beside layers, of the images that are of the class."""
+    """Return values of layers of the images that have the class by metric, and their patients."""
     own = shown[shown["label"] == 1]
     images = by_image(own)
     return {metric.key: metric.values(images) for metric in metrics}, own.drop_duplicates("id")["group"].to_numpy()
 
 
 def _columns(name: str, values: Mapping[str, Array], groups: Array, drawn: Resamples) -> _Found:
-    """Return means over images; what has none is left out."""
+    """Return means over images; empty if there are none."""
     if not len(groups) or not values:
         return {}
     found = drawn.apply(groups, means(np.stack(list(values.values()), 1)))
@@ -151,14 +151,14 @@ def _columns(name: str, values: Mapping[str, Array], groups: Array, drawn: Resam
 
 
 def _with_mean(found: _Found, classes: Iterable[str]) -> _Found:
-    """Return the values with their means over classes, where the metric has no value of its own for all of them."""
+    """Return the values and under "" their means over classes, unless the metric has its own value for all classes."""
     metrics = dict.fromkeys(metric for _, metric in found)
     whole = {("", m): average([found[name, m] for name in classes if (name, m) in found]) for m in metrics}
     return whole | found
 
 
 def _bounds(runs: Mapping[tuple[str, str], Sequence[_Found]], names: tuple[str, str]) -> pd.DataFrame:
-    """Return means over runs with their interval."""
+    """Return means over replicates with their intervals."""
     import pandas as pd
 
     rows = []

@@ -1,6 +1,6 @@
 """The localisation table: every metric of every map of every confirmed model, and of the controls.
 
-Thresholds are fitted on tune_loc, never on test, class by class. A metric's `needs` say which kinds of mask allow it.
+Thresholds are fitted on tune_loc, never on test, class by class. A metric's `needs` name the masks it requires.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ COLUMNS = (
     "variant", "map", "seed", "fold", "class", "metric", "stratum", "value", "n", "threshold", "threshold_from",
 )  # fmt: skip
 OF_MAPS = ("maps", "lesions", "layers")
-"""What the metrics of this table read."""
+"""Input of the metrics of this table."""
 STRATA = ("all", "small", "medium", "large")
 
 
 @dataclass(frozen=True)
 class Value:
-    """One value of the table; `n` images (or lesions, of FROC) stand behind it."""
+    """One value of the table, of `n` images (of `n` lesions for FROC)."""
 
     metric: str
     value: float
@@ -69,14 +69,14 @@ def localisation_table(
         layers: rows of the layers table.
         classes: the classes' names, in order.
         metrics: those that read maps, lesions or layers.
-        terms: stored values of metrics that read more than the tables hold.
+        terms: stored values of metrics that need more than the tables.
 
     Returns:
-        A row a value: `variant`, `map` ("native", an explainer, "control:…"), `seed`, `fold`, `class` ("" is the
-        mean over the classes that have it), `metric`, `stratum`, `value`, `n` images behind it (lesions, for
-        FROC), `threshold` (of the class; NaN where there is none or several) and `threshold_from`: "tune_loc",
-        "fixed", "rate" (a stated rate of false positives, read off the curve) or "". Strata other than "all" are
-        terciles of lesion size on tune_loc, see `size_bounds`; they are left out where tune_loc has no lesion.
+        A row per value: `variant`, `map` ("native", an explainer, "control:…"), `seed`, `fold`, `class` ("" is the
+        mean over the classes that have it), `metric`, `stratum`, `value`, `n` (number of images; of lesions for
+        FROC), `threshold` (of the class; NaN if there is none or several) and `threshold_from`: "tune_loc",
+        "fixed", "rate" (a given rate of false positives, read from the curve) or "". Strata other than "all" are
+        terciles of lesion size on tune_loc, see `size_bounds`; they are left out if tune_loc has no lesion.
     """
     import pandas as pd
 
@@ -95,12 +95,12 @@ def localisation_table(
 
 
 def size_bounds(areas: Array) -> tuple[float, float] | None:
-    """Return the terciles of areas on tune_loc, where small ends and large begins; None where there is no lesion.
+    """Return the terciles of areas on tune_loc, the upper bounds of small and medium; None if there is no lesion.
 
     small < first bound <= medium < second bound <= large.
 
     Args:
-        areas: fractions of the image: of an image's whole mask for values of images, of one lesion for FROC.
+        areas: fractions of the image: of the whole mask for values of images, of one lesion for FROC.
     """
     if not len(areas):
         return None
@@ -116,10 +116,10 @@ def unfitted_first(metrics: Iterable[Metric]) -> list[Metric]:
 def image_values(
     tune: pd.DataFrame, test: pd.DataFrame, metrics: Sequence[Metric], terms: pd.DataFrame | None = None
 ) -> dict[str, tuple[Array, float]]:
-    """Return of each metric that is a mean over images the value of each row of `test`, and the threshold behind it.
+    """Return the value of each row of `test` and the threshold, for each metric that is a mean over images.
 
     Args:
-        tune: rows of one class in tune_loc that count, see `localisable`.
+        tune: rows of one class in tune_loc, see `localisable`.
         test: rows of the same class in test.
         metrics: those that read maps and are means.
         terms: rows of the terms table of the same model and map.
@@ -132,7 +132,7 @@ def image_values(
 
 
 def of_model(terms: pd.DataFrame | None, key: tuple[Any, ...]) -> pd.DataFrame | None:
-    """Return the stored values of one map of one trained model; None where nothing is stored."""
+    """Return the stored values of one map of one trained model; None if there are none."""
     if terms is None or terms.empty:
         return None
     return next((own for other, own in by_map(terms) if other == key), None)
@@ -164,7 +164,7 @@ def _of_regions(
 
 
 class _Images:
-    """Values of images of one class, by stratum; what does not depend on the stratum is computed once."""
+    """Values of images of one class, by stratum; parts that do not depend on the stratum are computed once."""
 
     def __init__(
         self,
@@ -181,7 +181,7 @@ class _Images:
         self._place = _place(test["mask_area"], bounds)
 
     def values(self, stratum: str) -> Iterator[Value]:
-        """Yield the values of one stratum: first of what is pooled over images, then of means."""
+        """Yield the values of one stratum: first those pooled over images, then means."""
         chosen = _within(self._place, stratum)
         count, rows = int(chosen.sum()), self._test[chosen]
         for metric in self._pooled:
@@ -194,7 +194,7 @@ class _Images:
 
 
 def _drawn(model: Model) -> pd.DataFrame:
-    """Return the lesions in the images that have this map: an explainer may have been measured on some alone."""
+    """Return the lesions in the images that have this map; an explainer may have fewer images."""
     lesions = model.lesions
     return lesions[(lesions["label"] == 1) & lesions["id"].isin(model.maps["id"])]
 
@@ -205,7 +205,7 @@ def _froc(model: Model, lesions: pd.DataFrame, name: str) -> Froc:
 
 
 def _lesion_values(tune: Froc, test: Froc, metrics: Sequence[Metric]) -> Iterator[Value]:
-    """Yield values of lesions, of one class in one stratum; false positives are those of all images."""
+    """Yield values of lesions of one class in one stratum; false positives are those of all images."""
     for metric in metrics:
         threshold = metric.fitted(tune) if metric.split else math.nan
         n = test.found.size if metric.record.per == "lesion" else len(test.images)
@@ -224,7 +224,7 @@ def _of_layers(rows: pd.DataFrame, classes: Sequence[str], metrics: Sequence[Met
 
 
 def _stated(found: Mapping[str, Sequence[Value]], stratum: str) -> Iterator[tuple[Any, ...]]:
-    """Yield rows of each class, after that of their mean: the places of values agree between classes."""
+    """Yield the row of the mean, then those of the classes; all classes list their values in the same order."""
     for values in zip(*found.values(), strict=True):
         first = values[0]
         mean = mean_defined([item.value for item in values])
@@ -239,7 +239,7 @@ def _shared(values: Sequence[Value]) -> float:
 
 
 def _place(areas: pd.Series[float], bounds: tuple[float, float] | None) -> Array:
-    """Return of each area which of the terciles it is in: 0, 1 or 2; 0 where there are none."""
+    """Return the tercile of each area, 0, 1 or 2; 0 without bounds."""
     return np.digitize(areas.to_numpy(np.float64), bounds) if bounds is not None else np.zeros(len(areas), np.intp)
 
 

@@ -1,4 +1,4 @@
-"""ROC and precision-recall curves of a variant of several runs: averaged at equal places of the horizontal axis."""
+"""Mean ROC and precision-recall curves of a variant, averaged over replicates at equal steps of the x axis."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from harness.metrics.scores.roc import roc_curve
 from harness.statistics.arrays import Array
 
 GRID = 201
-"""Places at which curves are averaged."""
+"""Number of points at which curves are averaged."""
 
 
 def mean_roc(runs: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
-    """Mean sensitivity over runs at equal steps of 1 - specificity (vertical averaging).
+    """Return the mean sensitivity over replicates at equal steps of 1 - specificity (vertical averaging).
 
-    One run is given as it is, at its own thresholds.
+    A single replicate keeps its own thresholds.
 
     Args:
-        runs: labels "n" of 1, 0 and NaN, and scores "n", of each run; each must have both labels.
+        runs: labels "n" of 1, 0 and NaN, and scores "n", of each replicate; each must have both labels.
 
     Returns:
         False positive rates and mean true positive rates, from (0, 0) to (1, 1).
@@ -30,7 +30,7 @@ def mean_roc(runs: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
 
 
 def mean_precision(runs: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
-    """Mean precision over runs at equal steps of recall; steps are not interpolated, which would flatter.
+    """Return the mean precision over replicates at equal steps of recall, without interpolation (it is optimistic).
 
     Arguments as in `mean_roc`.
 
@@ -45,7 +45,7 @@ def mean_precision(runs: Sequence[tuple[Array, Array]]) -> tuple[Array, Array]:
     for labels, scores in runs:
         known = ~np.isnan(labels)
         precision, recall, _ = precision_recall_curve(labels[known], scores[known])
-        found.append((recall[-2::-1], precision[-2::-1]))  # without the point (0, 1), which no threshold has
+        found.append((recall[-2::-1], precision[-2::-1]))  # without the point (0, 1), which has no threshold
     return _averaged(found, _first_reaching, first=None)
 
 
@@ -60,7 +60,7 @@ def _averaged(
 
 
 def _between(places: Array, x: Array, y: Array) -> Array:
-    """The curve read at places, straight between its points; where it rises upright, its upper end."""
+    """Return the curve at places by linear interpolation; at a vertical step, its upper end."""
     left = np.clip(np.searchsorted(x, places, side="right") - 1, 0, len(x) - 2)
     wide = x[left + 1] - x[left]
     share = np.divide(places - x[left], wide, out=np.ones_like(places), where=wide > 0)

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def reliability_table(predictions: pd.DataFrame, classes: Sequence[str], bins: int = BINS) -> pd.DataFrame:
-    """The reliability curve of every trained model and head on the test split, a row a class and bin.
+    """Return the reliability curve of every trained model and head on the test split, a row per class and bin.
 
     Args:
         predictions: rows of the predictions table, of any number of models.
         classes: the classes' names, in order.
-        bins: how many, of equal width.
+        bins: number of bins of equal width.
 
     Returns:
-        `variant`, `head`, `seed`, `fold`, `class`, `low`, `high`, `count`, `score`, `share`. A head whose
-        scores leave [0, 1], such as a reader's rating, is no probability and has no rows.
+        `variant`, `head`, `seed`, `fold`, `class`, `low`, `high`, `count`, `score`, `share`. A head with scores
+        outside [0, 1], such as a reader's rating, has no rows.
     """
     import pandas as pd
 
@@ -44,7 +44,7 @@ def reliability_table(predictions: pd.DataFrame, classes: Sequence[str], bins: i
 
 
 def pooled_reliability(table: pd.DataFrame) -> pd.DataFrame:
-    """The reliability curves of `reliability_table` with the images of all runs of a variant pooled, own output only.
+    """Return the reliability curves of own outputs, with the images of all replicates of a variant pooled.
 
     Returns:
         `variant`, `class`, `low`, `high`, `count`, `score`, `share`; NaN in an empty bin.

@@ -1,6 +1,6 @@
 """The tables of a study: the values of each variant on the test split, with intervals.
 
-Everything is computed from the tables of confirmed models, so that predictions made elsewhere are treated alike.
+All values are computed from the tables of confirmed models, so that external predictions are treated alike.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ def variant_table(
         baseline: the variant that differences are taken to; "" for none.
         order: the variants' names; those without predictions are left out.
         classes: the classes' names, in order.
-        heads: adds a row for each head of a model beneath its own output.
-        unit: a row a unit (a breast of two views) instead of an image, its score the mean; maps stay by image.
+        heads: adds a row for each head of a model below its own output.
+        unit: scores units (a breast of two views) instead of images, by the mean score; maps stay by image.
         resamples: bootstrap samples of patients.
         seed: of the resampling.
 
     Returns:
         `variant`, `head`, `runs`; then for `auroc` and each metric's key: `auroc` and `auroc/<class>`, means over
-        runs; `auroc_std` over runs; `auroc_low` and `auroc_high`, 95 % over patients with the runs as
-        they are, NaN where more than `bootstrap.MOST_UNDEFINED` of the resamples lack the value (as without a
-        positive patient), `auroc_undefined` that share; `auroc_difference`, `_low`, `_high`, paired with
-        the baseline's own output.
+        replicates; `auroc_std` over replicates; `auroc_low` and `auroc_high`, 95 % over patients with the replicates
+        held fixed, NaN if more than `bootstrap.MOST_UNDEFINED` of the resamples lack the value (for example without
+        a positive patient); `auroc_undefined`, that share; `auroc_difference`, `_low`, `_high`, paired with the
+        baseline's own output.
     """
     import pandas as pd
 
@@ -79,7 +79,7 @@ def variant_table(
 
 
 def runs_table(tables: Tables, metrics: Sequence[Metric], *, classes: Sequence[str]) -> pd.DataFrame:
-    """Return every metric of every trained model and head on the test split, a row each, nothing averaged."""
+    """Return every metric of every trained model and head on the test split, a row per model and head."""
     import pandas as pd
 
     rows: dict[tuple[Any, ...], dict[str, float]] = {}
@@ -110,7 +110,7 @@ def _rows(tested: pd.DataFrame, order: Sequence[str], heads: bool) -> Iterable[t
 
 
 def _columns(name: str, own: Figures | None, base: Figures | None, classes: Sequence[str]) -> dict[str, float]:
-    """Return the columns of one metric in one row; NaN where it has no value."""
+    """Return the columns of one metric in one row; NaN for absent values."""
     keys = [name, *(f"{name}/{label}" for label in classes), f"{name}_std", f"{name}_low", f"{name}_high"]
     keys += [f"{name}_undefined", f"{name}_difference", f"{name}_difference_low", f"{name}_difference_high"]
     row = dict.fromkeys(keys, math.nan)
@@ -128,14 +128,14 @@ def _columns(name: str, own: Figures | None, base: Figures | None, classes: Sequ
 
 
 def over_runs(figures: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and standard deviation over runs of values in long form: a row a variant, head or map, and metric.
+    """Return mean and standard deviation over replicates of values in long form.
 
     Args:
-        figures: what `classification_table` or `localisation_table` gives.
+        figures: result of `classification_table` or `localisation_table`.
 
     Returns:
-        The columns that are no run's and no value, then `value` (mean over runs that have it), `std` (NaN of one
-        run), `runs`; and `n` behind it, where the figures tell it, mean over runs.
+        The key columns without seed and fold, then `value` (mean over replicates that have it), `std` (NaN for one
+        replicate), `runs` (number of replicates), and `n` (mean over replicates) if the table has it.
     """
     import pandas as pd
 

@@ -75,12 +75,12 @@ def test_what_a_source_states_is_shown_with_whether_it_holds_here(width: int) ->
     claim = {"says": "fusion above global", "better": "gmic", "than": "gmic/global", "metric": "auroc", "class": ""}
     claim |= dict.fromkeys(("n", "within", "not_below"), math.nan)
     missing = dict.fromkeys(bounds, math.nan) | {"verdict": "not measured"}
-    equal = claim | bounds | {"class": "benign", "within": 0.02, "verdict": "agrees"}
+    equal = claim | bounds | {"class": "benign", "within": 0.02, "verdict": "supported"}
     shown = text(
-        claims_view([claim | bounds | {"verdict": "agrees"}, claim | {"metric": "dice"} | missing, equal], TITLES),
+        claims_view([claim | bounds | {"verdict": "supported"}, claim | {"metric": "dice"} | missing, equal], TITLES),
         width,
     )
-    for part in ("fusion above global", "gmic/global,", "Dice", "+.009", "agrees", "not measured"):
+    for part in ("fusion above global", "gmic/global,", "Dice", "+.009", "supported", "not measured"):
         assert part in shown
     for part in ("benign,", "equal within", ".020"):
         assert part in shown

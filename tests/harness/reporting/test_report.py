@@ -217,8 +217,8 @@ SAID = [
     "control: randomised weights, gradcam",
     "Their 95 % intervals",
     "[.500, .750]",
-    "At this demonstration budget that says nothing of the methods.",
-    "against the number of trials, stopped and failed ones included",
+    "At this demonstration budget, this says nothing about the methods.",
+    "against the number of trials. Pruned and failed trials count",
     "Leakage and shortcuts: not checked.",
     "Not measured: the study has no [explain.faithfulness].",
     "model.crops = 1",
@@ -300,9 +300,9 @@ def test_the_answer_follows_from_the_comparison(material: Material, text: str) -
         assert p_value(row["auroc_p_holm"]) in text
 
 
-def test_what_the_source_states_stands_there_with_whether_it_holds(folder: Path, text: str) -> None:
+def test_each_published_claim_is_listed_with_its_verdict(folder: Path, text: str) -> None:
     kept = pd.read_csv(folder / "tables" / "claims.csv")
-    assert kept["verdict"].tolist() == ["agrees", "disagrees"]
+    assert kept["verdict"].tolist() == ["supported", "contradicted"]
     for claim, verdict in zip(CLAIMS, kept["verdict"], strict=True):
         assert f"| {claim.says} | {verdict} |" in text
 
@@ -322,7 +322,7 @@ def test_pictures_are_there_and_old_ones_gone(folder: Path) -> None:
 
 
 def test_what_explainers_make_of_an_image_stands_side_by_side(folder: Path, text: str) -> None:
-    maps = ("own_evidence", "attention", "gradcam")
+    maps = ("own_saliency_map", "attention", "gradcam")
     expected = {f"explained-{image}-gmic-{name}.webp" for image in (1, 2) for name in maps}
     assert {path.name for path in (folder / "gallery").glob("explained-*")} == expected
     assert "Test image image 1 under the gradcam of gmic for class 1" in text
@@ -394,8 +394,8 @@ def test_the_answer_warns_where_models_trained_again_differ_more_than_variants(m
 @pytest.mark.parametrize(
     ("confirm", "said"),
     [
-        ({"seeds": [0], "folds": 5}, "as they are: trained and tested on other folds, AUCs"),
-        ({"seeds": [0, 1], "folds": 5}, "as they are: trained again, and on other folds, AUCs"),
+        ({"seeds": [0], "folds": 5}, "fixed: trained and tested on other folds, AUCs"),
+        ({"seeds": [0, 1], "folds": 5}, "fixed: trained again, and on other folds, AUCs"),
     ],
 )
 def test_the_warning_names_what_the_spread_is_over(material: Material, confirm: dict[str, Any], said: str) -> None:
@@ -457,7 +457,7 @@ def test_what_cannot_be_tested_is_neither_tied_nor_separated(material: Material)
     assert f"`{names[1]}` cannot be tested against it ({reason})." in said
     assert "It is separated from the other 1 that can be tested." in said
     assert leaderboard(material, own)["tied with best"].tolist() == ["=", "cannot be tested", ""]
-    assert any(line == f"No p against `gmic` of `{names[1]}`: {reason}." for line in notes(material, own))
+    assert any(line == f"No p-value against `gmic` for `{names[1]}`: {reason}." for line in notes(material, own))
 
 
 def test_resamples_without_a_figure_are_told_from_one_in_a_hundred_on(material: Material) -> None:
@@ -475,7 +475,7 @@ def test_several_images_of_a_unit_get_a_table_of_units(tables, material: Materia
         Tables(predictions=views), baseline="gmic", order=order, classes=CLASSES, unit=True, resamples=50
     )
     write_report(tmp_path, replace(material, units=units))
-    assert "### By what is diagnosed" in (tmp_path / "report.md").read_text()
+    assert "### By unit of diagnosis" in (tmp_path / "report.md").read_text()
     assert list(pd.read_csv(tmp_path / "tables" / "units.csv")["auroc"]) == pytest.approx(list(units["auroc"]))
 
 

@@ -145,7 +145,7 @@ def test_a_map_that_marks_everything_has_a_margin_and_no_gain_and_is_not_reliabl
     table = faithfulness_table(rows, resamples=50)
     assert table["margin"].iloc[0] == 0.8 and table["margin_gain"].iloc[0] == 0
     chart = decision_chart(table, {("v", "gradcam"): 1.0}, {"v": 1.0}).iloc[0]
-    assert not chart["reliable"] and "nothing follows" in chart["of_focus"] and chart["of_model"] == ""
+    assert not chart["reliable"] and "no conclusion" in chart["of_focus"] and chart["of_model"] == ""
 
 
 def test_a_table_from_before_the_gain_was_measured_says_nothing():
@@ -159,4 +159,4 @@ def test_a_table_from_before_the_gain_was_measured_says_nothing():
 def test_an_unreliable_map_says_nothing_of_the_model():
     rows = _rows().assign(after=0.5)  # it does not matter which part is covered
     chart = decision_chart(faithfulness_table(rows, resamples=50), {("v", "gradcam"): 1.0}, {"v": 1.0}).iloc[0]
-    assert not chart["reliable"] and "nothing follows" in chart["of_focus"] and chart["of_model"] == ""
+    assert not chart["reliable"] and "no conclusion" in chart["of_focus"] and chart["of_model"] == ""

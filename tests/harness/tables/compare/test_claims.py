@@ -1,4 +1,4 @@
-"""What a source states is held against the models by the same paired bootstrap as every other difference."""
+"""Published claims are tested by the same paired bootstrap as every other difference."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def claim(better: str, than: str, metric: str = "auroc", **stated: Any) -> Claim
     return Claim(says=f"{better} above {than}", better=better, than=than, metric=metric, **stated)
 
 
-def test_an_order_agrees_disagrees_or_is_not_separated():
+def test_an_order_is_supported_contradicted_or_not_separated():
     table = predictions(good=3.0, bad=0.0)
     twin = table[table["variant"] == "bad"].assign(variant="twin")
     twin["score"] += np.random.default_rng(1).normal(0, 0.05, len(twin))
@@ -50,21 +50,21 @@ def test_an_order_agrees_disagrees_or_is_not_separated():
         classes=CLASSES,
         claims=[claim("good", "bad"), claim("bad", "good"), claim("bad", "twin")],
     )
-    assert found["verdict"].tolist() == ["agrees", "disagrees", "not separated"]
+    assert found["verdict"].tolist() == ["supported", "contradicted", "not separated"]
     assert found["difference"][0] == pytest.approx(-found["difference"][1])
     assert found["difference_low"][0] > 0 > found["difference_high"][1]
 
 
-def test_a_verdict_that_another_seed_would_turn_is_of_these_models():
+def test_a_verdict_that_another_seed_may_turn_is_for_these_trained_models_only():
     table = predictions(lucky=1.0, base=1.0)
     gained = (table["variant"] == "lucky") & (table["label"] == 1) & (table["seed"] == 0)
     table.loc[gained, "score"] += 1  # one of two seeds found the lesion
     found = claims_table(Tables(predictions=table), classes=CLASSES, claims=[claim("lucky", "base")]).iloc[0]
-    assert found["verdict"] == "agrees, these models"
+    assert found["verdict"] == "supported for these trained models only"
     assert found["difference_low"] > 0 > found["retrained_low"]
     fixed = table.assign(seed=None)[table["seed"] == 0]  # systems that are as they are have no other seed
     found = claims_table(Tables(predictions=fixed), classes=CLASSES, claims=[claim("lucky", "base")]).iloc[0]
-    assert found["verdict"] == "agrees" and np.isnan(found["retrained_low"])
+    assert found["verdict"] == "supported" and np.isnan(found["retrained_low"])
 
 
 def test_the_difference_to_the_baseline_is_the_leaderboards():
@@ -81,7 +81,7 @@ def test_a_head_is_compared_with_its_own_model():
         classes=CLASSES,
         claims=[claim("gmic", "gmic/local")],
     ).iloc[0]
-    assert found["verdict"].startswith("agrees") and found["value"] > found["other"]
+    assert found["verdict"].startswith("supported") and found["value"] > found["other"]
 
 
 def test_an_attention_gap_is_compared_over_patients_and_images_without_one_do_not_count():
@@ -94,7 +94,7 @@ def test_an_attention_gap_is_compared_over_patients_and_images_without_one_do_no
     found = claims_table(Tables(predictions=shown, attention=rows), GAP, classes=CLASSES, claims=wanted).iloc[0]
     means = rows.groupby("variant")["gap"].mean()
     assert found["value"] == pytest.approx(means["squared"]) and found["other"] == pytest.approx(means["softmax"])
-    assert found["difference"] == pytest.approx(means["squared"] - means["softmax"]) and found["verdict"] == "agrees"
+    assert found["difference"] == pytest.approx(means["squared"] - means["softmax"]) and found["verdict"] == "supported"
     assert found["n"] == 8
 
 
@@ -110,13 +110,13 @@ def test_attention_gaps_at_different_n_are_not_compared():
 @pytest.mark.parametrize(
     ("low", "high", "within", "not_below"),
     [
-        (-0.01, 0.01, "agrees", "agrees"),
-        (0.005, 0.015, "agrees", "agrees"),  # separated from 0, and equal for all that matters
-        (-0.01, 0.03, "not separated", "agrees"),
+        (-0.01, 0.01, "supported", "supported"),
+        (0.005, 0.015, "supported", "supported"),  # separated from 0, and equal for all that matters
+        (-0.01, 0.03, "not separated", "supported"),
         (-0.03, 0.01, "not separated", "not separated"),
         (-0.03, 0.03, "not separated", "not separated"),  # it holds 0, and proves nothing
-        (0.03, 0.05, "disagrees", "agrees"),
-        (-0.05, -0.03, "disagrees", "disagrees"),
+        (0.03, 0.05, "contradicted", "supported"),
+        (-0.05, -0.03, "contradicted", "contradicted"),
     ],
 )
 def test_an_equality_needs_the_whole_interval_inside_its_margin(low, high, within, not_below):
@@ -130,7 +130,7 @@ def test_the_table_judges_by_the_margin_and_shows_it():
     twin["score"] += np.random.default_rng(1).normal(0, 0.02, len(twin))
     wanted = [claim("twin", "base", within=0.1), claim("twin", "base")]
     found = claims_table(Tables(predictions=pd.concat([table, twin])), classes=CLASSES, claims=wanted)
-    assert found["verdict"].tolist() == ["agrees", "not separated"]
+    assert found["verdict"].tolist() == ["supported", "not separated"]
     assert found["within"][0] == 0.1 and found[["within", "not_below"]].isna().sum().tolist() == [1, 2]
 
 
@@ -175,7 +175,7 @@ def test_a_claim_on_one_class_reads_that_class_alone():
     table = pd.concat([predictions(good=3.0, bad=0.0), predictions(good=0.0, bad=3.0).assign(**{"class": "other"})])
     wanted = [claim("good", "bad", label="lesion"), claim("good", "bad", label="other"), claim("good", "bad")]
     found = claims_table(Tables(predictions=table), classes=["lesion", "other"], claims=wanted)
-    assert found["verdict"].tolist()[:2] == ["agrees", "disagrees"]
+    assert found["verdict"].tolist()[:2] == ["supported", "contradicted"]
     assert found["difference"][2] == pytest.approx(found["difference"][:2].mean())
     assert found["class"].tolist() == ["lesion", "other", ""]
 
@@ -191,7 +191,10 @@ def test_an_explainers_map_is_compared_where_it_was_drawn_of_the_same_images():
             )  # fmt: skip
     wanted = [claim("base/attention", "base/gradcam", "dice"), claim("base/gradcam", "base/occlusion", "dice")]
     found = claims_table(Tables(predictions(base=1.0), pd.DataFrame(rows)), DICE, classes=CLASSES, claims=wanted)
-    assert found["verdict"].tolist() == ["agrees, these models", "images differ"]  # one seed tells of no other
+    assert found["verdict"].tolist() == [
+        "supported for these trained models only",
+        "images differ",
+    ]  # one seed tells of no other
 
 
 @pytest.mark.parametrize(
