@@ -16,7 +16,7 @@ def known(value: Any) -> bool:
     return value is not None and not math.isnan(value)
 
 
-def figure(value: Any) -> str:
+def three_digits(value: Any) -> str:
     """Return a value between 0 and 1 with three digits, or a dash where there is none."""
     return f"{value:.3f}" if known(value) else "-"
 

@@ -13,15 +13,16 @@ import pytest
 from rich.console import Console, RenderableType
 
 import harness.study.journal.journal as kinds
+from harness.cli.views.leaderboard import claims_view, results_view
 from harness.cli.views.live import LiveDisplay, PlainDisplay, RunProgress, draw, duration
 from harness.cli.views.plan import plan_view
-from harness.cli.views.tables import claims_view, results_view
 from harness.config.trees import changes, differences
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan, Skip, TrialSpec
 from harness.study.journal.journal import Event
 from harness.testing.scripted import scripted_plan
 
+TITLES = {"auroc": "AUC", "dice": "Dice"}
 SEARCHED = {"quality": {"float": [0.0, 1.0]}}
 FIRST = "gmicxxxxxxxx-search-0"
 
@@ -55,7 +56,9 @@ def row(variant: str, head: str = OWN_HEAD, auroc: float = 0.873, gap: float = 0
 @pytest.mark.parametrize("width", [60, 100])
 def test_the_table_fits_and_keeps_every_value(width: int) -> None:
     rows = [row("gmic"), row("gmic", "global"), row("random_crops")]
-    shown = text(results_view(plan(demonstration=True), rows, ("benign", "malignant"), {"k1": "NaN loss"}), width)
+    shown = text(
+        results_view(plan(demonstration=True), rows, ("benign", "malignant"), {"k1": "NaN loss"}, TITLES), width
+    )
     assert max(map(len, shown.splitlines())) <= width
     for figure in ("0.873", "±.021", "0.853", "0.893", "0.310", "+.012", "-.088", "+.112"):
         assert figure in shown, figure
@@ -72,7 +75,8 @@ def test_what_a_source_states_is_shown_with_whether_it_holds_here(width: int) ->
     missing = dict.fromkeys(bounds, math.nan) | {"verdict": "not measured"}
     equal = claim | bounds | {"class": "benign", "within": 0.02, "verdict": "agrees"}
     shown = text(
-        claims_view([claim | bounds | {"verdict": "agrees"}, claim | {"metric": "dice"} | missing, equal]), width
+        claims_view([claim | bounds | {"verdict": "agrees"}, claim | {"metric": "dice"} | missing, equal], TITLES),
+        width,
     )
     for part in ("fusion above global", "gmic/global,", "Dice", "+.009", "agrees", "not measured"):
         assert part in shown
@@ -83,7 +87,7 @@ def test_what_a_source_states_is_shown_with_whether_it_holds_here(width: int) ->
 
 
 def test_a_variant_without_figures_keeps_its_row_and_the_order_of_the_study() -> None:
-    shown = text(results_view(plan(), [row("gmic"), row("k1")], ("benign", "malignant"), {}), 100)
+    shown = text(results_view(plan(), [row("gmic"), row("k1")], ("benign", "malignant"), {}, TITLES), 100)
     names = [line.split()[0] for line in shown.splitlines() if line.startswith((" gmic", " random", " k1"))]
     assert names == ["gmic", "random_crops", "k1"]
 
@@ -165,9 +169,9 @@ def test_a_confirmation_of_a_fold_says_which() -> None:
 def test_a_variant_that_is_trained_with_masks_is_marked() -> None:
     plain = plan()
     supervised = replace(plain, variants=(plain.variants[0], replace(plain.variants[1], needs=("train_masks",))))
-    shown = text(results_view(supervised, [row("gmic"), row("random_crops")], ("a",), {}), 100)
+    shown = text(results_view(supervised, [row("gmic"), row("random_crops")], ("a",), {}, TITLES), 100)
     assert "random_crops †" in shown and "gmic †" not in shown and "† fully supervised: trained with masks" in shown
-    assert "†" not in text(results_view(plain, [row("gmic"), row("random_crops")], ("a",), {}), 100)
+    assert "†" not in text(results_view(plain, [row("gmic"), row("random_crops")], ("a",), {}, TITLES), 100)
 
 
 def test_a_stopped_trial_counts_as_done_and_its_time_is_not_extrapolated() -> None:
