@@ -38,7 +38,7 @@ class App:
 
     @property
     def out(self) -> Console:
-        """Standard output, created for each use so that a redirected stream is used."""
+        """Standard output, made for each use so that a redirected stream is honoured."""
         return Console(file=sys.stdout, highlight=False)
 
     @property

@@ -14,7 +14,7 @@ from harness.cli.commands.confirmed import load_models, open_images, refuse_to_o
 from harness.cli.options import json_option
 from harness.cli.rendering.atoms import Words
 from harness.cli.rendering.grid import Grid
-from harness.cli.views.numbers import number_text
+from harness.cli.views.numbers import three_digits
 from harness.contract.errors import InputError
 from harness.contract.keys import RANKED
 from harness.contract.tables import OWN_HEAD
@@ -86,7 +86,7 @@ def predict(
     numbers = ("mean score", "above .5", "labelled", "AUC")
     shown = Grid("class", *numbers, right=numbers)
     for row in rows:
-        cells = [number_text(row["mean"]), str(row["above"]), str(row["labelled"]), number_text(row[RANKED])]
+        cells = [three_digits(row["mean"]), str(row["above"]), str(row["labelled"]), three_digits(row[RANKED])]
         shown.add_row(row["class"], *cells)
     app.show(Words(f"{models.says}: {len(images)} images", "bold"), shown)
     click.echo(f"written: {out}")

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 
 from harness.cli.rendering.atoms import Words
 from harness.cli.rendering.grid import Grid
-from harness.cli.views.numbers import defined, difference, number_text, p_text
+from harness.cli.views.numbers import defined, difference, p_text, three_digits
 from harness.contract.keys import RANKED
 from harness.statistics.ranks import Ranks
 from harness.tables.compare.joined import Joined
@@ -35,7 +35,7 @@ def compared_view(joined: Joined, baseline: str, notes: Mapping[str, str]) -> Re
     for row in _rows(joined):
         is_baseline = row["variant"] == baseline
         tests = ["", ""] if is_baseline else [p_text(row[f"{RANKED}_{end}"]) for end in ("p", "p_holm")]
-        table.add_row(row["study"], row["variant"], number_text(row[RANKED]), difference(row, is_baseline), *tests)
+        table.add_row(row["study"], row["variant"], three_digits(row[RANKED]), difference(row, is_baseline), *tests)
     parts: list[RenderableType] = [table, Words(_HOW, "dim")]
     parts += [Words(f"{name}: {note}", "yellow") for name, note in notes.items() if note]
     cautions = dict.fromkeys(f"{row['study']}: {row['note']}" for row in _rows(joined) if row["note"])

@@ -10,7 +10,7 @@ from rich.text import Text
 from harness.audit.verdicts import SHOWN, DataCheck, Finding, Shortcut, worst_shortcuts
 from harness.cli.rendering.atoms import Words
 from harness.cli.rendering.grid import Grid
-from harness.cli.views.numbers import number_text
+from harness.cli.views.numbers import three_digits
 from harness.cli.views.plan import VERDICT_COLOURS
 
 _LEVELS = {"info": "", "warning": "yellow", "error": "red"}
@@ -36,10 +36,11 @@ def shortcuts_view(shortcuts: Sequence[Shortcut]) -> RenderableType:
     titles = ("class", "predicted from", "model", "AUC", "95 %", "images", "verdict")
     table = Grid(*titles, right=["AUC", "95 %", "images"], keys=3, grouped=True)
     for item in shortcuts:
-        interval = f"[{number_text(item.low)}, {number_text(item.high)}]"
+        interval = f"[{three_digits(item.low)}, {three_digits(item.high)}]"
         verdict = Text(item.verdict, VERDICT_COLOURS[item.verdict])
-        numbers = [number_text(item.auc), interval, str(item.images)]
-        table.add_row(item.class_name, item.source, item.model, *numbers, verdict)
+        table.add_row(
+            item.class_name, item.source, item.model, three_digits(item.auc), interval, str(item.images), verdict
+        )
     worst = worst_shortcuts(shortcuts)
     images = [f"{row.class_name} from {row.source}: {', '.join(row.rows[:SHOWN])}" for row in worst]
     lines = [Words(line, "dim") for line in (["most confidently classified:", *images] if images else [])]

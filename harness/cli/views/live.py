@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.rendering.grid import Grid
-from harness.cli.views.numbers import number_text
+from harness.cli.views.numbers import three_digits
 from harness.cli.views.variants import epochs_of, trials_of
 from harness.contract.types import Plan, TrialSpec
 from harness.study.journal.journal import (
@@ -124,9 +124,9 @@ def draw(progress: RunProgress, now: float, tracking: str) -> RenderableType:
             record.spec.variant,
             title(record.spec, progress.plan),
             f"{number}/{progress.epochs[key]}",
-            number_text(value),
+            three_digits(value),
         ]
-        table.add_row(*cells, number_text(progress.state.tally(key).best_epoch))
+        table.add_row(*cells, three_digits(progress.state.tally(key).best_epoch))
     if not len(table):
         table.add_row(progress.state.status, "", "", "", "")
     bar = Table.grid(padding=(0, 1), expand=True)
@@ -183,14 +183,14 @@ class PlainDisplay:
             return
         name = f"{record.spec.variant} {title(record.spec, self._progress.plan)}"
         if event.kind == EPOCH and event.time - self._last >= EVERY_S:
-            best = number_text(self._progress.state.tally(record.spec.variant_id).best_epoch)
+            best = three_digits(self._progress.state.tally(record.spec.variant_id).best_epoch)
             number, value = _latest(record)
-            self._print(event, f"{name}: epoch {number}, {number_text(value)} (best {best})")
+            self._print(event, f"{name}: epoch {number}, {three_digits(value)} (best {best})")
         elif event.kind == TRIAL_INTERRUPTED:
             self._print(event, f"{name}: interrupted: {event.data['reason']}")
         elif event.kind == TRIAL_FINISHED:
             reason = f": {event.data['reason']}" if event.data["reason"] else ""
-            ended = f"{event.data['state']}{reason}, {number_text(event.data['value'])}"
+            ended = f"{event.data['state']}{reason}, {three_digits(event.data['value'])}"
             after = f" after {event.data['epochs']} epochs" if event.data["epochs"] else ""
             self._print(event, f"{name}: {ended}{after}")
 

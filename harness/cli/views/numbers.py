@@ -16,8 +16,8 @@ def known(value: Any) -> bool:
     return value is not None and not math.isnan(value)
 
 
-def number_text(value: Any) -> str:
-    """Return a value between 0 and 1 with three digits, or a dash if it is not known."""
+def three_digits(value: Any) -> str:
+    """Return a value between 0 and 1 with three digits, or a dash where there is none."""
     return f"{value:.3f}" if known(value) else "-"
 
 

@@ -11,8 +11,8 @@ from rich.console import RenderableType
 
 from harness.cli.app import App
 from harness.cli.rendering.atoms import Words
+from harness.cli.views.leaderboard import claims_view, results_view
 from harness.cli.views.numbers import defined
-from harness.cli.views.tables import claims_view, results_view
 from harness.cli.views.variants import fully_supervised, trials_of
 from harness.study.results.results import Results
 

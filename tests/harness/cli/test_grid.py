@@ -134,8 +134,8 @@ def test_rows_with_sentences_become_blocks_where_columns_would_be_too_narrow() -
 
 def test_short_text_is_not_transposed() -> None:
     table = Grid("variant", "differs by")
-    table.add_row("a_much_wider_network_with_squared_attention", "width = 8")
-    assert "a_much_wider_network_with_squared_attention\n  differs by: width = 8\n" in shown(table, 60)
+    table.add_row("a_much_wider_network_with_squared_attention", "model.width = 8")
+    assert "a_much_wider_network_with_squared_attention\n  differs by: model.width = 8\n" in shown(table, 60)
 
 
 def test_a_repeated_key_is_left_blank_only_below_its_own_group() -> None:

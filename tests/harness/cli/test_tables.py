@@ -13,18 +13,16 @@ import pytest
 from rich.console import Console, RenderableType
 
 import harness.study.journal.journal as kinds
+from harness.cli.views.leaderboard import claims_view, results_view
 from harness.cli.views.live import LiveDisplay, PlainDisplay, RunProgress, draw, duration
 from harness.cli.views.plan import plan_view
-from harness.cli.views.tables import claims_view, results_view
 from harness.config.trees import changes, differences
 from harness.contract.tables import OWN_HEAD
 from harness.contract.types import Plan, Skip, TrialSpec
 from harness.study.journal.journal import Event
 from harness.testing.scripted import scripted_plan
 
-TITLES = {"auroc": "AUC", "dice": "Dice", "attention_gap": "attention gap"}
-
-
+TITLES = {"auroc": "AUC", "dice": "Dice"}
 SEARCHED = {"quality": {"float": [0.0, 1.0]}}
 FIRST = "gmicxxxxxxxx-search-0"
 

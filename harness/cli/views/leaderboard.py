@@ -11,7 +11,7 @@ from rich.text import Text
 
 from harness.cli.rendering.atoms import Words
 from harness.cli.rendering.grid import Grid
-from harness.cli.views.numbers import GAP, STD, difference, known, number_text, short
+from harness.cli.views.numbers import GAP, STD, difference, known, short, three_digits
 from harness.cli.views.variants import fully_supervised
 from harness.contract.keys import RANKED
 from harness.contract.tables import OWN_HEAD
@@ -43,9 +43,9 @@ def results_view(
         own_rows = [row for row in rows if row["variant"] == variant.name]
         for row in own_rows:
             own = row["head"] == OWN_HEAD
-            cells = [number_text(row[RANKED]) + (f" ±{short(row[STD])}" if known(row[STD]) else "")]
-            cells += [number_text(row[f"{RANKED}/{label}"]) for label in labels]
-            cells += [number_text(row.get(key)) for key in others]
+            cells = [three_digits(row[RANKED]) + (f" ±{short(row[STD])}" if known(row[STD]) else "")]
+            cells += [three_digits(row[f"{RANKED}/{label}"]) for label in labels]
+            cells += [three_digits(row.get(key)) for key in others]
             cells.append(difference(row, own and variant.name == plan.baseline))
             name = f"{variant.name} †" if fully_supervised(variant) else variant.name
             if own:
@@ -60,7 +60,7 @@ def results_view(
     paired = f" at the same {same}" if plan.trained else ""
     notes += f"against {plan.baseline}: difference of AUC{paired}, with its 95 % interval over patients."
     if any(known(row.get(GAP)) and not known(row.get(f"{GAP}_low")) for row in rows):
-        notes += " Without one: too few patients of a class, or the same in every resample."
+        notes += " No interval: too few patients of a class, or the same value in every resample."
     parts: list[RenderableType] = [Words(f"{head}{plan.study}, budget {plan.budget}", "bold")]
     parts += [table, Words(notes, "dim")]
     if any(map(fully_supervised, plan.variants)):
