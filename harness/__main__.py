@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Entry point; an interruption while the command starts ends it as one while it runs does."""
+    """Run the command; an interruption while it starts ends it as one while it runs does."""
     try:
         from harness.cli.main import main as start
 
