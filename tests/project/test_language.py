@@ -12,20 +12,20 @@ import pytest
 ROOT = Path(__file__).parents[2]
 VERBS = frozenset(
     """
-    Accept Add Adjust Adopt Allow Announce Append Apply Approximate Arrange Ask Assert Assign Attend Average Begin Bind
-    Block Bound Break Bring Build Cache Call Cancel Check Choose Classify Clear Clip Close Collect Combine Compare
-    Compute Configure Connect Consume Continue Convert Copy Correct Count Cover Create Crop Cut Decide Decode Deliver
-    Delete Derive Descend Describe Discard Divide Do Draw Drop Encode End Empty Ensure Enter Evaluate Exclude Execute Expand
-    Explain Export Extend Extract Fail Feed Fill Filter Find Finish Fit Fix Flatten Flip Follow Forget Format Forward Free
-    Freeze Gather Generate Give Group Handle Hash Hide Hold Ignore Import Include Infer Insert Install Interpolate
-    Interrupt Iterate Join Keep Kill Launch Leave Let Limit Link List Load Locate Log Lower Make Map Mark Mask Match
-    Measure Merge Minimise Mirror Move Multiply Name Normalise Note Notify Observe Offer Open Order Own Pack Pad Pair Parse Pass
-    Patch Pick Place Plan Plot Point Pool Predict Prefetch Prepare Print Propagate Propose Put Raise Randomise Rank Read
-    Rebuild Recompute Record Reduce Refuse Register Reject Release Remember Remove Rename Render Repair Repeat Replace
-    Replay Report Request Reset Resize Resolve Restore Resume Return Reuse Rotate Round Run Sample Save Scale Score Seal
-    Search Seed Select Send Separate Serve Set Shift Show Shuffle Shut Simulate Size Skip Slide Smooth Sort Split Start
-    State Step Stop Store Sum Supply Take Test Time Track Train Translate Turn Undo Update Upgrade Upsample Validate
-    Wait Warn Weigh Widen Wrap Write Yield
+    Accept Add Adjust Adopt Allow Announce Append Apply Approximate Arrange Ask Assert Assign Attend Average Begin
+    Bind Block Bound Break Bring Build Cache Call Cancel Check Choose Classify Clear Clip Close Collect Combine
+    Compare Compute Configure Connect Consume Continue Convert Copy Correct Count Cover Create Crop Cut Decide Decode
+    Delete Deliver Derive Descend Describe Discard Divide Do Draw Drop Empty Encode End Ensure Enter Evaluate Exclude
+    Execute Expand Explain Export Extend Extract Fail Feed Fill Filter Find Finish Fit Fix Flatten Flip Follow Forget
+    Format Forward Free Freeze Gather Generate Give Group Handle Hash Hide Hold Ignore Import Include Infer Insert
+    Install Interpolate Interrupt Iterate Join Keep Kill Launch Leave Let Limit Link List Load Locate Log Lower Make
+    Map Mark Mask Match Measure Merge Minimise Mirror Move Multiply Name Normalise Note Notify Observe Offer Open
+    Order Own Pack Pad Pair Parse Pass Patch Pick Place Plan Plot Point Pool Predict Prefetch Prepare Print Propagate
+    Propose Put Raise Randomise Rank Read Rebuild Recompute Record Reduce Refuse Register Reject Release Remember
+    Remove Rename Render Repair Repeat Replace Replay Report Request Reset Resize Resolve Restore Resume Return Reuse
+    Rotate Round Run Sample Save Scale Score Seal Search Seed Select Send Separate Serve Set Shift Show Shuffle Shut
+    Simulate Size Skip Slide Smooth Sort Split Start State Step Stop Store Sum Supply Take Test Time Track Train
+    Translate Turn Undo Update Upgrade Upsample Validate Wait Warn Weigh Widen Wrap Write Yield
     """.split()
 )
 REFUSED = (
