@@ -88,7 +88,7 @@ def test_too_little_to_rank_is_told() -> None:
         rank(RANDOM.random((2, 3)), NAMES[:3])
     with pytest.raises(ValueError, match="value on every data set"):
         rank(np.array([[1, 2, np.nan]] * 3), NAMES[:3])
-    with pytest.raises(ValueError, match="3 systems"):
+    with pytest.raises(ValueError, match="3 variants"):
         rank(RANDOM.random((4, 2)), NAMES[:3])
 
 
