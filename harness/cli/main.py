@@ -102,12 +102,12 @@ def main() -> None:
 __doc_help__ = """Run fair, resumable benchmarks of weakly supervised medical image classifiers.
 
 \b
-  harness study plan gmic_ablation            what would run, and its cost
-  harness study run gmic_ablation             search, confirm, one table
-  harness study show gmic_ablation            the table again
-  harness predict gmic_ablation/gmic new.csv  scores of new images
-  harness explain gmic_ablation/gmic new.csv  saliency maps of new images
-  harness ui                                  every trial, in MLflow's UI
+  harness study plan gmic_ablation       plan and cost
+  harness study run gmic_ablation        search, confirm
+  harness study show gmic_ablation       results
+  harness predict gmic_ablation new.csv  scores
+  harness explain gmic_ablation new.csv  saliency maps
+  harness ui                             trials in MLflow
 
 Exit codes: 0 done, 1 some variant failed, 2 the input is wrong, 3 the machine failed, 130 interrupted.
 """

@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from harness.cli.app import App
+from harness.cli.main import build_cli
 from harness.cli.rendering.grid import Grid
+from harness.study.file.spec import study_names
 
 CLASSES = (
     "Atelectasis Cardiomegaly Consolidation Edema Effusion Emphysema Fibrosis Hernia Infiltration Mass Nodule "
@@ -130,6 +135,18 @@ def test_rows_with_sentences_become_blocks_where_columns_would_be_too_narrow() -
     table.add_row("attention_pooling", "Does squared normalisation widen the gap?", "quick, standard", "quick-1a2b3c4d")
     assert shown(table, 120).splitlines()[1].split() == ["study", "question", "budgets", "runs"]
     assert "attention_pooling\n  question: Does squared normalisation widen the gap?\n" in shown(table, 60)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_the_lists_of_commands_keep_every_name_whole(tmp_path: Path, width: int) -> None:
+    app = App(tmp_path)
+    runner, cli = CliRunner(env={"COLUMNS": str(width)}), build_cli(app)
+    names = {item.name for _, item, _ in app.catalog.items()}
+    datasets = {item.name for kind, item, _ in app.catalog.items() if kind == "dataset"}
+    for command, expected in (("plugin list", names), ("data list", datasets), ("study list", set(study_names()))):
+        text = runner.invoke(cli, command.split(), catch_exceptions=False).stdout
+        assert expected and expected <= set(text.split()), command
+        assert max(len(line) for line in text.splitlines() if "/" not in line) <= width  # the data root is a path
 
 
 def test_short_text_is_not_transposed() -> None:
