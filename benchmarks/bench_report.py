@@ -66,7 +66,7 @@ def made_up(variants: int = 20, trials: int = 50, runs: int = 3, images: int = 2
         for number in range(count)
     ]
     columns = ["variant", "stage", "number", "seed", "state", "value", "epochs", "seconds", "reason"]
-    values: dict[str, Any] = {"variant": names, "head": "output", "runs": runs}
+    values: dict[str, Any] = {"variant": names, "head": "output", "replicates": runs}
     for metric in ("auroc", "dice"):
         value = random.uniform(0.6, 0.9, variants)
         values |= {metric: value, f"{metric}_std": 0.01, f"{metric}_low": value - 0.05, f"{metric}_high": value + 0.05}

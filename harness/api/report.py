@@ -84,7 +84,7 @@ def _confirmed(results: Results) -> dict[str, Any]:
         "variants": results.heads,
         "comparison": results.comparison,
         "claims": results.claims,
-        "runs": results.runs,
+        "replicates": results.replicates,
         "each": results.each,
         "declared": results.declared,
         "classified": results.classified,

@@ -10,9 +10,9 @@ from harness.contract.components import Component
 
 Reads = Literal["scores", "winners", "maps", "lesions", "layers", "attention", "weights"]
 Form = Literal["statistic", "mean", "term"]
-Level = Literal["leaderboard", "runs", "report", "tables"]
+Level = Literal["leaderboard", "replicates", "report", "tables"]
 
-LEVELS: tuple[Level, ...] = ("leaderboard", "runs", "report", "tables")
+LEVELS: tuple[Level, ...] = ("leaderboard", "replicates", "report", "tables")
 """The tables that show a metric which no study names, from all tables to the long ones only."""
 
 
@@ -21,7 +21,7 @@ class Standing:
     """A column of a metric that is shown even if no study names it.
 
     Args:
-        level: the first of the four tables that show it: "leaderboard", "runs" (one row per trained model), "report"
+        level: the first of four tables that show it: "leaderboard", "replicates" (a row per trained model), "report"
             and "tables" (everything, in long form).
         name: the column's key; "" is the metric's own name.
         label: in the report; "" is the metric's own label.

@@ -34,10 +34,10 @@ class Material:
         units: the same by unit of diagnosis, if a unit has several images.
         comparison: result of `contrasts.comparison_table`.
         claims: result of `claims.claims_table`.
-        runs: result of `summary.runs_table`.
+        replicates: result of `summary.replicates_table`.
         each: result of `readers.each_table`, if there are readers or external predictions.
         declared: result of `declared.declared_table`.
-        classified: metrics of scores over replicates, see `summary.over_runs`.
+        classified: metrics of scores over replicates, see `summary.over_replicates`.
         localised: metrics of localisation over replicates, likewise.
         reliability: result of `reliability_table.pooled_reliability`.
         faithfulness: result of `faithfulness_table.faithfulness_table`.
@@ -68,7 +68,7 @@ class Material:
     units: pd.DataFrame | None = None
     comparison: pd.DataFrame | None = None
     claims: pd.DataFrame | None = None
-    runs: pd.DataFrame | None = None
+    replicates: pd.DataFrame | None = None
     each: pd.DataFrame | None = None
     declared: pd.DataFrame | None = None
     classified: pd.DataFrame | None = None

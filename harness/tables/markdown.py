@@ -37,7 +37,7 @@ def main_columns(
         marks = ["baseline"] * (row["variant"] == baseline) + ["fully supervised"] * (row["variant"] in supervised)
         return str(row["variant"]) + (f" ({', '.join(marks)})" if marks else "")
 
-    return _columns(table, {"variant": name, "models": lambda row: str(row["runs"])}, classes, titles)
+    return _columns(table, {"variant": name, "models": lambda row: str(row["replicates"])}, classes, titles)
 
 
 def head_columns(table: pd.DataFrame, classes: Sequence[str], titles: Mapping[str, str]) -> pd.DataFrame:
@@ -52,8 +52,8 @@ def each_columns(table: pd.DataFrame) -> pd.DataFrame:
     """Return the baseline against each other replicate as text; see `harness.tables.compare.readers.each_table`."""
     import pandas as pd
 
-    run = table["run"].astype(object).where(table["run"].notna(), "")
-    text = pd.DataFrame({"variant": table["variant"], "run": run.astype(str)})
+    run = table["replicate"].astype(object).where(table["replicate"].notna(), "")
+    text = pd.DataFrame({"variant": table["variant"], "replicate": run.astype(str)})
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
     text["AUC"] = [f"{number(row[RANKED])} {interval_text(row, RANKED)}" for row in rows]
     text["baseline − it"] = [_difference(row, "difference") for row in rows]

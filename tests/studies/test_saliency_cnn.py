@@ -50,7 +50,7 @@ def test_every_image_is_tested_once_and_no_patient_is_in_two_folds(results: Resu
 
 def test_the_table_is_of_all_folds_not_of_the_best(results: Results) -> None:
     table, each = results.variants.set_index("variant"), results.classification
-    assert table["runs"].to_list() == [3, 3]
+    assert table["replicates"].to_list() == [3, 3]
     aucs = each.query("metric == 'auroc' and `class` == '' and head == 'output' and variant == 'small_resnet'")["value"]
     assert table.loc["small_resnet", "auroc"] == pytest.approx(aucs.mean())
     assert table.loc["small_resnet", "auroc_std"] == pytest.approx(aucs.std())

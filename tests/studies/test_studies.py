@@ -59,7 +59,7 @@ def _new(name: str, budget: str) -> set[str]:
     """The baseline, and the variants that no earlier budget of the study runs."""
     study = STUDIES[name]
     order = list(study.budgets)
-    runs = [study.budgets[item].get("run", "all") for item in order[: order.index(budget)]]
+    runs = [study.budgets[item].get("select", "all") for item in order[: order.index(budget)]]
     seen = {variant for run in runs for variant in (study.variants if run == "all" else run)}
     return (set(study.variants) - seen) | {study.base["study"]["baseline"]}
 
@@ -103,7 +103,7 @@ def test_the_published_size_takes_a_training_step(name: str, budget: str, catalo
         for name, budget in BUDGETS
         if budget == "paper" and name not in BAGS
         for variant in sorted(_new(name, budget))
-        if TRAINED[name].budgets[budget]["run"] == "all" or variant in TRAINED[name].budgets[budget]["run"]
+        if TRAINED[name].budgets[budget]["select"] == "all" or variant in TRAINED[name].budgets[budget]["select"]
     ],
 )
 def test_every_published_network_takes_a_training_step(

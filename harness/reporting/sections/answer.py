@@ -154,7 +154,7 @@ def leaderboard(material: Material, own: pd.DataFrame) -> pd.DataFrame:
     text: dict[str, list[str]] = {"variant": [name(row) for row in rows]}
     if "tied" in own:
         text["tied with best"] = [_tie(row) for row in rows]
-    text["models"] = [str(row["runs"]) for row in rows]
+    text["models"] = [str(row["replicates"]) for row in rows]
     text["AUC"] = [spread_text(row, RANKED) for row in rows]
     text["95 %"] = [interval_text(row, RANKED) for row in rows]
     if len(classes) > 1:
@@ -196,7 +196,7 @@ def notes(material: Material, own: pd.DataFrame) -> list[str]:
             "baseline, by the same test, adjusted by Holm over the variants."
         )
         found += _untested(own, plan.baseline)
-    if plan.trained and own["runs"].nunique() > 1:
+    if plan.trained and own["replicates"].nunique() > 1:
         found.append(
             "Variants have different numbers of confirmed models (column models): AUCs are over all models of a "
             f"variant, differences and tests over the {same} that both have."

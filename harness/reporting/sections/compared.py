@@ -261,8 +261,8 @@ def scores_section(material: Material) -> Section:
         )
         text = main_columns(material.units, material.classes, material.plan.baseline, material.metrics.titles)
         parts.append(Table("By unit of diagnosis", text, [note]))
-    if material.runs is not None:
-        tables["runs"] = material.runs
+    if material.replicates is not None:
+        tables["replicates"] = material.replicates
     return Section("metrics", "Further metrics", parts, tables)
 
 

@@ -207,13 +207,13 @@ class Results:
         """
         from harness.tables.measure.classification_table import OF_SCORES
         from harness.tables.measure.intervals import classification_intervals
-        from harness.tables.measure.summary import over_runs
+        from harness.tables.measure.summary import over_replicates
 
         def compute() -> pd.DataFrame:
             found = self._gather("predictions.parquet", tables.PREDICTIONS, TESTED)
             metrics = self.metrics.at("tables", OF_SCORES)
             bounds = classification_intervals(found, self.task.classes, metrics, resamples=RESAMPLES)
-            return over_runs(self.classification).merge(bounds.drop(columns="value"), how="left")
+            return over_replicates(self.classification).merge(bounds.drop(columns="value"), how="left")
 
         return self._cached("classified", compute)
 
@@ -222,7 +222,7 @@ class Results:
         """Every localisation metric, mean and standard deviation over replicates, with 95 % bounds over patients."""
         from harness.tables.measure.intervals import localisation_intervals
         from harness.tables.measure.localisation_table import OF_MAPS
-        from harness.tables.measure.summary import over_runs
+        from harness.tables.measure.summary import over_replicates
 
         def bounds_of(variant: str) -> pd.DataFrame:
             maps = self._gather("maps.parquet", tables.MAPS, TESTED, variant)
@@ -233,7 +233,9 @@ class Results:
 
         def compute() -> pd.DataFrame:
             bounds = self._by_variant(bounds_of)
-            return over_runs(self.localisation).merge(bounds.drop(columns="value").assign(stratum="all"), how="left")
+            return over_replicates(self.localisation).merge(
+                bounds.drop(columns="value").assign(stratum="all"), how="left"
+            )
 
         return self._cached("localised", compute)
 
@@ -245,15 +247,15 @@ class Results:
         return self._cached("reliability", lambda: pooled_reliability(self.reliability))
 
     @cached_property
-    def runs(self) -> pd.DataFrame:
+    def replicates(self) -> pd.DataFrame:
         """Every metric of every confirmed model and head; see `harness.tables.measure.summary`."""
         import pandas as pd
 
-        from harness.tables.measure.summary import runs_table
+        from harness.tables.measure.summary import replicates_table
 
         def of(variant: str) -> pd.DataFrame:
-            metrics = self.metrics.at("runs")
-            return runs_table(self._tables(metrics, variant), metrics, classes=self.task.classes)
+            metrics = self.metrics.at("replicates")
+            return replicates_table(self._tables(metrics, variant), metrics, classes=self.task.classes)
 
         def compute() -> pd.DataFrame:
             found = self._by_variant(of)
@@ -261,7 +263,7 @@ class Results:
             readers = found["seed"].map(lambda seed: isinstance(seed, str)).any()
             return found.assign(seed=found["seed"].astype(str) if readers else pd.to_numeric(found["seed"]))
 
-        return self._cached("runs", compute)
+        return self._cached("replicates", compute)
 
     @cached_property
     def each(self) -> pd.DataFrame:
@@ -275,7 +277,9 @@ class Results:
 
         def compute() -> pd.DataFrame:
             found = each_table(self.predictions, **options)
-            return found.assign(run=found["run"].astype(object).where(found["run"].notna(), "").astype(str))
+            return found.assign(
+                replicate=found["replicate"].astype(object).where(found["replicate"].notna(), "").astype(str)
+            )
 
         return self._cached("each", compute, **options) if systems else pd.DataFrame()
 

@@ -29,24 +29,24 @@ class Figures:
     """One metric of the trained models of one variant, by replicate.
 
     Args:
-        runs: (seed, fold) -> the resampled metric; see `harness.contract.types.Replicate`.
+        replicates: (seed, fold) -> the resampled metric; see `harness.contract.types.Replicate`.
         images: (seed, fold) -> its (image, class) pairs.
     """
 
-    runs: Mapping[tuple[Any, ...], Resampled]
+    replicates: Mapping[tuple[Any, ...], Resampled]
     images: Mapping[tuple[Any, ...], frozenset[tuple[str, str]]]
 
-    def over_runs(self, key: str = "") -> Array:
+    def over_replicates(self, key: str = "") -> Array:
         """Return the mean over replicates in every resample, "r"."""
-        return average([values[key] for values in self.runs.values()])
+        return average([values[key] for values in self.replicates.values()])
 
     def spread(self) -> float:
         """Return the standard deviation over replicates without resampling; NaN for one replicate."""
-        values = [float(run[""][0]) for run in self.runs.values()]
+        values = [float(run[""][0]) for run in self.replicates.values()]
         return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
     def minus(self, other: Figures, key: str = "") -> Array:
-        """Return the difference over the same resamples, averaged over paired replicates (`run_pairs`), "r".
+        """Return the difference over the same resamples, averaged over paired replicates (`replicate_pairs`), "r".
 
         Args:
             other: the subtrahend.
@@ -57,12 +57,15 @@ class Figures:
         """
         if not self.same_images(other):
             raise ValueError("two variants were tested on different images; paired comparison needs the same images.")
-        pairs = run_pairs(self.runs, other.runs)
-        return average([self.runs[own][key] - other.runs[base][key] for own, base in pairs])
+        pairs = replicate_pairs(self.replicates, other.replicates)
+        return average([self.replicates[own][key] - other.replicates[base][key] for own, base in pairs])
 
     def paired(self, other: Figures, key: str = "") -> tuple[float, float]:
         """Return the two values whose difference `minus` gives: means over paired replicates, without resampling."""
-        values = [(self.runs[own][key][0], other.runs[base][key][0]) for own, base in run_pairs(self.runs, other.runs)]
+        values = [
+            (self.replicates[own][key][0], other.replicates[base][key][0])
+            for own, base in replicate_pairs(self.replicates, other.replicates)
+        ]
         known = [pair for pair in values if not math.isnan(sum(pair))]
         first, second = np.mean(known, axis=0) if known else (math.nan, math.nan)
         return float(first), float(second)
@@ -72,20 +75,22 @@ class Figures:
 
         Folds vary the patients, whose share of the spread is in the resamples: only seeds are independent trainings.
         """
-        pairs = run_pairs(self.runs, other.runs)
+        pairs = replicate_pairs(self.replicates, other.replicates)
         if any(_axis(run) != "seed" for pair in pairs for run in pair):
             return []
         by_seed: dict[Any, list[float]] = {}
         for own, base in pairs:
-            by_seed.setdefault(own[0], []).append(float(self.runs[own][key][0] - other.runs[base][key][0]))
+            by_seed.setdefault(own[0], []).append(float(self.replicates[own][key][0] - other.replicates[base][key][0]))
         return [float(np.mean(values)) for values in by_seed.values()]
 
     def same_images(self, other: Figures) -> bool:
         """Return True if all paired replicates have the same images."""
-        return all(self.images[own] == other.images[base] for own, base in run_pairs(self.runs, other.runs))
+        return all(
+            self.images[own] == other.images[base] for own, base in replicate_pairs(self.replicates, other.replicates)
+        )
 
 
-def run_pairs(first: Iterable[Run], second: Iterable[Run]) -> list[tuple[Run, Run]]:
+def replicate_pairs(first: Iterable[Run], second: Iterable[Run]) -> list[tuple[Run, Run]]:
     """Return the pairs of replicates to compare: those with the same seed and fold, or of the same reader.
 
     Replicates of two kinds (seeds of a trained model, readers of a family, one table of external predictions) cannot
@@ -196,4 +201,4 @@ def _add(
     images: frozenset[tuple[str, str]],
 ) -> None:
     before = found.get((place[0], place[1]), Figures({}, {}))
-    found[place[0], place[1]] = Figures({**before.runs, run: values}, {**before.images, run: images})
+    found[place[0], place[1]] = Figures({**before.replicates, run: values}, {**before.images, run: images})

@@ -22,7 +22,7 @@ from harness.statistics.arrays import Array
 from harness.statistics.bootstrap import Resamples, interval
 from harness.statistics.delong import Aucs, Contrast, delong, lacking
 from harness.statistics.multiplicity import against_best, bootstrap_p, holm
-from harness.tables.compare.comparison import Figures, comparable, measured, ranked, run_pairs
+from harness.tables.compare.comparison import Figures, comparable, measured, ranked, replicate_pairs
 from harness.tables.rows import by_model
 from harness.tables.terms import Tables
 
@@ -61,7 +61,7 @@ def comparison_table(
         seed: of the resampling.
 
     Returns:
-        `variant`, `runs`, and of mean AUC (and of each class, as `auroc_difference/<class>` and so on):
+        `variant`, `replicates`, and of mean AUC (and of each class, as `auroc_difference/<class>` and so on):
         `auroc`; `auroc_difference` to the baseline over the replicates that both have, `_low`, `_high`: 95 %
         percentile interval of the paired bootstrap over patients, `auroc_p_bootstrap`; `auroc_error`, the standard
         error of the difference by clustered DeLong, `auroc_p` its p-value and `auroc_p_holm` that p adjusted over the
@@ -149,8 +149,8 @@ class Areas:
 
     def difference(self, first: str, second: str, classes: Sequence[str]) -> Contrast:
         """Return first minus second, mean over classes, then over paired replicates; NaN if it cannot be tested."""
-        runs = [{key[1] for key in self.rows if key[0] == variant} for variant in (first, second)]
-        pairs = run_pairs(*(sorted(own, key=str) for own in runs))
+        both = [{key[1] for key in self.rows if key[0] == variant} for variant in (first, second)]
+        pairs = replicate_pairs(*(sorted(own, key=str) for own in both))
         weights, counted = np.zeros(len(self.rows)), 0
         if any(name in self.untested for name in classes):
             return _NO_CONTRAST
@@ -215,9 +215,9 @@ def _auc_columns(
     names: Sequence[str], figures: Mapping[str, Figures], areas: Areas, baseline: str, classes: Sequence[str]
 ) -> list[dict[str, Any]]:
     base = figures.get(baseline)
-    values = [float(figures[name].over_runs()[0]) for name in names]
+    values = [float(figures[name].over_replicates()[0]) for name in names]
     rows: list[dict[str, Any]] = [
-        {"variant": name, "runs": len(figures[name].runs), RANKED: value}
+        {"variant": name, "replicates": len(figures[name].replicates), RANKED: value}
         for name, value in zip(names, values, strict=True)
     ]
     for key in ("", *classes):
@@ -252,7 +252,7 @@ def _metric_columns(
 ) -> list[dict[str, Any]]:
     """Return the columns of a metric of models' own outputs and maps; NaN if a variant lacks it."""
     rows, key = [], metric.key
-    values = [float(figures[name].over_runs()[0]) if name in figures else math.nan for name in names]
+    values = [float(figures[name].over_replicates()[0]) if name in figures else math.nan for name in names]
     for name, value in zip(names, values, strict=True):
         gap = None if name == baseline else _gap(figures, equal, name, baseline)
         rows.append({key: value, **_bootstrapped(key, "", gap, "p")})

@@ -10,7 +10,7 @@ from harness.contract.tables import OWN_HEAD
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = ("variant", "head", "metric", "class", "value", "std", "runs")
+COLUMNS = ("variant", "head", "metric", "class", "value", "std", "replicates")
 
 
 def declared_table(
@@ -40,7 +40,7 @@ def declared_table(
     if not rows:
         return pd.DataFrame(columns=list(COLUMNS))
     grouped = pd.DataFrame(rows).groupby(["variant", "head", "metric", "class"], sort=False)["value"]
-    return grouped.agg(value="mean", std="std", runs="count").reset_index()
+    return grouped.agg(value="mean", std="std", replicates="count").reset_index()
 
 
 def _read(key: str, names: Sequence[str]) -> tuple[str, str, str]:

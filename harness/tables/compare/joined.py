@@ -14,7 +14,7 @@ from harness.statistics.ranks import Ranks, rank, why_no_ranks
 if TYPE_CHECKING:
     import pandas as pd
 
-_SHOWN = ("variant", "runs", RANKED, *(f"{RANKED}_difference{end}" for end in ("", "_low", "_high")))
+_SHOWN = ("variant", "replicates", RANKED, *(f"{RANKED}_difference{end}" for end in ("", "_low", "_high")))
 _TESTS = (f"{RANKED}_error", f"{RANKED}_p", "note")
 
 
@@ -24,7 +24,7 @@ class Joined:
 
     Args:
         differences: a row per study and variant, including the baseline: `study`, then of `comparison_table`
-            `variant`, `runs`, `auroc`, `auroc_difference`, `_low`, `_high` (95 %, paired bootstrap over patients),
+            `variant`, `replicates`, `auroc`, `auroc_difference`, `_low`, `_high` (95 %, bootstrap over patients),
             `auroc_error`, `auroc_p` (clustered DeLong) and `note`; `auroc_p_holm` is adjusted over the whole
             table, all variants of all studies.
         ranks: of the variants that every study has, by mean test AUC; None if they cannot be ranked.

@@ -34,7 +34,7 @@ def each_table(
         classes: the classes' names, in order; areas are means over them.
 
     Returns:
-        `variant`; `run`, the reader's name or the seed, None for a table of external predictions; `auroc`, `_low`,
+        `variant`; `replicate`, the reader's name or the seed, None for external predictions; `auroc`, `_low`,
         `_high` (95 %); `difference`, the baseline's area minus this one, `_low`, `_high`; `p` and `p_holm`.
         The baseline's replicates come first, without a difference. NaN if a class has too few groups, or scores have
         no variance (they are constant, or separate all groups).
@@ -44,30 +44,30 @@ def each_table(
     tested = predictions[(predictions["split"] == "test") & (predictions["head"] == OWN_HEAD)]
     tested = tested[tested["variant"].isin([baseline, *order])]
     areas = Areas.of(tested, classes)
-    runs = _runs(tested, [baseline, *(name for name in order if name != baseline)])
-    base = [run for name, run in runs if name == baseline]
+    found = _replicates(tested, [baseline, *(name for name in order if name != baseline)])
+    base = [run for name, run in found if name == baseline]
     rows = []
-    for variant, run in runs:
+    for variant, run in found:
         own = _area(areas, [(variant, run)], classes)
         gap = (
             _area(areas, [(baseline, run) for run in base], classes, less=(variant, run))
             if variant != baseline
             else None
         )
-        rows.append({"variant": variant, "run": run[0], **_columns(RANKED, own), **_columns("difference", gap)})
+        rows.append({"variant": variant, "replicate": run[0], **_columns(RANKED, own), **_columns("difference", gap)})
         rows[-1]["p"] = gap.p if gap else math.nan
     adjusted = holm(np.array([row["p"] for row in rows], dtype=np.float64))
     return pd.DataFrame([row | {"p_holm": float(p)} for row, p in zip(rows, adjusted, strict=True)])
 
 
-def _runs(tested: pd.DataFrame, order: Sequence[str]) -> list[tuple[str, Run]]:
+def _replicates(tested: pd.DataFrame, order: Sequence[str]) -> list[tuple[str, Run]]:
     pairs = tested[["variant", "seed", "fold"]].drop_duplicates().astype(object)
     listed = [tuple(None if value != value else value for value in row) for row in pairs.to_numpy().tolist()]
     return [(name, tuple(run)) for name in order for variant, *run in listed if variant == name]
 
 
 def _area(
-    areas: Areas, runs: Sequence[tuple[str, Run]], classes: Sequence[str], less: tuple[str, Run] | None = None
+    areas: Areas, replicates: Sequence[tuple[str, Run]], classes: Sequence[str], less: tuple[str, Run] | None = None
 ) -> Contrast | None:
     """Return the replicates' mean area over classes, minus that of `less`; None if a class has unknown variance.
 
@@ -76,7 +76,7 @@ def _area(
     if areas.untested:
         return None
     weights = np.zeros(len(areas.rows))
-    for sign, of in ((1, runs), (-1, [less] if less else [])):
+    for sign, of in ((1, replicates), (-1, [less] if less else [])):
         for variant, run in of:
             known = [areas.rows[variant, run, name] for name in classes if (variant, run, name) in areas.rows]
             for row in known:

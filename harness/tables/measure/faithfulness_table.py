@@ -30,7 +30,7 @@ def faithfulness_table(
         seed: of the resampling.
 
     Returns:
-        `variant`, `map`, `method`, `level`, `runs`, `n` (fewest images of a replicate); then, each with `_low` and
+        `variant`, `map`, `method`, `level`, `replicates`, `n` (fewest images of one); then, each with `_low` and
         `_high`, and NaN if the method lacks the metric:
         `rest_drop`, `rest_drop_percent`, `rest_increase`: with the rest of the image covered;
         `important_drop`, `important_drop_percent`, `important_increase`: with the important part covered;
@@ -42,15 +42,15 @@ def faithfulness_table(
     import pandas as pd
 
     if rows.empty:
-        return pd.DataFrame(columns=["variant", "map", "method", "level", "runs", "n", *_with_bounds(FIGURES)])
+        return pd.DataFrame(columns=["variant", "map", "method", "level", "replicates", "n", *_with_bounds(FIGURES)])
     drawn = Resamples.draw(rows["group"].unique(), resamples, seed)
     found = []
     for keys, own in rows.groupby(["variant", "map", "method", "level"], dropna=False, sort=False):
         counts, patients = own.groupby(RUN, dropna=False)["id"].nunique(), own["group"].nunique()
         row = dict(zip(("variant", "map", "method", "level"), keys, strict=True))
-        row |= {"runs": len(counts), "n": int(counts.min())}
+        row |= {"replicates": len(counts), "n": int(counts.min())}
         for name, of in FIGURES.items():
-            row |= _bounded(name, if_enough(_over_runs(own, drawn, of), patients))
+            row |= _bounded(name, if_enough(_over_replicates(own, drawn, of), patients))
         found.append(row)
     names = list(dict.fromkeys([*order, *rows["variant"]]))
     table = pd.DataFrame(found)
@@ -106,7 +106,7 @@ FIGURES: Mapping[str, Callable[[Any], Any]] = {
 """Metric -> its value per image, indexed by patient, from the rows of one model, map, method and level."""
 
 
-def _over_runs(rows: pd.DataFrame, drawn: Resamples, of: Callable[[pd.DataFrame], pd.Series]) -> Array:
+def _over_replicates(rows: pd.DataFrame, drawn: Resamples, of: Callable[[pd.DataFrame], pd.Series]) -> Array:
     """Return the mean over images, then over replicates, in every resample."""
     runs = []
     for _, own in rows.groupby(RUN, dropna=False, sort=False):

@@ -50,7 +50,7 @@ def variant_table(
         seed: of the resampling.
 
     Returns:
-        `variant`, `head`, `runs`; then for `auroc` and each metric's key: `auroc` and `auroc/<class>`, means over
+        `variant`, `head`, `replicates`; then for `auroc` and each metric's key: `auroc` and `auroc/<class>`, means over
         replicates; `auroc_std` over replicates; `auroc_low` and `auroc_high`, 95 % over patients with the replicates
         held fixed, NaN if more than `bootstrap.MOST_UNDEFINED` of the resamples lack the value (for example without
         a positive patient); `auroc_undefined`, that share; `auroc_difference`, `_low`, `_high`, paired with the
@@ -69,7 +69,11 @@ def variant_table(
     equal = {key: tables.equal(metric) for key, metric in shown.items()}
     rows = []
     for variant, head in _rows(tested, order, heads):
-        row: dict[str, Any] = {"variant": variant, "head": head, "runs": len(found[RANKED][variant, head].runs)}
+        row: dict[str, Any] = {
+            "variant": variant,
+            "head": head,
+            "replicates": len(found[RANKED][variant, head].replicates),
+        }
         for name, figures in found.items():
             own, base = figures.get((variant, head)), figures.get((baseline, OWN_HEAD))
             apart = (variant, head) != (baseline, OWN_HEAD) and comparable(equal.get(name, {}), variant, baseline)
@@ -78,7 +82,7 @@ def variant_table(
     return pd.DataFrame(rows)
 
 
-def runs_table(tables: Tables, metrics: Sequence[Metric], *, classes: Sequence[str]) -> pd.DataFrame:
+def replicates_table(tables: Tables, metrics: Sequence[Metric], *, classes: Sequence[str]) -> pd.DataFrame:
     """Return every metric of every trained model and head on the test split, a row per model and head."""
     import pandas as pd
 
@@ -116,10 +120,10 @@ def _columns(name: str, own: Figures | None, base: Figures | None, classes: Sequ
     row = dict.fromkeys(keys, math.nan)
     if own is None:
         return row
-    whole = interval(own.over_runs())
+    whole = interval(own.over_replicates())
     row |= {name: whole.value, f"{name}_low": whole.low, f"{name}_high": whole.high, f"{name}_std": own.spread()}
     row[f"{name}_undefined"] = whole.undefined
-    row |= {f"{name}/{label}": float(own.over_runs(label)[0]) for label in classes}
+    row |= {f"{name}/{label}": float(own.over_replicates(label)[0]) for label in classes}
     if base is not None and (name == RANKED or own.same_images(base)):
         gap = interval(own.minus(base))
         row[f"{name}_difference"] = gap.value
@@ -127,7 +131,7 @@ def _columns(name: str, own: Figures | None, base: Figures | None, classes: Sequ
     return row
 
 
-def over_runs(figures: pd.DataFrame) -> pd.DataFrame:
+def over_replicates(figures: pd.DataFrame) -> pd.DataFrame:
     """Return mean and standard deviation over replicates of values in long form.
 
     Args:
@@ -135,12 +139,12 @@ def over_runs(figures: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         The key columns without seed and fold, then `value` (mean over replicates that have it), `std` (NaN for one
-        replicate), `runs` (number of replicates), and `n` (mean over replicates) if the table has it.
+        replicate), `replicates` (their number), and `n` (mean over replicates) if the table has it.
     """
     import pandas as pd
 
     keys = [name for name in ("variant", "head", "map", "class", "metric", "stratum") if name in figures]
-    wanted = {"value": ("value", "mean"), "std": ("value", "std"), "runs": ("value", "count")}
+    wanted = {"value": ("value", "mean"), "std": ("value", "std"), "replicates": ("value", "count")}
     wanted |= {"n": ("n", "mean")} if "n" in figures else {}
     if figures.empty:
         return pd.DataFrame(columns=[*keys, *wanted])

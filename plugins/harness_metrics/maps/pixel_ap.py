@@ -40,5 +40,5 @@ PIXEL_AP = MetricRecord(
     assumed={"pooling": "over the images that have the class, at image size rather than 224 px"},
     interval=False,
     order=130,
-    standing=(Standing(level="runs"),),
+    standing=(Standing(level="replicates"),),
 )

@@ -32,5 +32,5 @@ POINTING = MetricRecord(
     terms=("peak_hit",),
     needs=frozenset({"eval_masks", "region"}),
     order=140,
-    standing=(Standing(level="runs"),),
+    standing=(Standing(level="replicates"),),
 )

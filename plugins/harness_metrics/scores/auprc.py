@@ -27,5 +27,5 @@ AUPRC = MetricRecord(
     reads="scores",
     form="statistic",
     order=20,
-    standing=(Standing(level="runs"),),
+    standing=(Standing(level="replicates"),),
 )

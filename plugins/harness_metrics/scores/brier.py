@@ -28,5 +28,5 @@ BRIER = MetricRecord(
     probabilities=True,
     higher_is_better=False,
     order=30,
-    standing=(Standing(level="runs"),),
+    standing=(Standing(level="replicates"),),
 )

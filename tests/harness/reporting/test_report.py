@@ -30,7 +30,7 @@ from harness.tables.measure.classification_table import OF_SCORES, classificatio
 from harness.tables.measure.costs import data_card, unknown_masks
 from harness.tables.measure.intervals import classification_intervals
 from harness.tables.measure.reliability_table import pooled_reliability, reliability_table
-from harness.tables.measure.summary import over_runs, runs_table, variant_table
+from harness.tables.measure.summary import over_replicates, replicates_table, variant_table
 from harness.tables.terms import Tables
 from tests.built_in_metrics import registry
 
@@ -100,8 +100,8 @@ def statistics(predictions: pd.DataFrame, maps: pd.DataFrame | None, names: tupl
         "variants": variant_table(Tables(predictions, maps), LEADERBOARD, **options, heads=True),
         "comparison": comparison_table(Tables(predictions, maps), LEADERBOARD, **options),
         "claims": claims_table(Tables(predictions, maps), LEADERBOARD, claims=CLAIMS, classes=CLASSES, resamples=100),
-        "runs": runs_table(Tables(predictions, maps), METRICS.at("runs"), classes=CLASSES),
-        "classified": over_runs(classification_table(predictions, CLASSES, SCORED)).merge(
+        "replicates": replicates_table(Tables(predictions, maps), METRICS.at("replicates"), classes=CLASSES),
+        "classified": over_replicates(classification_table(predictions, CLASSES, SCORED)).merge(
             classification_intervals(predictions, CLASSES, SCORED, resamples=100).drop(columns="value"),
             how="left",
         ),
@@ -133,7 +133,7 @@ def material(tables, trials: pd.DataFrame) -> Material:
         localised=pd.DataFrame(
             [
                 {"variant": "gmic", "map": name, "class": "", "metric": "pointing", "stratum": "all"}
-                | {"value": value, "std": 0.01, "runs": 2, "n": n, "low": value - 0.125, "high": value + 0.125}
+                | {"value": value, "std": 0.01, "replicates": 2, "n": n, "low": value - 0.125, "high": value + 0.125}
                 for name, value, n in (
                     ("native", 0.625, 40.0),
                     ("control:centre", 0.375, 40.0),

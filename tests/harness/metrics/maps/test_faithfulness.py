@@ -75,7 +75,7 @@ def _rows(**changes: object) -> pd.DataFrame:
 
 def test_both_readings_stand_side_by_side():
     row = faithfulness_table(_rows()).iloc[0]
-    assert (row["variant"], row["map"], row["method"], row["runs"], row["n"]) == ("v", "gradcam", "darken", 1, 16)
+    assert (row["variant"], row["map"], row["method"], row["replicates"], row["n"]) == ("v", "gradcam", "darken", 1, 16)
     assert row["rest_drop"] == pytest.approx((0.1 + 0 + 0.6 + 0.4) / 4)
     assert row["rest_drop_percent"] == pytest.approx(100 * (0.1 + 0.6 + 0.4) / 0.8 / 4)
     assert row["rest_increase"] == pytest.approx(1 / 4)
@@ -97,7 +97,7 @@ def test_intervals_resample_patients_and_runs_are_averaged():
     )
     second = rows.assign(seed=1, after=rows["after"] * 0)
     both = faithfulness_table(pd.concat([rows, second]), resamples=200).iloc[0]
-    assert both["runs"] == 2 and both["rest_drop"] == pytest.approx((row["rest_drop"] + 0.8) / 2)
+    assert both["replicates"] == 2 and both["rest_drop"] == pytest.approx((row["rest_drop"] + 0.8) / 2)
 
 
 def test_of_fewer_than_eight_patients_there_is_no_interval_and_no_verdict():

@@ -16,7 +16,7 @@ from harness.study.results.results import RESAMPLES, TESTED, Results, read_resul
 from harness.study.run.run import run_study
 from harness.tables.measure.intervals import localisation_intervals
 from harness.tables.measure.localisation_table import localisation_table
-from harness.tables.measure.summary import runs_table
+from harness.tables.measure.summary import replicates_table
 from harness.tables.terms import Tables
 from harness.testing.fakes import tiny_catalog
 from harness.testing.scripted import scripted_plan
@@ -73,9 +73,11 @@ def test_localisation_by_variant_is_that_of_all_variants_at_once(found: Results)
 
 
 def test_runs_by_variant_are_those_of_all_variants_at_once(found: Results) -> None:
-    expected = runs_table(Tables(found.predictions, found.maps), found.metrics.at("runs"), classes=found.task.classes)
-    pd.testing.assert_frame_equal(ordered(found.runs), ordered(expected))
-    assert found.runs["dice"].notna().any()
+    expected = replicates_table(
+        Tables(found.predictions, found.maps), found.metrics.at("replicates"), classes=found.task.classes
+    )
+    pd.testing.assert_frame_equal(ordered(found.replicates), ordered(expected))
+    assert found.replicates["dice"].notna().any()
 
 
 def test_columns_that_are_not_asked_for_are_not_read(found: Results) -> None:

@@ -95,7 +95,7 @@ def test_tables_are_shown_as_models_are_and_nothing_is_trained(root: Path) -> No
     assert table.loc["net", "auroc"] == pytest.approx(truth["net"])
     assert table.loc["flat", "auroc"] == 0.5 and np.isnan(table.loc["flat", "auroc_low"])  # the same in every resample
     assert table.loc["people", "auroc"] == pytest.approx(np.mean([truth[name] for name in ("r1", "r2", "r3")]))
-    assert table.loc["people", "runs"] == 3 and table.loc["mixed", "runs"] == 3
+    assert table.loc["people", "replicates"] == 3 and table.loc["mixed", "replicates"] == 3
 
 
 def test_a_hybrid_is_lambda_reader_plus_the_rest_model_reader_by_reader(root: Path) -> None:
@@ -351,8 +351,8 @@ def test_a_system_stands_beside_trained_models_and_is_averaged_with_them_seed_by
     assert outcome.exit_code == 0, outcome.message
     results = found(plan, squares)
     table = results.variants.set_index("variant")
-    assert table["runs"].to_dict() == {"tiny": 2, "known": 1, "both": 2, "fitted": 2}
-    seeds = results.runs[results.runs["head"] == "output"].groupby("variant")["seed"].agg(list)
+    assert table["replicates"].to_dict() == {"tiny": 2, "known": 1, "both": 2, "fitted": 2}
+    seeds = results.replicates[results.replicates["head"] == "output"].groupby("variant")["seed"].agg(list)
     assert seeds["tiny"] == [0, 1] == seeds["both"] and np.isnan(seeds["known"]).all()  # numbers beside none at all
     assert table.loc["known", "auroc"] == 1
     assert table.loc["known", "auroc_difference"] == pytest.approx(1 - table.loc["tiny", "auroc"])

@@ -44,7 +44,7 @@ def by_hand(predictions: pd.DataFrame, first: str, second: str, classes=CLASSES,
 
 def test_figures_and_intervals_are_those_of_the_table_of_variants(table: pd.DataFrame, tables) -> None:
     other = variant_table(Tables(*tables), LEADERBOARD, **OPTIONS).set_index("variant")
-    shared = ["runs", "auroc", "dice"]
+    shared = ["replicates", "auroc", "dice"]
     shared += [f"{name}_difference{end}" for name in ("auroc", "dice") for end in ("", "_low", "_high")]
     pd.testing.assert_frame_equal(table[shared], other[shared])
 

@@ -14,7 +14,7 @@ def test_figures_are_means_over_models_by_head_and_class() -> None:
     rows = {(r["variant"], r["head"], r["class"]): r for r in found.to_dict("records")}
     assert set(rows) == {(v, h, c) for v in "ab" for h, c in (("output", ""), ("output", "benign"), ("global", ""))}
     own = rows["a", "output", ""]
-    assert (own["metric"], own["value"], own["runs"]) == ("mcc", pytest.approx(0.5), 2)
+    assert (own["metric"], own["value"], own["replicates"]) == ("mcc", pytest.approx(0.5), 2)
     assert own["std"] == pytest.approx(math.sqrt(0.02)) and math.isnan(rows["b", "output", ""]["std"])
 
 

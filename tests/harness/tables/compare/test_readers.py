@@ -14,7 +14,7 @@ from harness.metrics.scores.roc import operating_point, roc_curve
 from harness.statistics.bootstrap import Resamples
 from harness.statistics.delong import delong
 from harness.statistics.multiplicity import holm
-from harness.tables.compare.comparison import ranked, run_pairs
+from harness.tables.compare.comparison import ranked, replicate_pairs
 from harness.tables.compare.contrasts import comparison_table
 from harness.tables.compare.readers import each_table
 from harness.tables.measure.summary import variant_table
@@ -67,19 +67,23 @@ def test_a_family_is_the_mean_of_its_readers_areas_not_the_area_of_their_mean(pr
     )
     row = table.set_index("variant").loc["readers"]
     each = [area(of(predictions, "readers", name)) for name in READERS]
-    assert row["auroc"] == pytest.approx(np.mean(each)) and row["runs"] == 3
+    assert row["auroc"] == pytest.approx(np.mean(each)) and row["replicates"] == 3
     assert row["auroc_std"] == pytest.approx(np.std(each, ddof=1))
     assert row["auroc_difference"] == pytest.approx(np.mean(each) - area(of(predictions, "external")))
 
 
 def test_runs_are_paired_by_seed_or_reader_and_else_each_with_each() -> None:
     seeds, readers, fixed = [(0, None), (1, None)], [("a", None), ("b", None)], [(None, None)]
-    assert run_pairs(seeds, [(1, None), (2, None)]) == [((1, None), (1, None))]
-    assert run_pairs(readers, readers) == [(run, run) for run in readers]
-    assert len(run_pairs(readers, seeds)) == 4 and len(run_pairs(seeds, fixed)) == 2
+    assert replicate_pairs(seeds, [(1, None), (2, None)]) == [((1, None), (1, None))]
+    assert replicate_pairs(readers, readers) == [(run, run) for run in readers]
+    assert len(replicate_pairs(readers, seeds)) == 4 and len(replicate_pairs(seeds, fixed)) == 2
     mixed = [("a, seed 0", None), ("a, seed 1", None), ("b, seed 0", None)]
-    assert run_pairs(mixed, readers) == [(mixed[0], ("a", None)), (mixed[1], ("a", None)), (mixed[2], ("b", None))]
-    assert run_pairs(mixed, mixed) == [(run, run) for run in mixed]
+    assert replicate_pairs(mixed, readers) == [
+        (mixed[0], ("a", None)),
+        (mixed[1], ("a", None)),
+        (mixed[2], ("b", None)),
+    ]
+    assert replicate_pairs(mixed, mixed) == [(run, run) for run in mixed]
 
 
 def test_a_hybrid_is_compared_with_the_readers_one_by_one(predictions: pd.DataFrame) -> None:
@@ -108,7 +112,7 @@ def test_delong_of_a_family_is_the_contrast_of_the_means(predictions: pd.DataFra
 def test_each_reader_and_system_has_a_row_with_the_pairwise_test_adjusted_over_all(predictions: pd.DataFrame) -> None:
     table = each_table(predictions, baseline="external", order=["other", "readers"], classes=["malignant"])
     assert table["variant"].tolist() == ["external", "other", "readers", "readers", "readers"]
-    assert table["run"].tolist()[2:] == list(READERS)
+    assert table["replicate"].tolist()[2:] == list(READERS)
     base = of(predictions, "external")
     for row, name in zip(table.iloc[2:].to_dict("records"), READERS, strict=True):
         own = of(predictions, "readers", name)

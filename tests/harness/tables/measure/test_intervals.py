@@ -15,7 +15,7 @@ from harness.statistics.bootstrap import Resamples, average_precision, decisions
 from harness.tables.measure.classification_table import OF_SCORES, classification_table
 from harness.tables.measure.intervals import classification_intervals, localisation_intervals
 from harness.tables.measure.localisation_table import OF_MAPS, localisation_table
-from harness.tables.measure.summary import over_runs
+from harness.tables.measure.summary import over_replicates
 from tests.built_in_metrics import registry
 
 RANDOM = np.random.default_rng(0)
@@ -78,7 +78,7 @@ def test_means_leave_unknown_cells_out() -> None:
 def test_each_interval_is_of_the_figure_in_the_table_of_scores(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     predictions = tables[0]
     bounds = classification_intervals(predictions, CLASSES, SCORED, resamples=200)
-    whole = over_runs(classification_table(predictions, CLASSES, SCORED))
+    whole = over_replicates(classification_table(predictions, CLASSES, SCORED))
     own = whole[whole["head"] == "output"].merge(bounds, on=["variant", "head", "class", "metric"], how="left")
     known = own["value_y"].notna()
     assert set(own.loc[~known & own["value_x"].notna(), "metric"]) == {"ece"}
@@ -111,7 +111,7 @@ def test_each_interval_is_of_the_figure_in_the_table_of_maps(tables: tuple[pd.Da
     maps = tables[1]
     lesions, candidates, layers = (pd.DataFrame(columns=list(columns)) for columns in (LESIONS, CANDIDATES, LAYERS))
     bounds = localisation_intervals(maps, layers, CLASSES, LOCATED, resamples=200)
-    whole = over_runs(localisation_table(maps, lesions, candidates, layers, CLASSES, LOCATED))
+    whole = over_replicates(localisation_table(maps, lesions, candidates, layers, CLASSES, LOCATED))
     own = whole[whole["stratum"] == "all"].merge(bounds, on=["variant", "map", "class", "metric"])
     assert {"dice", "pointing", "dice_fitted"} <= set(own["metric"])
     np.testing.assert_allclose(own["value_x"].to_numpy(float), own["value_y"].to_numpy(float))

@@ -9,12 +9,12 @@ from sklearn.metrics import roc_auc_score
 
 from harness.contract.types import Objective, Sample
 from harness.tables.measure.costs import data_card, search_table
-from harness.tables.measure.summary import runs_table, variant_table
+from harness.tables.measure.summary import replicates_table, variant_table
 from harness.tables.terms import Tables
 from tests.built_in_metrics import registry
 
 CLASSES = ("benign", "malignant")
-LEADERBOARD, RUNS = registry().leaderboard, registry().at("runs")
+LEADERBOARD, RUNS = registry().leaderboard, registry().at("replicates")
 ORDER = ("blind", "gmic", "gap")
 
 
@@ -31,7 +31,7 @@ def own_auc(predictions: pd.DataFrame, variant: str, seed: int, name: str) -> fl
 
 def test_rows_stand_in_study_order(table: pd.DataFrame) -> None:
     assert table["variant"].tolist() == list(ORDER)
-    assert (table["runs"] == 2).all()
+    assert (table["replicates"] == 2).all()
 
 
 def test_the_figures_are_means_over_seeds_of_scikit_learns(table: pd.DataFrame, tables) -> None:
@@ -86,7 +86,7 @@ def test_a_variant_that_lost_a_seed_is_paired_over_the_others(tables) -> None:
     table = variant_table(Tables(predictions=predictions), baseline="gmic", order=ORDER, classes=CLASSES, resamples=20)
     row = table.set_index("variant").loc["gap"]
     gaps = [own_auc(predictions, "gap", 0, name) - own_auc(predictions, "gmic", 0, name) for name in CLASSES]
-    assert row["runs"] == 1 and np.isnan(row["auroc_std"])
+    assert row["replicates"] == 1 and np.isnan(row["auroc_std"])
     assert row["auroc_difference"] == pytest.approx(np.mean(gaps))
 
 
@@ -100,11 +100,11 @@ def test_folds_are_runs_of_their_own(tables) -> None:
     predictions = tables[0].query("seed == 0")
     predictions = predictions.assign(fold=predictions["id"].str[1:].astype(int) % 2)
     table = variant_table(Tables(predictions=predictions), baseline="gmic", order=ORDER, classes=CLASSES, resamples=50)
-    assert (table["runs"] == 2).all() and table["auroc_low"].notna().all()
+    assert (table["replicates"] == 2).all() and table["auroc_low"].notna().all()
 
 
 def test_the_table_of_runs_averages_nothing(tables) -> None:
-    table = runs_table(Tables(*tables), RUNS, classes=CLASSES)
+    table = replicates_table(Tables(*tables), RUNS, classes=CLASSES)
     assert len(table) == 3 * 2 * 2
     row = table.set_index(["variant", "head", "seed"]).loc[("gmic", "output", 1)]
     assert row["auroc/benign"] == pytest.approx(own_auc(tables[0], "gmic", 1, "benign"))
@@ -114,7 +114,7 @@ def test_the_table_of_runs_averages_nothing(tables) -> None:
 
 def test_ratings_have_areas_and_no_brier_score(tables) -> None:
     predictions = tables[0].assign(score=100 * tables[0]["score"])
-    table = runs_table(Tables(predictions=predictions), RUNS, classes=CLASSES)
+    table = replicates_table(Tables(predictions=predictions), RUNS, classes=CLASSES)
     assert table["brier"].isna().all() and table["auroc"].notna().all()
 
 
