@@ -43,7 +43,7 @@ def test_two_data_sets_and_one_data_set_twice_are_not_ranked(parts) -> None:
     joined = join_studies(two, {name: name for name in two})
     assert joined.ranks is None and "at least 3 data sets, here are 2" in joined.why
     twice = join_studies(parts, {"study0": "busi", "study1": "inbreast", "study2": "busi"})
-    assert twice.ranks is None and "study0 and study2 stand on the same one" in twice.why
+    assert twice.ranks is None and "study0 and study2 use the same one" in twice.why
 
 
 def test_a_variant_that_one_study_alone_has_is_named_and_left_out(parts) -> None:
