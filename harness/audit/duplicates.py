@@ -69,11 +69,12 @@ class Pairs:
 def fingerprints(images: Iterable[npt.NDArray[np.unsignedinteger[Any]]]) -> Fingerprints:
     """Compute digest, perceptual hash and detail of each image; one is in memory at a time.
 
-    The hash is the DCT hash of Zauner 2010, "Implementation and benchmarking of perceptual image
-    hash functions", section 3.2.1, with 16 x 16 - 1 coefficients in place of 8 x 8.
+    The hash is a DCT hash with 16 x 16 - 1 coefficients in place of 8 x 8.
 
     Args:
         images: "h w" or "h w c", uint8 or uint16.
+
+    Source: Zauner 2010, "Implementation and benchmarking of perceptual image hash functions", section 3.2.1.
     """
     digests, hashes, details, textured = [], [], [], []
     for image in images:

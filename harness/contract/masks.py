@@ -29,8 +29,8 @@ REGIONS: frozenset[MaskKind] = frozenset({"outline", "circle", "box"})
 def offers(task: Task) -> frozenset[str]:
     """Return the properties of a task that `Component.needs` may name.
 
-    These are "eval_masks" (any), "train_masks" and "region" (outlines, circles or boxes), the kind of mask,
-    "multiclass" if exactly one class holds, and the properties of the kind of sample (OFFERED).
+    These are "eval_masks" (any mask), "train_masks" and "region" (outlines, circles or boxes), and the kind of mask.
+    "multiclass" is added if exactly one class holds. OFFERED has the properties of the kind of sample.
     """
     found = set(OFFERED[task.sample]) | ({"multiclass"} if task.kind == "multiclass" else set())
     if task.mask_kind != "none":

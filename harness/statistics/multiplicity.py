@@ -60,8 +60,8 @@ def bootstrap_p(values: Array) -> float:
 
     It is twice the smaller of the shares of resamples at or below 0 and at or above 0, at most 1. One is added to
     count and number, so that it is never 0. Apart from that, it is the smallest level at which the percentile
-    interval excludes 0. NaN resamples do not count. The p-value is NaN if fewer than two remain, if there is no
-    interval (`bootstrap.MOST_UNDEFINED`), or if every resample gives the same difference other than 0.
+    interval excludes 0. NaN resamples do not count. The p-value is NaN if fewer than two remain or there is no
+    interval (`bootstrap.MOST_UNDEFINED`). It is also NaN if every resample gives the same difference other than 0.
 
     Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 15.4; the added one after
     Davison and Hinkley 1997, Bootstrap Methods and their Application, section 4.2.

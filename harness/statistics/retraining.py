@@ -15,10 +15,10 @@ def retrained_bounds(
 ) -> tuple[float, float]:
     """Compute bounds of a mean paired difference over patients and trainings.
 
-    Half the width is the root of two squares. One is half of Student's interval of the mean over n trainings (n - 1
-    degrees of freedom), the other half of the normal interval over patients with fixed models. If one variance is 0,
-    the other gives its own interval. A single t with Satterthwaite's degrees of freedom would call 13 % of equal
-    methods different in a simulation with two seeds, which agree by chance too often.
+    Half the width is the root of two squares. One is half of Student's interval of the mean over n trainings, with
+    n - 1 degrees of freedom. The other is half of the normal interval over patients with fixed models. If one
+    variance is 0, the other gives its own interval. A single t with Satterthwaite's degrees of freedom would call 13 %
+    of equal methods different in a simulation with two seeds. Two seeds agree by chance too often.
 
     Args:
         differences: n, one per pair of trainings.

@@ -1,7 +1,7 @@
 """Variance components of a value: configuration, seed and fold; each ± names its axis.
 
-Random-effects components by the method of moments on a full grid with one observation per cell, as a
-study's confirmations are (every variant at every seed and fold).
+Random-effects components by the method of moments, on a full grid with one observation per cell. A study's
+confirmations are such a grid: every variant at every seed and fold.
 """
 
 from __future__ import annotations

@@ -53,9 +53,9 @@ def confirm(
 ) -> Tested:
     """Test a model whose weights are final; nothing is fitted, chosen or tuned here.
 
-    Files: predictions of val and test, map terms of tune_loc and test (if the data have masks and the model
-    has saliency), overlays of a few test images, the weights. Further files hold the faithfulness of maps, if
-    the study measures it, and the reasons why explainers were left out.
+    Files: predictions of val and test, overlays of a few test images, the weights, and map terms of tune_loc and
+    test if there are masks and saliency. Further files hold the faithfulness of maps, if the study measures it,
+    and the reasons why explainers were left out.
     """
     data, named = ConfirmData.of(cache, ledger), study_metrics(catalog, spec.metrics, spec.metric_tables)
     examined = Examined(

@@ -53,7 +53,7 @@ class Record:
         self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
         self._drawn: dict[tuple[str, str, str], Drawn] = {}  # of one batch: they are as large as masks
         self._batch: tuple[str, ...] = ()
-        self._told: set[tuple[str, str, str]] = set()
+        self._recorded: set[tuple[str, str, str]] = set()
 
     def add_scores(self, data: Images, batch: Batch, out: Output) -> None:
         """Add rows of one batch to the predictions table: the model's own output and each head."""
@@ -125,10 +125,10 @@ class Record:
             key = row["split"], row["id"], row["class"]
             if key not in self._drawn:
                 self._drawn[key] = Drawn.of(mask)
-            if key not in self._told:
+            if key not in self._recorded:
                 own = {name: value for name, value in row.items() if name != "map"}
                 self._rows["lesions"] += [{**own, **lesion} for lesion in self._drawn[key].rows()]
-                self._told.add(key)
+                self._recorded.add(key)
             drawn = self._drawn[key]
             terms["box_iou"] = drawn.box_ious(saliency) if row["label"] == 1 else None
             for metric in self._of_maps if row["label"] == 1 and mask.any() else ():
@@ -150,8 +150,8 @@ class Record:
 def weights_file(model: Model, spec: TrialSpec, bits: int) -> dict[str, bytes]:
     """Return `weights.safetensors`, with the trial's spec and the bit depth of its images in the metadata."""
     weights = {name: value.detach().cpu().contiguous().clone() for name, value in model.state_dict().items()}
-    told = json.dumps({**json.loads(spec.to_json()), "bits": bits})  # one key: the order of several is not fixed
-    return {WEIGHTS: safetensors.torch.save(weights, {"spec": told})}
+    metadata = json.dumps({**json.loads(spec.to_json()), "bits": bits})  # one key: the order of several is not fixed
+    return {WEIGHTS: safetensors.torch.save(weights, {"spec": metadata})}
 
 
 _TABLES = {

@@ -1,7 +1,7 @@
 """Checkpoints of a trial after each epoch, from which a killed trial resumes.
 
-No random state is kept: every epoch draws from generators seeded by the trial's seed and the
-epoch's number, so a resumed trial gives the same numbers as one that was never stopped.
+No random state is kept: every epoch draws from generators seeded by the trial's seed and the epoch's number.
+A resumed trial therefore gives the same numbers as one that was never stopped.
 """
 
 from __future__ import annotations

@@ -50,8 +50,8 @@ def laid_out(model: Model, settings: TrainSettings, device: torch.device) -> Mod
 def keep_contiguous(model: nn.Module) -> None:
     """Keep those convolutions contiguous whose weight gradient torch's CPU code computes wrongly in channels-last.
 
-    For strided 1x1 convolutions of 2 to 7 channels it writes past its buffer if images are channels-last and
-    their sides multiples of the stride, and overwrites other memory (torch 2.14, oneDNN, AVX2).
+    For strided 1x1 convolutions of 2 to 7 channels it writes past its buffer and overwrites other memory. This
+    happens with channels-last images whose sides are multiples of the stride (torch 2.14, oneDNN, AVX2).
     """
     for module in model.modules():
         if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.stride != (1, 1):

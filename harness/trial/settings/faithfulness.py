@@ -22,7 +22,7 @@ class FaithfulnessSettings(Strict):
         images: number of test images, chosen like those of the overlays before any model has seen them.
         thresholds: of `zero`: a pixel is important from this share of the map's maximum on.
         steps: of `insertion` and `deletion`: number of equal parts in which pixels are changed.
-        layers: of `randomise`: shares of the layers, from the output on, that are initialised anew.
+        layers: of `randomise`: shares of the layers, from the output on, that are initialised again.
         cover: value of a covered pixel: black of the image file, or the image's mean.
     """
 
