@@ -36,7 +36,7 @@ def pauc(terms: Scores, weights: Array | None, /, *, max_fpr: float = 0.1) -> Ar
     return float(found[0]) if weights is None else found
 
 
-def check_max_fpr(*, max_fpr: float = 0.1) -> Mapping[str, Any]:
+def check_max_fpr(*, max_fpr: float) -> Mapping[str, Any]:
     """Refuse a false positive rate that is none.
 
     Raises:
