@@ -42,7 +42,7 @@ def compare(old: Path, new: Path) -> Iterator[str]:
         first, second = before[key], after[key]
         for field in ("params", "seed", "epochs", "result"):
             if _text(first[field]) != _text(second[field]):
-                yield f"{_name(key)}: {field}: {_text(first[field])} -> {_text(second[field])}"
+                yield f"{_name(key)}: {field}: {_text(first[field])[:80]} -> {_text(second[field])[:80]}"
         yield from _compare_files(_name(key), old / "trials" / first["id"], new / "trials" / second["id"])
     for name, (one, other) in _tables(old, new).items():
         if one is None or other is None or not _same_file(one, other):
