@@ -17,7 +17,7 @@ from harness.contract.tables import OWN_HEAD, OWN_MAP
 from harness.contract.types import Task, TrialSpec
 from harness.metrics.metric import Metric
 from harness.metrics.registry import fits, study_metrics
-from harness.tables.measure.summary import runs_table
+from harness.tables.measure.summary import replicates_table
 from harness.tables.terms import Tables
 from harness.trial.confirm.controls import Controls
 from harness.trial.confirm.explaining import Explaining
@@ -201,7 +201,7 @@ def reported(tables: Tables, named: Sequence[Metric], task: Task) -> dict[str, f
     """Return the test values of metrics that need tables: fitted ones and those of lesions. Keys as in `Scorer`."""
     metrics = [metric for metric in named if not direct(metric) and fits(metric.record, task)]
     found = {}
-    for row in runs_table(tables, metrics, classes=task.classes).to_dict("records"):
+    for row in replicates_table(tables, metrics, classes=task.classes).to_dict("records"):
         head = "" if row["head"] == OWN_HEAD else str(row["head"])
         for metric in metrics:
             if head and not of_score(metric):  # an explainer's map, or a control's
