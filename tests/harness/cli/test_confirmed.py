@@ -230,9 +230,9 @@ def test_a_run_of_mlflow_names_its_model(finished: Any, results: Results, manife
         agree(scores_in(pd.read_csv(out)), stored_scores(results, variant, seed))
     searched = next(r for r in results.records() if r.spec.stage == "search")
     refused = ask(finished.folder, "predict", runs[searched.spec.id], str(manifest), "--out", str(tmp_path / "x.csv"))
-    assert refused.exit_code == 2 and "leaves no weights" in refused.stderr
+    assert refused.exit_code == 2 and "keeps no weights" in words(refused.stderr)
     unknown = ask(finished.folder, "predict", "0" * 32, str(manifest), "--out", str(tmp_path / "x.csv"))
-    assert unknown.exit_code == 2 and "no run of harness" in unknown.stderr
+    assert unknown.exit_code == 2 and "no harness run with this id" in words(unknown.stderr)
 
 
 @pytest.mark.parametrize(
