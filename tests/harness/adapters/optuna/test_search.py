@@ -222,7 +222,7 @@ def test_a_database_that_goes_away_stops_the_run_and_is_told_later(tmp_path: Pat
 
 
 def test_a_wrong_url_is_the_users_mistake_and_passwords_are_not_shown(tmp_path: Path) -> None:
-    for url, found in (("nonsense", "no URL"), ("oracle://me:secret@host/db", "not installed")):
+    for url, found in (("nonsense", "not a database URL"), ("oracle://me:secret@host/db", "not installed")):
         with pytest.raises((InputError, MachineError), match=found) as caught:
             opened(scripted_plan({"a": RANGE}), tmp_path, url)
         assert "secret" not in str(caught.value)
