@@ -148,7 +148,7 @@ def test_variants_that_come_to_the_same_thing_are_named(planner: Any) -> None:
     # The fraction of a range is not one thing, even where its default is.
     text = planner.BASE + '[variants.one.model]\npooling.use = "top"\npooling.fraction.float = [0.5, 1.0]\n'
     text += "pooling.fraction.default = 1.0\n"
-    assert not any("same thing" in warning for warning in planner.plan(text).warnings)
+    assert not any("are equivalent" in warning for warning in planner.plan(text).warnings)
 
 
 def test_a_small_map_is_warned_of_while_t_varies(planner: Any) -> None:

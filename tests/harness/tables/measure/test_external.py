@@ -91,7 +91,7 @@ def test_a_score_that_is_none_is_an_error_that_names_the_rows() -> None:
 
 def test_an_id_that_stands_there_twice_is_an_error() -> None:
     twice = frame(side=["L", "L", "L", "R", "L", "R"])
-    assert lines(twice) == ["x.csv: case + side: an id stands there twice: 1 id (007/L)"]
+    assert lines(twice) == ["x.csv: case + side: an id occurs twice: 1 id (007/L)"]
 
 
 def test_a_class_with_one_label_has_no_roc_curve() -> None:
@@ -123,7 +123,7 @@ def test_no_rows_and_no_test_rows_are_errors() -> None:
     assert lines(frame().iloc[:0]) == ["x.csv: the table has no rows"]
     table = frame(split=["val"] * 6, malignant=["0", "1"] * 3)
     columns = Columns(**{**vars(COLUMNS), "split": "split", "labels": {}})
-    assert lines(table, columns) == ["x.csv: split: no row is of split test"]
+    assert lines(table, columns) == ["x.csv: split: no row has the split test"]
 
 
 def test_two_systems_must_have_the_same_test_rows_labels_and_groups() -> None:
@@ -162,7 +162,7 @@ def test_beside_a_data_set_ids_and_labels_must_agree() -> None:
         with_samples(rows[~rows["id"].isin(["8/L", "8/R"])], {"test": samples()}, ["malignant"], "x.csv")
     with pytest.raises(InputError, match="no scores of the class benign"):
         with_samples(rows, {"test": samples()}, ["malignant", "benign"], "x.csv")
-    with pytest.raises(InputError, match=r"a label is another one than the data set's: 3 ids \(8/R, 9/L, 9/R\)"):
+    with pytest.raises(InputError, match=r"a label differs from that of the data set: 3 ids \(8/R, 9/L, 9/R\)"):
         with_samples(predictions_of(frame(), COLUMNS, "x.csv"), {"test": samples()}, ["malignant"], "x.csv")
 
 
