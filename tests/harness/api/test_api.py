@@ -150,7 +150,7 @@ def test_objects_are_short_in_a_notebook_and_show_tables(ran: Ran) -> None:
         (lambda own, _: harness.results("tiny", session=own), "'tiny' was never run"),
         (lambda own, _: harness.compare(["tiny"], session=own), "'tiny' was never run"),
         (lambda own, _: harness.plan(tables(), overrides="a=1", session=own), "expected a dict or a list"),
-        (lambda own, _: harness.plan(tables(), overrides={"a": {1}}, session=own), "a: a set has no meaning"),
+        (lambda own, _: harness.plan(tables(), overrides={"a": {1}}, session=own), "a: a set is not allowed"),
         (lambda own, _: harness.run(tables(), concurrent=0, session=own), "concurrent: expected at least 1"),
     ],
 )

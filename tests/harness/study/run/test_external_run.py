@@ -225,7 +225,7 @@ def test_systems_that_disagree_on_what_is_diagnosed_are_told_before_any_table_is
     tables["external"]["flat"] = columns(score="flat", unit="case")
     plan, outcome = run(tables, root)
     assert outcome.exit_code == 2
-    said = "x.csv, flat: a unit is another one than in 'net': 80 ids (0/L, 0/R, 1/L and 77 more)"
+    said = "x.csv, flat: a unit differs from that in 'net': 80 ids (0/L, 0/R, 1/L and 77 more)"
     assert outcome.message.splitlines()[0] == said
     assert not found(plan, root).state.trials
 

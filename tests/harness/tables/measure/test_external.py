@@ -132,11 +132,11 @@ def test_two_systems_must_have_the_same_test_rows_labels_and_groups() -> None:
         check_alike(first.iloc[1:], first, "y.csv", "'a'")
     with pytest.raises(InputError, match=r"lacks 1 id \(9/R\); has 1 id \(9/X\) too many"):
         check_alike(first.replace({"id": {"9/R": "9/X"}}), first, "y.csv", "'a'")
-    with pytest.raises(InputError, match=r"a label is another one than in 'a': 6 ids \(007/L, 007/R, 8/L and 3 more\)"):
+    with pytest.raises(InputError, match=r"a label differs from that in 'a': 6 ids \(007/L, 007/R, 8/L and 3 more\)"):
         check_alike(first.assign(label=1 - first["label"]), first, "y.csv", "'a'")
-    with pytest.raises(InputError, match="a group is another one"):
+    with pytest.raises(InputError, match="a group differs"):
         check_alike(first.assign(group=first["id"]), first, "y.csv", "'a'")
-    with pytest.raises(InputError, match=r"y.csv: a unit is another one than in 'a': 1 id \(007/L\)$"):
+    with pytest.raises(InputError, match=r"y.csv: a unit differs from that in 'a': 1 id \(007/L\)$"):
         check_alike(first.assign(unit=first["id"].replace("007/L", "007")), first, "y.csv", "'a'")
     with pytest.raises(InputError, match="scores benign, but 'a' malignant"):
         check_alike(first.assign(**{"class": "benign"}), first, "y.csv", "'a'")
