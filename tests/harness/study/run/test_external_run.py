@@ -255,7 +255,7 @@ def test_tables_of_exclusive_classes_have_the_figures_of_such_tasks(root: Path) 
     assert {name: own["test/top1"] for name, own in measured(plan, root).items()} == pytest.approx(
         dict.fromkeys(("net", "twin", "mean"), right)
     )
-    results = found(plan, root)
+    results = read_results(root / "results" / plan.directory, Catalog.discover())
     assert results.task.kind == "multiclass"
     assert {"top1", "f1_top1", "ece_top1"} <= set(results.classification["metric"])
 
