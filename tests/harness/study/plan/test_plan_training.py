@@ -132,7 +132,7 @@ def build_stubborn(task: Task, /) -> Any:
 def test_a_refusal_of_an_unknown_setting_is_the_plugins_mistake(plan: Any) -> None:
     catalog = Catalog.discover()
     catalog.register(Stubborn())
-    with pytest.raises(HarnessError, match="'stubborn' refuses 'agument', and .* did you mean 'augment'"):
+    with pytest.raises(HarnessError, match="'stubborn' refuses 'agument', but .* did you mean 'augment'"):
         plan(STUDY + '[variants.own.model]\nuse = "stubborn"\n', catalog=catalog)
 
 
