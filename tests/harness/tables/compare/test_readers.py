@@ -61,9 +61,9 @@ def of(predictions: pd.DataFrame, variant: str, seed: object = None) -> pd.DataF
 
 
 def test_a_family_is_the_mean_of_its_readers_areas_not_the_area_of_their_mean(predictions: pd.DataFrame) -> None:
-    order = ["system", "readers", "hybrid", "model"]
+    order = ["external", "readers", "hybrid", "model"]
     table = variant_table(
-        Tables(predictions=predictions), baseline="system", order=order, classes=["malignant"], resamples=50
+        Tables(predictions=predictions), baseline="external", order=order, classes=["malignant"], resamples=50
     )
     row = table.set_index("variant").loc["readers"]
     each = [area(of(predictions, "readers", name)) for name in READERS]
@@ -97,8 +97,8 @@ def test_a_hybrid_is_compared_with_the_readers_one_by_one(predictions: pd.DataFr
 def test_delong_of_a_family_is_the_contrast_of_the_means(predictions: pd.DataFrame) -> None:
     table = comparison_table(
         Tables(predictions=predictions),
-        baseline="system",
-        order=["system", "readers", "model"],
+        baseline="external",
+        order=["external", "readers", "model"],
         classes=["malignant"],
         resamples=50,
     ).set_index("variant")
