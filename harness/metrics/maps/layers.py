@@ -78,7 +78,7 @@ def layer_terms(saliency: Array, layers: Array) -> list[dict[str, Any]]:
 
 
 def layer_overlap(rows: LayerRows, level: int) -> Array:
-    """Return |B and L| / |B or L| of B = {H >= tau} and the layer L, for each of TAUS; NaN if both are empty."""
+    """Return `|B and L| / |B or L|` of B = {H >= tau} and the layer L, for each of TAUS; NaN if both are empty."""
     covered = np.asarray(rows[level]["covered"], dtype=np.float64)
     called = np.sum([np.asarray(row["covered"], dtype=np.float64) for row in rows.values()], axis=0)
     union = called + rows[level]["pixels"] - covered

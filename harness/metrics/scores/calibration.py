@@ -48,7 +48,7 @@ def reliability(labels: Array, scores: Array, bins: int = BINS) -> dict[str, Arr
 
 
 def calibration_error(labels: Array, scores: Array, bins: int = BINS) -> float:
-    """Return the expected calibration error of one class in [0, 1]: sum_b n_b / n |share_b - score_b|.
+    """Return the expected calibration error of one class in [0, 1]: `sum_b n_b / n |share_b - score_b|`.
 
     It depends on the bins and, with few images, is biased upwards: a calibrated model does not reach 0. NaN without
     images. Arguments and errors as in `reliability`.
