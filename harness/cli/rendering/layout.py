@@ -95,9 +95,12 @@ def _widths(columns: Sequence[Column], width: int) -> list[int]:
 
 
 def _too_wide(columns: Sequence[Column], width: int) -> list[Column]:
-    """Return the columns with a part that a block of this width cannot hold."""
+    """Return the columns of numbers that a block of this width cannot hold.
+
+    A word of a text, such as a path, keeps a line of its own: without the text the row would say nothing.
+    """
     room = width - 2 * _INDENT - 1
-    return [column for column in columns if column.longest > (width if column.key else room)]
+    return [column for column in columns if column.right and column.longest > room]
 
 
 def _blocks(content: Content) -> Group:

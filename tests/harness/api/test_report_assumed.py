@@ -10,6 +10,7 @@ import pytest
 import harness_architectures
 import harness_backbones
 import harness_explainers
+import harness_metrics
 import harness_poolings
 from harness import Plan
 from harness.api.report import assumptions
@@ -20,7 +21,7 @@ from harness.contract.types import Objective, VariantPlan
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
     found = Catalog()
-    for plugin in (harness_backbones, harness_explainers, harness_poolings, harness_architectures):
+    for plugin in (harness_backbones, harness_explainers, harness_poolings, harness_architectures, harness_metrics):
         found.register(plugin)
     return found
 

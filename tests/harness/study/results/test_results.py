@@ -15,11 +15,12 @@ from harness.study.results.frames import gather
 from harness.study.results.results import RESAMPLES, TESTED, Results, read_results
 from harness.study.run.run import run_study
 from harness.tables.measure.intervals import localisation_intervals
-from harness.tables.measure.localisation_table import localisation_table
+from harness.tables.measure.localisation_table import OF_MAPS, localisation_table
 from harness.tables.measure.summary import replicates_table
 from harness.tables.terms import Tables
 from harness.testing.fakes import tiny_catalog
 from harness.testing.scripted import scripted_plan
+from tests.harness.study.installed_metrics import catalog_with_metrics
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Results:
     folder.mkdir(parents=True)
     sampler = OptunaSampler(f"sqlite:///{folder / 'optuna.db'}")
     assert run_study(plan, settings, tiny_catalog(), InlineTuner(), sampler).exit_code == 0
-    return read_results(folder, tiny_catalog())
+    return read_results(folder, catalog_with_metrics())
 
 
 def test_a_grid_that_failed_at_all_its_points_is_a_failure_whatever_budget_it_had_left(tmp_path: Path) -> None:
@@ -63,10 +64,11 @@ def ordered(table: pd.DataFrame) -> pd.DataFrame:
 
 def test_localisation_by_variant_is_that_of_all_variants_at_once(found: Results) -> None:
     maps, lesions, candidates, layers = (whole(found, n, *TESTED) for n in ("maps", "lesions", "candidates", "layers"))
-    expected = localisation_table(maps, lesions, candidates, layers, found.task.classes, found.task.mask_kind)
+    metrics = found.metrics.at("tables", OF_MAPS)
+    expected = localisation_table(maps, lesions, candidates, layers, found.task.classes, metrics)
     assert {"a", "b"} < set(expected["variant"])  # and the control
     pd.testing.assert_frame_equal(ordered(found.localisation), ordered(expected))
-    bounds = localisation_intervals(maps, layers, found.task.classes, found.task.mask_kind, resamples=RESAMPLES)
+    bounds = localisation_intervals(maps, layers, found.task.classes, metrics, resamples=RESAMPLES)
     columns = [name for name in bounds if name != "value"]
     mine = found.localised[found.localised["stratum"] == "all"].merge(bounds[columns], how="inner")
     assert len(mine) == len(bounds)

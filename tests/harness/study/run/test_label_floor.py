@@ -19,6 +19,7 @@ from harness.study.run.run import run_study
 from harness.study.run.tuning import Configuration
 from harness.testing.fakes import tiny_catalog
 from harness.testing.scripted import scripted_plan
+from tests.harness.study.installed_metrics import catalog_with_metrics
 
 ASKED = {"seeds": [3, 4], "label_control": True}
 
@@ -103,7 +104,7 @@ def test_its_tables_stand_beside_the_variants_and_never_among_them(tmp_path: Pat
     folder.mkdir(parents=True)
     sampler = OptunaSampler(f"sqlite:///{folder / 'optuna.db'}")
     assert run_study(plan, settings, tiny_catalog(), InlineTuner(), sampler).exit_code == 0
-    found = read_results(folder, tiny_catalog())
+    found = read_results(folder, catalog_with_metrics())
     assert set(found.trials["stage"]) == {"search", "confirm", "control"}
     assert set(found.predictions["variant"]) == {"a"} == set(found.maps["variant"]) == set(found.variants["variant"])
     for table in (found.localisation, found.classification):
