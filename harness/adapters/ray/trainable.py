@@ -12,17 +12,15 @@ from typing import Any
 
 from ray.tune import Trainable
 
+from harness.adapters.ray.bridge import Item
 from harness.adapters.worker import events, load, ready_for_another
 from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
 from harness.contract.types import TrialSpec, Workspace
-from harness.study.run.tuning import Report, Started
+from harness.study.run.tuning import Started
 
 GROUP_SIGNALS = (signal.SIGTERM, signal.SIGHUP) if sys.platform == "linux" else ()
-"""Signals that are blocked for Ray's own processes; see `session`."""
-
-
-Item = Report | HarnessError
+"""Signals that are blocked for Ray's own processes; see `client`."""
 
 
 class Message:

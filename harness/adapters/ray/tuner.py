@@ -1,26 +1,28 @@
 """A tuner that runs trials with Ray Tune: one Tuner for all variants, and actors that are used again.
 
 Ray decides only where a trial runs: the policy decides which trial is next, `asha` which one is pruned. Each resume
-is a new Ray experiment; Ray's records are removed at the end. Ray is imported when a run begins, since it reads some
-environment variables only then.
+is a new Ray experiment; Ray's records are removed at the end. Ray's client has a process of its own, so that its
+environment is ours even where Ray was imported before, as in a notebook.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
+import socket
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
+from harness.adapters.ray.bridge import Bridge
+from harness.adapters.ray.process import ClientProcess
 from harness.adapters.worker import CATALOG, RUN_TRIAL
 from harness.contract.catalog import Catalog
+from harness.contract.errors import MachineError
 from harness.contract.types import Workspace
 from harness.study.run.driver import Driver
 
 _ENVIRONMENT = {
-    "RAY_AUTH_MODE": "disabled",  # unset, it depends on files in the home directory
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -36,6 +38,8 @@ _ENVIRONMENT = {
     "TUNE_RESULT_BUFFER_LENGTH": "1",
     "TUNE_WARN_THRESHOLD_S": "60",
 }
+
+_CONNECT_S = 10.0
 
 
 class RayTuner:
@@ -65,38 +69,57 @@ class RayTuner:
         # For Ray's sockets, whose path may have 104 characters; TMPDIR alone can be that long.
         folder = tempfile.mkdtemp(prefix="harness-", dir="/tmp" if os.path.isdir("/tmp") else None)
         driver.remember(temporary=folder)
-        job = {**self._job, "workspace": _plain(workspace)}
-        environment = {**_ENVIRONMENT, "OMP_NUM_THREADS": str(workspace.threads)}
-        environment["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")  # see harness.cli.main
-        if self._address and "RAY_AUTH_MODE" in os.environ:
-            environment["RAY_AUTH_MODE"] = os.environ["RAY_AUTH_MODE"]  # a cluster's own choice
+        bridge = Bridge(driver, concurrent, {**self._job, "workspace": _plain(workspace)})
+        environment = self._environment(workspace.threads)
+        own = {"num_cpus": concurrent, "include_dashboard": False, "_temp_dir": f"{folder}/ray"}
+        joined = {"address": self._address, "runtime_env": {"env_vars": environment}}
+        order = {
+            "start": joined if self._address else own,
+            "folder": folder,
+            "concurrent": concurrent,
+            "cpus": float(workspace.threads) if self._address else 1.0,  # ours has one "CPU" for each trial
+            # A named device is the user's choice: Ray would show the trial a single other one.
+            "gpus_per_trial": self._gpus_per_trial if workspace.device in ("auto", "cuda") else 0.0,
+        }
         try:
-            with _environment(environment):
-                from harness.adapters.ray.session import run_in_ray
-
-                start = {"address": self._address, "runtime_env": {"env_vars": environment}}
-                own = {"num_cpus": concurrent, "include_dashboard": False, "_temp_dir": f"{folder}/ray"}
-                # A named device is the user's choice: Ray would show the trial a single other one.
-                share = self._gpus_per_trial if workspace.device in ("auto", "cuda") else 0.0
-                cpus = float(workspace.threads) if self._address else 1.0  # ours has one "CPU" for each trial
-                run_in_ray(driver, job, concurrent, folder, start if self._address else own, cpus, share)
+            _check_reachable(self._address)
+            with ClientProcess({**environment, **self._access()}, folder, self._address) as client:
+                client.serve(driver, bridge, order)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        if bridge.error is not None:
+            raise bridge.error
+
+    def _environment(self, threads: int) -> dict[str, str]:
+        """Return the variables of Ray's client and of every worker."""
+        # PASSIVE: see harness.cli.main
+        return {
+            **_ENVIRONMENT,
+            "OMP_NUM_THREADS": str(threads),
+            "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+        }
+
+    def _access(self) -> dict[str, str]:
+        """Return the variables that decide who may talk to Ray: for servers of our own, this run alone."""
+        if self._address:  # a cluster's own choice
+            return {"RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "disabled")}
+        return {
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the one switch by which Ray binds to the loopback interface
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        }
 
 
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """Set these variables, and restore the earlier values at the end."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+def _check_reachable(address: str) -> None:
+    """Raise MachineError where nothing answers at a cluster's address: Ray would wait without end."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
     try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise MachineError(f"no Ray cluster answers at {address} (ray_address in harness.toml): {reason}") from error
 
 
 def _plain(workspace: Workspace) -> dict[str, Any]:

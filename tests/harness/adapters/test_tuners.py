@@ -18,7 +18,7 @@ import torch
 
 from harness.adapters.inline import InlineTuner
 from harness.adapters.optuna.search import OptunaSampler
-from harness.adapters.ray import session as ray_session
+from harness.adapters.ray import client
 from harness.adapters.ray.asha import Pruners
 from harness.adapters.ray.trainable import HarnessTrainable
 from harness.adapters.ray.tuner import RayTuner
@@ -270,6 +270,6 @@ def test_all_trials_that_are_asked_for_find_a_place_on_a_gpu(
     gpus: int, concurrent: int, share: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"GPU": float(gpus)})
-    wanted = ray_session._resources(concurrent, 1.0, None)
+    wanted = client.resources(concurrent, 1.0, None)
     assert wanted == {"cpu": 1.0, "gpu": pytest.approx(share)}
     assert gpus * math.floor(1 / wanted["gpu"] + 1e-9) >= concurrent

@@ -49,17 +49,17 @@ def node(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def cluster() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The address of a cluster of two nodes, and the second of them."""
+def cluster() -> Iterator[tuple[str, subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
+    """The address of a cluster of two nodes, its head, and the second node."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # the path of a socket in it may have 104 characters
     try:
-        with node("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}"):
+        with node("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}") as head:
             _wait(f"127.0.0.1:{port}", nodes=1)
             with node(f"--address=127.0.0.1:{port}") as second:
                 _wait(f"127.0.0.1:{port}", nodes=2)
-                yield f"127.0.0.1:{port}", second
+                yield f"127.0.0.1:{port}", head, second
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -96,7 +96,7 @@ def workers(events: list[Event]) -> set[int]:
 
 
 def test_a_study_runs_on_both_nodes_of_a_cluster_and_leaves_it_running(tmp_path: Path) -> None:
-    with cluster() as (address, _):
+    with cluster() as (address, _, _):
         outcome, events = run(address, tmp_path)
         _wait(address, nodes=2)
     assert outcome.exit_code == 0
@@ -104,19 +104,35 @@ def test_a_study_runs_on_both_nodes_of_a_cluster_and_leaves_it_running(tmp_path:
     assert len(workers(events)) == 2, "each node has one core"
 
 
-def test_a_trial_whose_node_is_lost_goes_on_at_another(tmp_path: Path) -> None:
-    def lose(node: subprocess.Popen[bytes]) -> None:
-        """Kills all of the node once both have begun a trial."""
-        for _ in range(600):
-            time.sleep(0.2)
-            journal = next(tmp_path.glob("scripted/*/journal.jsonl"), None)
-            if journal and len(workers(Journal(journal).read())) == 2:
-                break
-        for process in [*psutil.Process(node.pid).children(recursive=True), node]:
-            process.kill()
+def lose(node: subprocess.Popen[bytes], folder: Path) -> None:
+    """Kill all of the node once both have begun a trial."""
+    for _ in range(600):
+        time.sleep(0.2)
+        journal = next(folder.glob("scripted/*/journal.jsonl"), None)
+        if journal and len(workers(Journal(journal).read())) == 2:
+            break
+    for process in [*psutil.Process(node.pid).children(recursive=True), node]:
+        process.kill()
 
-    with cluster() as (address, second):
-        loser = threading.Thread(target=lose, args=[second])
+
+def test_a_study_whose_head_is_lost_is_paused_and_goes_on_with_another_cluster(tmp_path: Path) -> None:
+    with cluster() as (address, head, _):
+        loser = threading.Thread(target=lose, args=[head, tmp_path])
+        loser.start()
+        outcome, events = run(address, tmp_path)
+        loser.join()
+    assert outcome.exit_code == 3 and "the same command goes on" in outcome.message, outcome
+    assert f"the Ray cluster at {address}" in outcome.message
+    assert events[-1].kind == "study_paused"
+    with cluster() as (address, _, _):
+        outcome, events = run(address, tmp_path)
+    assert outcome.exit_code == 0
+    assert [record.state for record in StudyState.of(events).trials.values()] == 6 * ["complete"]
+
+
+def test_a_trial_whose_node_is_lost_goes_on_at_another(tmp_path: Path) -> None:
+    with cluster() as (address, _, second):
+        loser = threading.Thread(target=lose, args=[second, tmp_path])
         loser.start()
         outcome, events = run(address, tmp_path)
         loser.join()

@@ -207,7 +207,7 @@ def test_a_signal_that_comes_while_ray_starts_is_not_lost(tmp_path: Path) -> Non
     models = {"a": {"quality": {"float": [0.1, 0.9]}, "epoch_s": 60.0}}
     command = Command(tmp_path, "ray", concurrent=2, study={"models": models, "trials": 3})
     process = command.start()
-    while not any(child.name() == "gcs_server" for child in psutil.Process(process.pid).children()):
+    while not any(child.name() == "gcs_server" for child in psutil.Process(process.pid).children(recursive=True)):
         assert process.poll() is None
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGTERM)
