@@ -21,7 +21,7 @@ from harness.study.results.results import RESAMPLES, Results
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.contract.catalog import Catalog
+    from harness.contract.loading.catalog import Catalog
     from harness.contract.types import Plan
 
 

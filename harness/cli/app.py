@@ -16,8 +16,8 @@ from rich.text import Text
 
 from harness.cli.rendering.atoms import Words, longest
 from harness.config.settings_files import disabled_plugins
-from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
+from harness.contract.loading.catalog import Catalog
 
 if TYPE_CHECKING:
     from harness.api.session import Session

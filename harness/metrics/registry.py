@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.contract.catalog import Catalog
 from harness.contract.keys import RANKED
+from harness.contract.loading.catalog import Catalog
 from harness.contract.masks import KINDS_OF_TASK, offers
 from harness.contract.metrics import LEVELS, Level, MetricRecord
 from harness.contract.types import Task

@@ -13,8 +13,8 @@ from typing import Any
 from ray.tune import Trainable
 
 from harness.adapters.worker import events, load, ready_for_another
-from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import TrialSpec, Workspace
 from harness.study.run.tuning import Report, Started
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from harness.adapters.worker import CATALOG, RUN_TRIAL
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Workspace
 from harness.study.run.driver import Driver
 

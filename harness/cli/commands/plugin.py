@@ -11,8 +11,8 @@ import click
 from harness.cli.app import App, examples, pass_app
 from harness.cli.rendering.atoms import Words
 from harness.cli.views.components import broken_table, component_table, notes_view, parameter_rows
-from harness.contract.catalog import Provider
 from harness.contract.components import KINDS, Component
+from harness.contract.loading.catalog import Provider
 
 
 @click.group()

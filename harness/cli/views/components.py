@@ -10,8 +10,8 @@ from rich.text import Text
 
 from harness.cli.rendering.atoms import Words
 from harness.cli.rendering.grid import Grid
-from harness.contract.catalog import Broken, Provider
 from harness.contract.components import Component, Use, describe, parameters
+from harness.contract.loading.catalog import Broken, Provider
 
 Item = tuple[str, Component[Any], Provider]
 

@@ -8,9 +8,9 @@ from typing import Any
 from harness.config.distributions import is_distribution
 from harness.config.merge import merge
 from harness.config.space import concretes
-from harness.contract.catalog import Catalog
 from harness.contract.components import Component, Factory, Parameter, Use, parameters
 from harness.contract.errors import Problems, nearest
+from harness.contract.loading.catalog import Catalog
 from harness.trial.settings.training import PARTS
 
 ROOTS = {"dataset": "dataset", "model": "architecture"}

@@ -11,8 +11,8 @@ from typing import Any
 import harness.study.plan.identity as identity
 from harness.config.space import searched
 from harness.config.trees import of_fold
-from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Claim, Objective, Plan, Skip, VariantPlan
 from harness.metrics.registry import study_metrics
 from harness.study.file.resolve import Resolved

@@ -8,10 +8,10 @@ from typing import Any
 
 from harness.config.schema import validate
 from harness.config.space import concretes, contradictions, searched
-from harness.contract.catalog import Catalog
 from harness.contract.components import Factory, parameters
 from harness.contract.dataset import Dataset
 from harness.contract.errors import HarnessError, InputError, Problems, SizeMismatchError
+from harness.contract.loading.catalog import Catalog
 from harness.contract.masks import offers, unmet
 from harness.contract.types import Task
 from harness.study.file.located import Located

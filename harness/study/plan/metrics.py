@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems, nearest, nearest_or_all
 from harness.contract.keys import RANKED, metric_of
+from harness.contract.loading.catalog import Catalog
 from harness.contract.masks import REGIONS
 from harness.contract.metrics import MetricRecord
 from harness.contract.tables import named

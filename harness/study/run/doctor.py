@@ -14,8 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError, nearest
+from harness.contract.loading.catalog import Catalog
 from harness.study.journal.folders import read_plan, read_state, searches_of
 from harness.study.journal.state import StudyState
 from harness.study.run.lock import Holder

@@ -12,8 +12,8 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
-from harness.contract.catalog import Catalog
 from harness.contract.errors import MachineError
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Plan
 from harness.study.journal.journal import (
     EPOCH,

@@ -20,8 +20,8 @@ from harness.cli.commands.doctor import doctor
 from harness.cli.commands.study import study
 from harness.cli.help import commands_below
 from harness.cli.main import build_cli
-from harness.contract.catalog import Broken, Catalog, Provider
-from harness.contract.hookspecs import hookimpl
+from harness.contract.loading.catalog import Broken, Catalog, Provider
+from harness.contract.loading.hookspecs import hookimpl
 
 Harness = Callable[..., Result]
 HEAVY = ("torch", "timm", "ray", "mlflow", "optuna", "pandas", "sklearn", "matplotlib")

@@ -25,7 +25,7 @@ from harness import (
     use,
 )
 from harness.config.settings import Settings
-from harness.contract.catalog import Catalog, Provider
+from harness.contract.loading.catalog import Catalog, Provider
 from harness.study.file.spec import load_study
 from harness.study.plan.plan import make_plan
 

@@ -21,7 +21,7 @@ import pluggy
 
 from harness.contract.components import KINDS, Component, Factory, Use, mismatch, parameters
 from harness.contract.errors import InputError, MachineError, Problems, nearest, nearest_or_all
-from harness.contract.hookspecs import HarnessSpecs
+from harness.contract.loading.hookspecs import HarnessSpecs
 from harness.contract.metrics import MetricRecord
 
 GROUP = "harness"
