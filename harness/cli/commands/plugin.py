@@ -12,7 +12,7 @@ from harness.cli.app import App, examples, pass_app
 from harness.cli.rendering.atoms import Words
 from harness.cli.views.components import broken_table, component_table, notes_view, parameter_rows
 from harness.contract.components import KINDS, Component
-from harness.contract.loading.catalog import Provider
+from harness.contract.provider import Provider
 
 
 @click.group()

@@ -11,7 +11,7 @@ from rich.text import Text
 from harness.cli.rendering.atoms import Words
 from harness.cli.rendering.grid import Grid
 from harness.contract.components import Component, Use, describe, parameters
-from harness.contract.loading.catalog import Broken, Provider
+from harness.contract.provider import Broken, Provider
 
 Item = tuple[str, Component[Any], Provider]
 

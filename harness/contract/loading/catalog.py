@@ -7,11 +7,10 @@ with its distribution, version and traceback. It fails a run only if the study n
 from __future__ import annotations
 
 import importlib.metadata
-import inspect
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from textwrap import shorten
@@ -21,67 +20,18 @@ import pluggy
 
 from harness.contract.components import KINDS, Component, Factory, Use, mismatch, parameters
 from harness.contract.errors import InputError, MachineError, Problems, nearest, nearest_or_all
-from harness.contract.loading.hookspecs import HarnessSpecs
-from harness.contract.metrics import MetricRecord
+from harness.contract.loading.fields import misfit, unknown_words
+from harness.contract.loading.hooks import OBSERVING, check_hooks, new_manager
+from harness.contract.loading.signatures import wrong_signature
+from harness.contract.provider import BUILT_IN, Broken, Provider, Remark
 
 GROUP = "harness"
 SLOW_S = 0.5
-BUILT_IN = "mil-harness"
-"""The distribution of the built-in components."""
 RESULTS_VERSION = "1"
 """Version of the built-in components in identities. Raised when their results change, not at each release."""
 _ANY = (Exception, SystemExit)
 """What third-party code may raise: a script that is loaded as a plugin may call `sys.exit`."""
 _HOOKS = {kind: f"harness_{kind}s" for kind in KINDS}
-
-
-def _is_names(value: Any) -> bool:
-    return isinstance(value, frozenset | set) and all(isinstance(item, str) for item in value)
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
-
-
-def _is_prose(value: Any) -> bool:
-    return _is_table(value) and all(isinstance(item, str) for item in value.values())
-
-
-_FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "source": ("a string", lambda value: isinstance(value, str)),
-    "needs": ("a set of strings", _is_names),
-    "provides": ("a set of strings", _is_names),
-    "refuses": ("a table of strings", _is_prose),
-    "space": ("a table", _is_table),
-    "tiny": ("a table", _is_table),
-    "assumed": ("a table of strings", _is_prose),
-    "xfail": ("a table of strings", _is_prose),
-    "facts": ("a function", callable),
-    "task": ("a function or None", lambda value: value is None or callable(value)),
-    "higher_is_better": ("True or False", lambda value: isinstance(value, bool)),
-}
-"""Field of a Component -> description of its type, and a check of a value."""
-
-
-@dataclass(frozen=True)
-class Provider:
-    """The source of a plugin: its entry point, distribution and version."""
-
-    plugin: str
-    distribution: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.plugin} ({self.distribution} {self.version})"
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A plugin, or one of its components, that cannot be used, with the reason."""
-
-    provider: Provider
-    reason: str
-    details: str = ""
 
 
 @dataclass
@@ -91,9 +41,10 @@ class Catalog:
     `Catalog.discover()` builds one. Tests register their own plugins in an empty one.
     """
 
-    manager: pluggy.PluginManager = field(default_factory=lambda: _manager())
+    manager: pluggy.PluginManager = field(default_factory=new_manager)
     providers: dict[str, Provider] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     slow: dict[Provider, float] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
     _components: dict[str, dict[str, tuple[Component[Any], Provider]]] = field(
@@ -141,7 +92,8 @@ class Catalog:
         provider = provider or Provider(name, "local", "0")
         try:
             self.manager.register(plugin, name=provider.plugin)
-            _check_hooks(self.manager, plugin)
+            check_hooks(plugin)
+            self.manager.check_pending()
         except _ANY as error:
             if self.manager.has_plugin(provider.plugin):
                 self.manager.unregister(name=provider.plugin)
@@ -251,17 +203,22 @@ class Catalog:
             if here.get(name) != version
         ]
 
-    def notify(self, hook: str, **kwargs: Any) -> None:
-        """Call an observing hook of every plugin; a plugin that raises is recorded and removed."""
-        for _ in self.each(hook, **kwargs):
+    def observers(self) -> list[str]:
+        """Return the names of the plugins that observe studies, in the order in which they were loaded."""
+        callers = [getattr(self.manager.hook, hook) for hook in OBSERVING]
+        found = {implementation.plugin_name for caller in callers for implementation in caller.get_hookimpls()}
+        return [name for name in self.providers if name in found]
+
+    def notify(self, hook: str, only: str | None = None, **kwargs: Any) -> None:
+        """Call an observing hook of every plugin, or of one; a plugin that raises is recorded and removed."""
+        for _ in self.each(hook, only, **kwargs):
             pass
 
-    def each(self, hook: str, **kwargs: Any) -> Iterator[tuple[Provider, bool]]:
+    def each(self, hook: str, only: str | None = None, **kwargs: Any) -> Iterator[tuple[Provider, bool]]:
         """Call a hook of one plugin after the other, as `notify` does, and yield whether each call succeeded."""
         caller = getattr(self.manager.hook, hook)
-        for implementation in list(caller.get_hookimpls()):
-            name, worked = implementation.plugin_name, True
-            others = [plugin for other, plugin in self.manager.list_name_plugin() if other != name]
+        for name in [found.plugin_name for found in caller.get_hookimpls() if only in (None, found.plugin_name)]:
+            others, worked = [plugin for other, plugin in self.manager.list_name_plugin() if other != name], True
             try:
                 self.manager.subset_hook_caller(hook, others)(**kwargs)
             except _ANY as error:
@@ -285,43 +242,21 @@ class Catalog:
                 self.broken.append(Broken(provider, f"{hook}: {reason}"))
             else:
                 self._components[kind][component.name] = (component, provider)
+                self.remarks += [Remark(provider, message) for message in unknown_words(component)]
 
     def _unfit(self, kind: str, component: Any) -> str | None:
-        expected: type[Component[Any]] = MetricRecord if kind == "metric" else Component
-        if not isinstance(component, expected):
-            return f"expected a {expected.__name__}, found {type(component).__name__}"
-        for key in ("name", "summary"):
-            if not isinstance(value := getattr(component, key), str):
-                return f"the {key} of a {kind} is a string, not {value!r}"
-        for key, (wanted, fits) in _FIELDS.items():
-            if not fits(value := getattr(component, key)):
-                return f"the {key} of {component.name!r} is {wanted}, not {value!r}"
-        if old := sorted({"evidence"} & (component.needs | component.provides)):
-            return f"{component.name!r} names {old[0]!r} in needs or provides{nearest(old[0], ['saliency'])}"
-        if not callable(component.build):
-            return f"the build of {component.name!r} cannot be called: {component.build!r}"
-        if not component.name.isidentifier() or component.name != component.name.lower():
-            return f"{component.name!r} is no snake_case name"
+        if reason := misfit(kind, component):
+            return reason
         if component.name in self._components[kind]:
             other = self._components[kind][component.name][1]
             return f"the {kind} {component.name!r} is already provided by {other}"
-        try:
-            parameters(component.build)
-        except _ANY as error:
-            return f"the signature of {component.name!r} cannot be read: {_line(error)}"
-        return None
+        return wrong_signature(kind, component)
 
     def _unknown(self, kind: str, name: str) -> str:
         message = f"no {kind} named {name!r}{nearest_or_all(name, self._components[kind])}"
         if self.broken:
             message += " (not loaded: " + ", ".join(f"{item.provider}" for item in self.broken) + ")"
         return message
-
-
-def _manager() -> pluggy.PluginManager:
-    manager = pluggy.PluginManager("harness")
-    manager.add_hookspecs(HarnessSpecs)
-    return manager
 
 
 def _entry_points() -> list[tuple[Any, Provider]]:
@@ -333,22 +268,6 @@ def _entry_points() -> list[tuple[Any, Provider]]:
         found.append((entry, Provider(entry.name, name, version)))
     # Our own distribution first, so that a third party that reuses a built-in name is reported as the clash.
     return sorted(found, key=lambda pair: (pair[1].distribution != BUILT_IN, pair[1].distribution, pair[1].plugin))
-
-
-def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
-    known = {name for name in vars(HarnessSpecs) if name.startswith("harness_")}
-    for name in dir(plugin):
-        if not hasattr(hook := getattr(plugin, name), "harness_impl"):
-            continue
-        if name not in known:
-            raise InputError(f"there is no hook named {name!r}{nearest(name, known)}")
-        for key, parameter in inspect.signature(hook).parameters.items():
-            if parameter.default is not parameter.empty:
-                # pluggy never passes such an argument: the hook would always see its own default.
-                raise InputError(
-                    f"{name}: the argument {key!r} has a default, and none may have one; write {key!r} alone"
-                )
-    manager.check_pending()
 
 
 def _line(error: BaseException) -> str:

@@ -20,8 +20,9 @@ from harness.cli.commands.doctor import doctor
 from harness.cli.commands.study import study
 from harness.cli.help import commands_below
 from harness.cli.main import build_cli
-from harness.contract.loading.catalog import Broken, Catalog, Provider
+from harness.contract.loading.catalog import Catalog
 from harness.contract.loading.hookspecs import hookimpl
+from harness.contract.provider import Broken, Provider
 
 Harness = Callable[..., Result]
 HEAVY = ("torch", "timm", "ray", "mlflow", "optuna", "pandas", "sklearn", "matplotlib")
