@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 BUILT_IN = "mil-harness"
 """The distribution of the built-in components."""
+LOCAL = "local"
+"""The distribution of plugins that a program registers by itself."""
 
 
 @dataclass(frozen=True)

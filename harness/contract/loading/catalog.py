@@ -19,11 +19,12 @@ from typing import Any
 import pluggy
 
 from harness.contract.components import KINDS, Component, Factory, Use, mismatch, parameters
-from harness.contract.errors import InputError, MachineError, Problems, nearest, nearest_or_all
+from harness.contract.errors import InputError, MachineError, Problems, nearest
 from harness.contract.loading.fields import misfit, unknown_words
-from harness.contract.loading.hooks import OBSERVING, check_hooks, new_manager
+from harness.contract.loading.hooks import HOOKS, OBSERVING, check_hooks, new_manager
+from harness.contract.loading.offers import Offer, Offers, address_of, normal, normal_address
 from harness.contract.loading.signatures import wrong_signature
-from harness.contract.provider import BUILT_IN, Broken, Provider, Remark
+from harness.contract.provider import BUILT_IN, LOCAL, Broken, Provider, Remark
 
 GROUP = "harness"
 SLOW_S = 0.5
@@ -47,25 +48,23 @@ class Catalog:
     remarks: list[Remark] = field(default_factory=list)
     slow: dict[Provider, float] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
-    _components: dict[str, dict[str, tuple[Component[Any], Provider]]] = field(
-        default_factory=lambda: {kind: {} for kind in KINDS}
-    )
+    disabled: frozenset[str] = frozenset()
+    _offers: dict[str, Offers] = field(default_factory=lambda: {kind: Offers(kind) for kind in KINDS})
 
     @classmethod
     def discover(cls, disabled: Iterable[str] = (), only: Iterable[str] | None = None) -> Catalog:
         """Load the entry points of group `harness`.
 
         Args:
-            disabled: entry points to leave out.
+            disabled: addresses to leave out: of distributions, components or entry points.
             only: the entry points to load, or None for all of them.
         """
-        catalog, banned = cls(), set(disabled)
+        catalog = cls(disabled=frozenset(disabled))
         wanted = None if only is None else set(only)
         for entry, provider in _entry_points():
             if wanted is not None and provider.plugin not in wanted:
                 continue
-            if provider.plugin in banned:
-                catalog.left_out.add(provider.plugin)
+            if catalog._leaves_out(provider):
                 continue
             if provider.plugin in catalog.providers:
                 other = catalog.providers[provider.plugin]
@@ -89,7 +88,7 @@ class Catalog:
     def register(self, plugin: Any, provider: Provider | None = None) -> None:
         """Add one plugin (a module or object with hook implementations)."""
         name = getattr(plugin, "__name__", type(plugin).__name__)
-        provider = provider or Provider(name, "local", "0")
+        provider = provider or Provider(name, LOCAL, "0")
         try:
             self.manager.register(plugin, name=provider.plugin)
             check_hooks(plugin)
@@ -104,31 +103,47 @@ class Catalog:
             self._collect(kind, plugin, provider)
 
     def names(self, kind: str) -> list[str]:
-        """Return the names of one kind, sorted."""
-        return sorted(self._components[kind])
+        """Return the names of one kind, sorted; the addresses of components whose name two plugins offer."""
+        return self._offers[kind].names()
 
     def items(self) -> Iterator[tuple[str, Component[Any], Provider]]:
         """Yield every component with its kind and provider, in the order of KINDS, then by name."""
         for kind in KINDS:
-            for name in self.names(kind):
-                component, provider = self._components[kind][name]
+            for component, provider in self._offers[kind]:
                 yield kind, component, provider
 
+    def address(self, kind: str, name: str) -> str | None:
+        """Return the one form in which trees name a component, from any spelling; None if it names no single one.
+
+        A built-in component has its name, any other `distribution:name`.
+        """
+        return self._offers[kind].find(name)
+
+    def address_of(self, kind: str, component: Component[Any]) -> str:
+        """Return the address of a component that `get` or `items` returned."""
+        return address_of(component, self.provider_of(kind, component))
+
+    def provider_of(self, kind: str, component: Component[Any]) -> Provider:
+        """Return the provider of a component that `get` or `items` returned."""
+        return next(provider for found, provider in self._offers[kind] if found is component)
+
     def get(self, kind: str, name: str) -> Component[Any]:
-        """Return a component.
+        """Return a component by name or address.
 
         Raises:
-            InputError: no component of that kind has that name; the message suggests the nearest one.
+            InputError: no component of that kind has that name, or several have; the message has the nearest name.
         """
-        found = self._components[kind].get(name)
-        if found is None:
-            raise InputError(self._unknown(kind, name))
-        return found[0]
+        return self._found(kind, name)[0]
 
     def provider(self, kind: str, name: str) -> Provider:
-        """Return the provider of a component."""
-        self.get(kind, name)
-        return self._components[kind][name][1]
+        """Return the provider of a component by name or address."""
+        return self._found(kind, name)[1]
+
+    def _found(self, kind: str, name: str) -> Offer:
+        address = self.address(kind, name)
+        if address is None:
+            raise InputError(self._unknown(kind, name))
+        return self._offers[kind].offer(address)
 
     def factory(self, kind: str, table: Any, problems: Problems, path: str) -> Factory | None:
         """Make a factory from `{ use = "...", … }`; every mistake is added to `problems`.
@@ -141,10 +156,10 @@ class Catalog:
             problems.add(path, f'{article} {kind} is a table with `use = "name"`, found {table!r}')
             return None
         name, given = wanted.name, wanted.params
-        if name not in self._components[kind]:
+        if self.address(kind, name) is None:
             problems.add(f"{path}.use", self._unknown(kind, name))
             return None
-        component = self._components[kind][name][0]
+        component = self.get(kind, name)
         known = parameters(component.build)
         for key in given:
             if key not in known and key != "space":
@@ -181,7 +196,7 @@ class Catalog:
             raise InputError(f"{where + ': ' if where else ''}{kind} {factory.name!r}: {error}") from error
 
     def versions(self, used: Iterable[tuple[str, str]]) -> dict[str, str]:
-        """Return `distribution -> version` of the (kind, name) pairs that a tree uses."""
+        """Return `distribution -> version` of the (kind, name or address) pairs that a tree uses."""
         found = {self.provider(kind, name) for kind, name in used}
         return {provider.distribution: _results_version(provider) for provider in sorted(found, key=str)}
 
@@ -203,11 +218,17 @@ class Catalog:
             if here.get(name) != version
         ]
 
+    def hooks(self) -> dict[str, list[str]]:
+        """Return the hooks of each plugin by the name of the plugin, in the order in which they were loaded."""
+        found: dict[str, list[str]] = {name: [] for name in self.providers}
+        for hook in HOOKS:
+            for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+                found[implementation.plugin_name].append(hook)
+        return found
+
     def observers(self) -> list[str]:
         """Return the names of the plugins that observe studies, in the order in which they were loaded."""
-        callers = [getattr(self.manager.hook, hook) for hook in OBSERVING]
-        found = {implementation.plugin_name for caller in callers for implementation in caller.get_hookimpls()}
-        return [name for name in self.providers if name in found]
+        return [name for name, hooks in self.hooks().items() if set(OBSERVING) & set(hooks)]
 
     def notify(self, hook: str, only: str | None = None, **kwargs: Any) -> None:
         """Call an observing hook of every plugin, or of one; a plugin that raises is recorded and removed."""
@@ -237,24 +258,26 @@ class Catalog:
             self.broken.append(Broken(provider, f"{hook}: {_line(error)}", traceback.format_exc()))
             return
         for component in components:
-            reason = self._unfit(kind, component)
-            if reason:
+            if reason := misfit(kind, component) or wrong_signature(kind, component):
+                self.broken.append(Broken(provider, f"{hook}: {reason}"))
+            elif self._leaves_out(provider, component.name):
+                continue
+            elif reason := self._offers[kind].add(component, provider):
                 self.broken.append(Broken(provider, f"{hook}: {reason}"))
             else:
-                self._components[kind][component.name] = (component, provider)
                 self.remarks += [Remark(provider, message) for message in unknown_words(component)]
 
-    def _unfit(self, kind: str, component: Any) -> str | None:
-        if reason := misfit(kind, component):
-            return reason
-        if component.name in self._components[kind]:
-            other = self._components[kind][component.name][1]
-            return f"the {kind} {component.name!r} is already provided by {other}"
-        return wrong_signature(kind, component)
+    def _leaves_out(self, provider: Provider, component: str = "") -> bool:
+        """Return True if `disabled` names this plugin, or this component of it."""
+        dist = normal(provider.distribution)
+        own = {f"{dist}:{component}"} if component else {provider.plugin, dist}
+        found = {name for name in self.disabled if name in own or normal_address(name) in own}
+        self.left_out |= found
+        return bool(found)
 
     def _unknown(self, kind: str, name: str) -> str:
-        message = f"no {kind} named {name!r}{nearest_or_all(name, self._components[kind])}"
-        if self.broken:
+        message = self._offers[kind].unknown(name)
+        if self.broken and not message.startswith("several"):
             message += " (not loaded: " + ", ".join(f"{item.provider}" for item in self.broken) + ")"
         return message
 

@@ -236,9 +236,9 @@ def planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def catalog(stranger: str = "1.0") -> Catalog:
         found = Catalog()
-        found.register(Plugin(), Provider("plugin", "built-in", "0.1"))
-        found.register(harness_optimisers, Provider("optimisers", "built-in", "0.1"))
-        found.register(harness_schedules, Provider("schedules", "built-in", "0.1"))
+        found.register(Plugin(), Provider("plugin", "mil-harness", "0.1"))
+        found.register(harness_optimisers, Provider("optimisers", "mil-harness", "0.1"))
+        found.register(harness_schedules, Provider("schedules", "mil-harness", "0.1"))
         found.register(Stranger(), Provider("stranger", "odd-pooling", stranger))
         assert not found.broken
         return found
