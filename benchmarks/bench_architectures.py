@@ -151,7 +151,7 @@ class Prepared:
     def __init__(self, case: Case, folder: Path) -> None:
         import torch
 
-        from harness.contract.catalog import Catalog
+        from harness.contract.loading.catalog import Catalog
         from harness.contract.types import Objective
         from harness.trial.data.cache import Cache
         from harness.trial.data.loader import Loader

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import TrialResult, TrialSpec, Workspace
 
 

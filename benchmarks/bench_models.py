@@ -122,7 +122,7 @@ def _gmic() -> Any:
     import torch
 
     from harness import Task
-    from harness.contract.catalog import Catalog
+    from harness.contract.loading.catalog import Catalog
 
     task = Task(classes=("benign", "malignant"), image_size=(2944, 1920))
     with torch.random.fork_rng():

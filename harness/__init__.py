@@ -13,7 +13,7 @@ from harness.contract.components import ArchitectureFactory, BackboneFactory, Co
 from harness.contract.dataset import Dataset
 from harness.contract.errors import HarnessError, InputError, SizeMismatchError, nearest
 from harness.contract.files import file_facts
-from harness.contract.hookspecs import hookimpl
+from harness.contract.loading.hookspecs import hookimpl
 from harness.contract.metrics import MetricRecord, Standing
 from harness.contract.seeds import of as seed_of
 from harness.contract.types import Epoch, Plan, Sample, Schedule, Task, TrialResult, TrialSpec

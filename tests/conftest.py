@@ -14,7 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import HealthCheck, settings
 
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 
 settings.register_profile(
     "busy machine",

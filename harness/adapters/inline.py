@@ -8,8 +8,8 @@ from contextlib import closing
 
 from harness.adapters.ray.asha import Pruners
 from harness.adapters.worker import RUN_TRIAL, events, load, ready_for_another
-from harness.contract.catalog import Catalog
 from harness.contract.errors import MachineError
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Workspace
 from harness.study.journal.progress import Progress
 from harness.study.run.driver import Driver

@@ -8,13 +8,13 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import TrialResult, TrialSpec, Workspace
 from harness.study.run.tuning import Events, RunTrial
 
 RUN_TRIAL = "harness.trial.trial:run_trial"
-CATALOG = "harness.contract.catalog:Catalog.discover"
+CATALOG = "harness.contract.loading.catalog:Catalog.discover"
 
 
 def load(path: str) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.config.settings import Settings, load_settings
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.contract.catalog import Catalog
 from harness.contract.keys import RANKED
+from harness.contract.loading.catalog import Catalog
 from harness.contract.masks import KINDS_OF_TASK, offers
 from harness.contract.metrics import LEVELS, Level, MetricRecord
 from harness.contract.types import Task
@@ -113,7 +113,7 @@ def named(
         known: default metrics by key; a bare name may be one of their keys.
     """
     name = str(table["use"]) if table else key
-    if name not in catalog.names("metric"):
+    if catalog.address("metric", name) is None:
         return (known or {}).get(key) if table is None else None
     params = {item: value for item, value in (table or {}).items() if item not in ("use", "name")}
     return _bound(catalog, name, key, params)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.masks import KINDS_OF_TASK, offers
 from harness.contract.metrics import MetricRecord
 from harness.contract.nn import Batch, Output, Targets

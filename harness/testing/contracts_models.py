@@ -28,9 +28,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.contract.catalog import Catalog
 from harness.contract.components import Component, Factory
 from harness.contract.errors import Problems
+from harness.contract.loading.catalog import Catalog
 from harness.contract.masks import SAMPLE_WORDS
 from harness.contract.nn import Backbone, Batch, Model, Output, Pooled, Pooling, Targets
 from harness.contract.types import Task

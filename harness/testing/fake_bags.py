@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.contract.catalog import Catalog
 from harness.contract.components import Component
 from harness.contract.dataset import Dataset
-from harness.contract.hookspecs import hookimpl
+from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.hookspecs import hookimpl
 from harness.contract.types import Sample, SampleKind, Split, Task
 from harness.testing.fakes import tiny_catalog
 

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.contract.catalog import Catalog
 from harness.contract.components import Component
 from harness.contract.dataset import Dataset
-from harness.contract.hookspecs import hookimpl
 from harness.contract.keys import RANKED
+from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.hookspecs import hookimpl
 from harness.contract.metrics import MetricRecord, Standing
 from harness.contract.types import Sample, Split, Task, TrialSpec
 

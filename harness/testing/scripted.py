@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.config import space
-from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError, MachineError
 from harness.contract.keys import RANKED
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Epoch, Objective, Opening, Plan, TrialResult, TrialSpec, VariantPlan, Workspace
 from harness.study.run.tuning import Events
 

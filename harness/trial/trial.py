@@ -19,11 +19,11 @@ import safetensors.torch
 import torch
 
 from harness.contract import seeds
-from harness.contract.catalog import Catalog
 from harness.contract.dataset import Dataset
-from harness.contract.error_origin import raised_in
 from harness.contract.errors import InputError, MachineError, nearest
 from harness.contract.keys import head_of
+from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.error_origin import raised_in
 from harness.contract.nn import Batch, Model
 from harness.contract.types import UNBUILT, WEIGHTS, Epoch, Opening, TrialResult, TrialSpec, Workspace
 from harness.metrics.registry import study_metrics

@@ -4,8 +4,8 @@ import inspect
 
 import pytest
 
-from harness.contract.catalog import Catalog
 from harness.contract.components import no_facts, parameters
+from harness.contract.loading.catalog import Catalog
 
 COMPONENTS = [pytest.param(item, id=f"{kind}-{item.name}") for kind, item, _ in Catalog.discover().items()]
 

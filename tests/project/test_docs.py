@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.contract.hookspecs import HarnessSpecs
+from harness.contract.loading.hookspecs import HarnessSpecs
 from harness.trial.settings.training import TrainSettings
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.contract.catalog import Catalog
 from harness.contract.components import Component, parameters
+from harness.contract.loading.catalog import Catalog
 
 PAGE = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
 COMPONENTS = [item for kind, item, _ in Catalog.discover().items() if kind in ("optimiser", "schedule")]

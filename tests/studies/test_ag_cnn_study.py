@@ -10,8 +10,8 @@ from PIL import Image
 
 from harness import Plan, Task
 from harness.config.settings import Settings
-from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems
+from harness.contract.loading.catalog import Catalog
 from harness.study.file.spec import load_study
 from harness.study.plan.plan import make_plan
 

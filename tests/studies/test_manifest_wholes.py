@@ -15,7 +15,7 @@ import pytest
 
 from harness import Epoch, Plan
 from harness.config.settings import Settings
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Workspace
 from harness.study.file.spec import load_study
 from harness.study.plan.plan import make_plan

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from harness.config.settings import Settings
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.study.file.spec import load_study
 from harness.study.plan.plan import make_plan
 from harness.study.results.results import Results, read_results

@@ -12,7 +12,7 @@ import pytest
 from harness import Epoch, InputError, Plan
 from harness.config.settings import Settings
 from harness.config.trees import changes
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import VariantPlan, Workspace
 from harness.study.file.spec import load_study
 from harness.study.plan.plan import make_plan

@@ -14,8 +14,8 @@ from ray.tune import Trainable
 
 from harness.adapters.ray.bridge import Item
 from harness.adapters.worker import events, load, ready_for_another
-from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import TrialSpec, Workspace
 from harness.study.run.tuning import Started
 

@@ -17,8 +17,8 @@ from typing import Any
 from harness.adapters.ray.bridge import Bridge
 from harness.adapters.ray.process import ClientProcess
 from harness.adapters.worker import CATALOG, RUN_TRIAL
-from harness.contract.catalog import Catalog
 from harness.contract.errors import MachineError
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Workspace
 from harness.study.run.driver import Driver
 

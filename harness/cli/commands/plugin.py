@@ -10,9 +10,10 @@ import click
 
 from harness.cli.app import App, examples, pass_app
 from harness.cli.rendering.atoms import Words
-from harness.cli.views.components import broken_table, component_table, notes_view, parameter_rows
-from harness.contract.catalog import Provider
+from harness.cli.views.components import broken_table, component_table, hooks_view, notes_view, parameter_rows
 from harness.contract.components import KINDS, Component
+from harness.contract.loading.offers import address_of
+from harness.contract.provider import Provider
 
 
 @click.group()
@@ -39,12 +40,15 @@ def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
     """List the components of one kind or of all."""
     items = [item for item in app.catalog.items() if kind in (None, item[0])]
     if as_json:
-        found = {"components": [_row(*item) for item in items], "broken": _broken(app), "slow": _slow(app)}
+        found = {"components": [_row(*item) for item in items], "plugins": _plugins(app)}
+        found |= {"broken": _broken(app), "slow": _slow(app)}
         click.echo(json.dumps(found, indent=2))
         return
     app.show(component_table(items, kind))
     if kind:
         app.show(notes_view(items))
+    else:
+        app.show(hooks_view(app.catalog))
     if app.catalog.broken:
         app.show(broken_table(app.catalog.broken))
     for provider, seconds in app.catalog.slow.items():
@@ -54,10 +58,23 @@ def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
 
 def _row(kind: str, component: Component[Any], provider: Provider) -> dict[str, object]:
     names = ("name", "summary", "source")
-    row: dict[str, object] = {"kind": kind, **{name: getattr(component, name) for name in names}}
+    row: dict[str, object] = {"kind": kind, "address": address_of(component, provider)}
+    row |= {name: getattr(component, name) for name in names}
     row |= {name: sorted(getattr(component, name)) for name in ("needs", "provides")}
     row |= {name: dict(getattr(component, name)) for name in ("assumed", "xfail")}
     return row | {"parameters": parameter_rows(component)} | asdict(provider)
+
+
+def _plugins(app: App) -> list[dict[str, Any]]:
+    """Return every loaded plugin with its hooks and the likely mistakes in it; also one without components."""
+    catalog = app.catalog
+    notes = {
+        name: [note.message for note in catalog.remarks if note.provider.plugin == name] for name in catalog.providers
+    }
+    return [
+        asdict(catalog.providers[name]) | {"hooks": hooks, "notes": notes[name]}
+        for name, hooks in catalog.hooks().items()
+    ]
 
 
 def _broken(app: App) -> list[dict[str, Any]]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from harness.config.distributions import is_distribution
 from harness.config.merge import merge
-from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems, nearest
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import NO_BUDGET
 from harness.study.file.located import Located
 from harness.study.file.patch import Override, states

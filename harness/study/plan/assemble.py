@@ -11,8 +11,8 @@ from typing import Any
 import harness.study.plan.identity as identity
 from harness.config.space import searched
 from harness.config.trees import of_fold
-from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Claim, Objective, Plan, Skip, VariantPlan
 from harness.metrics.registry import study_metrics
 from harness.study.file.resolve import Resolved
@@ -174,7 +174,7 @@ def _fold_digests(table: Mapping[str, Any], folds: int | None, checker: Checker)
 
 def _metrics(measures: Measures, catalog: Catalog) -> Iterator[tuple[str, str]]:
     for metric in study_metrics(catalog, measures.metrics, measures.metric_tables):
-        yield "metric", metric.record.name
+        yield "metric", catalog.address_of("metric", metric.record)
 
 
 def _explainers(explain: ExplainSection) -> set[tuple[str, str]]:

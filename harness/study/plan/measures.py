@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from harness.contract.catalog import Catalog
 from harness.contract.components import Factory
 from harness.contract.errors import Problems
+from harness.contract.loading.catalog import Catalog
 from harness.contract.masks import unmet
 from harness.contract.tables import OWN_MAP, named
 from harness.study.file.sections import ExplainSection

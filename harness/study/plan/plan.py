@@ -11,9 +11,9 @@ from pydantic import BaseModel
 from harness.config.schema import validate
 from harness.config.settings import Settings
 from harness.config.space import grid, searched
-from harness.contract.catalog import Catalog
 from harness.contract.components import parameters
 from harness.contract.errors import InputError, Problems, nearest
+from harness.contract.loading.catalog import Catalog
 from harness.contract.masks import KINDS_OF_TASK
 from harness.contract.types import Plan, Task
 from harness.study.file.located import Located

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.config.trees import dataset_table, task_of_tables
 from harness.contract import tables
-from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems
 from harness.contract.keys import RANKED
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Plan, Task
 from harness.metrics.metric import Metric
 from harness.metrics.registry import Metrics

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from harness.config.trees import dataset_table, task_of_tables
 from harness.contract import tables
-from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError
 from harness.contract.files import file_facts
+from harness.contract.loading.catalog import Catalog
 from harness.contract.tables import PREDICTIONS
 from harness.contract.types import Plan, Sample, TrialResult, TrialSpec, VariantPlan
 from harness.study.journal.progress import Progress

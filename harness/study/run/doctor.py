@@ -14,8 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError, nearest
+from harness.contract.loading.catalog import Catalog
 from harness.study.journal.folders import read_plan, read_state, searches_of
 from harness.study.journal.state import StudyState
 from harness.study.run.lock import Holder
@@ -60,10 +60,12 @@ def check_machine(settings: Settings, catalog: Catalog) -> list[Finding]:
     plugins = ", ".join(str(provider) for provider in catalog.providers.values())
     findings.append(Finding("ok", "plugins", plugins or "none"))
     findings += [Finding("wrong", "plugin", f"{item.provider}: {item.reason}") for item in catalog.broken]
+    findings += [Finding("note", "plugin", f"{remark.provider}: {remark.message}") for remark in catalog.remarks]
     for provider, seconds in catalog.slow.items():
         findings.append(Finding("note", "plugin", f"{provider} took {seconds:.1f} s to load"))
     for name in sorted({*settings.disabled} - catalog.left_out):
-        hint = nearest(name, catalog.providers)
+        known = {name for item in catalog.providers.values() for name in (item.plugin, item.distribution)}
+        hint = nearest(name, known)
         findings.append(Finding("note", "plugin", f"[plugins] disabled names {name!r}, which is not installed{hint}"))
     return findings
 

@@ -6,8 +6,8 @@ import socket
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
-from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Opening, Plan, TrialResult, Workspace
 from harness.study.journal.progress import Progress
 from harness.study.journal.state import StudyState

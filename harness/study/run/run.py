@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.contract.catalog import Catalog
 from harness.contract.errors import HarnessError, Interrupted, MachineError
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import WEIGHTS, Plan, Workspace, kind_of
 from harness.study.journal.plan_io import plan_to_json
 from harness.study.journal.progress import Progress

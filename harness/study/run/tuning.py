@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Epoch, Opening, Plan, TrialResult, TrialSpec, VariantPlan, Workspace
 from harness.study.journal.state import StudyState
 from harness.study.journal.trial_record import TrialRecord

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from harness.contract import seeds
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Model, Output
 from harness.contract.tables import OWN_HEAD, OWN_MAP
 from harness.contract.types import Task, TrialSpec

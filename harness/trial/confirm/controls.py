@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from harness.contract import seeds
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Model, Output
 from harness.contract.tables import CONTROL, WEIGHTS_CONTROL
 from harness.contract.types import Task, TrialSpec

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Explainer, Model, Output
 from harness.contract.tables import OWN_MAP, WEIGHTS_CONTROL, named
 

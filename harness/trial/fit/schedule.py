@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from harness.contract.catalog import Catalog
 from harness.contract.components import Factory
 from harness.contract.errors import InputError, Problems
+from harness.contract.loading.catalog import Catalog
 from harness.trial.model.build import BuildError
 from harness.trial.settings.training import PARTS, TrainSettings
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from harness.contract import seeds
-from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError
+from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Model
 from harness.contract.types import UNBUILT, Task, TrialSpec
 from harness.trial.model.rng import seeded

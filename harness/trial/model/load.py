@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from harness.contract import seeds
-from harness.contract.catalog import Catalog
 from harness.contract.dataset import Dataset
 from harness.contract.errors import InputError, Problems
+from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Model, Output
 from harness.contract.types import Task, TrialSpec
 from harness.trial.model.build import BuildError, build_model, device_of

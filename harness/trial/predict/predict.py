@@ -19,9 +19,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from harness.contract.catalog import Catalog
 from harness.contract.dataset import Dataset
 from harness.contract.errors import HarnessError, InputError, nearest
+from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Explainer, Output
 from harness.contract.tables import OWN_MAP
 from harness.contract.types import Sample

@@ -23,7 +23,7 @@ from harness.adapters.ray.asha import Pruners
 from harness.adapters.ray.trainable import HarnessTrainable
 from harness.adapters.ray.tuner import RayTuner
 from harness.config.settings import Settings
-from harness.contract.catalog import RESULTS_VERSION
+from harness.contract.loading.catalog import RESULTS_VERSION
 from harness.contract.types import Epoch, Plan, VariantPlan
 from harness.study.journal.journal import Event, Journal
 from harness.study.journal.progress import Progress

@@ -14,7 +14,7 @@ import harness_metrics
 import harness_poolings
 from harness import Plan
 from harness.api.report import assumptions
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Objective, VariantPlan
 
 

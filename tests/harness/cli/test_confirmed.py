@@ -22,7 +22,7 @@ from harness.adapters.mlflow.client import connect
 from harness.cli.app import App
 from harness.cli.main import build_cli
 from harness.contract.components import Component
-from harness.contract.hookspecs import hookimpl
+from harness.contract.loading.hookspecs import hookimpl
 from harness.contract.tables import PREDICTIONS, from_bytes
 from harness.study.results.results import Results, read_results
 from harness.testing.fakes import CLASSES, build_squares, tiny_catalog

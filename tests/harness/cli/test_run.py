@@ -164,7 +164,7 @@ def test_the_report_can_be_written_again(finished: Any) -> None:
 
 
 def test_results_are_data_frames_in_a_notebook(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from harness.contract.catalog import Catalog
+    from harness.contract.loading.catalog import Catalog
     from harness.testing.fakes import tiny_catalog
 
     catalog = tiny_catalog()

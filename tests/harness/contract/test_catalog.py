@@ -14,9 +14,10 @@ import torch
 
 from harness import Component, InputError, hookimpl
 from harness.config.settings import load_settings
-from harness.contract.catalog import Catalog, Provider
-from harness.contract.error_origin import raised_in
 from harness.contract.errors import Problems
+from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.error_origin import raised_in
+from harness.contract.provider import Provider
 from harness.study.run.doctor import check_machine
 
 
@@ -191,7 +192,7 @@ def test_a_hook_whose_argument_has_a_default_is_refused_by_name() -> None:
 
 
 def test_a_slow_plugin_is_known_by_its_distribution_and_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.contract.catalog.SLOW_S", -1.0)
+    monkeypatch.setattr("harness.contract.loading.catalog.SLOW_S", -1.0)
     slow = Catalog.discover().slow
     assert ("poolings", "mil-harness") in {(provider.plugin, provider.distribution) for provider in slow}
     assert all(f"({provider.distribution} {provider.version})" in str(provider) for provider in slow)
@@ -200,7 +201,9 @@ def test_a_slow_plugin_is_known_by_its_distribution_and_version(monkeypatch: pyt
 def _entry(monkeypatch: pytest.MonkeyPatch, load: Callable[[], object]) -> Catalog:
     """What is found where one entry point, of a stranger, loads by this."""
     provider = Provider("odd", "odd-dist", "1.0")
-    monkeypatch.setattr("harness.contract.catalog._entry_points", lambda: [(SimpleNamespace(load=load), provider)])
+    monkeypatch.setattr(
+        "harness.contract.loading.catalog._entry_points", lambda: [(SimpleNamespace(load=load), provider)]
+    )
     return Catalog.discover()
 
 

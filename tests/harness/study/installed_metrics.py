@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import harness_metrics
 from harness import MetricRecord, hookimpl
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.testing.fakes import tiny_catalog
 
 

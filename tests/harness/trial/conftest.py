@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Workspace
 from harness.testing.fakes import tiny_catalog
 

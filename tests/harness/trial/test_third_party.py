@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Epoch, TrialResult, TrialSpec, Workspace
 from harness.testing.fakes import tiny_spec
 from harness.trial.trial import run_trial

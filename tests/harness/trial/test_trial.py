@@ -20,10 +20,10 @@ import safetensors.torch
 import torch
 from jaxtyping import Float
 
-from harness.contract.catalog import Catalog
 from harness.contract.components import Component
 from harness.contract.errors import InputError, MachineError
-from harness.contract.hookspecs import hookimpl
+from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.hookspecs import hookimpl
 from harness.contract.nn import Batch, Explainer, Model, Output
 from harness.contract.tables import MAPS, OVERLAYS, OWN_HEAD, PREDICTIONS, from_bytes
 from harness.contract.types import Epoch, Objective, Opening, Sample, Task, TrialResult, TrialSpec, Workspace

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from harness import Task
-from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError
+from harness.contract.loading.catalog import Catalog
 from harness.nn import Batch, Model
 
 BACKBONE = {"use": "resnet22", "stride": 8, "width": 2}

@@ -12,7 +12,7 @@ import torch
 
 import harness_architectures
 from harness import InputError, Task
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.nn import Batch, Model
 from harness.testing.contracts_bags import ViewLaws
 

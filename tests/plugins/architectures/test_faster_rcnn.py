@@ -11,7 +11,7 @@ import torch
 from torchvision.ops import box_iou
 
 from harness import InputError, Task
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.nn import Batch, Model, Targets
 from harness_architectures.faster_rcnn.boxes import fully_known, lesion_boxes, painted
 

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 import harness_architectures
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Task
 from harness.testing.bag_batches import bag_batch
 from harness.testing.contracts_bags import InstanceLaws

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from harness import InputError, Task
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.nn import Backbone, Batch, Model, Output, Targets
 from harness.trial.fit.phases import choose, set_modes
 from harness_architectures.pixel_labels.model import PixelLabels

@@ -14,8 +14,8 @@ from sklearn.metrics import roc_auc_score
 
 import harness_datasets
 from harness.audit.datacheck import full_check
-from harness.contract.catalog import Catalog
 from harness.contract.errors import InputError, Problems
+from harness.contract.loading.catalog import Catalog
 from harness.testing.contracts_data import DatasetLaws
 from harness.trial.data.bags import read_instances
 from harness.trial.data.cache import Cache

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import harness_datasets
-from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems
+from harness.contract.loading.catalog import Catalog
 from harness.testing.contracts_data import DatasetLaws
 
 

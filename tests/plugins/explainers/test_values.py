@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import harness_explainers
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Model, Output
 from harness.contract.types import Task
 from harness_explainers.adapter import ClassScores

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness import Component, InputError, hookimpl
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.testing.fakes import tiny_catalog
 
 OLD = """

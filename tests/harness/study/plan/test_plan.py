@@ -191,7 +191,7 @@ def test_a_baseline_that_does_not_run_is_warned_of(planner: Any) -> None:
 
 def test_planning_loads_nothing_heavy(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from harness.contract.catalog import Catalog\n"
+        "import sys; from pathlib import Path; from harness.contract.loading.catalog import Catalog\n"
         "from harness.study.plan.plan import make_plan; from harness.config.settings import load_settings\n"
         "from harness.study.file.spec import find_study, load_study\n"
         "study = load_study(find_study('gmic_ablation'))\n"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import harness_explainers
-from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Task
 from harness.study.file.sections import ExplainSection
 from harness.study.plan.checks import Checked

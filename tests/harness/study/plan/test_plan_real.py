@@ -12,7 +12,7 @@ from PIL import Image
 
 from harness import Component, InputError, Plan, Task, hookimpl
 from harness.config.settings import Settings
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.study.file.spec import load_study
 from harness.study.plan.plan import make_plan
 

@@ -16,7 +16,7 @@ from harness import MetricRecord, hookimpl
 from harness.adapters.inline import InlineTuner
 from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Plan
 from harness.study.file.spec import read_study
 from harness.study.journal.journal import TRIAL_ASKED, TRIAL_FINISHED, TRIAL_MEASURED, Journal

@@ -15,8 +15,8 @@ from harness import MetricRecord, hookimpl
 from harness.adapters.inline import InlineTuner
 from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
-from harness.contract.catalog import Catalog
 from harness.contract.errors import MachineError
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Plan
 from harness.study.journal.journal import STUDY_FINISHED, STUDY_PAUSED, TRIAL_FINISHED, TRIAL_MEASURED, Journal
 from harness.study.results.results import read_results

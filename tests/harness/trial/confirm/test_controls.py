@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import harness_metrics
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Explainer, Model
 from harness.contract.tables import from_bytes
 from harness.contract.types import TrialResult, TrialSpec, Workspace

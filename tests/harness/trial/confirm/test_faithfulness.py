@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.contract.catalog import Catalog
 from harness.contract.components import Component
 from harness.contract.errors import InputError
-from harness.contract.hookspecs import hookimpl
+from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.hookspecs import hookimpl
 from harness.contract.nn import Batch, Explainer, Model, Output
 from harness.contract.tables import FAITHFULNESS, from_bytes
 from harness.contract.tables import FAITHFULNESS_METHODS as METHODS

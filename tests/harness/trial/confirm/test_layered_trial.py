@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Output, Targets
 from harness.contract.tables import CONTROL, WEIGHTS_CONTROL, from_bytes
 from harness.contract.types import Task, TrialResult, Workspace

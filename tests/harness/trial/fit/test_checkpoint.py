@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.contract.catalog import Catalog
 from harness.contract.errors import MachineError
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Epoch, TrialResult, TrialSpec, Workspace
 from harness.testing.fakes import tiny_spec
 from harness.trial.trial import run_trial

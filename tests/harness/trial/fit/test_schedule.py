@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from harness import Component, Schedule, hookimpl
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.trial.fit.schedule import Updates
 from harness.trial.model.build import BuildError
 from harness.trial.settings.training import TrainSettings

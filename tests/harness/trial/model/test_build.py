@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from harness import Component, InputError, Task, hookimpl
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Model, Output
 from harness.testing.fakes import tiny_spec
 from harness.trial.model.build import build_model, device_of, keep_contiguous
@@ -20,7 +20,7 @@ from harness.trial.settings.training import TrainSettings
 TRAINING = """
 import sys
 import torch
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Model, Output
 from harness.contract.nn import Batch
 from harness.contract.types import Task

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Output
 from harness.contract.types import Sample, Task
 from harness.metrics.registry import study_metrics

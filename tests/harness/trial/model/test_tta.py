@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Output
 from harness.contract.tables import from_bytes
 from harness.contract.types import TrialResult, Workspace

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from harness import Task
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.testing.fakes import tiny_spec
 from harness.trial.model import winograd
 from harness.trial.model.build import build_model

@@ -11,8 +11,8 @@ from PIL import Image
 import harness_datasets
 from harness import InputError
 from harness.audit.datacheck import full_check
-from harness.contract.catalog import Catalog
 from harness.contract.errors import Problems
+from harness.contract.loading.catalog import Catalog
 from harness.testing.contracts_data import DatasetLaws
 from harness.trial.data.cache import Cache
 from harness_datasets.manifest.component import build_manifest
