@@ -44,7 +44,7 @@ def test_a_package_of_each_kind_holds_that_kind_alone(
 
 def test_nothing_of_a_new_package_bears_the_name_of_the_example(tmp_path: Path) -> None:
     written = write_package("acme-pools", PARTS, tmp_path)
-    assert len(written) > 35
+    assert len(written) > 25
     for path in written:
         assert "example" not in str(path.relative_to(tmp_path)).lower()
         assert "acme_example" not in path.read_text().lower() and "acme-example" not in path.read_text()
