@@ -31,5 +31,6 @@ TOP_FRACTION: Component[Any] = Component(
     tiny={"fraction": 0.5},
     space={"fraction": {"float": [0.01, 0.2], "log": True}},
     assumed={"fraction": "a share of the unmasked instances, rounded half to even, at least one"},
+    equals={"mean": {"fraction": 1.0}, "max": {"fraction": 0.02}},  # one cell of fifty, or fewer
     xfail={"gradient_reaches_every_instance": "what is not kept gets no gradient"},
 )
