@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 
-from harness.api.kit.scaffold import PARTS, write_package
 from harness.cli.app import App, examples, pass_app
-from harness.cli.options import json_option
+from harness.cli.commands.kit.check import check
+from harness.cli.commands.kit.new import new
 from harness.cli.rendering.atoms import Words
 from harness.cli.views.components import broken_table, component_table, notes_view, parameter_rows
 from harness.contract.components import KINDS, Component
@@ -25,6 +24,10 @@ def plugin() -> None:
     A plugin is any installed distribution with an entry point in the group `harness`. The built-in plugins
     are loaded in the same way. `disabled = ["datasets"]` under [plugins] in harness.toml leaves one out.
     """
+
+
+plugin.add_command(new)
+plugin.add_command(check)
 
 
 _LIST = f"""List every component, and the plugins that are broken or slow.
@@ -53,32 +56,6 @@ def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
     for provider, seconds in app.catalog.slow.items():
         message = f"{provider} took {seconds:.1f} s to load: move its heavy imports into its builders"
         app.show(Words(message, "yellow"))
-
-
-_NEW = f"""Write an installable plugin package with a working component of each KIND.
-
-KIND is {", ".join(PARTS)}. The package is a folder NAME in the working directory, with the component's laws, a
-study, a CI workflow and a README. Its module is NAME with _ in place of -.
-"""
-
-
-@plugin.command(help=_NEW, epilog=examples("harness plugin new acme-pools --kind pooling --kind metric"))
-@click.argument("name", metavar="NAME")
-@click.option("--kind", "kinds", multiple=True, required=True, metavar="KIND", type=click.Choice(PARTS))
-@json_option
-@pass_app
-def new(app: App, name: str, kinds: tuple[str, ...], as_json: bool) -> None:
-    """Write a new package."""
-    written = write_package(name, kinds, Path())
-    if as_json:
-        click.echo(json.dumps({"package": name, "files": [str(path) for path in written]}, indent=2))
-        return
-    studies = [path.stem for path in written if path.parent.name == "studies"]
-    app.show(Words(f"{name}: {len(written)} files are written. Next:"))
-    for line in (f"cd {name}", "pip install -e '.[dev]'", f"harness plugin check {name}"):
-        click.echo(f"  {line}")
-    for study in studies:
-        click.echo(f"  harness study run {study}")
 
 
 def _row(kind: str, component: Component[Any], provider: Provider) -> dict[str, object]:

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from harness.contract.catalog import Catalog
 from harness.contract.components import Component, Factory
 from harness.contract.errors import Problems
+from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Task
 
 

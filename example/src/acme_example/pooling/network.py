@@ -16,13 +16,13 @@ def median(values: Tensor, mask: Tensor | None, window: int) -> Tensor:
         window: number of neighbouring instances that are averaged first.
 
     Returns:
-        "b k".
+        "b k"; 0 for a bag without instances.
     """
     if mask is not None:
         values = values.masked_fill(~mask[..., None], torch.nan)
     if window > 1:
         values = values.unfold(1, min(window, values.shape[1]), 1).nanmean(-1)
-    return values.nanmedian(dim=1).values
+    return values.nanmedian(dim=1).values.nan_to_num(0.0)
 
 
 class Median(Pooling):
