@@ -38,7 +38,7 @@ class Row:
 
 
 def check_plugin(name: str, session: Session) -> Iterator[Row]:
-    """Try everything about a plugin and yield each outcome as soon as it is known.
+    """Check everything about a plugin and yield each outcome as soon as it is known.
 
     Args:
         name: a distribution, a component, or `distribution:component`.

@@ -34,7 +34,7 @@ _COLOURS = {"pass": "green", "xfail": "yellow", "skipped": "yellow", "fail": "re
 @json_option
 @pass_app
 def check(app: App, name: str, as_json: bool) -> None:
-    """Try every law on each component of a plugin, then train it for two epochs in a study.
+    """Check every law on each component of a plugin, then train it for two epochs in a study.
 
     NAME is a distribution, a component, `distribution:component`, or a file in ./plugins. A component that breaks a
     law on purpose declares it in `xfail`. The exit code is 1 if a law is broken or a study fails.
