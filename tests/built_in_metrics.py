@@ -9,7 +9,8 @@ import torch
 
 import harness_metrics
 from harness import Task
-from harness.contract.loading.catalog import Catalog, Provider
+from harness.contract.loading.catalog import Catalog
+from harness.contract.provider import Provider
 from harness.metrics.metric import Metric
 from harness.metrics.registry import Metrics, study_metrics
 from harness.nn import Batch, Output

@@ -118,7 +118,9 @@ def _execute(
     journal = folder / "journal.jsonl"
     since = journal.stat().st_size if journal.exists() else 0
     store = MlflowObserver(tracking_uri(settings), folder, artifact_root(settings), _counts(session, plan))
-    observers: list[Observer] = [store, HookObserver(catalog, plan, partial(read_results, folder, catalog), since)]
+    results = partial(read_results, folder, catalog)
+    plugins = [HookObserver(catalog, name, plan, results, since) for name in catalog.observers()]
+    observers: list[Observer] = [store, *plugins]
     if display is not None:
         observers.append(display(store, since))
     sampler = OptunaSampler(settings.optuna_url or f"sqlite:///{folder / 'optuna.db'}")

@@ -148,13 +148,16 @@ def assumptions(plan: Plan, catalog: Catalog) -> dict[str, Mapping[str, str]]:
     from harness.study.file.slots import used
 
     wanted = set().union(*(used(variant.tree, catalog) for variant in plan.variants))
-    wanted |= {("metric", item.record.name) for item in study_metrics(catalog, plan.metrics, plan.metric_tables)}
-    wanted |= {("explainer", str(_name_in(entry))) for entry in plan.explain.get("use", ())}
-    found = [(kind, item) for kind, item, _ in catalog.items() if (kind, item.name) in wanted and item.assumed]
+    records = study_metrics(catalog, plan.metrics, plan.metric_tables)
+    wanted |= {("metric", catalog.address_of("metric", item.record)) for item in records}
+    named = [_name_in(entry) for entry in plan.explain.get("use", ())]
+    wanted |= {("explainer", catalog.address("explainer", name) or name) for name in named}
+    offered = [(kind, item) for kind, item, _ in catalog.items() if item.assumed]
+    found = [(kind, item) for kind, item in offered if (kind, catalog.address_of(kind, item)) in wanted]
     shared = Counter(item.name for _, item in found)
     return {f"{kind} {item.name}" if shared[item.name] > 1 else item.name: item.assumed for kind, item in found}
 
 
-def _name_in(entry: Any) -> Any:
+def _name_in(entry: Any) -> str:
     """Return the name of a component, given as a table or alone."""
-    return entry.get("use") if isinstance(entry, Mapping) else entry
+    return str(entry.get("use") if isinstance(entry, Mapping) else entry)

@@ -120,10 +120,12 @@ def show_panel(console: Console, message: str, title: str, colour: str) -> None:
 
 
 def show_broken(console: Console, catalog: Catalog) -> None:
-    """Print one line that names the plugins that could not be loaded, if there are any."""
+    """Print the plugins that could not be loaded, and the likely mistakes of those that were, a line each."""
     if catalog.broken:
         names = "; ".join(f"{item.provider}: {item.reason}" for item in catalog.broken)
         console.print(Text(f"not loaded: {names}", "yellow"), soft_wrap=True)
+    for remark in catalog.remarks:
+        console.print(Text(f"note: {remark.provider}: {remark.message}", "yellow"), soft_wrap=True)
 
 
 def examples(*lines: str) -> str:

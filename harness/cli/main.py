@@ -19,7 +19,8 @@ from harness.cli.commands.study import study
 from harness.cli.commands.ui import ui
 from harness.cli.help import complete_help
 from harness.contract.errors import HarnessError, MachineError
-from harness.contract.loading.catalog import Broken, Catalog
+from harness.contract.loading.catalog import Catalog
+from harness.contract.provider import Broken
 
 COMMANDS = (study, predict, explain, compare, plugin, data, doctor, ui)
 FAULTS_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)

@@ -24,4 +24,12 @@ def merge(base: Any, patch: Any) -> Any:
 
 
 def _other_component(base: Mapping[str, Any], patch: Mapping[str, Any]) -> bool:
-    return isinstance(patch.get("use"), str) and "use" in base and base["use"] != patch["use"]
+    new, old = patch.get("use"), base.get("use")
+    return isinstance(new, str) and old is not None and not _same(str(old), new)
+
+
+def _same(one: str, other: str) -> bool:
+    """Return True if two spellings name one component: `name` and `distribution:name`."""
+    if ":" in one and ":" in other:
+        return one == other
+    return one.rpartition(":")[2] == other.rpartition(":")[2]

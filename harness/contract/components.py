@@ -38,7 +38,8 @@ class Component(Generic[T]):
         source: paper or URL.
         needs: requirements on the data and other components: "train_masks", "eval_masks", "saliency", …, and the kind
             of sample: "instances", "bag", "views", "features" (see `harness.contract.masks`). Default: single images.
-        provides: what satisfies the `needs` of others: "saliency", "explain_layer", "stages", "masks", …
+        provides: what satisfies the `needs` of others: "saliency", "explain_layer", "stages", "attention". A word of
+            your own has a prefix, as "acme:words".
         space: the author's default search ranges, in the DSL of a study file.
         facts: function of the arguments of `build`, without torch. It receives every parameter, so it needs no
             defaults; name those it reads and end with `**_`. It returns stride, width, the shape of the map, and

@@ -162,8 +162,14 @@ def named(entry: Any) -> tuple[str, Any]:
         entry: of `[explain] use`, a component's name or its table; `name` distinguishes two of one explainer.
     """
     if not isinstance(entry, Mapping):
-        return str(entry), entry
-    return str(entry.get("name", entry.get("use"))), {key: value for key, value in entry.items() if key != "name"}
+        return _component_of(entry), entry
+    name = str(entry["name"]) if "name" in entry else _component_of(entry.get("use"))
+    return name, {key: value for key, value in entry.items() if key != "name"}
+
+
+def _component_of(address: Any) -> str:
+    """Return the component in `distribution:component` or a bare name."""
+    return str(address).rpartition(":")[2]
 
 
 def to_bytes(table: pd.DataFrame, name: str) -> bytes:

@@ -113,7 +113,7 @@ def named(
         known: default metrics by key; a bare name may be one of their keys.
     """
     name = str(table["use"]) if table else key
-    if name not in catalog.names("metric"):
+    if catalog.address("metric", name) is None:
         return (known or {}).get(key) if table is None else None
     params = {item: value for item, value in (table or {}).items() if item not in ("use", "name")}
     return _bound(catalog, name, key, params)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, TypeAlias
 
 from harness.contract.components import Component
 from harness.contract.errors import InputError, nearest_or_all
-from harness.contract.loading.catalog import Broken, Catalog, Provider
+from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.offers import normal
+from harness.contract.provider import Broken, Provider
 
 Item: TypeAlias = tuple[str, Component[Any], Provider]
 """Kind, component, provider."""
@@ -39,12 +40,7 @@ def _loaded(catalog: Catalog, name: str) -> bool:
 
 
 def _belongs(provider: Provider, name: str) -> bool:
-    return _normal(name) in (_normal(provider.distribution), _normal(provider.plugin))
-
-
-def _normal(name: str) -> str:
-    """Return a distribution's name as packaging tools compare names."""
-    return re.sub("[-_.]+", "-", name).lower()
+    return normal(name) in (normal(provider.distribution), normal(provider.plugin))
 
 
 def _known(catalog: Catalog, owner: str, colon: str) -> list[str]:

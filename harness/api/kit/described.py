@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from harness.api.kit.addresses import Item
 from harness.contract.components import Component, Parameter, Use, describe, parameters
+from harness.contract.loading.offers import address_of
 
 _SECTION = re.compile(r"^Args:\n((?:[ \t]+.*\n?|\n)+)", re.MULTILINE)
 _NUMBER = r"-?\d[\d.,]*"
@@ -25,7 +26,10 @@ _RANGE = re.compile(
 def described(item: Item) -> dict[str, Any]:
     """Return kind, name, parameters, needs, provides, space, source, assumptions and provider of a component."""
     kind, component, provider = item
-    row: dict[str, Any] = {"kind": kind} | {name: getattr(component, name) for name in ("name", "summary", "source")}
+    row: dict[str, Any] = {"kind": kind, "address": address_of(component, provider)}
+    row |= {name: getattr(component, name) for name in ("name", "summary", "source")}
+        name: getattr(component, name) for name in ("name", "summary", "source")
+    }
     row |= {name: sorted(getattr(component, name)) for name in ("needs", "provides")}
     tables = ("space", "tiny", "refuses", "assumed", "xfail")
     row |= {name: plain(dict(getattr(component, name))) for name in tables}

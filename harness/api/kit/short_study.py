@@ -62,14 +62,13 @@ def try_study(kind: str, component: Component[Any], session: Session, folder: Pa
 
 def _studies(kind: str, component: Component[Any], catalog: Catalog) -> Iterator[dict[str, Any]]:
     """Yield a study for each shipped data set, or one for a data set."""
-    own = {"use": component.name, **component.tiny}
+    own = {"use": catalog.address_of(kind, component), **component.tiny}
     if kind == "dataset":
-        factory = catalog.get("dataset", component.name)
-        yield _tables(kind, own, own, _sample_of(factory, catalog), catalog)
+        yield _tables(kind, own, own, _sample_of(component, own, catalog), catalog)
         return
     for name in _DATASETS if kind in ("architecture", "explainer", "metric") else _DATASETS[:1]:
-        dataset = catalog.get("dataset", name)
-        yield _tables(kind, own, _smallest(catalog, "dataset", name), _sample_of(dataset, catalog), catalog)
+        dataset = _smallest(catalog, "dataset", name)
+        yield _tables(kind, own, dataset, _sample_of(catalog.get("dataset", name), dataset, catalog), catalog)
 
 
 def _tables(kind: str, own: Any, dataset: Any, sample: str, catalog: Catalog) -> dict[str, Any]:
@@ -82,7 +81,7 @@ def _tables(kind: str, own: Any, dataset: Any, sample: str, catalog: Catalog) ->
     train = {"epochs": 2, "batch_size": 4, **({kind: own} if kind in ("optimiser", "schedule") else {})}
     return {
         "study": {
-            "name": f"two_epochs_of_{kind}_{own['use']}",
+            "name": f"two_epochs_of_a_{kind}",
             "objective": {"metric": f"val/{RANKED}"},
             "metrics": [RANKED, *([own] if kind == "metric" and own["use"] != RANKED else [])],
         },
@@ -99,9 +98,9 @@ def _smallest(catalog: Catalog, kind: str, name: str) -> dict[str, Any]:
     return {"use": name, **catalog.get(kind, name).tiny}
 
 
-def _sample_of(component: Component[Any], catalog: Catalog) -> str:
+def _sample_of(component: Component[Any], table: Any, catalog: Catalog) -> str:
     """Return the kind of a sample of a data set in its smallest configuration."""
-    factory = catalog.factory("dataset", {"use": component.name, **component.tiny}, Problems(""), "dataset")
+    factory = catalog.factory("dataset", table, Problems(""), "dataset")
     if factory is None or component.task is None:
         return "image"  # the plan states what is wrong
     try:

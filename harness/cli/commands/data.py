@@ -168,7 +168,7 @@ def _table(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> Ma
     from harness.study.file.patch import parse_override
     from harness.study.file.spec import find_study
 
-    if name not in app.catalog.names("dataset"):
+    if app.catalog.address("dataset", name) is None:
         try:
             find_study(name)
         except InputError as error:

@@ -14,7 +14,7 @@ from harness.cli.commands.kit.check import check
 from harness.cli.commands.kit.new import new
 from harness.cli.commands.kit.show import show
 from harness.cli.rendering.atoms import Words
-from harness.cli.views.components import broken_table, component_table, notes_view
+from harness.cli.views.components import broken_table, component_table, hooks_view, notes_view
 from harness.contract.components import KINDS
 
 
@@ -47,17 +47,32 @@ def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
     """List the components of one kind or of all."""
     items = [item for item in app.catalog.items() if kind in (None, item[0])]
     if as_json:
-        found = {"components": [described(item) for item in items], "broken": _broken(app), "slow": _slow(app)}
+        found = {"components": [described(item) for item in items], "plugins": _plugins(app)}
+        found |= {"broken": _broken(app), "slow": _slow(app)}
         click.echo(json.dumps(found, indent=2))
         return
     app.show(component_table(items, kind))
     if kind:
         app.show(notes_view(items))
+    else:
+        app.show(hooks_view(app.catalog))
     if app.catalog.broken:
         app.show(broken_table(app.catalog.broken))
     for provider, seconds in app.catalog.slow.items():
         message = f"{provider} took {seconds:.1f} s to load: move its heavy imports into its builders"
         app.show(Words(message, "yellow"))
+
+
+def _plugins(app: App) -> list[dict[str, Any]]:
+    """Return every loaded plugin with its hooks and the likely mistakes in it; also one without components."""
+    catalog = app.catalog
+    notes = {
+        name: [note.message for note in catalog.remarks if note.provider.plugin == name] for name in catalog.providers
+    }
+    return [
+        asdict(catalog.providers[name]) | {"hooks": hooks, "notes": notes[name]}
+        for name, hooks in catalog.hooks().items()
+    ]
 
 
 def _broken(app: App) -> list[dict[str, Any]]:

@@ -10,8 +10,9 @@ from rich.text import Text
 
 from harness.cli.rendering.atoms import Words
 from harness.cli.rendering.grid import Grid
-from harness.contract.components import Component, parameters
-from harness.contract.loading.catalog import Broken, Provider
+from harness.contract.components import KINDS, Component, parameters
+from harness.contract.loading.catalog import Catalog
+from harness.contract.provider import Broken, Provider
 
 Item = tuple[str, Component[Any], Provider]
 
@@ -39,6 +40,16 @@ def broken_table(broken: Sequence[Broken]) -> Grid:
         origin = f"{item.provider.distribution} {item.provider.version}"
         table.add_row(Text(item.provider.plugin, "yellow"), origin, item.reason)
     return table
+
+
+def hooks_view(catalog: Catalog) -> Group:
+    """Return a line for each plugin that observes studies or adds commands, with its hooks."""
+    offering = {f"harness_{kind}s" for kind in KINDS}
+    lines = []
+    for name, hooks in catalog.hooks().items():
+        if others := [hook for hook in hooks if hook not in offering]:
+            lines.append(Words(f"{catalog.providers[name]} has the hooks {', '.join(others)}"))
+    return Group(*lines)
 
 
 def notes_view(items: Sequence[Item]) -> Group:

@@ -7,11 +7,10 @@ with its distribution, version and traceback. It fails a run only if the study n
 from __future__ import annotations
 
 import importlib.metadata
-import inspect
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from textwrap import shorten
@@ -20,69 +19,20 @@ from typing import Any
 import pluggy
 
 from harness.contract.components import KINDS, Component, Factory, Use, mismatch, parameters
-from harness.contract.errors import InputError, MachineError, Problems, nearest, nearest_or_all
-from harness.contract.loading.hookspecs import HarnessSpecs
-from harness.contract.metrics import MetricRecord
+from harness.contract.errors import InputError, MachineError, Problems, nearest
+from harness.contract.loading.fields import misfit, unknown_words
+from harness.contract.loading.hooks import HOOKS, OBSERVING, check_hooks, new_manager
+from harness.contract.loading.offers import Offer, Offers, address_of, normal, normal_address
+from harness.contract.loading.signatures import wrong_signature
+from harness.contract.provider import BUILT_IN, LOCAL, Broken, Provider, Remark
 
 GROUP = "harness"
 SLOW_S = 0.5
-BUILT_IN = "mil-harness"
-"""The distribution of the built-in components."""
 RESULTS_VERSION = "1"
 """Version of the built-in components in identities. Raised when their results change, not at each release."""
 _ANY = (Exception, SystemExit)
 """What third-party code may raise: a script that is loaded as a plugin may call `sys.exit`."""
 _HOOKS = {kind: f"harness_{kind}s" for kind in KINDS}
-
-
-def _is_names(value: Any) -> bool:
-    return isinstance(value, frozenset | set) and all(isinstance(item, str) for item in value)
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
-
-
-def _is_prose(value: Any) -> bool:
-    return _is_table(value) and all(isinstance(item, str) for item in value.values())
-
-
-_FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
-    "source": ("a string", lambda value: isinstance(value, str)),
-    "needs": ("a set of strings", _is_names),
-    "provides": ("a set of strings", _is_names),
-    "refuses": ("a table of strings", _is_prose),
-    "space": ("a table", _is_table),
-    "tiny": ("a table", _is_table),
-    "assumed": ("a table of strings", _is_prose),
-    "xfail": ("a table of strings", _is_prose),
-    "equals": ("a table of tables", lambda value: _is_table(value) and all(map(_is_table, value.values()))),
-    "facts": ("a function", callable),
-    "task": ("a function or None", lambda value: value is None or callable(value)),
-    "higher_is_better": ("True or False", lambda value: isinstance(value, bool)),
-}
-"""Field of a Component -> description of its type, and a check of a value."""
-
-
-@dataclass(frozen=True)
-class Provider:
-    """The source of a plugin: its entry point, distribution and version."""
-
-    plugin: str
-    distribution: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.plugin} ({self.distribution} {self.version})"
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A plugin, or one of its components, that cannot be used, with the reason."""
-
-    provider: Provider
-    reason: str
-    details: str = ""
 
 
 @dataclass
@@ -92,30 +42,29 @@ class Catalog:
     `Catalog.discover()` builds one. Tests register their own plugins in an empty one.
     """
 
-    manager: pluggy.PluginManager = field(default_factory=lambda: _manager())
+    manager: pluggy.PluginManager = field(default_factory=new_manager)
     providers: dict[str, Provider] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     slow: dict[Provider, float] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
-    _components: dict[str, dict[str, tuple[Component[Any], Provider]]] = field(
-        default_factory=lambda: {kind: {} for kind in KINDS}
-    )
+    disabled: frozenset[str] = frozenset()
+    _offers: dict[str, Offers] = field(default_factory=lambda: {kind: Offers(kind) for kind in KINDS})
 
     @classmethod
     def discover(cls, disabled: Iterable[str] = (), only: Iterable[str] | None = None) -> Catalog:
         """Load the entry points of group `harness`.
 
         Args:
-            disabled: entry points to leave out.
+            disabled: addresses to leave out: of distributions, components or entry points.
             only: the entry points to load, or None for all of them.
         """
-        catalog, banned = cls(), set(disabled)
+        catalog = cls(disabled=frozenset(disabled))
         wanted = None if only is None else set(only)
         for entry, provider in _entry_points():
             if wanted is not None and provider.plugin not in wanted:
                 continue
-            if provider.plugin in banned:
-                catalog.left_out.add(provider.plugin)
+            if catalog._leaves_out(provider):
                 continue
             if provider.plugin in catalog.providers:
                 other = catalog.providers[provider.plugin]
@@ -139,10 +88,11 @@ class Catalog:
     def register(self, plugin: Any, provider: Provider | None = None) -> None:
         """Add one plugin (a module or object with hook implementations)."""
         name = getattr(plugin, "__name__", type(plugin).__name__)
-        provider = provider or Provider(name, "local", "0")
+        provider = provider or Provider(name, LOCAL, "0")
         try:
             self.manager.register(plugin, name=provider.plugin)
-            _check_hooks(self.manager, plugin)
+            check_hooks(plugin)
+            self.manager.check_pending()
         except _ANY as error:
             if self.manager.has_plugin(provider.plugin):
                 self.manager.unregister(name=provider.plugin)
@@ -153,31 +103,47 @@ class Catalog:
             self._collect(kind, plugin, provider)
 
     def names(self, kind: str) -> list[str]:
-        """Return the names of one kind, sorted."""
-        return sorted(self._components[kind])
+        """Return the names of one kind, sorted; the addresses of components whose name two plugins offer."""
+        return self._offers[kind].names()
 
     def items(self) -> Iterator[tuple[str, Component[Any], Provider]]:
         """Yield every component with its kind and provider, in the order of KINDS, then by name."""
         for kind in KINDS:
-            for name in self.names(kind):
-                component, provider = self._components[kind][name]
+            for component, provider in self._offers[kind]:
                 yield kind, component, provider
 
+    def address(self, kind: str, name: str) -> str | None:
+        """Return the one form in which trees name a component, from any spelling; None if it names no single one.
+
+        A built-in component has its name, any other `distribution:name`.
+        """
+        return self._offers[kind].find(name)
+
+    def address_of(self, kind: str, component: Component[Any]) -> str:
+        """Return the address of a component that `get` or `items` returned."""
+        return address_of(component, self.provider_of(kind, component))
+
+    def provider_of(self, kind: str, component: Component[Any]) -> Provider:
+        """Return the provider of a component that `get` or `items` returned."""
+        return next(provider for found, provider in self._offers[kind] if found is component)
+
     def get(self, kind: str, name: str) -> Component[Any]:
-        """Return a component.
+        """Return a component by name or address.
 
         Raises:
-            InputError: no component of that kind has that name; the message suggests the nearest one.
+            InputError: no component of that kind has that name, or several have; the message has the nearest name.
         """
-        found = self._components[kind].get(name)
-        if found is None:
-            raise InputError(self._unknown(kind, name))
-        return found[0]
+        return self._found(kind, name)[0]
 
     def provider(self, kind: str, name: str) -> Provider:
-        """Return the provider of a component."""
-        self.get(kind, name)
-        return self._components[kind][name][1]
+        """Return the provider of a component by name or address."""
+        return self._found(kind, name)[1]
+
+    def _found(self, kind: str, name: str) -> Offer:
+        address = self.address(kind, name)
+        if address is None:
+            raise InputError(self._unknown(kind, name))
+        return self._offers[kind].offer(address)
 
     def factory(self, kind: str, table: Any, problems: Problems, path: str) -> Factory | None:
         """Make a factory from `{ use = "...", … }`; every mistake is added to `problems`.
@@ -190,10 +156,10 @@ class Catalog:
             problems.add(path, f'{article} {kind} is a table with `use = "name"`, found {table!r}')
             return None
         name, given = wanted.name, wanted.params
-        if name not in self._components[kind]:
+        if self.address(kind, name) is None:
             problems.add(f"{path}.use", self._unknown(kind, name))
             return None
-        component = self._components[kind][name][0]
+        component = self.get(kind, name)
         known = parameters(component.build)
         for key in given:
             if key not in known and key != "space":
@@ -230,7 +196,7 @@ class Catalog:
             raise InputError(f"{where + ': ' if where else ''}{kind} {factory.name!r}: {error}") from error
 
     def versions(self, used: Iterable[tuple[str, str]]) -> dict[str, str]:
-        """Return `distribution -> version` of the (kind, name) pairs that a tree uses."""
+        """Return `distribution -> version` of the (kind, name or address) pairs that a tree uses."""
         found = {self.provider(kind, name) for kind, name in used}
         return {provider.distribution: _results_version(provider) for provider in sorted(found, key=str)}
 
@@ -252,17 +218,28 @@ class Catalog:
             if here.get(name) != version
         ]
 
-    def notify(self, hook: str, **kwargs: Any) -> None:
-        """Call an observing hook of every plugin; a plugin that raises is recorded and removed."""
-        for _ in self.each(hook, **kwargs):
+    def hooks(self) -> dict[str, list[str]]:
+        """Return the hooks of each plugin by the name of the plugin, in the order in which they were loaded."""
+        found: dict[str, list[str]] = {name: [] for name in self.providers}
+        for hook in HOOKS:
+            for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+                found[implementation.plugin_name].append(hook)
+        return found
+
+    def observers(self) -> list[str]:
+        """Return the names of the plugins that observe studies, in the order in which they were loaded."""
+        return [name for name, hooks in self.hooks().items() if set(OBSERVING) & set(hooks)]
+
+    def notify(self, hook: str, only: str | None = None, **kwargs: Any) -> None:
+        """Call an observing hook of every plugin, or of one; a plugin that raises is recorded and removed."""
+        for _ in self.each(hook, only, **kwargs):
             pass
 
-    def each(self, hook: str, **kwargs: Any) -> Iterator[tuple[Provider, bool]]:
+    def each(self, hook: str, only: str | None = None, **kwargs: Any) -> Iterator[tuple[Provider, bool]]:
         """Call a hook of one plugin after the other, as `notify` does, and yield whether each call succeeded."""
         caller = getattr(self.manager.hook, hook)
-        for implementation in list(caller.get_hookimpls()):
-            name, worked = implementation.plugin_name, True
-            others = [plugin for other, plugin in self.manager.list_name_plugin() if other != name]
+        for name in [found.plugin_name for found in caller.get_hookimpls() if only in (None, found.plugin_name)]:
+            others, worked = [plugin for other, plugin in self.manager.list_name_plugin() if other != name], True
             try:
                 self.manager.subset_hook_caller(hook, others)(**kwargs)
             except _ANY as error:
@@ -281,48 +258,28 @@ class Catalog:
             self.broken.append(Broken(provider, f"{hook}: {_line(error)}", traceback.format_exc()))
             return
         for component in components:
-            reason = self._unfit(kind, component)
-            if reason:
+            if reason := misfit(kind, component) or wrong_signature(kind, component):
+                self.broken.append(Broken(provider, f"{hook}: {reason}"))
+            elif self._leaves_out(provider, component.name):
+                continue
+            elif reason := self._offers[kind].add(component, provider):
                 self.broken.append(Broken(provider, f"{hook}: {reason}"))
             else:
-                self._components[kind][component.name] = (component, provider)
+                self.remarks += [Remark(provider, message) for message in unknown_words(component)]
 
-    def _unfit(self, kind: str, component: Any) -> str | None:
-        expected: type[Component[Any]] = MetricRecord if kind == "metric" else Component
-        if not isinstance(component, expected):
-            return f"expected a {expected.__name__}, found {type(component).__name__}"
-        for key in ("name", "summary"):
-            if not isinstance(value := getattr(component, key), str):
-                return f"the {key} of a {kind} is a string, not {value!r}"
-        for key, (wanted, fits) in _FIELDS.items():
-            if not fits(value := getattr(component, key)):
-                return f"the {key} of {component.name!r} is {wanted}, not {value!r}"
-        if old := sorted({"evidence"} & (component.needs | component.provides)):
-            return f"{component.name!r} names {old[0]!r} in needs or provides{nearest(old[0], ['saliency'])}"
-        if not callable(component.build):
-            return f"the build of {component.name!r} cannot be called: {component.build!r}"
-        if not component.name.isidentifier() or component.name != component.name.lower():
-            return f"{component.name!r} is no snake_case name"
-        if component.name in self._components[kind]:
-            other = self._components[kind][component.name][1]
-            return f"the {kind} {component.name!r} is already provided by {other}"
-        try:
-            parameters(component.build)
-        except _ANY as error:
-            return f"the signature of {component.name!r} cannot be read: {_line(error)}"
-        return None
+    def _leaves_out(self, provider: Provider, component: str = "") -> bool:
+        """Return True if `disabled` names this plugin, or this component of it."""
+        dist = normal(provider.distribution)
+        own = {f"{dist}:{component}"} if component else {provider.plugin, dist}
+        found = {name for name in self.disabled if name in own or normal_address(name) in own}
+        self.left_out |= found
+        return bool(found)
 
     def _unknown(self, kind: str, name: str) -> str:
-        message = f"no {kind} named {name!r}{nearest_or_all(name, self._components[kind])}"
-        if self.broken:
+        message = self._offers[kind].unknown(name)
+        if self.broken and not message.startswith("several"):
             message += " (not loaded: " + ", ".join(f"{item.provider}" for item in self.broken) + ")"
         return message
-
-
-def _manager() -> pluggy.PluginManager:
-    manager = pluggy.PluginManager("harness")
-    manager.add_hookspecs(HarnessSpecs)
-    return manager
 
 
 def _entry_points() -> list[tuple[Any, Provider]]:
@@ -334,22 +291,6 @@ def _entry_points() -> list[tuple[Any, Provider]]:
         found.append((entry, Provider(entry.name, name, version)))
     # Our own distribution first, so that a third party that reuses a built-in name is reported as the clash.
     return sorted(found, key=lambda pair: (pair[1].distribution != BUILT_IN, pair[1].distribution, pair[1].plugin))
-
-
-def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
-    known = {name for name in vars(HarnessSpecs) if name.startswith("harness_")}
-    for name in dir(plugin):
-        if not hasattr(hook := getattr(plugin, name), "harness_impl"):
-            continue
-        if name not in known:
-            raise InputError(f"there is no hook named {name!r}{nearest(name, known)}")
-        for key, parameter in inspect.signature(hook).parameters.items():
-            if parameter.default is not parameter.empty:
-                # pluggy never passes such an argument: the hook would always see its own default.
-                raise InputError(
-                    f"{name}: the argument {key!r} has a default, and none may have one; write {key!r} alone"
-                )
-    manager.check_pending()
 
 
 def _line(error: BaseException) -> str:

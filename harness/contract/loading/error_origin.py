@@ -7,7 +7,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from harness.contract.loading.catalog import Catalog, Provider
+from harness.contract.loading.catalog import Catalog
+from harness.contract.provider import Provider
 
 
 def raised_in(error: BaseException, catalog: Catalog) -> str:

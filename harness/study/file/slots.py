@@ -62,14 +62,16 @@ def uses(factory: Factory, kind: str) -> Iterator[tuple[str, Component[Any]]]:
 
 
 def used(tree: Mapping[str, Any], catalog: Catalog) -> set[tuple[str, str]]:
-    """Return kind and name of each component of an expanded tree, with every option of a search."""
+    """Return kind and address of each component of an expanded tree, with every option of a search."""
     found: set[tuple[str, str]] = set()
     for section, kind in ROOTS.items():
         for table in concretes(tree[section]) if section in tree else ():
             factory = catalog.factory(kind, table, Problems(""), section)
-            found |= {(inner, component.name) for inner, component in uses(factory, kind)} if factory else set()
+            parts = uses(factory, kind) if factory else ()
+            found |= {(inner, catalog.address_of(inner, component)) for inner, component in parts}
     for train in concretes(tree["train"]) if tree.get("model") and "train" in tree else ():
-        found |= {(kind, named.name) for kind, named in training(train) if named and named.name in catalog.names(kind)}
+        named = [(kind, catalog.address(kind, item.name)) for kind, item in training(train) if item]
+        found |= {(kind, address) for kind, address in named if address}
     return found
 
 
@@ -89,6 +91,7 @@ def _expand(table: Any, kind: str, slot: Parameter | None, catalog: Catalog, pro
     component = _component(table, kind, catalog)
     if component is None:
         return table
+    table = {**table, "use": catalog.address(kind, table["use"])}  # one form, so that every spelling has one identity
     if "space" in table:
         table = _with_space(table, component, problems, path)
     return _filled(table, parameters(component.build), catalog, problems, path)
@@ -118,7 +121,7 @@ def _full(table: Any, default: Any) -> Any:
 
 def _component(table: Any, kind: str | None, catalog: Catalog) -> Component[Any] | None:
     name = table.get("use") if isinstance(table, Mapping) else None
-    return catalog.get(kind, name) if kind and isinstance(name, str) and name in catalog.names(kind) else None
+    return catalog.get(kind, name) if kind and isinstance(name, str) and catalog.address(kind, name) else None
 
 
 def _with_space(

@@ -174,7 +174,7 @@ def _fold_digests(table: Mapping[str, Any], folds: int | None, checker: Checker)
 
 def _metrics(measures: Measures, catalog: Catalog) -> Iterator[tuple[str, str]]:
     for metric in study_metrics(catalog, measures.metrics, measures.metric_tables):
-        yield "metric", metric.record.name
+        yield "metric", catalog.address_of("metric", metric.record)
 
 
 def _explainers(explain: ExplainSection) -> set[tuple[str, str]]:

@@ -34,7 +34,7 @@ class Checked:
         canonical: keys of the model's table -> their effective values, if equal in the whole search space.
         needs: of the architecture and all components in its slots.
         provides: of the same, and of the data set.
-        used: (kind, name) of every component that any configuration uses.
+        used: (kind, address) of every component that any configuration uses.
         task: of the data set.
         digest: of the data set.
         size_mismatch: why valid parameters do not fit the size of the images; "" if they do.
@@ -136,7 +136,11 @@ class Checker:
         size_mismatches = [message for path, message in problems.located if (path, message) in problems.size_mismatches]
         if len(size_mismatches) < len(problems.located):
             return None
-        parts = {(kind, component.name): component for f in factories for kind, component in uses(f, "architecture")}
+        parts = {
+            (kind, self.catalog.address_of(kind, component)): component
+            for factory in factories
+            for kind, component in uses(factory, "architecture")
+        }
         files = {path: found for item in known for path, found in item.get("files", {}).items()}
         checked = Checked(
             facts={**known[0], "files": files} if files else known[0],
@@ -180,7 +184,7 @@ class Checker:
         if factory is None or problems:
             return found
         if factory.component.task is None:  # results are read without building the data set
-            provider = self.catalog.provider("dataset", factory.name)
+            provider = self.catalog.provider_of("dataset", factory.component)
             lacking = f"{factory.name!r} declares no task: its Component needs `task=`; it is from {provider}"
             found.problems.append(("dataset.use", lacking))
             return found
@@ -193,7 +197,7 @@ class Checker:
         except HarnessError:
             raise
         except Exception as error:
-            provider = self.catalog.provider("dataset", factory.name)
+            provider = self.catalog.provider_of("dataset", factory.component)
             raise HarnessError(f"{provider}: the data set {factory.name!r} failed: {error!r}") from error
         if found.task is not None:
             found.provides = factory.component.provides | offers(found.task)
@@ -229,7 +233,7 @@ class Checker:
             if isinstance(error, SizeMismatchError):
                 problems.size_mismatches.add((path, str(error)))
         except Exception as error:
-            provider = self.catalog.provider(kind, factory.name)
+            provider = self.catalog.provider_of(kind, factory.component)
             raise HarnessError(f"{provider}: the facts of {factory.name!r} failed: {error!r}") from error
         return {}
 

@@ -62,14 +62,15 @@ class NamedMetrics:
         """Return the record of a key; None where no metric has it."""
         entry = self.entries.get(key, ("", key))[1]
         name = str(entry.get("use")) if isinstance(entry, Mapping) else entry
-        if name in self.catalog.names("metric"):
+        if self.catalog.address("metric", name) is not None:
             return self.catalog.get("metric", name)  # type: ignore[return-value]
         return self.standing.get(name) if isinstance(entry, str) else None
 
     @property
     def tables(self) -> dict[str, dict[str, Any]]:
         """Key -> `use` and parameters, of the entries that are no bare name."""
-        tables = {key: named(entry)[1] for key, (_, entry) in self.entries.items() if isinstance(entry, Mapping)}
+        entries = {key: named(entry)[1] for key, (_, entry) in self.entries.items()}
+        tables = {key: item if isinstance(item, Mapping) else {"use": item} for key, item in entries.items()}
         return {key: dict(table) for key, table in tables.items() if len(table) > 1 or table.get("use") != key}
 
     def objective(self) -> Objective:

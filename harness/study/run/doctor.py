@@ -60,10 +60,12 @@ def check_machine(settings: Settings, catalog: Catalog) -> list[Finding]:
     plugins = ", ".join(str(provider) for provider in catalog.providers.values())
     findings.append(Finding("ok", "plugins", plugins or "none"))
     findings += [Finding("wrong", "plugin", f"{item.provider}: {item.reason}") for item in catalog.broken]
+    findings += [Finding("note", "plugin", f"{remark.provider}: {remark.message}") for remark in catalog.remarks]
     for provider, seconds in catalog.slow.items():
         findings.append(Finding("note", "plugin", f"{provider} took {seconds:.1f} s to load"))
     for name in sorted({*settings.disabled} - catalog.left_out):
-        hint = nearest(name, catalog.providers)
+        known = {name for item in catalog.providers.values() for name in (item.plugin, item.distribution)}
+        hint = nearest(name, known)
         findings.append(Finding("note", "plugin", f"[plugins] disabled names {name!r}, which is not installed{hint}"))
     return findings
 

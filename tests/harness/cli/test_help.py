@@ -20,8 +20,9 @@ from harness.cli.commands.doctor import doctor
 from harness.cli.commands.study import study
 from harness.cli.help import commands_below
 from harness.cli.main import build_cli
-from harness.contract.loading.catalog import Broken, Catalog, Provider
+from harness.contract.loading.catalog import Catalog
 from harness.contract.loading.hookspecs import hookimpl
+from harness.contract.provider import Broken, Provider
 
 Harness = Callable[..., Result]
 HEAVY = ("torch", "timm", "ray", "mlflow", "optuna", "pandas", "sklearn", "matplotlib")
@@ -256,6 +257,24 @@ def test_a_slow_plugin_is_listed_with_its_distribution(folder: Path) -> None:
     assert "heavy (heavy-package 3.1) took 1.2 s to load" in told
     found = json.loads(CliRunner().invoke(build_cli(app), ["plugin", "list", "--json"]).stdout)["slow"]
     assert found == [{"plugin": "heavy", "distribution": "heavy-package", "version": "3.1", "seconds": 1.25}]
+
+
+def test_a_plugin_of_hooks_alone_is_listed_with_them(folder: Path) -> None:
+    class Watcher:
+        @hookimpl
+        def harness_study_started(self, plan: object) -> None:
+            raise AssertionError("no study is run")
+
+    app = App(folder)
+    app.catalog = Catalog()
+    app.catalog.register(Watcher(), Provider("watch", "acme-watch", "0.1"))
+    told = CliRunner().invoke(build_cli(app), ["plugin", "list"]).stdout
+    assert "watch (acme-watch 0.1) has the hooks harness_study_started" in told
+    found = json.loads(CliRunner().invoke(build_cli(app), ["plugin", "list", "--json"]).stdout)["plugins"]
+    assert found == [
+        {"plugin": "watch", "distribution": "acme-watch", "version": "0.1"}
+        | {"hooks": ["harness_study_started"], "notes": []}
+    ]
 
 
 def test_ctrl_c_while_the_command_starts_shows_no_traceback() -> None:

@@ -15,8 +15,9 @@ import torch
 from harness import Component, InputError, hookimpl
 from harness.config.settings import load_settings
 from harness.contract.errors import Problems
-from harness.contract.loading.catalog import Catalog, Provider
+from harness.contract.loading.catalog import Catalog
 from harness.contract.loading.error_origin import raised_in
+from harness.contract.provider import Provider
 from harness.study.run.doctor import check_machine
 
 

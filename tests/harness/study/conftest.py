@@ -25,7 +25,8 @@ from harness import (
     use,
 )
 from harness.config.settings import Settings
-from harness.contract.loading.catalog import Catalog, Provider
+from harness.contract.loading.catalog import Catalog
+from harness.contract.provider import Provider
 from harness.study.file.spec import load_study
 from harness.study.plan.plan import make_plan
 
@@ -130,6 +131,10 @@ def area(terms: Any, weights: Any, /, *, share: float = 1.0) -> Any:
     raise AssertionError("a plan computes no metric")
 
 
+def fitted_area(terms: Any, weights: Any, threshold: float, /, *, share: float = 1.0) -> Any:
+    raise AssertionError("a plan computes no metric")
+
+
 def area_facts(*, share: float = 1.0) -> Mapping[str, Any]:
     if not 0 < share <= 1:
         raise ValueError(f"`0 < share <= 1` must hold, but got {share=}.")
@@ -172,7 +177,7 @@ class Plugin:
         yield MetricRecord(name="auroc", build=area, standing=board, **known)
         yield MetricRecord(name="brier", build=area, higher_is_better=False, **known)
         yield MetricRecord(name="partial", build=area, facts=area_facts, **known)
-        yield MetricRecord(name="fitted", build=area, fit=area, **known)
+        yield MetricRecord(name="fitted", build=fitted_area, fit=area, **known)
         yield MetricRecord(name="dice", build=area, needs=masks, standing=board, **known | {"reads": "maps"})
 
     @hookimpl
@@ -231,9 +236,9 @@ def planner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def catalog(stranger: str = "1.0") -> Catalog:
         found = Catalog()
-        found.register(Plugin(), Provider("plugin", "built-in", "0.1"))
-        found.register(harness_optimisers, Provider("optimisers", "built-in", "0.1"))
-        found.register(harness_schedules, Provider("schedules", "built-in", "0.1"))
+        found.register(Plugin(), Provider("plugin", "mil-harness", "0.1"))
+        found.register(harness_optimisers, Provider("optimisers", "mil-harness", "0.1"))
+        found.register(harness_schedules, Provider("schedules", "mil-harness", "0.1"))
         found.register(Stranger(), Provider("stranger", "odd-pooling", stranger))
         assert not found.broken
         return found

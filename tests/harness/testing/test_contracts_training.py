@@ -47,13 +47,15 @@ class Counting:
         return 1 / self.calls
 
 
+def builder(kind: Any) -> Any:
+    return lambda groups, lr, decay, /: kind(groups, lr, decay)
+
+
 class Broken:
     @hookimpl
     def harness_optimisers(self) -> Iterable[Component[Any]]:
         for name, kind in (("uphill", Uphill), ("forgetful", Forgetful)):
-            yield Component(
-                name=name, build=lambda groups, lr, decay, /, kind=kind: kind(groups, lr, decay), summary=""
-            )
+            yield Component(name=name, build=builder(kind), summary="")
 
     @hookimpl
     def harness_schedules(self) -> Iterable[Component[Any]]:

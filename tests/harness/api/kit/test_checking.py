@@ -20,7 +20,8 @@ from harness.cli.app import App
 from harness.cli.main import build_cli
 from harness.config.settings import load_settings
 from harness.contract.components import KINDS
-from harness.contract.loading.catalog import Catalog, Provider
+from harness.contract.loading.catalog import Catalog
+from harness.contract.provider import Provider
 
 EXAMPLE = Path(__file__).parents[4] / "example" / "src"
 

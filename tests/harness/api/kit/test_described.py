@@ -15,7 +15,8 @@ from harness.api.kit.described import described, meanings
 from harness.cli.app import App
 from harness.cli.main import build_cli
 from harness.contract.components import parameters
-from harness.contract.loading.catalog import Catalog, Provider
+from harness.contract.loading.catalog import Catalog
+from harness.contract.provider import Provider
 
 ITEMS = [pytest.param(item, id=f"{item[0]}-{item[1].name}") for item in Catalog.discover().items()]
 

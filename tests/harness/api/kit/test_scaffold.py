@@ -14,7 +14,8 @@ from harness.api.kit.scaffold import PARTS, write_package
 from harness.cli.app import App
 from harness.cli.main import build_cli
 from harness.contract.errors import InputError
-from harness.contract.loading.catalog import Catalog, Provider
+from harness.contract.loading.catalog import Catalog
+from harness.contract.provider import Provider
 
 
 def load(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> Catalog:

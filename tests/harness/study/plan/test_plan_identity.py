@@ -76,7 +76,7 @@ def test_a_strangers_new_version_concerns_only_the_variants_that_use_it(planner:
     before, after = planner.plan(text), planner.plan(text, stranger="2.0")
     assert before.study_id == after.study_id == planner.plan().study_id
     assert {name for name in _ids(before) if _ids(before)[name] != _ids(after)[name]} == {"odd"}
-    assert after.plugins == {"built-in": "0.1", "odd-pooling": "2.0"}
+    assert after.plugins == {"mil-harness": "1", "odd-pooling": "2.0"}
 
 
 def test_other_data_of_one_variant_concern_that_variant_alone(planner: Any) -> None:
@@ -90,3 +90,19 @@ def test_a_studys_folder_begins_with_its_budget(planner: Any) -> None:
     plan = planner.plan()
     assert plan.directory == f"study/base-{plan.study_id[:8]}"
     assert len(plan.study_id) == 64
+
+
+def test_either_spelling_of_a_component_has_one_identity(planner):
+    short = planner.plan(planner.BASE.replace('{ use = "mean" }', '"odd"'))
+    long = planner.plan(planner.BASE.replace('{ use = "mean" }', '{ use = "odd-pooling:odd" }'))
+    assert [item.id for item in short.variants] == [item.id for item in long.variants]
+    assert short.variants[1].tree["model"]["pooling"] == {"use": "odd-pooling:odd"}
+    built_in = planner.plan(planner.BASE.replace('{ use = "mean" }', '{ use = "mil-harness:mean" }'))
+    assert built_in.variants == planner.plan(planner.BASE).variants
+
+
+def test_another_spelling_of_the_component_of_the_base_changes_its_parameters_alone(planner):
+    text = planner.BASE + '[variants.last.model]\npooling = { use = "mil-harness:top", fraction = 0.3 }\n'
+    base = text.replace('use = "bag"', 'use = "bag"\npooling = { use = "top", fraction = 0.7 }')
+    last = planner.plan(base + "[variants.same.model]\ncrops = 3\n").variants[-2]
+    assert last.tree["model"]["pooling"] == {"use": "top", "fraction": 0.3}

@@ -65,5 +65,5 @@ def test_a_set_of_what_the_optimiser_does_not_take_applies_nowhere(planner: Any)
 def test_a_strangers_optimiser_enters_plugins_and_identities(planner: Any) -> None:
     text = planner.replaced(("epochs = 4", 'epochs = 4\noptimiser = { use = "odd", space = "default" }'))
     before, after = planner.plan(text), planner.plan(text, stranger="2.0")
-    assert after.plugins == {"built-in": "0.1", "odd-pooling": "2.0"} and before.study_id != after.study_id
+    assert after.plugins == {"mil-harness": "1", "odd-pooling": "2.0"} and before.study_id != after.study_id
     assert "train.optimiser.damping" in after.variants[0].searched

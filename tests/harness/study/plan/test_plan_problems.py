@@ -9,7 +9,7 @@ import pytest
 
 from harness import Component, InputError, Task, hookimpl
 from harness.contract.errors import HarnessError
-from harness.contract.loading.catalog import Provider
+from harness.contract.provider import Provider
 from harness.study.file.spec import load_study
 from harness.study.plan.plan import make_plan
 

@@ -12,7 +12,9 @@ from harness import hookimpl
 from harness.adapters.inline import InlineTuner
 from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
-from harness.study.journal.journal import Event, Journal
+from harness.contract.loading.catalog import Catalog
+from harness.contract.provider import Provider
+from harness.study.journal.journal import STUDY_STARTED, Event, Journal
 from harness.study.results.results import read_results
 from harness.study.run.observers import Feed, HookObserver
 from harness.study.run.run import run_study
@@ -52,7 +54,8 @@ def test_a_plugin_sees_a_study_from_its_start_to_its_results(tmp_path: Path) -> 
     folder.mkdir(parents=True)
     catalog, diary = tiny_catalog(), Diary()
     catalog.register(diary)
-    observer = HookObserver(catalog, plan, lambda: read_results(folder, catalog), 0)
+    (plugin,) = catalog.observers()
+    observer = HookObserver(catalog, plugin, plan, lambda: read_results(folder, catalog), 0)
     sampler = OptunaSampler(f"sqlite:///{folder / 'optuna.db'}")
     run_study(plan, settings, catalog, InlineTuner(), sampler, [observer])
     assert diary.lines == [
@@ -110,3 +113,41 @@ def test_an_observer_that_is_not_done_in_time_is_named(tmp_path: Path) -> None:
     with Feed(journal, [Heard(seconds=3.0)], timeout_s=0.2) as feed:
         time.sleep(0.3)
     assert feed.failures == ["Heard did not finish within 0.2 s"]
+
+
+class Dawdling:
+    """A plugin whose hook takes its time, or never comes back."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    @hookimpl
+    def harness_study_started(self, plan: Any) -> None:
+        time.sleep(self._seconds)
+
+
+def dawdled(tmp_path: Path, seconds: float, timeout_s: float) -> tuple[list[str], list[str]]:
+    """Return what a feed says of a plugin that dawdles, and what another plugin hears meanwhile."""
+    plan, catalog, diary = scripted_plan({"a": {"use": "tiny_cnn"}}), Catalog(), Diary()
+    catalog.register(Dawdling(seconds), Provider("slow", "acme-watch", "0.1"))
+    catalog.register(diary, Provider("diary", "acme-diary", "0.2"))
+    journal = Journal(tmp_path / "journal.jsonl")
+    observers = [HookObserver(catalog, name, plan, list) for name in catalog.observers()]
+    with Feed(journal, observers, timeout_s) as feed:
+        journal.append(STUDY_STARTED, plan=None, attempt=1, pid=1, host="here")
+        while not diary.lines:
+            time.sleep(0.01)
+        time.sleep(min(seconds, 0.2) + 0.1)
+    return feed.failures, diary.lines
+
+
+def test_a_plugin_that_is_slower_than_its_limit_is_named_with_its_distribution(tmp_path: Path) -> None:
+    failures, _ = dawdled(tmp_path, seconds=0.2, timeout_s=0.05)
+    assert len(failures) == 1 and failures[0].startswith("slow (acme-watch 0.1) took 0.")
+    assert failures[0].endswith(" s for one event, and should take at most 0.05 s")
+
+
+def test_a_plugin_that_hangs_is_named_and_keeps_no_other_plugin_waiting(tmp_path: Path) -> None:
+    failures, heard = dawdled(tmp_path, seconds=5.0, timeout_s=0.05)
+    assert failures == ["slow (acme-watch 0.1) did not finish within 0.05 s"]
+    assert heard == ["study scripted"]
