@@ -28,8 +28,6 @@ def described(item: Item) -> dict[str, Any]:
     kind, component, provider = item
     row: dict[str, Any] = {"kind": kind, "address": address_of(component, provider)}
     row |= {name: getattr(component, name) for name in ("name", "summary", "source")}
-        name: getattr(component, name) for name in ("name", "summary", "source")
-    }
     row |= {name: sorted(getattr(component, name)) for name in ("needs", "provides")}
     tables = ("space", "tiny", "refuses", "assumed", "xfail")
     row |= {name: plain(dict(getattr(component, name))) for name in tables}
