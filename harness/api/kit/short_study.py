@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,14 +49,14 @@ def try_study(kind: str, component: Component[Any], session: Session, folder: Pa
         folder: for results, decoded images and the databases of the run.
     """
     session = replace(session, settings=replace(session.settings, results=folder, cache=folder / "cache", concurrent=1))
-    reasons = []
-    for tables in _studies(kind, component, session.catalog):
+    catalog, reasons = session.catalog, []
+    for tables in _studies(kind, component, catalog):
         try:
             made = plan(tables, session=session)
         except InputError as error:
             return Outcome("fail", str(error))
         if not (reason := _left_out(made)):
-            return _run(made, session)
+            return _run(made, session, catalog.provider_of(kind, component).plugin)
         reasons.append(reason)
     return Outcome("skipped", reasons[0])
 
@@ -116,22 +117,24 @@ def _left_out(made: Plan) -> str:
     return "; ".join(reasons)
 
 
-def _run(made: Plan, session: Session) -> Outcome:
+def _run(made: Plan, session: Session, plugin: str) -> Outcome:
     from harness.adapters.inline import InlineTuner
     from harness.adapters.optuna.search import OptunaSampler
     from harness.study.results.results import read_results
     from harness.study.run.observers import HookObserver
     from harness.study.run.run import run_study
 
-    settings, folder = session.settings, session.settings.results / made.directory
+    settings, catalog, folder = session.settings, session.catalog, session.settings.results / made.directory
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        hooks = HookObserver(session.catalog, made, lambda: read_results(folder, session.catalog))
+        results, known = partial(read_results, folder, catalog), len(catalog.broken)
+        hooks = [HookObserver(catalog, name, made, results) for name in catalog.observers() if name == plugin]
         sampler = OptunaSampler(f"sqlite:///{folder / 'optuna.db'}")
-        ended = run_study(made, settings, session.catalog, InlineTuner(), sampler, [hooks])
-        if ended.exit_code:
-            return Outcome("fail", ended.message)
-        found = read_results(folder, session.catalog)
+        ended = run_study(made, settings, catalog, InlineTuner(), sampler, hooks)
+        if ended.exit_code or len(catalog.broken) > known:
+            reasons = [ended.message, *(item.reason for item in catalog.broken[known:])]
+            return Outcome("fail", "; ".join(filter(None, reasons)))
+        found = results()
     except HarnessError as error:
         return Outcome("fail", str(error))
     return Outcome("pass", _seen(found))
