@@ -24,7 +24,8 @@ settings.register_profile(
 )
 settings.load_profile("busy machine")
 pytest_plugins = ["tests.made_up_tables"]
-THIRD_PARTY = Path(__file__).parent / "third_party"
+PACKAGES = (Path(__file__).parents[1] / "example", Path(__file__).parent / "third_party")
+"""The package that `harness plugin new` copies, and one whose plugins are wrong on purpose."""
 
 
 @pytest.fixture(scope="session")
@@ -44,10 +45,10 @@ def catalog() -> Catalog:
 
 @pytest.fixture(scope="session")
 def third_party_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which pip installed the plugins of tests/third_party, good and bad."""
+    """A folder into which pip installed strangers' plugins, good and bad."""
     site = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-    subprocess.run([*command, "--no-index", "--target", str(site), str(THIRD_PARTY)], check=True, capture_output=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([*pip, "--target", str(site), *map(str, PACKAGES)], check=True, capture_output=True)
     return site
 
 

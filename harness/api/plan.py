@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from harness.api.session import Session
+from harness.config.toml import toml
 from harness.contract.errors import InputError
 from harness.contract.types import Plan
 from harness.study.file.spec import NAME, Study, find_study, load_study, read_study
@@ -63,7 +63,7 @@ def as_texts(overrides: Overrides) -> tuple[str, ...]:
         InputError: a value is not a TOML value.
     """
     if isinstance(overrides, Mapping):
-        return tuple(f"{path}={_toml(value, path)}" for path, value in overrides.items())
+        return tuple(f"{path}={_text(value, path)}" for path, value in overrides.items())
     if isinstance(overrides, str):
         raise InputError(f"overrides: expected a dict or a list of PATH=VALUE, found {overrides!r}")
     return tuple(overrides)
@@ -80,13 +80,8 @@ def _from_tables(tables: Mapping[str, Any]) -> Study:
     return read_study({**tables, "study": own}, Path(name))
 
 
-def _toml(value: Any, path: str) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(str(key))} = {_toml(item, path)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_toml(item, path) for item in value) + "]"
-    if isinstance(value, bool | str):
-        return json.dumps(value)
-    if isinstance(value, int | float):
-        return repr(value)
-    raise InputError(f"overrides: {path}: a {type(value).__name__} is not allowed here")
+def _text(value: Any, path: str) -> str:
+    try:
+        return toml(value)
+    except TypeError as error:
+        raise InputError(f"overrides: {path}: {error}") from error

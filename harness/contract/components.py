@@ -54,6 +54,7 @@ class Component(Generic[T]):
             except the default, `"balance=weights"` that value.
         assumed: detail that the source does not state -> the choice made.
         xfail: law -> reason why it cannot hold.
+        equals: for a pooling: name of another one -> parameters with which this one gives the same values.
         higher_is_better: for a metric: True if a search with it as objective maximises it.
     """
 
@@ -70,6 +71,7 @@ class Component(Generic[T]):
     refuses: Mapping[str, str] = field(default_factory=dict)
     assumed: Mapping[str, str] = field(default_factory=dict)
     xfail: Mapping[str, str] = field(default_factory=dict)
+    equals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     higher_is_better: bool = True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
@@ -14,11 +15,47 @@ _DECAYS = ("alpha", "betas", "momentum")
 _POSITIVE = ("clip_exp", "clip_threshold", "delta", "max_grad_norm", "min_dim_size_to_factor", "trust_coeff")
 _NOT_NEGATIVE = ("eps", "gamma", "wd_ratio")
 
+MEANINGS: Mapping[str, str] = {
+    "groups": "torch's parameter groups.",
+    "lr": "`train.lr`.",
+    "weight_decay": "`train.weight_decay`.",
+    "alpha": "weight of the past in the running mean of squares, in [0, 1).",
+    "always_adapt": "True to scale steps of weights without weight decay, too.",
+    "amsgrad": "True to divide by the highest second moment so far.",
+    "betas": "weights of the past in the running moments, each in [0, 1).",
+    "caution": "True to leave out the elements of a step whose sign is not that of the gradient.",
+    "centered": "True to subtract the mean gradient, so that its variance is what divides.",
+    "clip_exp": "exponent of the step's number that bounds an update, above 0.",
+    "clip_threshold": "highest root mean square of an update, above 0.",
+    "decay_rate": "exponent of the step's number in the decay of second moments, in [-1, 0).",
+    "decoupled": "True to apply weight decay to the weights, not to the gradient.",
+    "decoupled_decay": "True to apply weight decay to the weights, not to the gradient.",
+    "decoupled_weight_decay": "True to apply weight decay to the weights, not to the gradient.",
+    "delta": "cosine similarity of weights and gradient below which the step is projected, above 0.",
+    "eps": "number added to a denominator for stability, at least 0.",
+    "gamma": "weight of the gradient's last change in its correction, at least 0.",
+    "grad_averaging": "True to weight a new gradient by one less the first of `betas`.",
+    "lr_in_momentum": "True to keep the learning rate inside the momentum, as TensorFlow does.",
+    "mars_type": 'the rule of the step: "adamw" or "lion".',
+    "max_grad_norm": "highest norm of the gradient of all weights, above 0.",
+    "min_dim_size_to_factor": "smallest side from which second moments are kept as row and column means, above 0.",
+    "momentum": "weight of earlier gradients, in [0, 1).",
+    "nesterov": "True to look ahead by one step of momentum; needs a momentum above 0.",
+    "no_prox": "True to apply weight decay before the step, as AdamW does.",
+    "optimize_1d": "True to correct the gradients of vectors, such as biases, too.",
+    "rectify": "True to correct the variance of the first steps, as RAdam does.",
+    "trust_clip": "True to bound the scale of each layer's step by 1.",
+    "trust_coeff": "scale of each layer's step, above 0.",
+    "wd_ratio": "factor of weight decay for weights whose step is projected, at least 0.",
+}
+"""Parameter -> its meaning. The same words for every optimiser, written into each builder's docstring."""
+
 
 def optimiser(source: str = "", **said: Any) -> Callable[[Callable[..., Any]], Component[Any]]:
     """Return a decorator that makes a component of a builder.
 
     Name, summary and parameters are those of the builder: its name, the first line of its docstring, its signature.
+    The meanings of its parameters are added to its docstring.
 
     Args:
         source: paper or URL.
@@ -27,6 +64,8 @@ def optimiser(source: str = "", **said: Any) -> Callable[[Callable[..., Any]], C
 
     def declare(build: Callable[..., Any]) -> Component[Any]:
         summary = (build.__doc__ or "").partition("\n")[0].rstrip(".")
+        meanings = "\n".join(f"    {name}: {MEANINGS[name]}" for name in inspect.signature(build).parameters)
+        build.__doc__ = f"{build.__doc__}\n\nArgs:\n{meanings}\n"
         return Component(name=build.__name__, build=build, summary=summary, source=source, facts=checked, **said)
 
     return declare

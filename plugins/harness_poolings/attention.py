@@ -9,7 +9,14 @@ from harness import Component
 
 
 def build_attention(features: int, outputs: int, /, *, dim: int = 128, bias: bool = False) -> Any:
-    """Build weights from a two-layer network; `dim` is its width."""
+    """Build weights from a two-layer network.
+
+    Args:
+        features: width of what attention looks at.
+        outputs: number of weight maps.
+        dim: width of the hidden layer, at least 1.
+        bias: True if its layers have biases.
+    """
     from harness_poolings.modules import Attention
 
     attention_facts(1, dim=dim)
@@ -17,7 +24,14 @@ def build_attention(features: int, outputs: int, /, *, dim: int = 128, bias: boo
 
 
 def build_gated_attention(features: int, outputs: int, /, *, dim: int = 128, bias: bool = False) -> Any:
-    """Build attention whose hidden layer is gated by a sigmoid."""
+    """Build attention whose hidden layer is gated by a sigmoid.
+
+    Args:
+        features: width of what attention looks at.
+        outputs: number of weight maps.
+        dim: width of the hidden layer, at least 1.
+        bias: True if its layers have biases.
+    """
     from harness_poolings.modules import Attention
 
     attention_facts(1, dim=dim)

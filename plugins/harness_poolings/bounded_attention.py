@@ -9,7 +9,14 @@ from harness_poolings.attention import attention_facts
 
 
 def build_bounded_attention(features: int, outputs: int, /, *, dim: int = 128, bias: bool = False) -> Any:
-    """Build attention by the softmax of scores in (0, 1): no weight is more than e times another."""
+    """Build attention by the softmax of scores in (0, 1): no weight is more than e times another.
+
+    Args:
+        features: width of what attention looks at.
+        outputs: number of weight maps.
+        dim: width of the hidden layer, at least 1.
+        bias: True if its layers have biases.
+    """
     from harness_poolings.modules import NormalisedAttention
 
     attention_facts(1, dim=dim)

@@ -9,7 +9,13 @@ from harness import Component
 
 
 def build_lse(features: int, outputs: int, /, *, sharpness: float = 5.0) -> Any:
-    """Build log-sum-exp: the mean for `sharpness` near 0, the maximum for a large one."""
+    """Build log-sum-exp.
+
+    Args:
+        features: not used.
+        outputs: not used.
+        sharpness: factor inside the exponential, above 0; near 0 gives the mean, a large one the maximum.
+    """
     from harness_poolings.modules import LogSumExp
 
     lse_facts(1, sharpness=sharpness)

@@ -16,9 +16,9 @@ def build_squared_attention(
 
     Args:
         features: width of what attention looks at.
-        outputs: weight maps.
-        dim: width of the hidden layer.
-        bias: whether its layers have biases.
+        outputs: number of weight maps.
+        dim: width of the hidden layer, at least 1.
+        bias: True if its layers have biases.
         rule: "squared": s^2 / sum s^2, which sums to 1; "mean_square": n times that; "root_mean_square":
             s / sqrt(mean s^2); "signed": squares of scores without the sigmoid, so that very negative ones count.
     """

@@ -10,7 +10,13 @@ from harness_poolings.rules import keeps, kept
 
 
 def build_top_fraction(features: int, outputs: int, /, *, fraction: float = 0.03) -> Any:
-    """Build the mean of each column's highest values; `fraction` in (0, 1] of the unmasked instances."""
+    """Build the mean of each column's highest values.
+
+    Args:
+        features: not used.
+        outputs: not used.
+        fraction: share of the unmasked instances that are kept, in (0, 1]; at least one is kept.
+    """
     from harness_poolings.modules import TopFraction
 
     kept(1, fraction)
@@ -31,5 +37,6 @@ TOP_FRACTION: Component[Any] = Component(
     tiny={"fraction": 0.5},
     space={"fraction": {"float": [0.01, 0.2], "log": True}},
     assumed={"fraction": "a share of the unmasked instances, rounded half to even, at least one"},
+    equals={"mean": {"fraction": 1.0}, "max": {"fraction": 0.02}},  # one cell of fifty, or fewer
     xfail={"gradient_reaches_every_instance": "what is not kept gets no gradient"},
 )

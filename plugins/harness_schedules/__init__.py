@@ -18,13 +18,27 @@ def build_constant(steps: int, epochs: int, /) -> Schedule:
 
 
 def build_step(steps: int, epochs: int, /, *, every: int = 20, factor: float = 0.1) -> Schedule:
-    """Return `factor` to the power of how many times `every` epochs have passed."""
+    """Return `factor` to the power of how many times `every` epochs have passed.
+
+    Args:
+        steps: number of steps of the phase.
+        epochs: number of epochs of the phase.
+        every: number of epochs between two changes of the rate, at least 1.
+        factor: of the rate at each change, in (0, 1].
+    """
     per_epoch = steps / epochs
     return lambda step: float(factor ** (int(step / per_epoch) // every))
 
 
 def build_cosine(steps: int, epochs: int, /, *, warmup: float = 0.0, floor: float = 0.0) -> Schedule:
-    """Return half a cosine from 1 down to `floor`, after a linear rise over the first `warmup` of all steps."""
+    """Return half a cosine from 1 down to `floor`, after a linear rise.
+
+    Args:
+        steps: number of steps of the phase.
+        epochs: number of epochs of the phase.
+        warmup: share of all steps in which the rate rises, in [0, 1).
+        floor: the last factor of the rate, in [0, 1].
+    """
     rise = warmup * steps
 
     def factor(step: int) -> float:
@@ -39,6 +53,12 @@ def build_one_cycle(steps: int, epochs: int, /, *, rise: float = 0.3, start: flo
     """Return a rise from 1 / `start` to 1 in the first `rise` of all steps, then a fall close to 0.
 
     As torch.optim.lr_scheduler.OneCycleLR, with momentum left alone.
+
+    Args:
+        steps: number of steps of the phase.
+        epochs: number of epochs of the phase.
+        rise: share of all steps in which the rate rises, in (0, 1).
+        start: the rate rises from 1 / `start` of the highest, at least 1.
     """
     turn, last = rise * steps - 1, steps - 1
 

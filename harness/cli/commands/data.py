@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, get_args
 import click
 from rich.progress import Progress
 
+from harness.api.kit.described import parameter_rows
 from harness.audit.verdicts import NOT_CHECKED, WRONG, DataCheck
 from harness.cli.app import App, examples, pass_app
 from harness.cli.options import budget_option, json_option, plan_of
 from harness.cli.rendering.atoms import Words
-from harness.cli.views.components import component_table, parameter_rows
+from harness.cli.views.components import component_table
 from harness.cli.views.data_view import findings_view, shortcuts_view, verdict_line
 from harness.contract.errors import InputError
 from harness.contract.types import Split

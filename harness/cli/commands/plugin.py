@@ -8,21 +8,28 @@ from typing import Any
 
 import click
 
+from harness.api.kit.described import described
 from harness.cli.app import App, examples, pass_app
+from harness.cli.commands.kit.check import check
+from harness.cli.commands.kit.new import new
+from harness.cli.commands.kit.show import show
 from harness.cli.rendering.atoms import Words
-from harness.cli.views.components import broken_table, component_table, hooks_view, notes_view, parameter_rows
-from harness.contract.components import KINDS, Component
-from harness.contract.loading.offers import address_of
-from harness.contract.provider import Provider
+from harness.cli.views.components import broken_table, component_table, hooks_view, notes_view
+from harness.contract.components import KINDS
 
 
 @click.group()
 def plugin() -> None:
-    """List components and the distributions that provide them.
+    """List, write and check components and the distributions that provide them.
 
     A plugin is any installed distribution with an entry point in the group `harness`. The built-in plugins
     are loaded in the same way. `disabled = ["datasets"]` under [plugins] in harness.toml leaves one out.
     """
+
+
+plugin.add_command(new)
+plugin.add_command(check)
+plugin.add_command(show)
 
 
 _LIST = f"""List every component, and the plugins that are broken or slow.
@@ -40,7 +47,7 @@ def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
     """List the components of one kind or of all."""
     items = [item for item in app.catalog.items() if kind in (None, item[0])]
     if as_json:
-        found = {"components": [_row(*item) for item in items], "plugins": _plugins(app)}
+        found = {"components": [described(item) for item in items], "plugins": _plugins(app)}
         found |= {"broken": _broken(app), "slow": _slow(app)}
         click.echo(json.dumps(found, indent=2))
         return
@@ -54,15 +61,6 @@ def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
     for provider, seconds in app.catalog.slow.items():
         message = f"{provider} took {seconds:.1f} s to load: move its heavy imports into its builders"
         app.show(Words(message, "yellow"))
-
-
-def _row(kind: str, component: Component[Any], provider: Provider) -> dict[str, object]:
-    names = ("name", "summary", "source")
-    row: dict[str, object] = {"kind": kind, "address": address_of(component, provider)}
-    row |= {name: getattr(component, name) for name in names}
-    row |= {name: sorted(getattr(component, name)) for name in ("needs", "provides")}
-    row |= {name: dict(getattr(component, name)) for name in ("assumed", "xfail")}
-    return row | {"parameters": parameter_rows(component)} | asdict(provider)
 
 
 def _plugins(app: App) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from harness.cli.rendering.atoms import Words
 from harness.cli.rendering.grid import Grid
-from harness.contract.components import KINDS, Component, Use, describe, parameters
+from harness.contract.components import KINDS, Component, parameters
 from harness.contract.loading.catalog import Catalog
 from harness.contract.provider import Broken, Provider
 
@@ -60,19 +60,3 @@ def notes_view(items: Sequence[Item]) -> Group:
             lines.append(Words(f"{component.name}: {component.source}"))
         lines += [Words(f"{component.name}, assumed: {key}: {why}") for key, why in component.assumed.items()]
     return Group(*lines)
-
-
-def parameter_rows(component: Component[Any]) -> list[dict[str, Any]]:
-    """Return name, type and default, if any, of each parameter for `--json`."""
-    rows = []
-    for parameter in parameters(component.build).values():
-        row = {"name": parameter.name, "type": describe(parameter.annotation), "required": parameter.required}
-        rows.append(row if parameter.required else row | {"default": _written(parameter.default)})
-    return rows
-
-
-def _written(default: Any) -> Any:
-    """Return a default as a study would write it."""
-    if isinstance(default, Use):
-        return {"use": default.name, **{key: _written(value) for key, value in default.params.items()}}
-    return default

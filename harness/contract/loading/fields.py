@@ -37,6 +37,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "tiny": ("a table", _is_table),
     "assumed": ("a table of strings", _is_prose),
     "xfail": ("a table of strings", _is_prose),
+    "equals": ("a table of tables", lambda value: _is_table(value) and all(map(_is_table, value.values()))),
     "facts": ("a function", callable),
     "task": ("a function or None", lambda value: value is None or callable(value)),
     "higher_is_better": ("True or False", lambda value: isinstance(value, bool)),

@@ -19,9 +19,13 @@ def build_resnet22(
     width: int = 16,
     initialisation: Literal["pytorch", "xavier_normal"] = "pytorch",
 ) -> Any:
-    """Build GMIC's ResNet-22; `width` is that of the first stage and doubles with every later one.
+    """Build GMIC's ResNet-22.
 
-    GMIC's starts from PyTorch's default, GLAM's from `initialisation = "xavier_normal"` in every convolution.
+    Args:
+        channels: of the image.
+        stride: pixels of the image for each cell of the map; 64 as published, the others for small images.
+        width: channels of the first stage, at least 1; they double with every later stage.
+        initialisation: "pytorch" as in GMIC; "xavier_normal" for every convolution, as in GLAM.
     """
     from harness_backbones.resnet22.model import ResNet22
 

@@ -22,6 +22,11 @@ def box_accuracy(rows: pd.DataFrame, threshold: float, /, *, iou: float = 0.5) -
 
     NaN in tables that hold no box terms.
 
+    Args:
+        rows: of the maps table.
+        threshold: fitted on tune_loc.
+        iou: the least overlap of two boxes, as intersection over union, in (0, 1].
+
     Source: Choe et al. 2020, CVPR (MaxBoxAcc; there the threshold is fitted on a split with boxes too).
     """
     import numpy as np

@@ -34,6 +34,11 @@ def froc(terms: Froc, weights: Array | None, /) -> Array | float:
 def froc_sensitivity(terms: Froc, weights: Array | None, /, *, rate: float = 1.0) -> Array | float:
     """Return the highest share of lesions hit at no more than `rate` false positives an image, not interpolated.
 
+    Args:
+        terms: lesions and candidates.
+        weights: "r n", the count of each image in each resample; None to count each once.
+        rate: the highest number of false positives an image, at least 0.
+
     Source: Bunch et al. 1977, SPIE 127, 124-135.
     """
     of = terms.sensitivity(rate)

@@ -42,6 +42,14 @@ def check_level(*, level: float) -> Mapping[str, Any]:
 
 def _at(place: int) -> Callable[..., Array | float]:
     def decided(terms: Scores, weights: Array | None, threshold: float, /, *, level: float = 0.9) -> Array | float:
+        """Return the share of right decisions at the threshold.
+
+        Args:
+            terms: labels and scores of a class.
+            weights: "r n", the count of each row in each resample; None to count each once.
+            threshold: fitted on val.
+            level: the sensitivity or specificity that the threshold reaches on val, in (0, 1].
+        """
         from harness.metrics.functional import decide, weighted_decisions
 
         called = terms.scores >= threshold

@@ -25,7 +25,7 @@ from harness.study.run.doctor import check_machine
 def crowded(third_party_site: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
     monkeypatch.syspath_prepend(str(third_party_site))
     found = Catalog.discover()
-    for name in [name for name in sys.modules if name.startswith("third_party_plugin")]:
+    for name in [name for name in sys.modules if name.startswith(("acme_example", "third_party_plugin"))]:
         del sys.modules[name]
     return found
 
@@ -42,7 +42,7 @@ def test_a_strangers_components_stand_beside_the_built_in_ones(crowded: Catalog)
         ("schedule", "staircase"),
     ]:
         provider = crowded.provider(kind, name)
-        assert (provider.distribution, provider.version) == ("third-party-plugin", "1.2.3")
+        assert (provider.distribution, provider.version) == ("acme-example", "0.1.0")
     assert crowded.provider("backbone", "resnet22").distribution == "mil-harness"
 
 
@@ -79,7 +79,7 @@ def test_an_error_is_told_with_the_plugin_whose_code_raised_it(crowded: Catalog)
     with pytest.raises(RuntimeError) as caught:
         model(torch.zeros(1, 3, 8, 8))
     assert re.fullmatch(
-        r"network\.py:\d+ of third_party \(third-party-plugin 1\.2\.3\)", raised_in(caught.value, crowded)
+        r"backbone/network\.py:\d+ of acme_example \(acme-example 0\.1\.0\)", raised_in(caught.value, crowded)
     )
     with pytest.raises(ZeroDivisionError) as other:
         1 // 0  # noqa: B018

@@ -1,4 +1,4 @@
-"""The laws, as a stranger runs them: on the plugin package that docs/plugins.md points to."""
+"""The laws, as a stranger runs them: on the package that `harness plugin new` copies."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from harness.testing.contracts_metrics import MetricLaws
 from harness.testing.contracts_models import BackboneLaws, PoolingLaws
 from harness.testing.contracts_training import OptimiserLaws, ScheduleLaws
 
-SOURCE = str(Path(__file__).parents[2] / "third_party" / "src")
+SOURCE = str(Path(__file__).parents[3] / "example" / "src")
 sys.path.insert(0, SOURCE)
-third_party_plugin = importlib.import_module("third_party_plugin")
+acme_example = importlib.import_module("acme_example")
 sys.path.remove(SOURCE)
 
 
@@ -27,29 +27,29 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestBackbone(BackboneLaws):
-    plugin = third_party_plugin
+    plugin = acme_example
 
 
 class TestPooling(PoolingLaws):
-    plugin = third_party_plugin
+    plugin = acme_example
 
 
 class TestDataset(DatasetLaws):
-    plugin = third_party_plugin
+    plugin = acme_example
     change = {"size": 32}
 
 
 class TestExplainer(ExplainerLaws):
-    plugin = third_party_plugin
+    plugin = acme_example
 
 
 class TestMetric(MetricLaws):
-    plugin = third_party_plugin
+    plugin = acme_example
 
 
 class TestOptimiser(OptimiserLaws):
-    plugin = third_party_plugin
+    plugin = acme_example
 
 
 class TestSchedule(ScheduleLaws):
-    plugin = third_party_plugin
+    plugin = acme_example

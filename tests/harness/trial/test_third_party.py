@@ -15,12 +15,14 @@ from harness.contract.types import Epoch, TrialResult, TrialSpec, Workspace
 from harness.testing.fakes import tiny_spec
 from harness.trial.trial import run_trial
 
+MAP_MEAN = {"use": "map_mean", "backbone": {"use": "two_convs"}}
+
 
 @pytest.fixture
 def strangers(third_party_site: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog]:
     monkeypatch.syspath_prepend(str(third_party_site))
     yield Catalog.discover()
-    for name in [name for name in sys.modules if name.startswith("third_party_plugin")]:
+    for name in [name for name in sys.modules if name.startswith(("acme_example", "third_party_plugin"))]:
         del sys.modules[name]
 
 
@@ -44,15 +46,13 @@ def test_a_plugin_that_reads_a_mask_in_training_is_stopped(strangers: Catalog, w
 
     harmless = result_of({"use": "spy", "path": str(workspace.data / "nothing.npy")}, strangers, workspace)
     assert (harmless.state, harmless.reason) == ("complete", "")
-    assert result_of({"use": "map_mean"}, strangers, workspace).state == "complete"
+    assert result_of(MAP_MEAN, strangers, workspace).state == "complete"
 
 
 def test_a_training_with_a_strangers_optimiser_and_schedule_is_resumed(
     strangers: Catalog, workspace: Workspace
 ) -> None:
-    spec = spec_of(
-        {"use": "map_mean"}, epochs=4, optimiser={"use": "sign_sgd", "momentum": 0.5}, schedule={"use": "staircase"}
-    )
+    spec = spec_of(MAP_MEAN, epochs=4, optimiser={"use": "sign_sgd", "momentum": 0.5}, schedule={"use": "staircase"})
     *whole, expected = run_trial(spec, strangers, replace(workspace, checkpoints=None))
     running = run_trial(spec, strangers, workspace)
     next(running), next(running), next(running)
@@ -63,5 +63,5 @@ def test_a_training_with_a_strangers_optimiser_and_schedule_is_resumed(
     assert [epoch.metrics for epoch in rest if isinstance(epoch, Epoch)] == [
         epoch.metrics for epoch in whole[2:] if isinstance(epoch, Epoch)
     ]
-    *_, other = run_trial(spec_of({"use": "map_mean"}, epochs=4), strangers, replace(workspace, checkpoints=None))
+    *_, other = run_trial(spec_of(MAP_MEAN, epochs=4), strangers, replace(workspace, checkpoints=None))
     assert isinstance(other, TrialResult) and other.metrics["train/loss"] != expected.metrics["train/loss"]

@@ -1,0 +1,1 @@
+"""Write, check and describe plugins. Imports nothing: import the modules."""

@@ -1,0 +1,1 @@
+"""Commands that write, check, describe and trust plugins. Imports nothing: import the modules."""
