@@ -20,7 +20,15 @@ from typing import Any
 import pluggy
 
 from harness.contract.components import KINDS, Component, Factory, Use, mismatch, parameters
-from harness.contract.errors import InputError, MachineError, Problems, nearest, nearest_or_all
+from harness.contract.errors import (
+    InputError,
+    MachineError,
+    Origin,
+    Problems,
+    blamed_for,
+    nearest,
+    nearest_or_all,
+)
 from harness.contract.hookspecs import HarnessSpecs
 from harness.contract.metrics import MetricRecord
 
@@ -178,6 +186,11 @@ class Catalog:
         self.get(kind, name)
         return self._components[kind][name][1]
 
+    def origin(self, kind: str, name: str) -> Origin:
+        """Return the component and its provider, as errors name them."""
+        provider = self.provider(kind, name)
+        return Origin(kind, name, provider.distribution, provider.version)
+
     def factory(self, kind: str, table: Any, problems: Problems, path: str) -> Factory | None:
         """Make a factory from `{ use = "...", … }`; every mistake is added to `problems`.
 
@@ -211,7 +224,7 @@ class Catalog:
                 problems.add(here, reason)
             else:
                 filled[key] = tuple(value) if isinstance(value, list) else value
-        return Factory(component, filled)
+        return Factory(component, filled, self.origin(kind, name))
 
     def build(self, kind: str, table: Mapping[str, Any] | Use | str, *supplied: Any, where: str = "") -> Any:
         """Build a component from its table.
@@ -226,7 +239,9 @@ class Catalog:
         try:
             return factory(*supplied)
         except ValueError as error:
-            raise InputError(f"{where + ': ' if where else ''}{kind} {factory.name!r}: {error}") from error
+            inner = blamed_for(error)
+            named = f"{kind} {factory.name!r}" + ("" if inner in (None, factory.origin) else f": {inner}")
+            raise InputError(f"{where + ': ' if where else ''}{named}: {error}") from error
 
     def versions(self, used: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Return `distribution -> version` of the (kind, name) pairs that a tree uses."""

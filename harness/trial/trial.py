@@ -5,7 +5,6 @@ On the CPU, the same spec, data and number of threads give the same numbers, wha
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 import traceback
@@ -22,12 +21,13 @@ from harness.contract import seeds
 from harness.contract.catalog import Catalog
 from harness.contract.dataset import Dataset
 from harness.contract.error_origin import raised_in
-from harness.contract.errors import InputError, MachineError, nearest
+from harness.contract.errors import ContractError, InputError, MachineError, nearest
 from harness.contract.keys import head_of
 from harness.contract.nn import Batch, Model
 from harness.contract.types import UNBUILT, WEIGHTS, Epoch, Opening, TrialResult, TrialSpec, Workspace
 from harness.metrics.registry import study_metrics
 from harness.trial.confirm.confirm import confirm
+from harness.trial.confirm.explaining import MACHINE
 from harness.trial.data.cache import Cache
 from harness.trial.data.fence import Seal, sealed
 from harness.trial.data.loader import Loader
@@ -38,9 +38,9 @@ from harness.trial.fit.schedule import Updates
 from harness.trial.fit.train import Diverged, Fit, fit
 from harness.trial.model.build import BuildError, build_model, device_of
 from harness.trial.model.evaluate import Scorer, in_fp32, predict, run, score
+from harness.trial.seams.outputs import forward, losses
 from harness.trial.settings.training import TrainSettings
 
-_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _log = logging.getLogger(__name__)
 
 
@@ -64,7 +64,7 @@ def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterat
     except (InputError, MachineError):
         raise
     except (Exception, SystemExit) as error:  # a third-party model may call sys.exit
-        if isinstance(error, OSError) and error.errno in _MACHINE:
+        if isinstance(error, OSError) and error.errno in MACHINE:
             raise MachineError(f"{error.filename or 'disk'}: {error.strerror}") from error
         _log.debug("trial %s failed", spec.id, exc_info=True)
         yield TrialResult(
@@ -222,9 +222,9 @@ def _weighs(model: Model, batch: Batch) -> bool:
         return False
     weights, first = batch.weights.clone(), counted.nonzero()[0]
     weights[*first] *= 2  # only one, because a loss may divide by the sum of all
-    out = in_fp32(model(batch))
+    out = in_fp32(forward(model, batch))
     weighted, plain = (
-        sum(float(loss) for loss in model.losses(out, item).values())
+        sum(float(loss) for loss in losses(model, out, item).values())
         for item in (replace(batch, weights=weights), batch)
     )
     return weighted != plain
@@ -235,7 +235,7 @@ def _use(table: Any) -> str:
 
 
 def _reason(error: Exception | SystemExit, catalog: Catalog) -> str:
-    if isinstance(error, BuildError | Diverged):
+    if isinstance(error, BuildError | ContractError | Diverged):
         return str(error)
     place = raised_in(error, catalog)
     return f"{type(error).__name__}: {error}" + (f" (raised in {place})" if place else "")
