@@ -48,8 +48,8 @@ class Origin:
         return f"{self.kind} {self.name!r}" + (f" ({self.distribution} {self.version})" if self.distribution else "")
 
 
-class ContractError(Exception):
-    """A component that breaks its contract. It fails the trial, not the study; the message is the reason.
+class ContractError(HarnessError):
+    """A component that breaks its contract. In a trial it fails that trial, not the study; the message is the reason.
 
     Args:
         origin: the component.

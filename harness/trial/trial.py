@@ -21,7 +21,7 @@ from harness.contract import seeds
 from harness.contract.catalog import Catalog
 from harness.contract.dataset import Dataset
 from harness.contract.error_origin import raised_in
-from harness.contract.errors import ContractError, InputError, MachineError, nearest
+from harness.contract.errors import ContractError, InputError, MachineError, blamed, nearest, origin_of
 from harness.contract.keys import head_of
 from harness.contract.nn import Batch, Model
 from harness.contract.types import UNBUILT, WEIGHTS, Epoch, Opening, TrialResult, TrialSpec, Workspace
@@ -98,9 +98,9 @@ def measure(
         dataset = _dataset(spec, catalog, workspace.data)
         model = build_model(spec, catalog, dataset.task, settings, device)
         model.load_state_dict(safetensors.torch.load(weights))
-    except (BuildError, RuntimeError) as error:
+    except (BuildError, ContractError, RuntimeError) as error:
         raise InputError(f"trial {spec.id} cannot be measured again: {error}") from error
-    cache = Cache.ensure(dataset, workspace.cache)
+    cache = _cache(dataset, workspace)
     opening()
     with _inside(workspace):
         tested = confirm(spec, catalog, cache, model, settings, device, ledger)
@@ -113,7 +113,7 @@ def _run(
 ) -> Iterator[Epoch | Opening | TrialResult]:
     settings, device = TrainSettings.of(spec.tree["train"]), device_of(workspace.device)
     dataset = _dataset(spec, catalog, workspace.data)
-    cache = Cache.ensure(dataset, workspace.cache)
+    cache = _cache(dataset, workspace)
     data = FitData.of(cache, catalog.get("architecture", _use(spec.tree["model"])).needs, ledger)
     seal = seal_of(cache, dataset)
     images = data.train.shuffled(seeds.of("shuffle", spec.seed)) if settings.shuffle_labels else data.train
@@ -184,6 +184,15 @@ def _dataset(spec: TrialSpec, catalog: Catalog, root: Path) -> Dataset:
             f"planned with {spec.digest[:12]}): run the study again"
         )
     return dataset
+
+
+def _cache(dataset: Dataset, workspace: Workspace) -> Cache:
+    """Return the decoded images; an error names the data set."""
+    try:
+        with blamed(dataset):
+            return Cache.ensure(dataset, workspace.cache)
+    except InputError as error:
+        raise InputError(f"{origin_of(dataset)}: {error}") from error
 
 
 def _known(spec: TrialSpec, catalog: Catalog) -> frozenset[str]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from harness.contract.catalog import Catalog
-from harness.contract.errors import ContractError, Interrupted, MachineError, origin_of
+from harness.contract.errors import ContractError, Interrupted, MachineError, blamed_for, origin_of
 from harness.contract.nn import Batch, Explainer, Model, Output
 from harness.contract.tables import LEFT_OUT, OWN_MAP, named
 from harness.trial.seams.intact import Snapshot
@@ -89,7 +89,9 @@ class Explaining:
                 raise
             _log.warning("left out: %s: %s", name, error, exc_info=True)
             plain = isinstance(error, ContractError | TypeError | ValueError)
-            self.left_out[name] = str(error) if plain else f"{type(error).__name__}: {error}"
+            called = blamed_for(error)
+            named = f"{called}: " if called else ""
+            self.left_out[name] = str(error) if plain else f"{named}{type(error).__name__}: {error}"
 
     def files(self) -> dict[str, bytes]:
         """Return LEFT_OUT, if any maps were left out."""

@@ -137,7 +137,7 @@ class Record:
             drawn = self._drawn[key]
             terms["box_iou"] = drawn.box_ious(saliency) if row["label"] == 1 else None
             for metric in self._of_maps if row["label"] == 1 and mask.any() else ():
-                value = float(metric.record.build(np.asarray(saliency, np.float64), mask > 0, **metric.params))
+                value = metric.term(np.asarray(saliency, np.float64), mask > 0)
                 self._rows["terms"].append({**row, "metric": metric.key, "value": value})
             self._rows["candidates"] += [{**row, **found} for found in candidate_rows(saliency, drawn)]
         self._rows["maps"].append({**row, **terms})

@@ -89,7 +89,7 @@ def check_range(model: Model, out: Output, found: Sequence[float]) -> None:
     for name, value in {"probs": out.probs, **out.heads, "saliency": out.saliency}.items():
         if value is None:
             continue
-        low, high = (float(item) for item in value.aminmax())
+        low, high = (float(item) for item in value.detach().aminmax())
         if not (math.isfinite(low) and math.isfinite(high)):
             raise NotFiniteError(origin, f"the output {name}", RANGE_LAW)
         if low < -SLACK or high > 1 + SLACK:
