@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from harness.contract.errors import HarnessError
+from harness.contract.errors import ContractError, HarnessError
 from harness.contract.loading.catalog import Catalog
 from harness.contract.types import TrialResult, TrialSpec, Workspace
 from harness.study.run.tuning import Events, RunTrial
@@ -55,6 +55,9 @@ def events(run: RunTrial, spec: TrialSpec, catalog: Catalog, workspace: Workspac
             yield event
             if isinstance(event, TrialResult):
                 return
+    except ContractError as error:
+        yield TrialResult(state="failed", reason=str(error))
+        return
     except HarnessError:
         raise
     except (Exception, SystemExit):  # the model of a plugin may call sys.exit

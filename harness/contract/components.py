@@ -10,11 +10,12 @@ import inspect
 import types as _types
 import typing
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
-from harness.contract.errors import nearest
+from harness.contract.errors import Origin, blamed, nearest
 
 T = TypeVar("T")
 
@@ -112,10 +113,17 @@ def use(name: str, **params: Any) -> Any:
 
 @dataclass(frozen=True)
 class Factory:
-    """A component with its parameters; call it with the arguments that the harness supplies."""
+    """A component with its parameters; call it with the arguments that the harness supplies.
+
+    Args:
+        component: what is built.
+        params: its keyword-only arguments.
+        origin: kind, name, distribution and version, for errors; what is built carries it.
+    """
 
     component: Component[Any]
     params: Mapping[str, Any]
+    origin: Origin | None = None
 
     @property
     def name(self) -> str:
@@ -124,7 +132,12 @@ class Factory:
 
     def __call__(self, *supplied: Any) -> Any:
         """Build the component."""
-        return self.component.build(*supplied, **self.params)
+        with blamed(self.origin):
+            built = self.component.build(*supplied, **self.params)
+        if self.origin is not None:
+            with suppress(AttributeError, TypeError):  # frozen, or without attributes of its own
+                built.harness_origin = self.origin
+        return built
 
     def facts(self, *supplied: Any) -> Mapping[str, Any]:
         """Return the component's facts for these parameters, without building it."""

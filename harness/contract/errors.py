@@ -6,7 +6,8 @@ Any other error is a bug of the harness and shows its traceback.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -32,6 +33,81 @@ class Interrupted(HarnessError):
     """A run that the user or a time limit stopped. Resumable."""
 
     exit_code = 130
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A component and the distribution that provides it, as errors name them."""
+
+    kind: str
+    name: str
+    distribution: str = ""
+    version: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r}" + (f" ({self.distribution} {self.version})" if self.distribution else "")
+
+
+class ContractError(HarnessError):
+    """A component that breaks its contract. In a trial it fails that trial, not the study; the message is the reason.
+
+    Args:
+        origin: the component.
+        got: what it gave, as the rest of a sentence.
+        expected: what the contract allows.
+        law: the class and function of `harness.testing` that finds the fault; "" if there is none.
+    """
+
+    def __init__(self, origin: Origin, got: str, expected: str, law: str = "") -> None:
+        found = f"; the law {law} of harness.testing finds this" if law else ""
+        super().__init__(f"{origin} gave {got}, but {expected} is expected{found}")
+        self.origin = origin
+
+
+class NotFiniteError(ContractError):
+    """A value that is NaN or infinite. Once a model has learned, it means that the training diverged.
+
+    Args:
+        origin: the component.
+        what: the value.
+        law: as in ContractError.
+    """
+
+    def __init__(self, origin: Origin, what: str, law: str = "") -> None:
+        super().__init__(origin, f"{what} that is not finite", "a finite number", law)
+        self.what = what
+
+
+@contextmanager
+def blamed(called: object) -> Iterator[None]:
+    """Mark an error raised inside with the component that was called; the innermost call keeps the mark.
+
+    Args:
+        called: an Origin, or what a `Factory` built; anything else marks nothing.
+    """
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        origin = called if isinstance(called, Origin) else getattr(called, "harness_origin", None)
+        if isinstance(origin, Origin) and blamed_for(error) is None:
+            error.harness_origin = origin  # type: ignore[union-attr]
+        raise
+
+
+def blamed_for(error: BaseException | None) -> Origin | None:
+    """Return the component whose call raised an error or its cause; None if no component was called."""
+    while error is not None:
+        found = error.origin if isinstance(error, ContractError) else getattr(error, "harness_origin", None)
+        if isinstance(found, Origin):
+            return found
+        error = error.__cause__
+    return None
+
+
+def origin_of(built: object) -> Origin:
+    """Return the component that made an object; its class if it was not made by a `Factory`."""
+    found = getattr(built, "harness_origin", None)
+    return found if isinstance(found, Origin) else Origin("class", type(built).__name__)
 
 
 class SizeMismatchError(ValueError):

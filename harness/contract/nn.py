@@ -9,12 +9,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import wraps
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
+
+from harness.contract.errors import ContractError, blamed, origin_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +121,11 @@ class Backbone(nn.Module, ABC):
     features: int
     stride: int
 
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Check what `forward` returns."""
+        super().__init_subclass__(**settings)
+        _at_the_seam(cls, _check_features)
+
     @abstractmethod
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
         """Return the last feature map."""
@@ -146,6 +154,11 @@ class Pooling(nn.Module, ABC):
     Built as `build(features, outputs)`: `features` is the width of the input of attention
     (`key` if it is given, else `x`), `outputs` the number of weight maps (1, or d).
     """
+
+    def __init_subclass__(cls, **settings: Any) -> None:
+        """Check what `forward` returns."""
+        super().__init_subclass__(**settings)
+        _at_the_seam(cls, _check_pooled)
 
     @abstractmethod
     def forward(
@@ -240,6 +253,56 @@ class Explainer(ABC):
             TypeError: it does not explain models of this kind and is left out for this one.
             Exception: the map cannot be made. Both messages name the explainer and the cause.
         """
+
+
+def shape_of(value: Any) -> str:
+    """Return type and shape of a value, for errors."""
+    return (
+        f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+    )
+
+
+def _at_the_seam(cls: type, check: Callable[[Any, Any, Any], None]) -> None:
+    """Let the `forward` of a class check its result, and mark its errors; no hooks, and nothing when compiled."""
+    forward = vars(cls).get("forward")
+    if forward is None:
+        return
+
+    @wraps(forward)
+    def checked(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        if torch.compiler.is_compiling() or type(self).forward is not checked:  # called by a subclass
+            return forward(self, *args, **kwargs)
+        with blamed(self):
+            out = forward(self, *args, **kwargs)
+        check(self, args[0] if args else next(iter(kwargs.values())), out)
+        return out
+
+    cls.forward = checked  # type: ignore[attr-defined]
+
+
+def _check_features(backbone: Backbone, images: Tensor, out: Any) -> None:
+    law = "BackboneLaws.test_maps_have_the_size_that_stride_and_features_promise"
+    ranges = [{size // backbone.stride, -(-size // backbone.stride)} for size in images.shape[2:]]
+    fits = isinstance(out, Tensor) and out.is_floating_point() and out.ndim == 4
+    fits = fits and out.shape[:2] == (len(images), backbone.features)
+    if not fits or any(size not in allowed for size, allowed in zip(out.shape[2:], ranges, strict=True)):
+        sizes = (len(images), backbone.features, *(max(allowed) for allowed in ranges))
+        raise ContractError(origin_of(backbone), f"the feature map {shape_of(out)}", f"float {sizes}", law)
+
+
+def _check_pooled(pooling: Pooling, x: Tensor, out: Any) -> None:
+    law = "PoolingLaws.test_class_scores_are_pooled_by_their_features"
+    if not isinstance(out, Pooled):
+        raise ContractError(origin_of(pooling), shape_of(out), "a Pooled", law)
+    wanted = (x.shape[0], x.shape[2])
+    if not isinstance(out.value, Tensor) or not out.value.is_floating_point() or out.value.shape != wanted:
+        raise ContractError(origin_of(pooling), f"the value {shape_of(out.value)}", f"float {wanted}", law)
+    weights = out.weights
+    fits = isinstance(weights, Tensor) and weights.ndim == 3 and weights.shape[:2] == x.shape[:2]
+    if weights is not None and not fits:
+        many = f"({x.shape[0]}, {x.shape[1]}, 1 or {x.shape[2]})"
+        law = "PoolingLaws.test_weights_are_a_distribution"
+        raise ContractError(origin_of(pooling), f"the weights {shape_of(weights)}", many, law)
 
 
 def outside_autocast(layer: Callable[..., Tensor], *inputs: Tensor) -> Tensor:

@@ -133,6 +133,9 @@ WEIGHTS_CONTROL = f"{CONTROL}random_weights"
 SHUFFLED = "control:shuffled_labels"
 """The `variant` of the baseline's best configuration trained on shuffled labels."""
 
+LEFT_OUT = "explainers_left_out.txt"
+"""The file of a confirmed model that has a line `name: reason` for each `map` that could not be made."""
+
 OVERLAYS = ("images", "masks", "maps", "ids", "labels", "scores", "classes")
 """Arrays of `overlays.npz`, a few test images of one confirmed model for the report.
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
 
+from harness.contract.errors import ContractError, Origin, blamed
 from harness.contract.metrics import Level, MetricRecord
-from harness.statistics.arrays import Array, mean_defined
+from harness.statistics.arrays import Array, mean_defined, read_only
 from harness.statistics.bootstrap import Statistic, mean
 
+_LAW = "MetricLaws.test_values_lie_within_the_bounds"
 TERM = "term"
 """The column in which a metric of form "term" finds its values."""
 
@@ -57,23 +60,34 @@ class Metric:
     def fitted(self, terms: Any) -> float:
         """Return the threshold fitted on the terms; NaN without a fitted threshold or without terms."""
         fit = self.record.fit
-        return math.nan if fit is None or terms is None else float(fit(terms, **self.params))
+        if fit is None or terms is None:
+            return math.nan
+        return float(self._numbers(self._called(fit, terms), ()))
+
+    def term(self, *arrays: Array) -> float:
+        """Return the value of one image, of a metric of form "term".
+
+        Raises:
+            ContractError: it is not a number.
+        """
+        return float(self._numbers(self._called(self.record.build, *arrays), ()))
 
     def values(self, terms: Any, threshold: float = math.nan) -> Array:
         """Return the value of each image, "n"; NaN if the threshold that it needs is NaN.
 
         Raises:
             TypeError: the metric is not a mean over images.
+            ContractError: it gives something else than a number per image.
         """
         if self.record.form == "term":
             return np.asarray(terms[TERM].to_numpy(np.float64))
         if self.record.form != "mean":
             raise TypeError(f"{self.key!r} is not a mean over images, so it has no value per image.")
         if self.record.fit is None:
-            return np.asarray(self.record.build(terms, **self.params), np.float64)
+            return self._numbers(self._called(self.record.build, terms), None)
         if math.isnan(threshold):
             return np.full(len(terms), math.nan)
-        return np.asarray(self.record.build(terms, threshold, **self.params), np.float64)
+        return self._numbers(self._called(self.record.build, terms, threshold), None)
 
     def value(self, terms: Any, weights: Array | None = None, threshold: float = math.nan) -> Array:
         """Return the metric in each resample, "r", or its value without resampling.
@@ -82,15 +96,18 @@ class Metric:
             terms: as defined by the record.
             weights: "r n", how often each row counts in each resample; None if each counts once.
             threshold: result of `fitted`.
+
+        Raises:
+            ContractError: it is not a number, is infinite, or lies outside the bounds of the record.
         """
         if self.record.form != "statistic":
             values = self.values(terms, threshold)
-            return np.asarray(mean_defined(values)) if weights is None else mean(values)(weights)
-        if self.record.fit is None:
-            return np.asarray(self.record.build(terms, weights, **self.params))
-        if math.isnan(threshold):
-            return np.full(() if weights is None else len(weights), math.nan)
-        return np.asarray(self.record.build(terms, weights, threshold, **self.params))
+            return self._bounded(np.asarray(mean_defined(values)) if weights is None else mean(values)(weights))
+        shape = () if weights is None else (len(weights),)
+        if self.record.fit is not None and math.isnan(threshold):
+            return np.full(shape, math.nan)
+        more = () if self.record.fit is None else (threshold,)
+        return self._bounded(self._numbers(self._called(self.record.build, terms, weights, *more), shape))
 
     def statistic(self, terms: Any, threshold: float = math.nan) -> Statistic:
         """Return the metric as a function of weights."""
@@ -104,3 +121,43 @@ class Metric:
             return threshold, self.split
         told = self.record.threshold
         return (math.nan if told is None else float(told(terms, **self.params))), self.record.threshold_from
+
+    @property
+    def _named(self) -> Origin:
+        return Origin("metric", self.record.name, *self.origin)
+
+    def _called(self, formula: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a formula gives for arguments that it cannot write to."""
+        with blamed(self._named):
+            return formula(*map(_protected, arguments), **self.params)
+
+    def _numbers(self, found: Any, shape: tuple[int, ...] | None) -> Array:
+        """Return numbers as float64, "n" for no shape; NaN is undefined and may be."""
+        try:
+            array = np.asarray(found)
+        except ValueError:  # a ragged list
+            array = np.asarray(None)
+        fits = array.dtype.kind in "fiub" and (array.ndim == 1 if shape is None else array.shape == shape)
+        if not fits or np.isinf(array).any():
+            expected = {None: "a number per image", (): "a number"}.get(shape, f"numbers {shape}")
+            raise ContractError(self._named, shorten(repr(found), 80), f"{expected}, finite or NaN", _LAW)
+        return array.astype(np.float64, copy=False)
+
+    def _bounded(self, found: Array) -> Array:
+        low, high = self.record.bounds
+        slack = 1e-6 * max(1.0, abs(low) if math.isfinite(low) else 0, abs(high) if math.isfinite(high) else 0)
+        if (found < low - slack).any() or (found > high + slack).any():
+            got = f"a value from {np.nanmin(found):.4g} to {np.nanmax(found):.4g}"
+            raise ContractError(self._named, got, f"a value in [{low:g}, {high:g}]", _LAW)
+        return found
+
+
+def _protected(value: Any) -> Any:
+    """Return the argument of a formula such that writing to it changes nothing that others read."""
+    if isinstance(value, np.ndarray):
+        return read_only(value)
+    if hasattr(value, "iloc"):  # a table, which copies itself when it is written to; pandas is not imported for it
+        return value.copy(deep=False)
+    if isinstance(value, list):
+        return [{level: dict(row) for level, row in image.items()} for image in value]
+    return value

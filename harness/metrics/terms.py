@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.statistics.arrays import Array
+from harness.statistics.arrays import Array, read_only
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,10 @@ class Scores:
 
     labels: Array
     scores: Array
+
+    def __post_init__(self) -> None:
+        """Protect the arrays against being written to."""
+        _protect(self, "labels", "scores")
 
 
 @dataclass(frozen=True)
@@ -33,3 +37,12 @@ class Winners:
     labels: Array
     scores: Array
     place: int | None
+
+    def __post_init__(self) -> None:
+        """Protect the arrays against being written to."""
+        _protect(self, "labels", "scores")
+
+
+def _protect(terms: object, *names: str) -> None:
+    for name in names:
+        object.__setattr__(terms, name, read_only(getattr(terms, name)))

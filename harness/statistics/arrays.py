@@ -13,6 +13,13 @@ Array: TypeAlias = npt.NDArray[Any]
 """Any numpy array; the docstring gives its axes."""
 
 
+def read_only(values: Array) -> Array:
+    """Return a view of an array that cannot be written to, so that its reader cannot change what others read."""
+    view = values.view()
+    view.flags.writeable = False
+    return view
+
+
 def mean_defined(values: Sequence[float] | Array) -> float:
     """Return the mean of the values that are not NaN; NaN if there are none."""
     array = np.asarray(values, dtype=np.float64)

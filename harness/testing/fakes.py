@@ -173,11 +173,11 @@ def build_tiny_cnn(
     return TinyCnn(task, width, dropout, fault, from_step)
 
 
-def build_empty(task: Task, /, *, quality: float = 0.5) -> Model:
-    """Return `fake_models.Empty`; its parameters are described there."""
+def build_empty(task: Task, /) -> Model:
+    """Return `fake_models.Empty`."""
     from harness.testing.fake_models import Empty
 
-    return Empty(task, quality)
+    return Empty(task)
 
 
 def area(terms: Scores, weights: Array | None, /) -> Array | float:

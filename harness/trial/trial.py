@@ -5,7 +5,6 @@ On the CPU, the same spec, data and number of threads give the same numbers, wha
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 import traceback
@@ -20,7 +19,7 @@ import torch
 
 from harness.contract import seeds
 from harness.contract.dataset import Dataset
-from harness.contract.errors import InputError, MachineError, nearest
+from harness.contract.errors import ContractError, InputError, MachineError, blamed, nearest, origin_of
 from harness.contract.keys import head_of
 from harness.contract.loading.catalog import Catalog
 from harness.contract.loading.error_origin import raised_in
@@ -28,6 +27,7 @@ from harness.contract.nn import Batch, Model
 from harness.contract.types import UNBUILT, WEIGHTS, Epoch, Opening, TrialResult, TrialSpec, Workspace
 from harness.metrics.registry import study_metrics
 from harness.trial.confirm.confirm import confirm
+from harness.trial.confirm.explaining import MACHINE
 from harness.trial.data.cache import Cache
 from harness.trial.data.fence import Seal, sealed
 from harness.trial.data.loader import Loader
@@ -38,9 +38,9 @@ from harness.trial.fit.schedule import Updates
 from harness.trial.fit.train import Diverged, Fit, fit
 from harness.trial.model.build import BuildError, build_model, device_of
 from harness.trial.model.evaluate import Scorer, in_fp32, predict, run, score
+from harness.trial.seams.outputs import forward, losses
 from harness.trial.settings.training import TrainSettings
 
-_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 _log = logging.getLogger(__name__)
 
 
@@ -64,7 +64,7 @@ def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterat
     except (InputError, MachineError):
         raise
     except (Exception, SystemExit) as error:  # a third-party model may call sys.exit
-        if isinstance(error, OSError) and error.errno in _MACHINE:
+        if isinstance(error, OSError) and error.errno in MACHINE:
             raise MachineError(f"{error.filename or 'disk'}: {error.strerror}") from error
         _log.debug("trial %s failed", spec.id, exc_info=True)
         yield TrialResult(
@@ -98,9 +98,9 @@ def measure(
         dataset = _dataset(spec, catalog, workspace.data)
         model = build_model(spec, catalog, dataset.task, settings, device)
         model.load_state_dict(safetensors.torch.load(weights))
-    except (BuildError, RuntimeError) as error:
+    except (BuildError, ContractError, RuntimeError) as error:
         raise InputError(f"trial {spec.id} cannot be measured again: {error}") from error
-    cache = Cache.ensure(dataset, workspace.cache)
+    cache = _cache(dataset, workspace)
     opening()
     with _inside(workspace):
         tested = confirm(spec, catalog, cache, model, settings, device, ledger)
@@ -113,7 +113,7 @@ def _run(
 ) -> Iterator[Epoch | Opening | TrialResult]:
     settings, device = TrainSettings.of(spec.tree["train"]), device_of(workspace.device)
     dataset = _dataset(spec, catalog, workspace.data)
-    cache = Cache.ensure(dataset, workspace.cache)
+    cache = _cache(dataset, workspace)
     data = FitData.of(cache, catalog.get("architecture", _use(spec.tree["model"])).needs, ledger)
     seal = seal_of(cache, dataset)
     images = data.train.shuffled(seeds.of("shuffle", spec.seed)) if settings.shuffle_labels else data.train
@@ -186,6 +186,15 @@ def _dataset(spec: TrialSpec, catalog: Catalog, root: Path) -> Dataset:
     return dataset
 
 
+def _cache(dataset: Dataset, workspace: Workspace) -> Cache:
+    """Return the decoded images; an error names the data set."""
+    try:
+        with blamed(dataset):
+            return Cache.ensure(dataset, workspace.cache)
+    except InputError as error:
+        raise InputError(f"{origin_of(dataset)}: {error}") from error
+
+
 def _known(spec: TrialSpec, catalog: Catalog) -> frozenset[str]:
     """Return the names of metrics that an objective or a phase may use."""
     return frozenset({*catalog.names("metric"), *spec.metrics})
@@ -222,9 +231,9 @@ def _weighs(model: Model, batch: Batch) -> bool:
         return False
     weights, first = batch.weights.clone(), counted.nonzero()[0]
     weights[*first] *= 2  # only one, because a loss may divide by the sum of all
-    out = in_fp32(model(batch))
+    out = in_fp32(forward(model, batch))
     weighted, plain = (
-        sum(float(loss) for loss in model.losses(out, item).values())
+        sum(float(loss) for loss in losses(model, out, item).values())
         for item in (replace(batch, weights=weights), batch)
     )
     return weighted != plain
@@ -235,7 +244,7 @@ def _use(table: Any) -> str:
 
 
 def _reason(error: Exception | SystemExit, catalog: Catalog) -> str:
-    if isinstance(error, BuildError | Diverged):
+    if isinstance(error, BuildError | ContractError | Diverged):
         return str(error)
     place = raised_in(error, catalog)
     return f"{type(error).__name__}: {error}" + (f" (raised in {place})" if place else "")

@@ -19,7 +19,7 @@ from typing import Any
 import pluggy
 
 from harness.contract.components import KINDS, Component, Factory, Use, mismatch, parameters
-from harness.contract.errors import InputError, MachineError, Problems, nearest
+from harness.contract.errors import InputError, MachineError, Origin, Problems, blamed_for, nearest
 from harness.contract.loading.fields import misfit, unknown_words
 from harness.contract.loading.hooks import HOOKS, OBSERVING, check_hooks, new_manager
 from harness.contract.loading.offers import Offer, Offers, address_of, normal, normal_address
@@ -145,6 +145,11 @@ class Catalog:
             raise InputError(self._unknown(kind, name))
         return self._offers[kind].offer(address)
 
+    def origin(self, kind: str, name: str) -> Origin:
+        """Return the component and its provider, as errors name them."""
+        provider = self.provider(kind, name)
+        return Origin(kind, name, provider.distribution, provider.version)
+
     def factory(self, kind: str, table: Any, problems: Problems, path: str) -> Factory | None:
         """Make a factory from `{ use = "...", … }`; every mistake is added to `problems`.
 
@@ -178,7 +183,7 @@ class Catalog:
                 problems.add(here, reason)
             else:
                 filled[key] = tuple(value) if isinstance(value, list) else value
-        return Factory(component, filled)
+        return Factory(component, filled, self.origin(kind, name))
 
     def build(self, kind: str, table: Mapping[str, Any] | Use | str, *supplied: Any, where: str = "") -> Any:
         """Build a component from its table.
@@ -193,7 +198,9 @@ class Catalog:
         try:
             return factory(*supplied)
         except ValueError as error:
-            raise InputError(f"{where + ': ' if where else ''}{kind} {factory.name!r}: {error}") from error
+            inner = blamed_for(error)
+            named = f"{kind} {factory.name!r}" + ("" if inner in (None, factory.origin) else f": {inner}")
+            raise InputError(f"{where + ': ' if where else ''}{named}: {error}") from error
 
     def versions(self, used: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Return `distribution -> version` of the (kind, name or address) pairs that a tree uses."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.statistics.arrays import Array
+from harness.statistics.arrays import Array, read_only
 from harness.statistics.bootstrap import Statistic
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ class Froc:
     found_in: Array
     false: Array
     false_in: Array
+
+    def __post_init__(self) -> None:
+        """Protect the arrays against being written to."""
+        for name in ("found", "found_in", "false", "false_in"):
+            object.__setattr__(self, name, read_only(getattr(self, name)))
 
     @classmethod
     def of(cls, images: Sequence[str], lesions: pd.DataFrame, candidates: pd.DataFrame) -> Froc:

@@ -6,7 +6,7 @@ are recorded with the prefix "control:" if a study names a metric of maps.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,14 +59,17 @@ class Controls:
         fresh = _fresh(spec, catalog, task).to(device) if asked and task.mask_kind != "none" else None
         return cls(spec.seed, fresh, settings, device)
 
-    def maps(self, batch: Batch, out: Output) -> Iterator[tuple[str, Float[Tensor, "b k i j"]]]:
-        """Yield each control by name, on the grid of the model's own saliency map if it has one."""
+    def maps(self, batch: Batch, out: Output, ids: Sequence[str]) -> Iterator[tuple[str, Float[Tensor, "b k i j"]]]:
+        """Yield each control by name, on the grid of the model's own saliency map if it has one.
+
+        The random map of an image depends on its id, of which `ids` has one per image.
+        """
         if self.fresh is None:
             return
         count, classes = out.probs.shape
         shape = _grid(batch, out)
         yield f"{CONTROL}centre", torch.from_numpy(centre_map(shape)).expand(count, classes, *shape)
-        drawn = [random_map((classes, *shape), seeds.of("control", self.seed, key)) for key in batch.ids]
+        drawn = [random_map((classes, *shape), seeds.of("control", self.seed, key)) for key in ids]
         yield f"{CONTROL}random", torch.from_numpy(np.stack(drawn))
         saliency = run(self.fresh, batch, self.settings, self.device).saliency
         if saliency is not None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,92 +14,108 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
+from harness.contract.errors import ContractError, Interrupted, MachineError, blamed_for, origin_of
 from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Explainer, Model, Output
-from harness.contract.tables import OWN_MAP, WEIGHTS_CONTROL, named
+from harness.contract.tables import LEFT_OUT, OWN_MAP, named
+from harness.trial.seams.intact import Snapshot
+from harness.trial.seams.outputs import explained
 
+MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+"""Numbers of the errors of a disk, which are no component's fault."""
+_LAW = "ExplainerLaws.test_the_model_is_left_as_it_was"
 _log = logging.getLogger(__name__)
 
 
-class Explaining:
-    """The explainers that a study names, by the name of their maps.
+@dataclass(frozen=True)
+class Turn:
+    """An explainer with a model of its own."""
 
-    An explainer that does not explain models of this kind (TypeError) is left out, and `files` gives the
-    reason. Any other error fails the trial.
+    name: str
+    explainer: Explainer
+    model: Model
+
+
+class Explaining:
+    """The explainers that a study names, by the name of their maps. Each explains a model that no other one had.
+
+    An explainer that cannot explain the model, raises, gives maps outside its contract, or changes its model is left
+    out with all its maps, and `files` gives the reason. The other results of the trial stay.
+
+    Args:
+        explain: the study's table.
+        catalog: provides the explainers.
+        rebuilt: builds the model in eval mode from the saved weights.
+        moving: names of tensors that the model changes by itself when it is run.
     """
 
-    def __init__(self, explain: Mapping[str, Any], catalog: Catalog) -> None:
-        tables = dict(map(named, explain.get("use", ())))
-        self._explainers: dict[str, Explainer] = {
-            name: catalog.build("explainer", table) for name, table in tables.items() if name != OWN_MAP
-        }
-        self._left_out, self._given = dict[str, str](), set[str]()
+    def __init__(
+        self, explain: Mapping[str, Any], catalog: Catalog, rebuilt: Callable[[], Model], moving: Collection[str] = ()
+    ) -> None:
+        self._tables = {name: table for name, table in map(named, explain.get("use", ())) if name != OWN_MAP}
+        self._catalog, self._rebuilt, self._moving = catalog, rebuilt, moving
+        self.left_out: dict[str, str] = {}
 
-    def every_class(
-        self, model: Model, batch: Batch, wanted: Bool[Tensor, "b k"]
-    ) -> Iterator[tuple[str, Float[Tensor, "b k h w"]]]:
-        """Yield each explainer's maps of the wanted classes of each image; maps of other classes are zeros."""
-        yield from self._each(lambda explainer: _every_class(explainer, model, batch, wanted))
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the explainers' maps."""
+        return tuple(self._tables)
 
-    def controls(
-        self, fresh: Model, batch: Batch, wanted: Bool[Tensor, "b k"]
-    ) -> Iterator[tuple[str, Float[Tensor, "b k h w"]]]:
-        """Yield the same for the architecture with random weights, under names of controls.
+    @contextmanager
+    def turn(self, name: str) -> Iterator[Turn]:
+        """Hold one explainer and its model, which is compared with the saved weights at the end.
 
-        An explainer that fails on it has no control, and `files` gives the reason; its maps of the trained model stay.
+        An error inside ends the block, and is recorded instead of raised, unless the machine failed.
         """
-        for name, explainer in self._explainers.items():
-            control = f"{WEIGHTS_CONTROL}:{name}"
-            if name in self._left_out or control in self._left_out:
-                continue
-            try:
-                maps = _every_class(explainer, fresh, batch, wanted)
-            except (TypeError, ValueError, RuntimeError) as error:
-                _log.warning("left out: %s: %s", control, error)
-                self._left_out[control] = str(error)
-                continue
-            yield control, maps
+        with self.attempt(name):
+            turn = Turn(name, self._catalog.build("explainer", self._tables[name]), self._rebuilt())
+            before = Snapshot.of(turn.model)
+            yield turn
+            if changes := before.changes(turn.model, self._moving):
+                shown = ", ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
+                raise ContractError(
+                    origin_of(turn.explainer), f"back a changed model ({shown})", "the same model", _LAW
+                )
 
-    def one_class(
-        self, model: Model, batch: Batch, out: Output, classes: Sequence[int], only: str | None = None
-    ) -> Iterator[tuple[str, Float[Tensor, "b h w"]]]:
-        """Yield the maps of one class per image, at the image's size; only one map if `only` names it."""
-        assert batch.images is not None
-        if out.saliency is not None and only in (None, OWN_MAP):
-            own = out.saliency[torch.arange(len(classes)), list(classes)].float()
-            yield OWN_MAP, functional.interpolate(own[:, None], batch.images.shape[2:], mode="nearest")[:, 0]
-        yield from self._each(lambda explainer: explainer.explain(model, batch, classes), only)
+    @contextmanager
+    def attempt(self, name: str) -> Iterator[None]:
+        """Record an error inside under a name of maps; they are left out."""
+        try:
+            yield
+        except (MachineError, Interrupted):
+            raise
+        except (Exception, SystemExit) as error:  # a third-party explainer may call sys.exit
+            if isinstance(error, OSError) and error.errno in MACHINE:
+                raise
+            _log.warning("left out: %s: %s", name, error, exc_info=True)
+            plain = isinstance(error, ContractError | TypeError | ValueError)
+            called = blamed_for(error)
+            named = f"{called}: " if called else ""
+            self.left_out[name] = str(error) if plain else f"{named}{type(error).__name__}: {error}"
 
     def files(self) -> dict[str, bytes]:
-        """Return `explainers_left_out.txt`, if any explainer was left out."""
-        lines = "".join(f"{name}: {reason}\n" for name, reason in self._left_out.items())
-        return {"explainers_left_out.txt": lines.encode()} if lines else {}
-
-    def _each(self, explain: Callable[[Explainer], Tensor], only: str | None = None) -> Iterator[tuple[str, Tensor]]:
-        for name, explainer in self._explainers.items():
-            if name in self._left_out or only not in (None, name):
-                continue
-            try:
-                maps = explain(explainer)
-            except TypeError as error:
-                if name in self._given:  # it explained earlier batches, so this is another error
-                    raise
-                _log.warning("left out: %s: %s", name, error)
-                self._left_out[name] = str(error)
-                continue
-            self._given.add(name)
-            yield name, maps
+        """Return LEFT_OUT, if any maps were left out."""
+        lines = "".join(f"{name}: {' '.join(reason.split())}\n" for name, reason in self.left_out.items())
+        return {LEFT_OUT: lines.encode()} if lines else {}
 
 
-def _every_class(
+def own_map(out: Output, batch: Batch, classes: Sequence[int]) -> Float[Tensor, "b h w"] | None:
+    """Return a model's own map of one class per image, at the image's size; None if it has none."""
+    if out.saliency is None or batch.images is None:
+        return None
+    own = out.saliency[torch.arange(len(classes)), list(classes)].float()
+    return functional.interpolate(own[:, None], batch.images.shape[2:], mode="nearest")[:, 0]
+
+
+def every_class(
     explainer: Explainer, model: Model, batch: Batch, wanted: Bool[Tensor, "b k"]
 ) -> Float[Tensor, "b k h w"]:
-    """Return maps of the wanted classes, one class of every image at a time; zeros elsewhere."""
+    """Return an explainer's maps of the wanted classes, one class of every image at a time; zeros elsewhere."""
     assert batch.images is not None
     turns = [row.nonzero().flatten().tolist() for row in wanted.cpu()]
     found = batch.images.new_zeros(*wanted.shape, *batch.images.shape[2:])
     for turn in range(max(map(len, turns), default=0)):
-        maps = explainer.explain(model, batch, [own[turn] if turn < len(own) else 0 for own in turns])
+        maps = explained(explainer, model, batch, [own[turn] if turn < len(own) else 0 for own in turns])
         for place, own in enumerate(turns):
             if turn < len(own):
                 found[place, own[turn]] = maps[place]

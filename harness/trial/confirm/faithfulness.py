@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,8 @@ from torchvision.transforms.functional import gaussian_blur
 from harness.contract import seeds
 from harness.contract.nn import Batch, Model, Output
 from harness.contract.tables import FAITHFULNESS, SHIFTED, to_bytes
-from harness.contract.types import Task, TrialSpec
+from harness.contract.types import Sample, Task, TrialSpec
 from harness.metrics.maps.faithfulness import curve_area, rank_correlation, structural_similarity
-from harness.trial.confirm.explaining import Explaining
 from harness.trial.confirm.overlays import choose
 from harness.trial.confirm.randomise import randomised
 from harness.trial.data.loader import Loader, black
@@ -30,6 +29,9 @@ from harness.trial.settings.training import TrainSettings
 FILE = "faithfulness.parquet"
 _BLUR = 5 / 224
 """Deviation of the initial blur of insertion, relative to the image's longer side: 5 pixels at 224, as published."""
+
+Explain = Callable[[Model | None, Batch, Output, Sequence[int]], Float[Tensor, "b h w"] | None]
+"""Maps of one class per image of a randomised model, or of the trained one for None; None if there are no maps."""
 
 
 @dataclass(frozen=True)
@@ -50,37 +52,59 @@ class Probe:
     level: float = math.nan
 
 
-def faithfulness_files(
-    spec: TrialSpec,
-    data: Images,
-    task: Task,
-    model: Model,
-    settings: TrainSettings,
-    device: torch.device,
-    explaining: Explaining,
-) -> dict[str, bytes]:
-    """Return `faithfulness.parquet` of some test images, or nothing if the study does not measure it.
+class Faithfulness:
+    """Measurements of the maps of some test images; none if the study asks for none.
 
     Samples that are not single images give nothing either, because their parts cannot be covered. Each image
-    is measured for the class that the model scores highest. The model stays unchanged.
+    is measured for the class that the model scores highest.
+
+    Args:
+        spec: of the trial.
+        data: the test images.
+        task: of the data.
+        model: scores covered images; it stays unchanged.
+        settings: of its training.
+        device: of the model.
     """
-    wanted = FaithfulnessSettings.of(spec.explain)
-    if not wanted.use or task.sample != "image":
-        return {}
-    judge = _Judge(wanted, model, settings, device, explaining, spec.seed)
-    chosen = choose(data, wanted.images)
-    plain = settings.model_copy(update={"normalise": "unit"})
-    loaders = [Loader(data, task, how, device).evaluation(chosen) for how in (settings, plain)]
-    keys = {"study": spec.study, "variant": spec.variant, "seed": spec.seed, "fold": spec.fold, "split": data.name}
-    samples = {sample.id: sample for sample in data.split.samples}
-    rows = []
-    for batch, raw in zip(*loaders, strict=True):
-        assert raw.images is not None
-        for place, kind, found in judge.rows(batch, black(raw.images, settings.normalise)):
-            own = samples[batch.ids[place]]
-            about = {"id": own.id, "unit": own.unit, "group": own.group, "class": task.classes[kind]}
-            rows.append({**keys, **about, "label": float(batch.labels[place, kind]), **found})
-    return {FILE: to_bytes(pd.DataFrame(rows, columns=list(FAITHFULNESS)), "faithfulness")} if rows else {}
+
+    def __init__(
+        self, spec: TrialSpec, data: Images, task: Task, model: Model, settings: TrainSettings, device: torch.device
+    ) -> None:
+        self._wanted, self._rows = FaithfulnessSettings.of(spec.explain), list[dict[str, Any]]()
+        self._spec, self._data, self._task = spec, data, task
+        self._model, self._settings, self._device = model, settings, device
+
+    def measure(self, name: str, explain: Explain) -> None:
+        """Measure the maps of one explainer, or the model's own."""
+        if not self._wanted.use or self._task.sample != "image":
+            return
+        judge = _Judge(self._wanted, self._model, self._settings, self._device, explain, self._spec.seed)
+        chosen = choose(self._data, self._wanted.images)
+        plain = self._settings.model_copy(update={"normalise": "unit"})
+        loaders = [Loader(self._data, self._task, how, self._device) for how in (self._settings, plain)]
+        for batch, raw in zip(*(loader.evaluation(chosen) for loader in loaders), strict=True):
+            assert raw.images is not None
+            samples = self._data.samples(batch)
+            dark = black(raw.images, self._settings.normalise)
+            for place, kind, found in judge.rows(batch, dark, [sample.id for sample in samples]):
+                self._rows.append(
+                    {**self._about(samples[place], kind, batch.labels[place, kind]), "map": name, **found}
+                )
+
+    def drop(self, name: str) -> None:
+        """Remove the measurements of one kind of maps."""
+        self._rows = [row for row in self._rows if row["map"] != name]
+
+    def files(self) -> dict[str, bytes]:
+        """Return `faithfulness.parquet`, if anything was measured."""
+        table = pd.DataFrame(self._rows, columns=list(FAITHFULNESS))
+        return {FILE: to_bytes(table, "faithfulness")} if self._rows else {}
+
+    def _about(self, sample: Sample, kind: int, label: Tensor) -> dict[str, Any]:
+        spec = self._spec
+        keys = {"study": spec.study, "variant": spec.variant, "seed": spec.seed, "fold": spec.fold}
+        own = {"split": self._data.name, "id": sample.id, "unit": sample.unit, "group": sample.group}
+        return {**keys, **own, "class": self._task.classes[kind], "label": float(label)}
 
 
 class _Judge:
@@ -92,29 +116,41 @@ class _Judge:
         model: Model,
         settings: TrainSettings,
         device: torch.device,
-        explaining: Explaining,
+        explain: Explain,
         seed: int,
     ) -> None:
         self._wanted, self._model, self._settings, self._device = wanted, model.eval(), settings, device
-        self._explaining, self._seed = explaining, seed
+        self._explain, self._seed = explain, seed
         shares = wanted.layers if "randomise" in wanted.use else []
         self._forgetful = {share: randomised(model, share, seeds.of("randomise", seed)) for share in shares}
 
-    def rows(self, batch: Batch, dark: Float[Tensor, "b c 1 1"]) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    def rows(
+        self, batch: Batch, dark: Float[Tensor, "b c 1 1"], ids: Sequence[str]
+    ) -> Iterator[tuple[int, int, dict[str, Any]]]:
         out = self._run(self._model, batch)
         kinds = out.probs.argmax(1).tolist()
-        before = _of_classes(out, kinds)
-        for name, maps in self._explaining.one_class(self._model, batch, out, kinds):
-            found = [(i, row) for i, k in enumerate(kinds) for row in self._covered(batch.only(i), dark[i], maps[i], k)]
-            for place, row in (*found, *self._compared(name, maps, batch, kinds)):
-                own = {"before": float(before.probs[place]), "logit_before": float(before.logits[place])}
-                yield place, kinds[place], {"map": name, **own, **row}
+        before, maps = _of_classes(out, kinds), self._explain(None, batch, out, kinds)
+        if maps is None:
+            return
+        shifts = [seeds.of("shift", self._seed, key) for key in ids]
+        found = [
+            (i, row)
+            for i, k in enumerate(kinds)
+            for row in self._covered(batch.only(i), dark[i], maps[i], k, shifted(maps[i], shifts[i]))
+        ]
+        for place, row in (*found, *self._compared(maps, batch, kinds)):
+            own = {"before": float(before.probs[place]), "logit_before": float(before.logits[place])}
+            yield place, kinds[place], {**own, **row}
 
     def _covered(
-        self, batch: Batch, dark: Float[Tensor, "c 1 1"], shown: Float[Tensor, "h w"], kind: int
+        self,
+        batch: Batch,
+        dark: Float[Tensor, "c 1 1"],
+        shown: Float[Tensor, "h w"],
+        kind: int,
+        other: Float[Tensor, "h w"],
     ) -> Iterator[dict[str, Any]]:
         assert batch.images is not None
-        other = shifted(shown, seeds.of("shift", self._seed, batch.ids[0]))
         for probe in probes(batch.images[0], shown, dark, self._wanted, other):
             score = self._score(batch, probe.images, kind)
             found: dict[str, Any] = {"method": probe.method, "covered": probe.covered, "level": probe.level}
@@ -125,13 +161,14 @@ class _Judge:
             yield found
 
     def _compared(
-        self, name: str, maps: Float[Tensor, "b h w"], batch: Batch, kinds: list[int]
+        self, maps: Float[Tensor, "b h w"], batch: Batch, kinds: list[int]
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield comparisons of the map with those of the randomised models, for the same classes."""
         for share, forgetful in self._forgetful.items():
             out = self._run(forgetful, batch)
             after = _of_classes(out, kinds)
-            others = dict(self._explaining.one_class(forgetful, batch, out, kinds, only=name))[name]
+            others = self._explain(forgetful, batch, out, kinds)
+            assert others is not None
             for place in range(len(kinds)):
                 pair = maps[place].cpu().numpy(), others[place].cpu().numpy()
                 found: dict[str, Any] = {"method": "randomise", "covered": "", "level": share}

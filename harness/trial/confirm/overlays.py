@@ -62,7 +62,7 @@ class Overlays:
         It is the first of the wanted classes that the image has, or else the first wanted class.
         """
         chosen = {self._data.split.samples[row].id for row in self._chosen}
-        for place, key in enumerate(batch.ids):
+        for place, key in enumerate(self._data.ids(batch)):
             asked = wanted[place].nonzero().flatten().tolist()
             if key not in chosen or not asked:
                 continue
@@ -72,12 +72,16 @@ class Overlays:
             by = -(-max(maps.shape[2:]) // LONGEST_PX)
             self._explained.setdefault(name, {})[key] = maps[place, k, ::by, ::by].half().cpu().numpy()
 
+    def drop(self, name: str) -> None:
+        """Remove an explainer's maps."""
+        self._explained.pop(name, None)
+
     def add(self, batch: Batch, out: Output) -> None:
         """Add one batch; outputs of images that will not be shown are dropped."""
         if out.saliency is None or not self._pictured:
             return
         boxes, attention = _patches(out, len(batch.ids))
-        for place, key in enumerate(batch.ids):
+        for place, key in enumerate(self._data.ids(batch)):
             self._found[key] = _Seen(
                 maps=out.saliency[place].half().cpu().numpy(),
                 scores=out.probs[place].float().cpu().numpy(),

@@ -98,6 +98,11 @@ class Record:
                     gap = attention_gap(weights[place], touched(masks[place, k], boxes[place]))
                     self._rows["attention"].append({**row, "gap": gap, "patches": len(weights[place])})
 
+    def drop(self, *names: str) -> None:
+        """Remove the rows of these maps."""
+        for table, rows in self._rows.items():
+            self._rows[table] = [row for row in rows if row.get("map") not in names]
+
     def tables(self) -> Tables:
         """Return the tables so far."""
         found: dict[str, Any] = {name: pd.DataFrame(self._rows[name], columns=list(of)) for name, of in _TABLES.items()}
@@ -132,15 +137,14 @@ class Record:
             drawn = self._drawn[key]
             terms["box_iou"] = drawn.box_ious(saliency) if row["label"] == 1 else None
             for metric in self._of_maps if row["label"] == 1 and mask.any() else ():
-                value = float(metric.record.build(np.asarray(saliency, np.float64), mask > 0, **metric.params))
+                value = metric.term(np.asarray(saliency, np.float64), mask > 0)
                 self._rows["terms"].append({**row, "metric": metric.key, "value": value})
             self._rows["candidates"] += [{**row, **found} for found in candidate_rows(saliency, drawn)]
         self._rows["maps"].append({**row, **terms})
 
     def _images(self, data: Images, batch: Batch) -> list[dict[str, Any]]:
-        samples = {sample.id: sample for sample in data.split.samples}
-        found = [samples[key] for key in batch.ids]
-        return [{**self._keys, "split": data.name, "id": s.id, "unit": s.unit, "group": s.group} for s in found]
+        own = {**self._keys, "split": data.name}
+        return [{**own, "id": s.id, "unit": s.unit, "group": s.group} for s in data.samples(batch)]
 
     def _classes(self, keys: Mapping[str, Any], batch: Batch, place: int) -> list[dict[str, Any]]:
         labels = batch.labels[place].tolist()

@@ -26,6 +26,7 @@ from harness.contract.files import file_name
 from harness.contract.types import Sample, Split
 from harness.trial.data.bags import Bags, names, values_file, write_bags
 from harness.trial.data.decode import mapped, write_split
+from harness.trial.data.sound import check_samples
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 FORMAT = 1
@@ -92,12 +93,14 @@ class Cache:
             progress: called with (images decoded, number of images); not called for a complete cache.
 
         Raises:
+            ContractError: an id is given twice, a group is in two splits, or a label is wrong.
             InputError: an image or mask cannot be read, or has the wrong size.
             MachineError: the disk is full or cannot be written.
         """
         cache = cls(root / file_name(dataset.digest), dataset)
         missing = [name for name in SPLITS if not cache._intact(name)]
         if missing:
+            check_samples(dataset)
             cache._build(missing, progress)
         return cache
 

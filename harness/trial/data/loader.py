@@ -77,17 +77,14 @@ class Loader:
         """
         if self.data.split.bags is not None:
             raise ValueError(NO_COPIES)
-        rows = np.array([self._rows[key] for key in ids], dtype=np.int64)
+        rows = np.array([self.data.rows[key] for key in ids], dtype=np.int64)
+        keys = [self.data.split.samples[row].id for row in rows]
         images = _scaled(self.data.split.images[rows], self.device)
         for number in range(self.settings.tta):
-            chances = [_chance(seeds.of("tta", key, number)) for key in ids]
+            chances = [_chance(seeds.of("tta", key, number)) for key in keys]
             pairs = zip(torch.split(images, 1), chances, strict=True)
             changed = torch.cat([augment(x, None, self.settings.augment, chance)[0] for x, chance in pairs])
             yield replace(self._labelled(rows, None), images=self._ready(changed))
-
-    @cached_property
-    def _rows(self) -> dict[str, int]:
-        return {sample.id: row for row, sample in enumerate(self.data.split.samples)}
 
     @cached_property
     def _weights(self) -> npt.NDArray[np.float32]:
@@ -159,12 +156,11 @@ class Loader:
         split, weights = self.data.split, None
         if chance is not None and self.settings.balance == "weights":
             weights = torch.from_numpy(self._weights[rows]).to(self.device)
-        samples = [split.samples[row] for row in rows]
         return Batch(
             labels=torch.from_numpy(split.labels[rows]).to(self.device),
             weights=weights,
-            ids=tuple(sample.id for sample in samples),
-            groups=tuple(sample.group for sample in samples),
+            ids=tuple(self.data.names[row] for row in rows),
+            groups=tuple(self.data.groups[row] for row in rows),
         )
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.contract.dataset import Dataset
-from harness.contract.types import Split, Task
+from harness.contract.nn import Batch
+from harness.contract.types import Sample, Split, Task
 from harness.trial.data.cache import SPLITS, Cache, CachedSplit, known_masks
 from harness.trial.data.fence import Seal
+from harness.trial.seams.blind import digests
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,39 @@ class Images:
         name: in the tables; `tune_loc` may be the validation images with their masks.
         split: images and labels.
         outlines: masks, if this stage may see them and the data have them.
+        key: of the names that components see in place of ids and groups (`seams.blind.digests`).
     """
 
     name: Split
     split: CachedSplit
     outlines: Outlines | None = None
+    key: str = ""
 
     def __len__(self) -> int:
         return len(self.split)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The `Batch.ids` of all images."""
+        return digests((sample.id for sample in self.split.samples), self.key)
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The `Batch.groups` of all images."""
+        return digests((sample.group for sample in self.split.samples), self.key)
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """The row of each name."""
+        return {name: row for row, name in enumerate(self.names)}
+
+    def samples(self, batch: Batch) -> list[Sample]:
+        """Return the samples of a batch, with their own ids and groups."""
+        return [self.split.samples[self.rows[name]] for name in batch.ids]
+
+    def ids(self, batch: Batch) -> list[str]:
+        """Return the ids of the samples of a batch."""
+        return [sample.id for sample in self.samples(batch)]
 
     def shuffled(self, seed: int) -> Images:
         """Return the images with labels and masks permuted together, so that label frequencies stay."""
@@ -107,7 +135,8 @@ class FitData:
             outlines = _outlines(cache, "train")
             ledger.masks["fit"] = ["train"]
         ledger.opened += ["train", "val"]
-        train, val = Images("train", cache.split("train"), outlines), Images("val", cache.split("val"))
+        key = cache.dataset.digest
+        train, val = Images("train", cache.split("train"), outlines, key), Images("val", cache.split("val"), key=key)
         ledger.count("fit", train)
         ledger.count("select", val)
         return cls(cache.dataset.task, train, val)
@@ -130,10 +159,11 @@ class ConfirmData:
     def of(cls, cache: Cache, ledger: Ledger) -> ConfirmData:
         """Open the test split and record that in the ledger."""
         ledger.opened.append("test")
-        test = Images("test", cache.split("test"), _outlines(cache, "test"))
+        key = cache.dataset.digest
+        test = Images("test", cache.split("test"), _outlines(cache, "test"), key)
         ledger.count("test", test)
         name: Split = "tune_loc" if len(cache.split("tune_loc")) else "val"
-        tune_loc = Images("tune_loc", cache.split(name), _outlines(cache, name))
+        tune_loc = Images("tune_loc", cache.split(name), _outlines(cache, name), key)
         if test.outlines is None:
             return cls(cache.dataset.task, test, None)
         ledger.opened += ["tune_loc"] if name == "tune_loc" else []

@@ -10,12 +10,14 @@ import math
 import operator
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from harness.contract import seeds
+from harness.contract.errors import NotFiniteError, blamed, origin_of
 from harness.contract.nn import Batch, Model, Phase
 from harness.contract.types import Epoch, Objective
 from harness.trial.data.loader import Loader
@@ -24,6 +26,7 @@ from harness.trial.fit.phases import choose, set_modes, spread
 from harness.trial.fit.schedule import Updates
 from harness.trial.model.evaluate import autocast, in_fp32, predict
 from harness.trial.model.rng import seeded
+from harness.trial.seams.outputs import LOSS_LAW, check_range, extremes, forward, losses
 from harness.trial.settings.training import TrainSettings
 
 WINDOW = 3
@@ -108,18 +111,17 @@ def _epoch(
     rate = job.updates.rates(length * steps, length)
     totals: dict[str, float] = {}
     with seeded(seeds.of("epoch", job.seed, number), job.device):
-        job.model.begin_epoch(lambda: predict(job.model, job.train, job.settings, job.device))
+        with _diverging(number, trained=number > 1), blamed(job.model):
+            job.model.begin_epoch(lambda: predict(job.model, job.train, job.settings, job.device, labelled=True))
         set_modes(job.model, phase)
         for step, batch in enumerate(job.train.training(number)):
-            losses = _step(job, batch, optimiser, scaler, rate(len(before) * steps + step))
-            values = torch.stack([loss.float() for loss in losses.values()]).tolist()  # one synchronisation with a GPU
-            for name, value in zip(losses, values, strict=True):
+            with _diverging(number, f", step {step + 1} of {steps}", trained=number > 1 or step > 0):
+                found = _step(job, batch, optimiser, scaler, rate(len(before) * steps + step))
+            for name, value in found.items():
                 totals[name] = totals.get(name, 0.0) + value
-            if not all(map(math.isfinite, totals.values())):
-                found = ", ".join(name for name, total in totals.items() if not math.isfinite(total))
-                raise Diverged(f"the loss ({found}) is not finite in epoch {number}, step {step + 1} of {steps}")
         metrics = {f"train/{name}": total / steps for name, total in totals.items()}
-        metrics = {"train/loss": sum(metrics.values()), **metrics, **job.validate()}
+        with _diverging(number):
+            metrics = {"train/loss": sum(metrics.values()), **metrics, **job.validate()}
     name = _value_metric(job, phase, last=last)
     value = _metric(metrics, name)
     if math.isnan(value):
@@ -137,24 +139,48 @@ def _epoch(
 
 def _step(
     job: Fit, batch: Batch, optimiser: torch.optim.Optimizer, scaler: torch.amp.GradScaler, lr: float
-) -> dict[str, Tensor]:
-    """Run one batch: forward under autocast, losses in fp32, one update."""
+) -> dict[str, float]:
+    """Run one batch: forward under autocast, losses in fp32, one update. Return the losses.
+
+    Raises:
+        NotFiniteError: a loss, score or map is not finite.
+        ContractError: the output or the losses have another form, or a score or map lies outside [0, 1].
+    """
     for group in optimiser.param_groups:
         group["lr"] = lr
     with autocast(job.settings, job.device):
-        out = job.model(batch)
-    losses = job.model.losses(in_fp32(out), batch)
+        out = in_fp32(forward(job.model, batch))
+    found = losses(job.model, out, batch)
     optimiser.zero_grad(set_to_none=True)
-    total = functools.reduce(operator.add, [loss.float() for loss in losses.values()])
-    torch.autograd.backward(scaler.scale(total))
+    total = functools.reduce(operator.add, [loss.float() for loss in found.values()])
+    with blamed(job.model):
+        torch.autograd.backward(scaler.scale(total))
     if job.settings.clip is not None:
         scaler.unscale_(optimiser)
         torch.nn.utils.clip_grad_norm_(
             [parameter for group in optimiser.param_groups for parameter in group["params"]], job.settings.clip
         )
-    scaler.step(optimiser)
+    with blamed(optimiser):
+        scaler.step(optimiser)
     scaler.update()
-    return {name: loss.detach() for name, loss in losses.items()}
+    own = torch.stack([loss.detach().float() for loss in found.values()])
+    numbers = torch.cat([own, extremes(out)]).tolist()  # the only synchronisation with a GPU
+    values = dict(zip(found, numbers, strict=False))
+    if wrong := [name for name, value in values.items() if not math.isfinite(value)]:
+        raise NotFiniteError(origin_of(job.model), f"the loss ({', '.join(wrong)})", LOSS_LAW)
+    check_range(job.model, out, numbers[len(found) :])
+    return values
+
+
+@contextmanager
+def _diverging(number: int, where: str = "", *, trained: bool = True) -> Iterator[None]:
+    """Turn a value that is not finite into Diverged, if the model has learned; before that it is the model's fault."""
+    try:
+        yield
+    except NotFiniteError as error:
+        if not trained:
+            raise
+        raise Diverged(f"{error.what} is not finite in epoch {number}{where}") from error
 
 
 def _over(job: Fit, phase: Phase) -> bool:

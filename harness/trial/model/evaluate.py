@@ -16,6 +16,8 @@ from harness.metrics.registry import fits
 from harness.trial.data.loader import Loader
 from harness.trial.data.stage import Images
 from harness.trial.model.measure import ATTENTION, Collector, collector, direct
+from harness.trial.seams.blind import unlabelled
+from harness.trial.seams.outputs import check_range, extremes, forward
 from harness.trial.settings.training import TrainSettings
 
 AMP = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -26,18 +28,28 @@ Predictions = Iterable[tuple[Batch, Output]]
 
 
 def predict(
-    model: Model, loader: Loader, settings: TrainSettings, device: torch.device
+    model: Model, loader: Loader, settings: TrainSettings, device: torch.device, *, labelled: bool = False
 ) -> Iterator[tuple[Batch, Output]]:
-    """Yield the model's outputs in fp32 for every image of a split once, in eval mode and without gradients."""
+    """Yield the model's outputs in fp32 for every image of a split once, in eval mode and without gradients.
+
+    The batch that is yielded has its labels and masks; `forward` receives them if `labelled` is True, which is for
+    training images only.
+    """
     model.eval()
     for batch in loader.evaluation():
-        yield batch, run(model, batch, settings, device)
+        yield batch, run(model, batch, settings, device, labelled=labelled)
 
 
-def run(model: Model, batch: Batch, settings: TrainSettings, device: torch.device) -> Output:
-    """Return the model's output in fp32, without gradients."""
+def run(model: Model, batch: Batch, settings: TrainSettings, device: torch.device, *, labelled: bool = False) -> Output:
+    """Return the model's output in fp32, without gradients; without `labelled` it sees no labels and no masks.
+
+    Raises:
+        ContractError: a score or map has another form, is not finite or lies outside [0, 1].
+    """
     with torch.no_grad(), autocast(settings, device):
-        return in_fp32(model(batch))
+        out = in_fp32(forward(model, batch if labelled else unlabelled(batch)))
+    check_range(model, out, extremes(out).tolist())
+    return out
 
 
 class Scorer:
@@ -108,13 +120,12 @@ def by_unit(predictions: Predictions, data: Images) -> tuple[Batch, Output] | No
     A unit is positive if one of its images is, and negative if all of them are known to be. Returns None if units
     are images.
     """
-    units = {sample.id: sample.unit for sample in data.split.samples}
-    if len(set(units.values())) == len(units):
+    if len({sample.unit for sample in data.split.samples}) == len(data):
         return None
     rows: dict[str, list[tuple[Tensor, Tensor]]] = {}
     for batch, out in predictions:
-        for key, label, probs in zip(batch.ids, batch.labels, out.probs, strict=True):
-            rows.setdefault(units[key], []).append((label.cpu(), probs.cpu()))
+        for sample, label, probs in zip(data.samples(batch), batch.labels, out.probs, strict=True):
+            rows.setdefault(sample.unit, []).append((label.cpu(), probs.cpu()))
     labels = [torch.stack([label for label, _ in pairs]) for pairs in rows.values()]
     known = [torch.where((label == 1).any(0), 1.0, label.sum(0)) for label in labels]  # a sum with NaN is NaN
     probs = [torch.stack([values for _, values in pairs]).mean(0) for pairs in rows.values()]

@@ -79,7 +79,7 @@ def weights_of(output: Output, batch: Batch) -> list[list[Array]]:
 
 def of_weights(metric: Metric, branches: list[Array]) -> float:
     """Return a metric of one image's attention: the mean over its branches."""
-    return float(np.mean([metric.record.build(branch, **metric.params) for branch in branches]))
+    return float(np.mean([metric.term(branch) for branch in branches]))
 
 
 class _Scores(Collector):
@@ -125,7 +125,7 @@ class _Maps(Collector):
 
     def _terms(self, saliency: Array, mask: Array) -> dict[str, Any]:
         if self.metric.record.form == "term":
-            return {TERM: float(self.metric.record.build(saliency, mask, **self.metric.params))}
+            return {TERM: self.metric.term(saliency, mask)}
         return map_terms(saliency, mask)
 
 

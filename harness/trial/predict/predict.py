@@ -5,10 +5,10 @@ Images are decoded when they are needed and never cached. Several models of a va
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ from harness.trial.data.loader import Loader
 from harness.trial.data.stage import Images
 from harness.trial.model.load import Confirmed, mean_output
 from harness.trial.model.tta import over_copies
+from harness.trial.seams.blind import unlabelled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,7 +142,7 @@ def open_unseen(manifest: Path, model: Confirmed, catalog: Catalog, data: Path, 
     samples = tuple(dataset.split("test"))[:most]
     labels = np.array([sample.labels for sample in samples], np.float32).reshape(len(samples), len(task.classes))
     split = CachedSplit("test", samples, Decoded(dataset, samples), labels)
-    return Unseen(dataset, Images("test", split))
+    return Unseen(dataset, Images("test", split, key=model.spec.digest))
 
 
 def predict_unseen(models: Sequence[Confirmed], unseen: Unseen, threads: int = 1) -> pd.DataFrame:
@@ -160,7 +161,7 @@ def predict_unseen(models: Sequence[Confirmed], unseen: Unseen, threads: int = 1
     with _threads(threads):
         loader = _loader(first, unseen)
         for batch in loader.evaluation():
-            outs = [over_copies(model(_blind(batch)), batch, loader, _blindly(model)) for model in models]
+            outs = [over_copies(model(batch), batch, loader, model) for model in models]
             record.add_scores(unseen.images, batch, mean_output(outs))
     table = record.predictions().assign(split=SPLIT)
     if len(models) > 1:
@@ -195,9 +196,8 @@ def explain_unseen(
     places = [_place(name, first.task.classes) for name in names]
     name = str(explainer["use"])
     built: Explainer | None = None if name == OWN_MAP else catalog.build("explainer", explainer, where="--explainer")
-    samples = {sample.id: row for row, sample in enumerate(unseen.images.split.samples)}
     with _threads(threads):
-        for batch in map(_blind, _loader(first, unseen).evaluation()):
+        for batch in map(unlabelled, _loader(first, unseen).evaluation()):
             outs = [model(batch) for model in models]
             own = mean_output(outs)
             each = [_maps(name, built, *pair, batch, places) for pair in zip(models, outs, strict=True)]
@@ -206,7 +206,7 @@ def explain_unseen(
                 raise HarnessError(f"the explainer {name!r} gave values that are not finite")
             scores = own.probs.cpu().numpy()
             for place, key in enumerate(batch.ids):
-                yield _explained(unseen, samples[key], scores[place], maps[place], names)
+                yield _explained(unseen, unseen.images.rows[key], scores[place], maps[place], names)
 
 
 def _explained(unseen: Unseen, row: int, scores: Array, maps: Array, names: tuple[str, ...]) -> Explained:
@@ -247,15 +247,6 @@ def _maps(
 
 def _loader(model: Confirmed, unseen: Unseen) -> Loader:
     return Loader(unseen.images, model.task, model.settings, model.device)
-
-
-def _blindly(model: Confirmed) -> Callable[[Batch], Output]:
-    return lambda batch: model(_blind(batch))
-
-
-def _blind(batch: Batch) -> Batch:
-    """Return the batch without its labels, which only the table needs; a model must not see them."""
-    return replace(batch, labels=torch.full_like(batch.labels, torch.nan))
 
 
 def _place(name: str, classes: Sequence[str]) -> int:

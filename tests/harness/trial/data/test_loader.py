@@ -79,7 +79,7 @@ def test_a_batch_is_made_while_the_one_before_is_used(train: Images, monkeypatch
 def test_evaluation_drops_nothing_and_keeps_the_order(train: Images):
     loader = _loader(train, augment=ALL, balance="weights", batch_size=13)
     batches = list(loader.evaluation())
-    assert [key for batch in batches for key in batch.ids] == [sample.id for sample in train.split.samples]
+    assert [key for batch in batches for key in batch.ids] == list(train.names)
     assert [len(batch.ids) for batch in batches] == [13, 13, 13, 9]
     assert all(batch.weights is None and batch.targets is None for batch in batches)
     labels = torch.cat([batch.labels for batch in batches])
@@ -91,7 +91,7 @@ def test_one_epoch_shows_each_training_image_once(train: Images):
     loader = _loader(train)
     batches = list(loader.training(1))
     assert len(batches) == loader.steps()
-    assert sorted(key for batch in batches for key in batch.ids) == sorted(s.id for s in train.split.samples)
+    assert sorted(key for batch in batches for key in batch.ids) == sorted(train.names)
 
 
 @pytest.mark.parametrize(("size", "sizes"), [(47, [47]), (16, [16, 16, 16]), (47 // 2, [23, 23, 2])])

@@ -34,7 +34,7 @@ def _loader(data: Images, **settings) -> Loader:
 
 def test_a_copy_depends_on_the_image_and_its_number_alone(test_images: Images):
     loader = _loader(test_images, tta=3, augment=["flip", "shift"])
-    first, *rest = [sample.id for sample in test_images.split.samples[:4]]
+    first, *rest = test_images.names[:4]
     alone = torch.stack([copy.images for copy in loader.copies([first])])
     among = torch.stack([copy.images for copy in loader.copies([*rest, first])])
     assert torch.equal(alone[:, 0], among[:, -1])
@@ -43,7 +43,7 @@ def test_a_copy_depends_on_the_image_and_its_number_alone(test_images: Images):
 
 def test_copies_carry_no_masks_and_are_normalised_after_the_change(test_images: Images):
     loader = _loader(test_images, tta=1, augment=["shift"])
-    (copy,) = loader.copies([test_images.split.samples[0].id])
+    (copy,) = loader.copies(test_images.names[:1])
     assert copy.targets is None
     pixels = torch.from_numpy(test_images.split.images[[0]]).permute(0, 3, 1, 2).float() / 255
     shifts = [augment(pixels, None, ["shift"], torch.Generator().manual_seed(seed))[0] for seed in range(3)]
