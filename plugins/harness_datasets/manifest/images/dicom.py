@@ -159,13 +159,15 @@ def _colour(dataset: Any) -> np.ndarray:
 
 
 def _stored(dataset: Any) -> np.ndarray:
-    """Return the stored values, "h w": the bits below `HighBit` only, without overlays in the others."""
-    stored: np.ndarray = np.asarray(dataset.pixel_array)
+    """Return the stored values, "h w": the bits up to `HighBit`, without overlays in the others."""
+    from pydicom.pixels import pixel_array
+
+    bits, high = int(dataset.BitsStored), int(dataset.get("HighBit", dataset.BitsStored - 1))
+    stored: np.ndarray = pixel_array(dataset, correct_unused_bits=high == bits - 1)
     if stored.ndim != 2:
         raise ValueError(f"one grey image expected, but got an array of shape {stored.shape}")
-    bits, syntax = int(dataset.BitsStored), dataset.file_meta.TransferSyntaxUID
-    if bits >= 8 * stored.dtype.itemsize or bits == 1 or (syntax.is_encapsulated and "RLE" not in syntax.name):
-        return stored  # every other codec holds values of `bits` bits itself
-    shift, sign = int(dataset.get("HighBit", bits - 1)) + 1 - bits, 1 << (bits - 1)
-    kept = (stored.astype(np.int64) >> max(0, shift)) & ((1 << bits) - 1)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if high == bits - 1 or bits == 1 or (syntax.is_encapsulated and "RLE" not in syntax.name):
+        return stored  # pydicom leaves out the bits above; a codec holds values of `bits` bits itself
+    kept, sign = (stored.astype(np.int64) >> max(0, high + 1 - bits)) & ((1 << bits) - 1), 1 << (bits - 1)
     return ((kept ^ sign) - sign if int(dataset.PixelRepresentation) else kept).astype(stored.dtype)

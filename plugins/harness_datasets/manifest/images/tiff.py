@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _GREY, _COLOUR = ("MINISWHITE", "MINISBLACK"), ("RGB", "PALETTE", "SEPARATED", "YCBCR")
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
+_ALPHA = (1, 2)  # kinds of ExtraSamples
 _LOSSY = ("JPEG", "OJPEG", "WEBP", "JPEGXL", "JPEG2000", "APERIO_JP2000_RGB", "APERIO_JP2000_YCBC")
 
 
@@ -102,8 +103,11 @@ def _refused(page: TiffPage) -> str:
         return f"one image expected, but got {page.imagedepth} slices"
     if meaning not in (*_GREY, *_COLOUR) or (_bits(page) > 8 and meaning not in (*_GREY, "RGB")):
         return f"grey or RGB expected, but got the photometric interpretation {meaning} of {_bits(page)} bits"
-    if samples != {"RGB": 3, "YCBCR": 3, "SEPARATED": 4}.get(meaning, 1):
-        return f"grey or RGB expected, but got {samples} channels of the photometric interpretation {meaning}"
+    extra = [int(kind) for kind in page.extrasamples]
+    beside = len(extra) > 1 or (meaning in _GREY and any(kind not in _ALPHA for kind in extra))
+    if beside or samples != {"RGB": 3, "YCBCR": 3, "SEPARATED": 4}.get(meaning, 1):
+        found = f"{page.samplesperpixel} channels of the photometric interpretation {meaning}"
+        return f"grey or RGB expected, but got {found}"
     if not _compression_is_read(page):
         return f"its compression {_name(page.compression)} is not read: save it with LZW, deflate or none"
     return ""
