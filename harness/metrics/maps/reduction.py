@@ -32,8 +32,20 @@ def reduced_mask(mask: Array, size: tuple[int, int]) -> tuple[npt.NDArray[np.uin
 
 def covered_area(mask: Array, size: tuple[int, int]) -> npt.NDArray[np.int64]:
     """Return how much of each cell a mask "h w" of 0 and 1 covers, in units of which `mask.size` fill a cell."""
-    rows = _along(np.asarray(mask, np.int64), size[0], (0, mask.shape[0]))
-    return _along(rows.T, size[1], (0, mask.shape[1])).T
+    inside = np.asarray(mask) > 0
+    rows, columns = (np.flatnonzero(inside.any(axis)) for axis in (1, 0))
+    if not rows.size:
+        return np.zeros(size, np.int64)
+    box = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+    return _area(inside[box], box, inside.shape, size)
+
+
+def _area(
+    part: Array, box: tuple[slice, slice], shape: tuple[int, ...], size: tuple[int, int]
+) -> npt.NDArray[np.int64]:
+    """Return the same of a part of a mask; all else of it is 0."""
+    high = _along(np.asarray(part, np.int64), size[0], (box[0].start, shape[0]))
+    return _along(high.T, size[1], (box[1].start, shape[1])).T
 
 
 def _along(values: npt.NDArray[np.int64], cells: int, place: tuple[int, int]) -> npt.NDArray[np.int64]:
@@ -61,10 +73,8 @@ def _keep(inside: npt.NDArray[np.bool_], found: npt.NDArray[np.uint8]) -> int:
     lost = np.setdiff1d(np.arange(1, count + 1), np.unique(labelled[held]))
     boxes = ndimage.find_objects(labelled) if lost.size else []
     for number in lost.tolist():
-        rows, columns = boxes[number - 1]
-        own = (labelled[rows, columns] == number).astype(np.int64)
-        high = _along(own, found.shape[0], (rows.start, inside.shape[0]))
-        area = _along(high.T, found.shape[1], (columns.start, inside.shape[1])).T
+        box = boxes[number - 1]
+        area = _area(labelled[box] == number, box, inside.shape, (found.shape[0], found.shape[1]))
         found[np.unravel_index(int(area.argmax()), area.shape)] = 1
     return len(lost)
 

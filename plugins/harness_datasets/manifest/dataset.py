@@ -24,6 +24,7 @@ from harness_datasets.manifest.images.masks import Inside, bring_layers_to, brin
 from harness_datasets.manifest.images.sizes import Fit, bring_to
 from harness_datasets.manifest.mammograms.window import VERSION as PREPARATION
 from harness_datasets.manifest.mammograms.window import Mammogram, Window, prepare
+from harness_datasets.manifest.notes import notes
 from harness_datasets.manifest.samples import Whole, assemble, in_common
 from harness_datasets.manifest.table import inside, read_entries
 
@@ -129,6 +130,11 @@ class Manifest(Dataset):
     def mask_files(self) -> Iterable[Path]:
         """Return every mask file that the table names."""
         return tuple(path for entry in self._entries for path in entry.files[1:])
+
+    def notes(self) -> Sequence[str]:
+        """Return what the author of the table may not expect of how its images are read."""
+        images = [self._facts[entry.image].header for entry in self._entries]
+        return tuple(notes(images, self.task, self._bits))
 
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
         """Return the table's further columns, and folder, type, size and depth of the image's file.
@@ -242,7 +248,7 @@ class Manifest(Dataset):
         try:
             return read(path.read_bytes(), path.suffix)
         except Exception as error:  # decoders raise whatever they like on a damaged file
-            reason = str(error) or type(error).__name__
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise InputError(f"{self.path}: row {entry.row}: {self._unreadable(path, reason)}") from error
 
     def _check_exists(self, entry: Entry, mistakes: Mistakes) -> None:
