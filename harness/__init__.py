@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.contract.components import ArchitectureFactory, BackboneFactory, Component, PoolingFactory, use
 from harness.contract.dataset import Dataset
 from harness.contract.errors import HarnessError, InputError, SizeMismatchError, nearest
-from harness.contract.files import file_facts
+from harness.contract.files import file_facts, stamp_of
 from harness.contract.loading.hookspecs import hookimpl
 from harness.contract.metrics import MetricRecord, Standing
 from harness.contract.seeds import of as seed_of
@@ -53,6 +53,7 @@ __all__ = [
     "results",
     "run",
     "seed_of",
+    "stamp_of",
     "use",
 ]
 

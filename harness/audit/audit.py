@@ -32,6 +32,7 @@ def check_dataset(dataset: Dataset, cache: Cache | None = None) -> list[Finding]
             f"masks: {dataset.task.mask_kind}",
         )
     ]
+    findings += [Finding(level="warning", message=note) for note in dataset.notes()]
     for name, samples in splits.items():
         findings += _count(name, samples, dataset.task.classes)
     findings += _leaks(splits)

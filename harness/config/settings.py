@@ -19,6 +19,8 @@ from harness.config.strict import Strict
 from harness.contract.errors import InputError, Problems
 
 DATA_VARIABLE = "HARNESS_DATA"
+MEGAPIXELS_VARIABLE = "HARNESS_MAX_MEGAPIXELS"
+"""Where readers of images find `max_megapixels`, in this process and those that it starts."""
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -39,6 +41,7 @@ class Settings:
             `data`, `cache` and `results` under the same paths.
         gpus_per_trial: GPUs that a trial requests from Ray; None for an equal share of those available.
         disabled: names of the entry points of plugins that are not loaded.
+        max_megapixels: largest image that is read; a larger one is refused by its header.
     """
 
     data: Path
@@ -52,6 +55,7 @@ class Settings:
     ray_address: str = ""
     gpus_per_trial: float | None = None
     disabled: tuple[str, ...] = ()
+    max_megapixels: float = 400.0
 
 
 class _Compute(Strict):
@@ -81,6 +85,10 @@ class _Plugins(Strict):
     disabled: list[str] = Field(default_factory=list)
 
 
+class _Images(Strict):
+    max_megapixels: Annotated[float, Field(gt=0)] = Settings.max_megapixels
+
+
 class _File(Strict):
     data: str = "data"
     results: str = "results"
@@ -89,12 +97,14 @@ class _File(Strict):
     search: _Search = _Search()
     compute: _Compute = _Compute()
     plugins: _Plugins = _Plugins()
+    images: _Images = _Images()
 
 
 def load_settings(folder: Path | None = None) -> Settings:
     """Load the settings of a folder: harness.toml, overridden by harness.local.toml and HARNESS_DATA.
 
-    Relative paths start at that folder. Without any file the defaults hold.
+    Relative paths start at that folder. Without any file the defaults hold. `max_megapixels` is handed on to every
+    process in MEGAPIXELS_VARIABLE.
 
     Raises:
         InputError: a file cannot be read, or anything in it is wrong; every mistake at once.
@@ -111,6 +121,7 @@ def load_settings(folder: Path | None = None) -> Settings:
     file = _File.model_validate(merge(tables[FILE], tables[LOCAL_FILE]))
     settings = _settings(file, folder)
     _check_databases(settings)
+    os.environ[MEGAPIXELS_VARIABLE] = f"{settings.max_megapixels:g}"
     return settings
 
 
@@ -127,6 +138,7 @@ def _settings(file: _File, folder: Path) -> Settings:
         ray_address=file.compute.ray_address,
         gpus_per_trial=file.compute.gpus_per_trial,
         disabled=tuple(file.plugins.disabled),
+        max_megapixels=file.images.max_megapixels,
     )
 
 

@@ -17,7 +17,7 @@ class Dataset(ABC):
     """Images, labels and splits. The harness decodes each image once, into a cache.
 
     You must write: `task`, `digest`, `split`, `read`. You may write: `prepare`, `read_mask`,
-    `mask_files`, `metadata`, `read_coords`. `split` returns samples without masks. Masks are read one sample
+    `mask_files`, `metadata`, `read_coords`, `notes`. `split` returns samples without masks. Masks are read one sample
     at a time, and only by a stage that may see them.
     """
 
@@ -65,6 +65,10 @@ class Dataset(ABC):
         Either all samples of a data set have them, or none.
         """
         return None
+
+    def notes(self) -> Sequence[str]:
+        """Return remarks on how the files are read, one sentence each, for plan and data check; decodes nothing."""
+        return ()
 
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
         """Return metadata of an image: scanner, site, view, size of the file.

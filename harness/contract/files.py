@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -23,8 +24,7 @@ def file_facts(key: str, path: str | None) -> dict[str, dict[str, str]]:
     if path is None:
         return {}
     try:
-        facts = Path(path).stat()
-        return {"files": {path: _digest(str(Path(path).resolve()), facts.st_mtime_ns, facts.st_size)}}
+        return {"files": {path: _digest(str(Path(path).resolve()), stamp_of(Path(path).stat()))}}
     except FileNotFoundError as error:
         raise ValueError(f"{key} = {path!r}: there is no such file.") from error
     except OSError as error:
@@ -41,8 +41,16 @@ def file_name(digest: str) -> str:
     return whole[:16]
 
 
+def stamp_of(state: os.stat_result) -> tuple[int, int, int, int]:
+    """Return length, modification time, change time and inode of a file; its content is the same as long as they are.
+
+    Tools that keep the modification time (rsync, unzip, cp -p) still change one of the others.
+    """
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
+
+
 @lru_cache(64)
-def _digest(path: str, changed_ns: int, size: int) -> str:
+def _digest(path: str, stamp: tuple[int, int, int, int]) -> str:
     """Return the SHA-256 of a file; cached, because a plan needs it several times."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

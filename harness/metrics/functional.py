@@ -16,6 +16,7 @@ from harness.metrics.maps.localisation import (
     soft_dice,
     weighted_pixel_ap,
 )
+from harness.metrics.maps.reduction import covered_area, reduced_mask
 from harness.metrics.scores.calibration import calibration_error, weighted_calibration_error
 from harness.metrics.scores.classification import (
     Decisions,
@@ -49,6 +50,7 @@ __all__ = [
     "calibration_error",
     "check_once",
     "components",
+    "covered_area",
     "decide",
     "decode_layers",
     "dice_curves",
@@ -61,6 +63,7 @@ __all__ = [
     "middle_best",
     "pixel_ap",
     "rank_auc",
+    "reduced_mask",
     "resize_nearest",
     "soft_dice",
     "threshold_at_sensitivity",

@@ -17,6 +17,7 @@ from typing import Any
 from harness.adapters.ray.bridge import Bridge
 from harness.adapters.ray.process import ClientProcess
 from harness.adapters.worker import CATALOG, RUN_TRIAL
+from harness.config.settings import MEGAPIXELS_VARIABLE
 from harness.contract.errors import MachineError
 from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Workspace
@@ -97,6 +98,7 @@ class RayTuner:
             **_ENVIRONMENT,
             "OMP_NUM_THREADS": str(threads),
             "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
+            **{name: os.environ[name] for name in (MEGAPIXELS_VARIABLE,) if name in os.environ},
         }
 
     def _access(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.contract.errors import Origin, blamed_for
-from harness.contract.loading.catalog import Catalog, Provider
+from harness.contract.loading.catalog import Catalog
 from harness.contract.provider import Provider
 
 

@@ -25,6 +25,7 @@ def warnings(
     trained = [variant for variant in variants if variant.kind == "trained"]
     return [
         *missing,
+        *dict.fromkeys(note for variant in trained for note in checked[variant.name].notes),
         *_same_thing(trained, checked),
         *_few_cells(trained, checked),
         *_nothing_searched(trained, search),

@@ -37,6 +37,7 @@ class Checked:
         used: (kind, address) of every component that any configuration uses.
         task: of the data set.
         digest: of the data set.
+        notes: of the data set, on how its files are read.
         size_mismatch: why valid parameters do not fit the size of the images; "" if they do.
     """
 
@@ -47,6 +48,7 @@ class Checked:
     used: frozenset[tuple[str, str]]
     task: Task
     digest: str
+    notes: tuple[str, ...] = ()
     size_mismatch: str = ""
 
     @property
@@ -64,10 +66,11 @@ class Checked:
 
 @dataclass
 class DatasetFacts:
-    """Task and digest of a data set; the problems of building it are reported once."""
+    """Task, digest and notes of a data set; the problems of building it are reported once."""
 
     task: Task | None = None
     digest: str = ""
+    notes: tuple[str, ...] = ()
     provides: frozenset[str] = frozenset()
     problems: list[tuple[str, str]] = field(default_factory=list)
 
@@ -150,6 +153,7 @@ class Checker:
             used=frozenset({*parts, ("dataset", tree["dataset"]["use"]), *(_named(trains))}),
             task=dataset.task,
             digest=dataset.digest,
+            notes=dataset.notes,
             size_mismatch=size_mismatches[0] if size_mismatches else "",
         )
         if not checked.missing:  # else it is skipped for any training settings
@@ -191,7 +195,7 @@ class Checker:
         try:
             found.task = factory.component.task(**factory.params)
             dataset: Dataset = factory(self.root)
-            found.task, found.digest = dataset.task, dataset.digest
+            found.task, found.digest, found.notes = dataset.task, dataset.digest, tuple(dataset.notes())
         except (ValueError, InputError) as error:
             found.problems.append(("dataset", str(error)))
         except HarnessError:

@@ -10,6 +10,7 @@ from harness_datasets.manifest.task import manifest_task
 
 if TYPE_CHECKING:
     from harness import Dataset
+    from harness_datasets.manifest.images.masks import Inside
     from harness_datasets.manifest.mammograms.window import Mammogram
 
 
@@ -22,6 +23,8 @@ def build_manifest(
     image_size: tuple[int, int],
     channels: Literal[1, 3] = 1,
     mask_kind: Literal["outline", "circle", "box", "layers", "none"] = "none",
+    mask_values: tuple[int, ...] = (),
+    mask_threshold: int | None = None,
     kind: Literal["multilabel", "multiclass"] = "multilabel",
     where: str = "",
     image: str = "image",
@@ -38,6 +41,7 @@ def build_manifest(
     unseen: bool = False,
     bits: Literal[0, 8, 16] = 0,
     metadata: tuple[str, ...] | None = None,
+    dicom_window: Literal["apply", "ignore"] = "apply",
     preprocess: Literal["none", "mammogram"] = "none",
     side: str = "",
     view: str = "",
@@ -58,8 +62,12 @@ def build_manifest(
         labels: the classes; each has a column `label_<name>` of 1, 0 or nothing (unknown).
         image_size: height and width in pixels that images are brought to.
         channels: 1 turns colour into luminance, 3 repeats grey.
-        mask_kind: what the columns `mask_<name>` draw: any value but 0 is inside, but of "layers" grey values
-            255 (the key layer), 128, 64, 32 and 0; "none" leaves them shut.
+        mask_kind: what the columns `mask_<name>` draw. Masks hold 0 outside and one other value inside, but "layers"
+            the grey values 255 (the key layer), 128, 64, 32 and 0; "none" leaves the files shut. Several masks of an
+            image, with ; between their paths, are their union.
+        mask_values: the pixel value of each class in label maps, in the order of `labels`. Without it a mask with
+            several values is refused.
+        mask_threshold: the lowest pixel value inside, for masks with soft edges.
         kind: in "multiclass" exactly one label holds.
         where: which rows to keep, as `conflict == 0 and view in ["CC", "MLO"]`.
         image: column with the image's path.
@@ -81,6 +89,8 @@ def build_manifest(
             each image is its own patient). Not for a study: there is nothing to train on.
         metadata: the columns that `harness data check --full` holds against the labels; where not given, every
             column without another use. Columns that state the finding itself (its count, its grade) are none.
+        dicom_window: "apply" the window or VOI table of a DICOM file, or "ignore" it: then the range that its stored
+            bits can express is read.
         preprocess: "mammogram" turns every breast to face right, blackens all but the breast, also where the
             background is not 0 or has marks burned in, and cuts out a window round it; masks follow.
         side: column with L or R; where "", the chest wall is found in the image. For `preprocess` and `exam` only.
@@ -110,6 +120,8 @@ def build_manifest(
         image_size=image_size,
         channels=channels,
         mask_kind=mask_kind,
+        mask_values=mask_values,
+        mask_threshold=mask_threshold,
         kind=kind,
         unit=unit,
         bag=bag,
@@ -133,8 +145,17 @@ def build_manifest(
         refuse_colour=colour == "refuse",
         unseen=unseen,
         bits=bits,
+        rules=_rules(labels, mask_values, mask_threshold),
+        window=dicom_window,
         mammogram=_mammogram(preprocess, task.image_size, window_px),
     )
+
+
+def _rules(labels: tuple[str, ...], values: tuple[int, ...], threshold: int | None) -> list[Inside]:
+    """Return the rule of each class."""
+    from harness_datasets.manifest.images.masks import Inside
+
+    return [Inside(value, threshold) for value in (values or (None,) * len(labels))]
 
 
 def _mammogram(preprocess: str, image_size: tuple[int, int], window_px: tuple[int, int] | None) -> Mammogram | None:

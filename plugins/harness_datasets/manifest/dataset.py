@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from functools import cached_property
+from dataclasses import asdict, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,19 @@ from harness import Dataset, InputError, Sample, Task
 from harness_datasets.manifest.assign import Deal, assign, check_multiclass, check_splits
 from harness_datasets.manifest.entries import Columns, Entry, Mistakes
 from harness_datasets.manifest.files import FileFacts, describe_files, memory_for
-from harness_datasets.manifest.images import Fit, bring_layers_to, bring_mask_to, bring_to, decode
+from harness_datasets.manifest.images.dicom import Window as Shown
+from harness_datasets.manifest.images.facts import misfit
+from harness_datasets.manifest.images.formats import decode
+from harness_datasets.manifest.images.masks import Inside, bring_layers_to, bring_mask_to, read_layers, read_mask, union
+from harness_datasets.manifest.images.sizes import Fit, bring_to
 from harness_datasets.manifest.mammograms.window import VERSION as PREPARATION
 from harness_datasets.manifest.mammograms.window import Mammogram, Window, prepare
+from harness_datasets.manifest.notes import notes
 from harness_datasets.manifest.samples import Whole, assemble, in_common
 from harness_datasets.manifest.table import inside, read_entries
 
-VERSION = 1
+VERSION = 2
+"""Of the reading of files and masks; the digest changes with it."""
 
 
 class Manifest(Dataset):
@@ -46,11 +52,13 @@ class Manifest(Dataset):
         refuse_colour: bool = False,
         unseen: bool = False,
         bits: int = 0,
+        rules: Sequence[Inside] = (),
+        window: Shown = "apply",
         mammogram: Mammogram | None = None,
     ) -> None:
         self._mammogram, self._windows = mammogram, dict[str, Window]()
         self.task, self._root, self._fit, self._refuse_colour = task, root, fit, refuse_colour
-        self._asked_bits = bits
+        self._asked_bits, self._rules, self._window = bits, rules, window
         found = inside(root, root, path)
         if found is None:
             raise InputError(f"dataset manifest: path: {path!r} climbs out of the data root {root}")
@@ -83,6 +91,8 @@ class Manifest(Dataset):
         head: list[object] = [VERSION, self.task.kind, self.task.classes, self.task.channels, self.task.image_size]
         head += [] if self.task.sample == "image" else [self.task.sample]
         head += [f"{self._asked_bits} bits"] if self._asked_bits else []
+        head += [[asdict(rule) for rule in self._rules]] if any(rule != Inside() for rule in self._rules) else []
+        head += ["window ignored"] if self._window == "ignore" else []
         prepared: list[list[object]] = [[PREPARATION, self._mammogram.window_px]] if self._mammogram else []
         if self._mammogram:  # digests of tables without that column stay as they are
             shown = [image for whole in self._wholes for image in whole.images if image is not None]
@@ -111,21 +121,20 @@ class Manifest(Dataset):
         """Return outlines or layers; empty where the table names no file, None where the set has no masks."""
         if self.task.mask_kind == "none":
             return None
-        (entry,) = self._by_id[sample.id].rows  # only single images have masks
+        bring = bring_layers_to if self.task.mask_kind == "layers" else bring_mask_to
         masks = np.zeros((len(self.task.classes), *self.task.image_size), np.uint8)
-        if self._mammogram and any(entry.masks) and entry.id not in self._windows:
-            self._read(entry)
-        for number, path in enumerate(entry.masks):
-            if path is not None:
-                bring = bring_layers_to if self.task.mask_kind == "layers" else bring_mask_to
-                mask = self._decode(entry, path)
-                mask = self._windows[entry.id].take(mask) if self._mammogram else mask
-                masks[number] = bring(mask, self.task.image_size, self._fit)
+        for number, mask in self._masks(sample):
+            masks[number] = bring(mask, self.task.image_size, self._fit)
         return masks
 
     def mask_files(self) -> Iterable[Path]:
         """Return every mask file that the table names."""
-        return tuple(path for entry in self._entries for path in entry.masks if path is not None)
+        return tuple(path for entry in self._entries for path in entry.files[1:])
+
+    def notes(self) -> Sequence[str]:
+        """Return what the author of the table may not expect of how its images are read."""
+        images = [self._facts[entry.image].header for entry in self._entries]
+        return tuple(notes(images, self.task, self._bits))
 
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
         """Return the table's further columns, and folder, type, size and depth of the image's file.
@@ -139,18 +148,20 @@ class Manifest(Dataset):
 
     def prepare(self) -> None:
         """Decode every file once and keep nothing; report all damaged ones in one error."""
-        pairs = [(entry, path) for entry in self._entries for path in (entry.image, *entry.masks) if path is not None]
+        reads = [partial(self._decode, entry) for entry in self._entries]
+        for entry in self._entries:
+            reads += [partial(self._mask, entry, number) for number, own in enumerate(entry.masks) if own]
 
-        def attempt(pair: tuple[Entry, Path]) -> str:
+        def attempt(read: Callable[[], object]) -> str:
             try:
-                self._decode(*pair)
+                read()
             except InputError as error:
                 return str(error)
             return ""
 
         assert self._facts is not None  # headers first: they name more mistakes for less
         with ThreadPoolExecutor(4) as pool:
-            mistakes = Mistakes(self.path, [message for message in pool.map(attempt, pairs) if message])
+            mistakes = Mistakes(self.path, [message for message in pool.map(attempt, reads) if message])
         mistakes.raise_if_any()
 
     @cached_property
@@ -160,32 +171,32 @@ class Manifest(Dataset):
         Raises:
             InputError: a header cannot be read, or a mask is not of its image's size.
         """
-        paths = [path for entry in self._entries for path in (entry.image, *entry.masks) if path is not None]
+        paths = [path for entry in self._entries for path in entry.files]
         facts, mistakes = describe_files(paths, memory_for(self.path)), Mistakes(self.path)
         for entry in self._entries:
             image = facts.get(entry.image)
-            for path in (entry.image, *filter(None, entry.masks)):
+            for path in entry.files:
                 fact = facts.get(path)
                 if fact is None or fact.error:
                     mistakes.add(self._unreadable(path, fact.error if fact else "it is gone"), entry.row)
-                elif image and not image.error and (fact.height, fact.width) != (image.height, image.width):
-                    sizes = f"{fact.height} x {fact.width}, its image {image.height} x {image.width}"
-                    mistakes.add(f"mask {self._name(path)} is {sizes}", entry.row)
+                elif image and not image.error and path != entry.image:
+                    if reason := misfit(fact.header, image.header):
+                        mistakes.add(f"mask {self._name(path)} {reason}", entry.row)
         mistakes.raise_if_any()
         return facts
 
     @cached_property
     def _bits(self) -> int:
-        return self._asked_bits or max(self._facts[entry.image].bits for entry in self._entries)
+        return self._asked_bits or max(self._facts[entry.image].header.bits for entry in self._entries)
 
     def _source(self, whole: Whole) -> Mapping[str, object]:
         if self.task.sample != "image":
             return {"rows": [image.row if image else None for image in whole.images]}
         facts = self._facts[whole.entry.image]
-        return {"row": whole.entry.row, "size": [facts.height, facts.width]}
+        return {"row": whole.entry.row, "size": list(facts.size)}
 
     def _read(self, entry: Entry) -> np.ndarray:
-        image = self._decode(entry, entry.image)
+        image = self._decode(entry)
         if self._refuse_colour and (found := _channels(image)) != self.task.channels:
             message = f"{self._name(entry.image)} has {found} channels, {self.task.channels} expected"
             raise InputError(f"{self.path}: row {entry.row}: {message}")
@@ -200,7 +211,7 @@ class Manifest(Dataset):
         return bring_to(image, self.task.image_size, self.task.channels, self._fit)
 
     def _known(self, entry: Entry) -> dict[str, str | float]:
-        facts = self._facts[entry.image]
+        facts = self._facts[entry.image].header
         return {
             **entry.metadata,
             "file folder": str(entry.image.parent.relative_to(self._root)),
@@ -210,16 +221,39 @@ class Manifest(Dataset):
             "file bits": float(facts.bits),
         }
 
-    def _decode(self, entry: Entry, path: Path) -> np.ndarray:
+    def _masks(self, sample: Sample) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield number and mask of each class that has one, at the size of the file, or of its window."""
+        (entry,) = self._by_id[sample.id].rows  # only single images have masks
+        if self._mammogram and any(entry.masks) and entry.id not in self._windows:
+            self._read(entry)
+        for number, paths in enumerate(entry.masks):
+            if paths:
+                mask = self._mask(entry, number)
+                yield number, self._windows[entry.id].take(mask) if self._mammogram else mask
+
+    def _decode(self, entry: Entry) -> np.ndarray:
+        return self._attempt(entry, entry.image, lambda content, suffix: decode(content, suffix, self._window))
+
+    def _mask(self, entry: Entry, number: int) -> np.ndarray:
+        """Return the mask of one class, "h w": the union of its files, or its layers."""
+        if self.task.mask_kind == "layers":
+            masks = [self._attempt(entry, path, read_layers) for path in entry.masks[number]]
+            return np.asarray(np.maximum.reduce(masks))
+        rule = self._rules[number] if self._rules else Inside()
+        read = partial(read_mask, rule=rule)
+        return union([self._attempt(entry, path, read) for path in entry.masks[number]])
+
+    def _attempt(self, entry: Entry, path: Path, read: Callable[[bytes, str], np.ndarray]) -> np.ndarray:
+        """Read a file; whatever goes wrong names its row."""
         try:
-            return decode(path.read_bytes(), path.suffix)
+            return read(path.read_bytes(), path.suffix)
         except Exception as error:  # decoders raise whatever they like on a damaged file
-            reason = str(error) or type(error).__name__
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise InputError(f"{self.path}: row {entry.row}: {self._unreadable(path, reason)}") from error
 
     def _check_exists(self, entry: Entry, mistakes: Mistakes) -> None:
-        for path in (entry.image, *entry.masks):  # the root is the placeholder of an invalid path
-            if path is None or path == self._root:
+        for path in entry.files:  # the root is the placeholder of an invalid path
+            if path == self._root:
                 continue
             try:
                 if not path.is_file():

@@ -74,7 +74,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Entry:
-    """One row that is kept."""
+    """One row that is kept; `masks` holds the files of each class, and what a class has several of is their union."""
 
     row: int
     id: str
@@ -82,10 +82,15 @@ class Entry:
     unit: str
     labels: tuple[float, ...]
     image: Path
-    masks: tuple[Path | None, ...]
+    masks: tuple[tuple[Path, ...], ...]
     split: str
     metadata: Mapping[str, str | float] = field(default_factory=dict)
     side: Side = ""
     view: View = ""
     flipped: bool = False
     together: str = ""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The image's file and those of all masks."""
+        return (self.image, *(path for own in self.masks for path in own))

@@ -1,4 +1,4 @@
-"""Facts of files without decoding them: digest, size, depth; cached by path, time and length."""
+"""Facts of files without decoding them: digest and header; cached by path and stamp."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness_datasets.manifest.images import header
+from harness import stamp_of
+from harness_datasets.manifest.images.facts import Header
+from harness_datasets.manifest.images.formats import header
+
+FORMAT = 2
+"""Of the remembered facts; others are forgotten."""
 
 
 @dataclass(frozen=True)
@@ -19,20 +24,21 @@ class FileFacts:
     """Of one image or mask file.
 
     Args:
-        stamp: time of change and length; the facts hold as long as it does.
+        stamp: see `harness.stamp_of`; the facts hold as long as it does.
         digest: sha256 of the content.
-        height: in pixels.
-        width: in pixels.
-        bits: 8 or 16.
+        header: what its header states; zeros where it cannot be read.
         error: why the header cannot be read, or "".
     """
 
-    stamp: tuple[int, int]
+    stamp: tuple[int, ...]
     digest: str
-    height: int = 0
-    width: int = 0
-    bits: int = 8
+    header: Header = Header(0, 0, 8)
     error: str = ""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels, upright."""
+        return self.header.height, self.header.width
 
 
 def describe_files(paths: Iterable[Path], memory: Path | None = None) -> Mapping[Path, FileFacts]:
@@ -61,27 +67,31 @@ def memory_for(manifest: Path) -> Path:
 def _describe(path: Path, known: FileFacts | None) -> FileFacts | None:
     try:
         state = path.stat()
-        stamp = (state.st_mtime_ns, state.st_size)
+        stamp = stamp_of(state)
         if known is not None and known.stamp == stamp:
             return known
         content = path.read_bytes()
     except FileNotFoundError:
         return None
     except OSError as error:
-        return FileFacts((0, 0), "", error=str(error))
+        return FileFacts((), "", error=str(error))
     digest = hashlib.sha256(content).hexdigest()
     try:
-        height, width, bits = header(content, path.suffix)
+        found = header(content, path.suffix)
     except Exception as error:  # decoders raise whatever they like on a damaged file
         return FileFacts(stamp, digest, error=f"{error or type(error).__name__}")
-    return FileFacts(stamp, digest, height, width, bits)
+    return FileFacts(stamp, digest, found)
 
 
 def _recall(memory: Path | None) -> dict[str, FileFacts]:
     try:
         read = json.loads(memory.read_text()) if memory is not None else {}
-        return {path: FileFacts(**{**fact, "stamp": tuple(fact["stamp"])}) for path, fact in read.items()}
-    except (OSError, ValueError, TypeError, KeyError):
+        facts = read["files"] if read.get("format") == FORMAT else {}
+        return {
+            path: FileFacts(tuple(fact["stamp"]), fact["digest"], Header(**fact["header"]), fact["error"])
+            for path, fact in facts.items()
+        }
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
 
 
@@ -90,5 +100,6 @@ def _remember(memory: Path, facts: Mapping[str, FileFacts]) -> None:
     # A read-only or full home folder costs speed, never the run.
     with suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({path: asdict(fact) for path, fact in facts.items()}))
+        known = {str(path): asdict(fact) for path, fact in facts.items()}
+        temporary.write_text(json.dumps({"format": FORMAT, "files": known}))
         temporary.replace(memory)

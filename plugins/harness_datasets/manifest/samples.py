@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -32,7 +32,7 @@ class Whole:
     @property
     def files(self) -> list[Path | None]:
         """Each image's file and those of its masks, None where there is none."""
-        return [path for image in self.images for path in ((image.image, *image.masks) if image else (None,))]
+        return [path for image in self.images for path in (_files(image) if image else (None,))]
 
 
 def assemble(entries: Sequence[Entry], sample: str, columns: Columns, mistakes: Mistakes) -> list[Whole]:
@@ -120,6 +120,12 @@ def _agree(
         if value(row) != value(rows[0]):
             message = f"{value(row)!r}, but {called} has {value(rows[0])!r} in row {rows[0].row}"
             mistakes.add(message, row.row, column)
+
+
+def _files(image: Entry) -> Iterator[Path | None]:
+    yield image.image
+    for own in image.masks:
+        yield from own or (None,)
 
 
 def _by(entries: Sequence[Entry], key: Callable[[Entry], str]) -> dict[str, list[Entry]]:

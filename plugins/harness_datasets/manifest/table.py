@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any, TypeVar
 
 from harness import InputError, nearest
 from harness_datasets.manifest.entries import Columns, Entry, Mistakes
+from harness_datasets.manifest.images.foreign import annotation
 from harness_datasets.manifest.mammograms.words import flipped_of, side_of, view_of
 from harness_datasets.manifest.rows import read_rows
 from harness_datasets.manifest.where import parse_where
@@ -106,12 +109,18 @@ def _entry(
     mistakes: Mistakes,
     lenient: bool,
 ) -> Entry:
-    def path_in(column: str) -> Path | None:
-        value = _text(row.get(column))
+    def path_in(column: str, value: str) -> Path | None:
         found = inside(root, folder, value) if value else None
         if value and found is None:
             mistakes.add(f"{value!r} climbs out of the data root", number, column)
         return found
+
+    def masks_in(column: str) -> tuple[Path, ...]:
+        cells = mask_cells(row.get(column), lambda text: os.path.exists(folder / text))
+        if cells and (name := annotation(cells[0])):
+            mistakes.add(f"the path of a mask image is expected, but the cell holds {name}", number, column)
+            return ()
+        return tuple(found for cell in cells if (found := path_in(column, cell)) is not None)
 
     def known(column: str, read: Callable[[str], Known], unknown: Known) -> Known:
         try:
@@ -130,14 +139,14 @@ def _entry(
     if columns.together and not together:
         mistakes.add("is empty", number, columns.together)
     identity = _text(row.get(columns.id)) if columns.id else image
-    masks = tuple(path_in(f"mask_{name}") if columns.masks else None for name in columns.labels)
+    masks = tuple(masks_in(f"mask_{name}") if columns.masks else () for name in columns.labels)
     return Entry(
         row=number,
         id=identity,
         group=group,
         unit=_text(row.get(columns.unit)) if columns.unit else identity,
         labels=tuple(_label(row, f"label_{name}", number, mistakes) for name in columns.labels),
-        image=path_in(columns.image) or root,
+        image=path_in(columns.image, image) or root,
         masks=masks,
         split=_text(row.get(columns.split)) if columns.split else "",
         metadata={column: _datum(row.get(column)) for column in further},
@@ -158,6 +167,19 @@ def _label(row: Mapping[str, Any], column: str, number: int, mistakes: Mistakes)
         return 1.0
     mistakes.add(f"0, 1 or nothing expected, but got {text!r}", number, column)
     return math.nan
+
+
+def mask_cells(cell: Any, exists: Callable[[str], bool]) -> list[str]:
+    """Return the paths in the cell of a mask: one, or several with ; or | between them, or the list of a Parquet cell.
+
+    A path with such a sign in its name is one path if it exists.
+    """
+    if isinstance(cell, list | tuple):
+        return [text for text in map(_text, cell) if text]
+    whole = _text(cell)
+    if not re.search(r"[;|]", whole) or annotation(whole) or exists(whole):
+        return [whole] if whole else []
+    return [text for text in (part.strip() for part in re.split(r"[;|]", whole)) if text]
 
 
 def _datum(cell: Any) -> str | float:

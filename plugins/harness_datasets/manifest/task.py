@@ -15,6 +15,8 @@ def manifest_task(
     image_size: tuple[int, int],
     channels: int,
     mask_kind: Literal["outline", "circle", "box", "layers", "none"],
+    mask_values: tuple[int, ...],
+    mask_threshold: int | None,
     kind: Literal["multilabel", "multiclass"],
     unit: str,
     bag: str,
@@ -35,6 +37,7 @@ def manifest_task(
         *_label_mistakes(labels),
         *_size_mistakes("image_size", image_size),
         *_size_mistakes("window_px", window_px or (1, 1)),
+        *_mask_mistakes(labels, mask_kind, mask_values, mask_threshold),
         *_sample_mistakes(bag, exam, mask_kind, side, view),
         *_mammogram_mistakes(preprocess, exam, side, view, flipped, window_px),
     ]
@@ -65,6 +68,19 @@ def _label_mistakes(labels: tuple[str, ...]) -> Iterator[str]:
 def _size_mistakes(name: str, size: tuple[int, int]) -> Iterator[str]:
     if min(size) < 1:
         yield f"{name}: at least 1 pixel high and wide, not {list(size)}"
+
+
+def _mask_mistakes(
+    labels: tuple[str, ...], mask_kind: str, values: tuple[int, ...], threshold: int | None
+) -> Iterator[str]:
+    if (values or threshold is not None) and mask_kind in ("none", "layers"):
+        yield f"mask_values, mask_threshold: are for outlines, circles and boxes, but {mask_kind=}"
+    if values and threshold is not None:
+        yield "mask_values, mask_threshold: one of them says what is inside, not both"
+    if values and len(values) != len(labels):
+        yield f"mask_values: one value for each of {list(labels)} expected, but got {list(values)}"
+    if 0 in values:
+        yield "mask_values: 0 is outside of every class"
 
 
 def _sample_mistakes(bag: str, exam: str, mask_kind: str, side: str, view: str) -> Iterator[str]:

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from harness import InputError
-from harness.config.settings import load_settings
+from harness.config.settings import MEGAPIXELS_VARIABLE, load_settings
 from harness.config.settings_files import disabled_plugins
 
 
 @pytest.fixture(autouse=True)
 def _no_data_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HARNESS_DATA", raising=False)
+    monkeypatch.setenv(MEGAPIXELS_VARIABLE, "")  # restored at the end
 
 
 def _refusal(folder: Path, text: str, local: str = "") -> str:
@@ -43,6 +44,19 @@ def test_the_folder_is_the_one_we_stand_in(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "harness.toml").write_text('[plugins]\ndisabled = ["datasets"]\n')
     monkeypatch.chdir(tmp_path)
     assert load_settings().disabled == ("datasets",)
+
+
+def test_the_largest_image_is_the_machines_choice_and_readers_know_it(tmp_path: Path) -> None:
+    from harness_datasets.manifest.images.facts import LIMIT_VARIABLE, MAX_MEGAPIXELS, check_size
+
+    assert LIMIT_VARIABLE == MEGAPIXELS_VARIABLE and load_settings(tmp_path).max_megapixels == MAX_MEGAPIXELS
+    check_size(15000, 12000)
+    (tmp_path / "harness.toml").write_text("[images]\nmax_megapixels = 2.5\n")
+    assert load_settings(tmp_path).max_megapixels == 2.5
+    check_size(2500, 1000)
+    with pytest.raises(ValueError, match=r"has 3 megapixels, and 2.5 are allowed: raise images.max_megapixels"):
+        check_size(3000, 1000)
+    assert "max_megapixels" in _refusal(tmp_path, "[images]\nmax_megapixels = 0\n")
 
 
 def test_plugins_to_leave_out_are_known_before_anything_is_checked(tmp_path: Path) -> None:
@@ -83,9 +97,9 @@ def test_all_unknown_keys_of_both_files_are_told_at_once(tmp_path: Path) -> None
         "harness.toml: compute.concurrent: must be greater than or equal to 1, found 0",
         "harness.toml: compute.thread: unknown key; allowed are concurrent, device, gpus_per_trial, ray_address, "
         "threads; did you mean 'threads'?",
-        "harness.toml: dta: unknown key; allowed are cache, compute, data, plugins, results, search, tracking; "
+        "harness.toml: dta: unknown key; allowed are cache, compute, data, images, plugins, results, search, tracking; "
         "did you mean 'data'?",
-        "harness.local.toml: trackin: unknown key; allowed are cache, compute, data, plugins, results, search, "
+        "harness.local.toml: trackin: unknown key; allowed are cache, compute, data, images, plugins, results, search, "
         "tracking; did you mean 'tracking'?",
     ]
 

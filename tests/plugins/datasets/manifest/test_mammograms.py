@@ -10,7 +10,7 @@ from PIL import Image
 
 from harness import InputError
 from harness_datasets.manifest.component import build_manifest
-from harness_datasets.manifest.images import decode
+from harness_datasets.manifest.images.formats import decode
 from harness_datasets.manifest.mammograms.breast import find_breast, wall_is_right
 from harness_datasets.manifest.mammograms.window import Mammogram, Window, prepare
 from harness_datasets.manifest.mammograms.words import flipped_of, side_of, view_of

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,7 +145,10 @@ def test_a_mask_of_another_size_than_its_image_is_named(tmp_path):
     path = write(tmp_path, rows())
     (path.parent / "masks/3.png").unlink()
     draw(path.parent, "masks/3.png", "mask", (20, 30))
-    assert mistakes(tmp_path) == [f"{path}: row 5: mask set/masks/3.png is 20 x 30, its image 30 x 20"]
+    assert mistakes(tmp_path) == [
+        f"{path}: row 5: mask set/masks/3.png is 20 x 30, its image 30 x 20: "
+        "turned by 90 degrees (EXIF orientation 1, its image 1)"
+    ]
 
 
 def test_a_file_that_is_no_image_is_named_before_anything_is_decoded(tmp_path):
@@ -243,14 +248,33 @@ def test_the_digest_follows_content_and_parameters_and_nothing_else(tmp_path):
     assert len({first, second, build(tmp_path).digest}) == 3
 
 
-def test_files_that_did_not_change_are_not_read_again(tmp_path):
-    path = write(tmp_path, rows())
+def test_files_that_did_not_change_are_not_read_again(tmp_path, monkeypatch):
+    write(tmp_path, rows())
     first = build(tmp_path).digest
-    image = path.parent / "images/0.png"
-    state = image.stat()
-    image.write_bytes(b"x" * state.st_size)
-    os.utime(image, ns=(state.st_atime_ns, state.st_mtime_ns))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} is read again"))
     assert build(tmp_path).digest == first
+
+
+@pytest.mark.parametrize("how", ["written over", "replaced"])
+def test_a_corrected_picture_of_equal_length_and_time_is_noticed(tmp_path, how):
+    path = write(tmp_path, rows())
+    image = path.parent / "images/0.bmp"
+    table = [{**row, "image": "images/0.bmp"} if row["image"] == "images/0.png" else row for row in rows()]
+
+    def put(value: int) -> None:
+        target = image if how == "written over" else image.with_suffix(".new")
+        Image.new("L", (20, 30), value).save(target, "BMP")
+        os.utime(target, (946684800, 946684800))
+        target.replace(image)
+
+    put(7)
+    write(tmp_path, table)
+    first, old = build(tmp_path), image.stat()
+    assert (first.read(first.split("train")[0]) == 7).all() and first.digest
+    put(99)
+    assert (image.stat().st_size, image.stat().st_mtime_ns) == (old.st_size, old.st_mtime_ns)
+    second = build(tmp_path)
+    assert second.digest != first.digest and (second.read(second.split("train")[0]) == 99).all()
 
 
 def test_training_samples_know_no_mask_and_mask_files_names_them_all(tmp_path):
@@ -305,11 +329,16 @@ def test_the_study_may_say_which_columns_are_metadata_without_changing_the_data(
 
 
 def test_layers_keep_their_grey_values_and_strange_ones_are_background() -> None:
-    from harness_datasets.manifest.images import bring_layers_to
+    from harness_datasets.manifest.images.masks import bring_layers_to, read_layers
+
+    def read(image: np.ndarray) -> np.ndarray:
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "PNG")
+        return read_layers(file.getvalue(), ".png")
 
     grey = np.repeat(np.array([[255, 127, 64, 33, 0, 200]], np.uint8), 2, 0)
-    found = bring_layers_to(grey, (4, 12), "stretch")
-    np.testing.assert_array_equal(found[0, ::2], [255, 128, 64, 32, 0, 0])
-    np.testing.assert_array_equal(bring_layers_to(np.dstack([grey] * 3), (2, 6), "stretch")[0], found[0, ::2])
+    np.testing.assert_array_equal(read(grey)[0], [255, 128, 64, 32, 0, 0])
+    np.testing.assert_array_equal(read(np.dstack([grey] * 3)), read(grey))
+    np.testing.assert_array_equal(bring_layers_to(read(grey), (4, 12), "stretch")[0, ::2], read(grey)[0])
     with pytest.raises(ValueError, match="layer map"):
-        bring_layers_to(np.dstack([grey, grey, 255 - grey]), (2, 6), "stretch")
+        read(np.dstack([grey, grey, 255 - grey]))
