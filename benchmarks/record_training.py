@@ -23,8 +23,8 @@ from typing import Any, TypeAlias
 Values: TypeAlias = dict[str, str]
 """Name of a number, array, column or file of one trained variant -> exact value, or digest of the bytes."""
 _IDS = ("study_id", "variant_id")
-_OLD, _NEW = "floor:", "control:"
-"""Start of the names of controls in the tables of 0.1 and of later versions."""
+_RENAMED = {"floor:": "control:", "system.": "architecture.", "proposer.": "region_proposals."}
+"""Part of a name in tables and weights of 0.1 -> its name in later versions."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _maps(recorder: Any, values: Values) -> Iterator[None]:
     def add_maps(self: Any, data: Any, batch: Any, name: str, maps: Any) -> None:
         nonlocal count
         count += 1
-        values[f"maps {count} {name.replace(_OLD, _NEW)}"] = _digest(maps.detach().cpu().contiguous().numpy().tobytes())
+        values[f"maps {count} {_renamed(name)}"] = _digest(maps.detach().cpu().contiguous().numpy().tobytes())
         original(self, data, batch, name, maps)
 
     recorder.add_maps = add_maps
@@ -175,13 +175,19 @@ def _file(name: str, data: bytes) -> Values:
     if name.endswith(".safetensors"):
         from safetensors.numpy import load
 
-        return {f"{name} {key}": _digest(array.tobytes()) for key, array in load(data).items()}
+        return {f"{name} {_renamed(key)}": _digest(array.tobytes()) for key, array in load(data).items()}
     return {name: _digest(data)}
 
 
 def _cells(column: Any) -> str:
     """Return a text that is equal for equal cells: `repr` of a float is exact, and NaN equals NaN."""
-    return repr([value.tolist() if hasattr(value, "tolist") else value for value in column]).replace(_OLD, _NEW)
+    return _renamed(repr([value.tolist() if hasattr(value, "tolist") else value for value in column]))
+
+
+def _renamed(text: str) -> str:
+    for old, new in _RENAMED.items():
+        text = text.replace(old, new)
+    return text
 
 
 def _digest(data: bytes) -> str:
