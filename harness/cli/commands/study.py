@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -126,7 +127,7 @@ def show(app: App, study: str, budget: str | None, heads: bool, units: bool, as_
 def report(app: App, study: str, budget: str | None, as_json: bool) -> None:
     """Write the report again as HTML (one file), Markdown and CSV.
 
-    With --json, print one object with the paths.
+    Print the pages and the folders of tables and pictures; with --json, one object with the path of every file.
     """
     from harness.api.report import write
 
@@ -135,8 +136,10 @@ def report(app: App, study: str, budget: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"folder": str(results.folder), "files": [str(path) for path in paths]}, indent=2))
         return
-    for path in paths:
-        click.echo(path)
+    pages = [path for path in paths if path.parent == paths[0].parent]
+    folders = Counter(path.parent for path in paths if path not in pages)
+    for line in (*pages, *(f"{folder} (files: {count})" for folder, count in folders.items())):
+        click.echo(line)
 
 
 @study.command(epilog=examples("harness study rm gmic_ablation --budget quick", "harness study rm gmic_ablation --yes"))

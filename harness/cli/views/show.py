@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,12 +50,7 @@ def show_costs(app: App, results: Results) -> None:
     if costs["test_openings"] is not None:
         opened = _times(costs["test_openings"])
         lines.append(f"ledger:  The test split of these data was opened {opened}, by all studies.")
-    for line in lines:
-        click.echo(
-            textwrap.fill(
-                line, app.out.width, subsequent_indent=" " * 9, break_long_words=False, break_on_hyphens=False
-            )
-        )
+    _print(app, lines)
 
 
 def costs_of(app: App, results: Results) -> dict[str, Any]:
@@ -110,8 +106,16 @@ def show_places(app: App, results: Results) -> None:
     lines = [f"results: {results.folder}"] + ([f"report:  {report}"] if report.exists() else [])
     lines += ["look:    harness ui (every trial, in MLflow's UI)"]
     lines += [f'         harness.results("{results.plan.study}") (data frames, in Python)']
+    _print(app, lines)
+
+
+def _print(app: App, lines: Iterable[str]) -> None:
+    """Print lines wrapped below their heads; a path or an identifier is never broken."""
+    wrapped = textwrap.TextWrapper(
+        app.out.width, subsequent_indent=" " * 9, break_long_words=False, break_on_hyphens=False
+    )
     for line in lines:
-        click.echo(line)
+        click.echo(wrapped.fill(line))
 
 
 def _times(count: int) -> str:

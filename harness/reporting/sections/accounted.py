@@ -68,9 +68,12 @@ def assumed_section(material: Material) -> Section:
 
 def reproduce_section(material: Material) -> Section:
     """Return the command and the versions."""
-    versions = [f"`{distribution}` {version}" for distribution, version in material.plan.plugins.items()]
+    versions = [
+        f"Version of the results of `{distribution}`: {version}"
+        for distribution, version in material.plan.plugins.items()
+    ]
     last = (
-        "`tables/runs.csv` has every metric of every trained model. `tables/` also has the tables above in full "
+        "`tables/replicates.csv` has every metric of every trained model. `tables/` also has the tables above in full "
         "precision."
     )
     parts: list[Part] = [Code(material.command), Lines(versions), Text(last)]

@@ -207,10 +207,11 @@ def notes(material: Material, own: pd.DataFrame) -> list[str]:
     found += [f"{metric.title}: {metric.record.summary}." for metric in material.shown]
     if material.located:
         unknown, lesions = material.unknown_masks
-        found.append(
-            f"{unknown} of {lesions} lesions (image and class) have no known outline and are left out of the metrics "
-            "of maps."
-        )
+        if unknown:
+            found.append(
+                f"{unknown} of {lesions} lesions (image and class) have no known outline and are left out of the "
+                "metrics of maps."
+            )
     if supervised := sorted(item.name for item in plan.variants if "train_masks" in item.needs):
         found.append(f"Fully supervised, trained with masks: {', '.join(supervised)}.")
     return found

@@ -207,7 +207,9 @@ def _truths(own: Mapping[str, Array], image: int) -> str:
     words = {1.0: "yes", 0.0: "no"}
     labels = [float(value) for value in own["labels"][image]]
     known = [words.get(value, "") if not math.isnan(value) else "unknown" for value in labels]
-    return "truly " + ", ".join(f"{name} {word}" for name, word in zip(own["classes"].tolist(), known, strict=True))
+    return "true labels: " + ", ".join(
+        f"{name} {word}" for name, word in zip(own["classes"].tolist(), known, strict=True)
+    )
 
 
 def _heaviest(weights: Array | None) -> str:

@@ -201,8 +201,10 @@ def _notes(material: Material, names: list[str], rows: list[tuple[str, str, str]
     lines = [
         "Test images whose lesion is known: means over classes, then over confirmed models, ± their standard deviation."
     ]
-    found = {metric.record.name: metric for metric in map(material.metrics.get, names) if metric is not None}
-    lines += [f"{metric.title}: {metric.record.summary}." for metric in found.values()]
+    titles: dict[str, list[str]] = {}  # several columns have one meaning, such as boxes at three overlaps
+    for metric in filter(None, map(material.metrics.get, names)):
+        titles.setdefault(metric.record.summary, []).append(metric.title)
+    lines += [f"{', '.join(columns)}: {meaning}." for meaning, columns in titles.items()]
     controls = [label for _, _, label in rows if label.startswith("control")]
     if controls:
         lines.append(

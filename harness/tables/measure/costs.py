@@ -156,7 +156,7 @@ def supervision_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
         "test": "to test",
     }
     told = {
-        stage: f"{words[stage]} {read['images']} images: {read['labels']} with labels, {read['masks']} with masks"
+        stage: f"{read['images']} images {words[stage]} ({read['labels']} with labels, {read['masks']} with masks)"
         for stage, read in counts.items()
     }
     parts = [[told[stage] for stage in stages if stage in told] for stages in (READERS[:2], READERS[2:])]

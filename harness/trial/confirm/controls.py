@@ -69,7 +69,7 @@ class Controls:
         count, classes = out.probs.shape
         shape = _grid(batch, out)
         yield f"{CONTROL}centre", torch.from_numpy(centre_map(shape)).expand(count, classes, *shape)
-        drawn = [random_map((classes, *shape), seeds.of("control", self.seed, key)) for key in ids]
+        drawn = [random_map((classes, *shape), seeds.of("floor", self.seed, key)) for key in ids]
         yield f"{CONTROL}random", torch.from_numpy(np.stack(drawn))
         saliency = run(self.fresh, batch, self.settings, self.device).saliency
         if saliency is not None:
@@ -78,7 +78,7 @@ class Controls:
 
 def _fresh(spec: TrialSpec, catalog: Catalog, task: Task) -> Model:
     """Build the trial's architecture in eval mode with every layer reset at random, pretrained ones too."""
-    with seeded(seeds.of("control", spec.seed), torch.device("cpu")):
+    with seeded(seeds.of("floor", spec.seed), torch.device("cpu")):
         model: Model = catalog.build("architecture", spec.tree["model"], task)
         for layer in model.modules():
             if layer is not model and callable(reset := getattr(layer, "reset_parameters", None)):

@@ -55,7 +55,7 @@ class FasterRCNN(Model):
         smallest = sizes.smallest_anchor(task)
         sides = [smallest * 2**level for level in range(len(features) + 1)]
         anchors = AnchorGenerator([(side,) for side in sides], [RATIOS] * len(sides))
-        self.sampler = RegionProposalNetwork(
+        self.region_proposals = RegionProposalNetwork(
             anchors,
             RPNHead(width, len(RATIOS)),
             fg_iou_thresh=0.7,
@@ -117,7 +117,7 @@ class FasterRCNN(Model):
         if len(rows) < len(probs):  # rare: taking all of them would copy every map, and in the backward pass again
             images, levels = images[rows], {name: level[rows] for name, level in levels.items()}
         targets = targets_of(batch, rows, self.least_px)
-        proposals, first = self.sampler(_listed(images), levels, targets)
+        proposals, first = self.region_proposals(_listed(images), levels, targets)
         proposals, _, kinds, offsets = self.judge.select_training_samples(proposals, targets)
         logits, moves = self._judged(levels, proposals, _size(images))
         classifier, box_reg = fastrcnn_loss(logits, moves, kinds, offsets)
@@ -127,7 +127,7 @@ class FasterRCNN(Model):
 
     def _detect(self, images: Tensor, levels: Levels) -> Output:
         size = _size(images)
-        proposals, _ = self.sampler(_listed(images), levels)
+        proposals, _ = self.region_proposals(_listed(images), levels)
         logits, moves = self._judged(levels, proposals, size)
         boxes, scores, kinds = self.judge.postprocess_detections(logits, moves, proposals, [size] * len(images))
         found = list(zip(boxes, scores, [kind - 1 for kind in kinds], strict=True))

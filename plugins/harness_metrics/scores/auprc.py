@@ -22,7 +22,7 @@ def auprc(terms: Scores, weights: Array | None, /) -> Array | float:
 AUPRC = MetricRecord(
     name="auprc",
     label="average precision",
-    summary="average precision; chance is the prevalence",
+    summary="step-wise area under the precision-recall curve; chance is the prevalence",
     build=auprc,
     reads="scores",
     form="statistic",

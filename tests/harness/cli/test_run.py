@@ -159,8 +159,9 @@ def test_a_damaged_plan_is_written_anew_by_the_next_run(finished: Any, tmp_path:
 def test_the_report_can_be_written_again(finished: Any) -> None:
     written = finished.harness("study", "report", "tiny")
     assert written.exit_code == 0
-    paths = [Path(line) for line in written.stdout.splitlines()]
+    paths = [Path(line.rpartition(" (")[0] or line) for line in written.stdout.splitlines()]
     assert paths[0].name == "report.html" and all(path.exists() for path in paths)
+    assert len(paths) == len(set(paths)) < 6, "pages and folders, not every picture"
 
 
 def test_results_are_data_frames_in_a_notebook(finished: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,10 +291,21 @@ def test_removing_a_study_removes_its_searches_from_a_shared_database_and_no_oth
     assert not Path(removed["removed"]).exists()
 
 
+@pytest.mark.parametrize("width", [60, 80])
+def test_places_and_costs_are_wrapped_between_words(finished: Any, width: int) -> None:
+    shown = finished.harness("study", "show", "tiny", width=width).stdout
+    costs = shown[shown.index("epochs:") :].splitlines()
+    assert all(len(line) <= width or len(line.split()) == 1 for line in costs)
+    assert 'harness.results("tiny")' in shown and str(finished.folder) in shown
+
+
 def test_show_tells_what_was_spent_and_read(finished: Any) -> None:
     shown = " ".join(finished.harness("study", "show", "tiny").stdout.split())
     assert "epochs: 8 in search, 8 in confirm" in shown
-    assert "to fit 24 images: 24 with labels, 0 with masks; to select 12 images: 12 with labels, 0 with masks." in shown
+    assert (
+        "reads 24 images to fit (24 with labels, 0 with masks); 12 images to select (12 with labels, 0 with masks)."
+        in shown
+    )
     assert "The test split of these data was opened 4 times, by all studies." in shown
     value = json.loads(finished.harness("study", "show", "tiny", "--json").stdout)
     assert value["epochs"] == {"search": 8, "confirm": 8} and value["test_openings"] == 4

@@ -170,6 +170,18 @@ def text(folder: Path) -> str:
     return (folder / "report.md").read_text()
 
 
+def test_the_documentation_has_a_row_for_each_section_in_its_order(text: str) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "report.md").read_text()
+    rows = re.findall(r"^\| (.+?) \| ", page.split("\n## ")[0], re.MULTILINE)
+    sections = re.findall(r"^## (.+)", text, re.MULTILINE)
+    assert rows == ["section", sections[0], "Published claims", *sections[1:]]
+
+
+def test_every_table_that_the_text_names_is_written(text: str, folder: Path) -> None:
+    named = re.findall(r"`(tables/\w+\.csv)`", text)
+    assert named and all((folder / name).is_file() for name in named)
+
+
 @pytest.fixture(scope="module")
 def page(folder: Path) -> str:
     return (folder / "report.html").read_text()
@@ -238,7 +250,7 @@ def test_both_forms_say(text: str, page: str, line: str) -> None:
         "`views` was not run: needs views",
         "`gap`, search 2 (seed 0) failed: ValueError: loss is NaN",
         "`gmic`, padding: minimum of the image",
-        "`mil-harness` 0.1.0",
+        "Version of the results of `mil-harness`: 0.1.0",
         "| train | 1 | 1 | 1 | 1 | 0 |",
         "| gmic | 40 | .625 ± .010 |",
     ],
