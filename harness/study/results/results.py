@@ -339,13 +339,13 @@ class Results:
 
         options = self._compared(self.plan.baseline) | {"heads": heads, "unit": unit}
         name = ("heads" if heads else "variants") + ("_by_unit" if unit else "")
-        return self._kept(name, variant_table, options)
+        return self._over_variants(name, variant_table, options)
 
     def compare(self, baseline: str) -> pd.DataFrame:
         """Return the comparison with any variant; see `comparison`."""
         from harness.tables.compare.contrasts import comparison_table
 
-        return self._kept("comparison", comparison_table, self._compared(baseline))
+        return self._over_variants("comparison", comparison_table, self._compared(baseline))
 
     def records(self) -> list[TrialRecord]:
         """Return the trials of the plan's variants: by variant, searched ones first."""
@@ -366,7 +366,7 @@ class Results:
             "seed": 0,
         }
 
-    def _kept(self, name: str, make: Callable[..., pd.DataFrame], options: Mapping[str, Any]) -> pd.DataFrame:
+    def _over_variants(self, name: str, make: Callable[..., pd.DataFrame], options: Mapping[str, Any]) -> pd.DataFrame:
         """Return a table over variants, computed once for the same models and options."""
         import pandas as pd
 
@@ -415,7 +415,13 @@ class Results:
             others["maps"] = self._map_terms
         elif "maps" in needed:
             others["maps"] = self._gather("maps.parquet", tables.MAPS, (CONFIRMED,), variant, without, positive)
-        return Tables(predictions=predictions, **others)
+        kept = self._resampled if variant is None else {}
+        return Tables(predictions=predictions, kept=kept, **others)
+
+    @cached_property
+    def _resampled(self) -> dict[Any, Any]:
+        """Values over resamples of patients that tables over all variants share; see `Tables.kept`."""
+        return {}
 
     @cached_property
     def _map_terms(self) -> pd.DataFrame:

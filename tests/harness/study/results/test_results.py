@@ -1,4 +1,4 @@
-"""What a study's results are computed from: in parts that fit in memory, with the whole's figures."""
+"""What a study's results are computed from: in parts that fit in memory, with the whole's values."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_localisation_by_variant_is_that_of_all_variants_at_once(found: Results)
     assert len(mine) == len(bounds)
 
 
-def test_runs_by_variant_are_those_of_all_variants_at_once(found: Results) -> None:
+def test_replicates_by_variant_are_those_of_all_variants_at_once(found: Results) -> None:
     expected = replicates_table(
         Tables(found.predictions, found.maps), found.metrics.at("replicates"), classes=found.task.classes
     )
