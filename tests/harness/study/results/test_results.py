@@ -12,7 +12,9 @@ from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
 from harness.contract import tables
 from harness.study.results.frames import gather
-from harness.study.results.results import RESAMPLES, TESTED, Results, read_results
+from harness.study.results.measured import RESAMPLES
+from harness.study.results.results import Results, read_results
+from harness.study.results.stored import TESTED
 from harness.study.run.run import run_study
 from harness.tables.measure.intervals import localisation_intervals
 from harness.tables.measure.localisation_table import OF_MAPS, localisation_table
