@@ -248,7 +248,11 @@ def _auc_columns(
 
 
 def _metric_columns(
-    names: Sequence[str], metric: Metric, figures: Mapping[str, VariantValues], equal: Mapping[str, float], baseline: str
+    names: Sequence[str],
+    metric: Metric,
+    figures: Mapping[str, VariantValues],
+    equal: Mapping[str, float],
+    baseline: str,
 ) -> list[dict[str, Any]]:
     """Return the columns of a metric of models' own outputs and maps; NaN if a variant lacks it."""
     rows, key = [], metric.key

@@ -67,7 +67,10 @@ def _replicates(tested: pd.DataFrame, order: Sequence[str]) -> list[tuple[str, R
 
 
 def _area(
-    areas: Areas, replicates: Sequence[tuple[str, Replicate]], classes: Sequence[str], less: tuple[str, Replicate] | None = None
+    areas: Areas,
+    replicates: Sequence[tuple[str, Replicate]],
+    classes: Sequence[str],
+    less: tuple[str, Replicate] | None = None,
 ) -> Contrast | None:
     """Return the replicates' mean area over classes, minus that of `less`; None if a class has unknown variance.
 

@@ -103,7 +103,9 @@ def replicates_table(tables: Tables, metrics: Sequence[Metric], *, classes: Sequ
             whole = values.pop("") if "" in values else mean_defined(list(values.values()))
             row = rows.setdefault(key, {})
             row |= {metric.key: whole, **{f"{metric.key}/{name}": value for name, value in values.items()}}
-    return pd.DataFrame([dict(zip(("variant", "head", *REPLICATE), key, strict=True)) | row for key, row in rows.items()])
+    return pd.DataFrame(
+        [dict(zip(("variant", "head", *REPLICATE), key, strict=True)) | row for key, row in rows.items()]
+    )
 
 
 def _rows(tested: pd.DataFrame, order: Sequence[str], heads: bool) -> Iterable[tuple[str, str]]:
@@ -114,7 +116,9 @@ def _rows(tested: pd.DataFrame, order: Sequence[str], heads: bool) -> Iterable[t
                 yield variant, head
 
 
-def _columns(name: str, own: VariantValues | None, base: VariantValues | None, classes: Sequence[str]) -> dict[str, float]:
+def _columns(
+    name: str, own: VariantValues | None, base: VariantValues | None, classes: Sequence[str]
+) -> dict[str, float]:
     """Return the columns of one metric in one row; NaN for absent values."""
     keys = [name, *(f"{name}/{label}" for label in classes), f"{name}_std", f"{name}_low", f"{name}_high"]
     keys += [f"{name}_undefined", f"{name}_difference", f"{name}_difference_low", f"{name}_difference_high"]
