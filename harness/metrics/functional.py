@@ -20,6 +20,7 @@ from harness.metrics.scores.calibration import calibration_error, weighted_calib
 from harness.metrics.scores.classification import (
     Decisions,
     decide,
+    decision,
     threshold_at_sensitivity,
     threshold_at_specificity,
     youden_threshold,
@@ -50,6 +51,7 @@ __all__ = [
     "check_once",
     "components",
     "decide",
+    "decision",
     "decode_layers",
     "dice_curves",
     "histograms",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from harness.contract.components import parameters
 from harness.contract.metrics import Level, MetricRecord
 from harness.statistics.arrays import Array, mean_defined
 from harness.statistics.bootstrap import Statistic, mean
@@ -42,6 +44,12 @@ class Metric:
         """The title of its column."""
         return self.label or (self.record.label if self.key == self.record.name else self.key)
 
+    @cached_property
+    def arguments(self) -> dict[str, Any]:
+        """Every parameter of the formula, those that are not set with their defaults; `fit` gets them, too."""
+        known = parameters(self.record.build).values()
+        return {item.name: item.default for item in known if not item.required} | dict(self.params)
+
     @property
     def sign(self) -> int:
         """1 if higher is better, -1 if lower is better."""
@@ -57,7 +65,7 @@ class Metric:
     def fitted(self, terms: Any) -> float:
         """Return the threshold fitted on the terms; NaN without a fitted threshold or without terms."""
         fit = self.record.fit
-        return math.nan if fit is None or terms is None else float(fit(terms, **self.params))
+        return math.nan if fit is None or terms is None else float(fit(terms, **self.arguments))
 
     def values(self, terms: Any, threshold: float = math.nan) -> Array:
         """Return the value of each image, "n"; NaN if the threshold that it needs is NaN.
@@ -70,10 +78,10 @@ class Metric:
         if self.record.form != "mean":
             raise TypeError(f"{self.key!r} is not a mean over images, so it has no value per image.")
         if self.record.fit is None:
-            return np.asarray(self.record.build(terms, **self.params), np.float64)
+            return np.asarray(self.record.build(terms, **self.arguments), np.float64)
         if math.isnan(threshold):
             return np.full(len(terms), math.nan)
-        return np.asarray(self.record.build(terms, threshold, **self.params), np.float64)
+        return np.asarray(self.record.build(terms, threshold, **self.arguments), np.float64)
 
     def value(self, terms: Any, weights: Array | None = None, threshold: float = math.nan) -> Array:
         """Return the metric in each resample, "r", or its value without resampling.
@@ -87,10 +95,10 @@ class Metric:
             values = self.values(terms, threshold)
             return np.asarray(mean_defined(values)) if weights is None else mean(values)(weights)
         if self.record.fit is None:
-            return np.asarray(self.record.build(terms, weights, **self.params))
+            return np.asarray(self.record.build(terms, weights, **self.arguments))
         if math.isnan(threshold):
             return np.full(() if weights is None else len(weights), math.nan)
-        return np.asarray(self.record.build(terms, weights, threshold, **self.params))
+        return np.asarray(self.record.build(terms, weights, threshold, **self.arguments))
 
     def statistic(self, terms: Any, threshold: float = math.nan) -> Statistic:
         """Return the metric as a function of weights."""
@@ -102,5 +110,5 @@ class Metric:
         """Return the threshold that a table states, and its source."""
         if self.record.fit is not None:
             return threshold, self.split
-        told = self.record.threshold
-        return (math.nan if told is None else float(told(terms, **self.params))), self.record.threshold_from
+        stated = self.record.threshold
+        return (math.nan if stated is None else float(stated(terms, **self.arguments))), self.record.threshold_from

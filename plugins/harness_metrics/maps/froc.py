@@ -73,7 +73,7 @@ def _no_threshold(terms: Froc, /) -> float:
     return math.nan
 
 
-def _read_off(terms: Froc, /, *, rate: float = 1.0) -> float:
+def _read_off(terms: Froc, /, *, rate: float) -> float:
     return terms.threshold(rate)
 
 

@@ -16,7 +16,6 @@ import pytest
 
 from harness.contract.tables import OVERLAYS
 from harness.contract.types import Claim, Objective, Plan, Sample, Skip, VariantPlan
-from harness.reporting.figures.charts import p_value
 from harness.reporting.figures.pictures import overlay_figure, read_overlays
 from harness.reporting.parts import Pictures
 from harness.reporting.report import Material, write_report
@@ -25,7 +24,7 @@ from harness.reporting.sections.compared import curves_section
 from harness.reporting.sections.gallery import _patched
 from harness.tables.compare.claims import claims_table
 from harness.tables.compare.contrasts import comparison_table
-from harness.tables.markdown import markdown_table, number
+from harness.tables.markdown import markdown_table, number, p_value
 from harness.tables.measure.classification_table import OF_SCORES, classification_table
 from harness.tables.measure.costs import data_card, unknown_masks
 from harness.tables.measure.intervals import classification_intervals
