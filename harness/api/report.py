@@ -16,7 +16,8 @@ from harness.study.journal.writing import Ledger, digests_of
 from harness.study.plan.command_lines import check_command, run_command
 from harness.study.plan.differences import differs_by
 from harness.study.plan.sweeps import sweeps
-from harness.study.results.results import RESAMPLES, Results
+from harness.study.results.measured import RESAMPLES
+from harness.study.results.results import Results
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,6 +21,7 @@ from harness.metrics.scores.calibration import calibration_error, weighted_calib
 from harness.metrics.scores.classification import (
     Decisions,
     decide,
+    decision,
     threshold_at_sensitivity,
     threshold_at_specificity,
     youden_threshold,
@@ -52,6 +53,7 @@ __all__ = [
     "components",
     "covered_area",
     "decide",
+    "decision",
     "decode_layers",
     "dice_curves",
     "histograms",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from textwrap import shorten
 from typing import Any
 
 import numpy as np
 
+from harness.contract.components import parameters
 from harness.contract.errors import ContractError, Origin, blamed
 from harness.contract.metrics import Level, MetricRecord
 from harness.statistics.arrays import Array, mean_defined, read_only
@@ -44,6 +46,12 @@ class Metric:
     def title(self) -> str:
         """The title of its column."""
         return self.label or (self.record.label if self.key == self.record.name else self.key)
+
+    @cached_property
+    def arguments(self) -> dict[str, Any]:
+        """Every parameter of the formula, those that are not set with their defaults; `fit` gets them, too."""
+        known = parameters(self.record.build).values()
+        return {item.name: item.default for item in known if not item.required} | dict(self.params)
 
     @property
     def sign(self) -> int:
@@ -119,8 +127,8 @@ class Metric:
         """Return the threshold that a table states, and its source."""
         if self.record.fit is not None:
             return threshold, self.split
-        told = self.record.threshold
-        return (math.nan if told is None else float(told(terms, **self.params))), self.record.threshold_from
+        stated = self.record.threshold
+        return (math.nan if stated is None else float(stated(terms, **self.arguments))), self.record.threshold_from
 
     @property
     def _named(self) -> Origin:
@@ -129,7 +137,7 @@ class Metric:
     def _called(self, formula: Callable[..., Any], *arguments: Any) -> Any:
         """Return what a formula gives for arguments that it cannot write to."""
         with blamed(self._named):
-            return formula(*map(_protected, arguments), **self.params)
+            return formula(*map(_protected, arguments), **self.arguments)
 
     def _numbers(self, found: Any, shape: tuple[int, ...] | None) -> Array:
         """Return numbers as float64, "n" for no shape; NaN is undefined and may be."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -52,9 +53,9 @@ class Interval:
     undefined: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Resamples:
-    """Bootstrap samples of groups, drawn with replacement.
+    """Bootstrap samples of groups, drawn with replacement; equal only to itself, so that values are kept by it.
 
     Args:
         groups: the distinct groups, in order of their columns.
@@ -68,14 +69,14 @@ class Resamples:
     def draw(cls, groups: Iterable[Hashable], resamples: int = 2000, seed: int = 0) -> Resamples:
         """Draw as many groups as there are, `resamples` times; `groups` may hold duplicates, in any order.
 
+        The last samples are kept: another table over the same groups, resamples and seed gets the same object.
         Fewer than two groups cannot be resampled: there is only row 0, and every interval is NaN.
         """
-        distinct = tuple(sorted(set(groups), key=str))
-        size, first = len(distinct), np.ones((1, len(distinct)))
-        if size < 2:
-            return cls(distinct, first)
-        drawn = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=resamples)
-        return cls(distinct, np.concatenate([first, drawn]))
+        return _draw(tuple(sorted(set(groups), key=str)), resamples, seed)
+
+    @cached_property
+    def _columns(self) -> dict[Hashable, int]:
+        return {group: index for index, group in enumerate(self.groups)}
 
     def apply(self, groups: Sequence[Hashable] | Array, statistic: Statistic) -> Array:
         """Compute the statistic of rows that belong to `groups` in every resample: "r", the first without resampling.
@@ -83,10 +84,18 @@ class Resamples:
         Raises:
             KeyError: a group is not among those of these resamples.
         """
-        column = {group: index for index, group in enumerate(self.groups)}
-        member = np.array([column[group] for group in groups], dtype=np.intp)
+        member = np.array([self._columns[group] for group in groups], dtype=np.intp)
         parts = max(1, -(-len(self.counts) * len(member) // _CELLS))
         return np.concatenate([statistic(part[:, member]) for part in np.array_split(self.counts, parts)])
+
+
+@lru_cache(maxsize=1)
+def _draw(groups: tuple[Hashable, ...], resamples: int, seed: int) -> Resamples:
+    size, first = len(groups), np.ones((1, len(groups)))
+    if size < 2:
+        return Resamples(groups, first)
+    drawn = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=resamples)
+    return Resamples(groups, np.concatenate([first, drawn]))
 
 
 def interval(values: Array, level: float = 0.95) -> Interval:

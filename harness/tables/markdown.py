@@ -16,13 +16,7 @@ _Row: TypeAlias = dict[Any, Any]
 _NOTHING = "–"
 
 
-def main_columns(
-    table: pd.DataFrame,
-    classes: Sequence[str],
-    baseline: str,
-    titles: Mapping[str, str],
-    supervised: Collection[str] = (),
-) -> pd.DataFrame:
+def main_columns(table: pd.DataFrame, classes: Sequence[str], baseline: str, titles: Mapping[str, str]) -> pd.DataFrame:
     """Return the main table as text: a row per variant, of its own output.
 
     Args:
@@ -30,14 +24,39 @@ def main_columns(
         classes: the classes' names.
         baseline: the variant that is marked as the baseline.
         titles: key -> column title of each metric; see `Metrics.titles`.
-        supervised: variants trained with masks; they are marked "fully supervised".
     """
+    leading = {
+        "variant": lambda row: marked_name(row["variant"], baseline),
+        "models": lambda row: str(row["replicates"]),
+    }
+    return _columns(table, leading, classes, titles)
 
-    def name(row: _Row) -> str:
-        marks = ["baseline"] * (row["variant"] == baseline) + ["fully supervised"] * (row["variant"] in supervised)
-        return str(row["variant"]) + (f" ({', '.join(marks)})" if marks else "")
 
-    return _columns(table, {"variant": name, "models": lambda row: str(row["replicates"])}, classes, titles)
+def marked_name(variant: str, baseline: str, supervised: Collection[str] = ()) -> str:
+    """Return the name of a variant with its marks: `gmic (baseline, fully supervised)`."""
+    marks = ["baseline"] * (variant == baseline) + ["fully supervised"] * (variant in supervised)
+    return str(variant) + (f" ({', '.join(marks)})" if marks else "")
+
+
+def pivoted(
+    leading: Mapping[str, Sequence[str]],
+    keys: Sequence[tuple[str, ...]],
+    titles: Mapping[str, str],
+    values: Iterable[tuple[tuple[str, ...], str]],
+) -> pd.DataFrame:
+    """Return a table of text with a row per key and a column per metric; a dash where there is no value.
+
+    Args:
+        leading: the first columns.
+        keys: of the rows.
+        titles: metric -> title of its column.
+        values: (key and metric, text) of each cell.
+    """
+    import pandas as pd
+
+    found = dict(values)
+    columns = {title: [found.get((*key, name), _NOTHING) for key in keys] for name, title in titles.items()}
+    return pd.DataFrame({**leading, **columns})
 
 
 def head_columns(table: pd.DataFrame, classes: Sequence[str], titles: Mapping[str, str]) -> pd.DataFrame:
@@ -54,10 +73,10 @@ def each_columns(table: pd.DataFrame) -> pd.DataFrame:
 
     run = table["replicate"].astype(object).where(table["replicate"].notna(), "")
     text = pd.DataFrame({"variant": table["variant"], "replicate": run.astype(str)})
-    rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    rows = records(table)
     text["AUC"] = [f"{number(row[RANKED])} {interval_text(row, RANKED)}" for row in rows]
-    text["baseline − it"] = [_difference(row, "difference") for row in rows]
-    text["p"], text["p, Holm"] = [[_p_value(row[name]) for row in rows] for name in ("p", "p_holm")]
+    text["baseline − it"] = [bounded_text(row, "difference", signed=True) for row in rows]
+    text["p"], text["p, Holm"] = [[p_value(row[name]) for row in rows] for name in ("p", "p_holm")]
     return text
 
 
@@ -65,9 +84,9 @@ def claims_columns(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFra
     """Return published claims and their verdicts as text; see `harness.tables.compare.claims.claims_table`."""
     import pandas as pd
 
-    rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    rows = records(table)
     text = pd.DataFrame({"claim": table["says"], "verdict": table["verdict"]})
-    text["difference"] = [_difference(row, "difference") for row in rows]
+    text["difference"] = [bounded_text(row, "difference", signed=True) for row in rows]
     text["of"] = [claimed(row, titles) for row in rows]
     text["between"] = [f"{row['better']} {number(row['value'])} − {row['than']} {number(row['other'])}" for row in rows]
     return text
@@ -81,15 +100,15 @@ def claimed(row: Mapping[str, Any], titles: Mapping[str, str]) -> str:
     return text + ("" if math.isnan(row["not_below"]) else f", not below by {number(row['not_below'])}")
 
 
-def _p_value(value: float) -> str:
+def p_value(value: float) -> str:
+    """Format a p-value: .032, or < .001."""
     return _NOTHING if math.isnan(value) else "< .001" if value < 0.001 else number(value)
 
 
 def search_columns(table: pd.DataFrame) -> pd.DataFrame:
     """Return the costs of the search as text."""
-    figures = ["searched", "confirmed", "optimism"]
     text = table.astype(str)
-    for column in figures:
+    for column in ("searched", "confirmed", "optimism"):
         text[column] = table[column].map(number)
     return text.rename(columns={"epochs_search": "epochs, search", "epochs_confirm": "epochs, confirm"})
 
@@ -123,20 +142,31 @@ def _columns(
         columns[titles[metric]] = partial(spread_text, metric=metric)
         if metric == RANKED:
             columns["95 %"] = partial(interval_text, key=metric)
-        columns |= {f"{titles[metric]} {label}": partial(_figure, key=f"{metric}/{label}") for label in classes}
-    columns |= {f"{titles[metric]} − baseline": partial(_difference, key=f"{metric}_difference") for metric in metrics}
-    rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
-    return pd.DataFrame({name: [of(row) for row in rows] for name, of in columns.items()})
+        columns |= {f"{titles[metric]} {label}": partial(_value, key=f"{metric}/{label}") for label in classes}
+    columns |= {
+        f"{titles[metric]} − baseline": partial(bounded_text, key=f"{metric}_difference", signed=True)
+        for metric in metrics
+    }
+    return pd.DataFrame({name: [of(row) for row in records(table)] for name, of in columns.items()})
 
 
-def _figure(row: _Row, key: str) -> str:
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table by the names of its columns."""
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def _value(row: _Row, key: str) -> str:
     return number(row[key])
 
 
 def spread_text(row: _Row, metric: str) -> str:
     """Format a value with its ± if it has one: `.871 ± .013`."""
-    spread = row[f"{metric}_std"]
-    return number(row[metric]) + ("" if math.isnan(spread) else f" ± {number(spread)}")
+    return mean_text(row[metric], row[f"{metric}_std"])
+
+
+def mean_text(value: float, spread: float) -> str:
+    """Format a mean with its standard deviation if it has one: `.871 ± .013`."""
+    return number(value) + ("" if math.isnan(spread) else f" ± {number(spread)}")
 
 
 def interval_text(row: _Row, key: str, signed: bool = False) -> str:
@@ -150,8 +180,9 @@ def bounds_text(low: float, high: float, signed: bool = False) -> str:
     return _NOTHING if bounds[0] == _NOTHING else f"[{bounds[0]}, {bounds[1]}]"
 
 
-def _difference(row: _Row, key: str) -> str:
-    value, bounds = number(row[key], signed=True), interval_text(row, key, signed=True)
+def bounded_text(row: _Row, key: str, signed: bool = False) -> str:
+    """Format a value with its interval if it has one: `.871 [.842, .901]`."""
+    value, bounds = number(row[key], signed=signed), interval_text(row, key, signed)
     return value if bounds == _NOTHING else f"{value} {bounds}"
 
 

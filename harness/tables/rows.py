@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from harness.contract.tables import OWN_HEAD, OWN_MAP
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RUN = ["seed", "fold"]
+REPLICATE = ["seed", "fold"]
 """Columns that distinguish the replicates of one variant."""
-
-Run: TypeAlias = tuple[Any, ...]
-"""Seed and fold of one trained model; see `harness.contract.types.Replicate`."""
 
 
 def heads_of(maps: pd.DataFrame) -> Any:
@@ -22,13 +19,7 @@ def heads_of(maps: pd.DataFrame) -> Any:
     return maps["map"].where(maps["map"] != OWN_MAP, OWN_HEAD)
 
 
-def by_model(rows: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
-    """Yield the rows of each (variant, head, seed, fold), in the order they come."""
-    for key, own in rows.groupby(["variant", "head", *RUN], dropna=False, sort=False):
+def by_model(rows: pd.DataFrame, part: str = "head") -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """Yield the rows of each (variant, head, seed, fold), in the order they come; `part` may be "map"."""
+    for key, own in rows.groupby(["variant", part, *REPLICATE], dropna=False, sort=False):
         yield tuple(None if value != value else value for value in key), own  # a NaN equals no other
-
-
-def by_map(rows: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
-    """Yield the rows of each (variant, map, seed, fold), in the order they come."""
-    for key, own in rows.groupby(["variant", "map", *RUN], dropna=False, sort=False):
-        yield tuple(None if value != value else value for value in key), own

@@ -55,7 +55,10 @@ class Terms:
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of confirmed models; None or empty if absent."""
+    """The tables of confirmed models; None or empty if absent.
+
+    `kept` holds resampled values of metrics, so that tables over the same models compute them once.
+    """
 
     predictions: pd.DataFrame | None = None
     maps: pd.DataFrame | None = None
@@ -64,6 +67,7 @@ class Tables:
     layers: pd.DataFrame | None = None
     attention: pd.DataFrame | None = None
     terms: pd.DataFrame | None = None
+    kept: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
     _models: dict[tuple[str, ...], dict[tuple[Any, ...], Rows]] = field(default_factory=dict, repr=False, compare=False)
 
     def has(self, metric: Metric) -> bool:

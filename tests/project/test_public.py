@@ -18,7 +18,7 @@ PUBLIC = {
     """,
     "harness.metrics.functional": """
         Array BINS Decisions Froc LayerImages STEPS Scores Winners attention_gap auroc average_precision
-        box_terms boxes_of calibration_error check_once components decide decode_layers dice_curves histograms
+        box_terms boxes_of calibration_error check_once components decide decision decode_layers dice_curves histograms
         layer_overlap layer_terms localisable map_terms mean_defined middle_best pixel_ap rank_auc
         resize_nearest soft_dice threshold_at_sensitivity threshold_at_specificity to_arrays touched
         weighted_auc weighted_average_precision weighted_calibration_error weighted_decisions weighted_means

@@ -92,6 +92,11 @@ class Froc:
 
         The result is a function of weights "r n": how often each of `images` counts. Resample patients for intervals.
         """
+        found = self.sensitivities([rate])
+        return lambda weights: found(weights)[0]
+
+    def sensitivities(self, rates: Sequence[float]) -> Statistic:
+        """Return `sensitivity` at each of several rates as one function of weights "r n": "f r"."""
         called = np.isfinite(self.found)  # a lesion without a candidate is never found
         events = np.concatenate([self.found[called], self.false])
         order = np.argsort(-events, kind="stable")
@@ -103,10 +108,9 @@ class Froc:
             counted = weights[:, owner]
             hits = (counted * is_found).cumsum(1)[:, last]
             alarms = (counted * ~is_found).cumsum(1)[:, last]
-            allowed = alarms <= rate * weights.sum(1, keepdims=True) + 1e-9
-            best = np.where(allowed, hits, 0).max(1, initial=0)
-            total = weights[:, self.found_in].sum(1)
-            return _ratio(best, total)
+            images, total = weights.sum(1, keepdims=True), weights[:, self.found_in].sum(1)
+            best = [np.where(alarms <= rate * images + 1e-9, hits, 0).max(1, initial=0) for rate in rates]
+            return np.stack([_ratio(own, total) for own in best])
 
         return of
 

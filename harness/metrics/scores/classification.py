@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.statistics.arrays import Array
+from harness.statistics.bootstrap import decisions
 
 _SLACK = 1e-12  # 1 - 1/10 is a little less than 9/10
 
@@ -46,6 +47,15 @@ def decide(labels: Array, called: Array) -> Decisions:
     f1 = _share(2 * tp, 2 * tp + fp + fn) if tp + fn else math.nan
     balanced = (recall + specificity) / 2
     return Decisions(_share(tp + tn, sick.size), balanced, _share(tp, tp + fp), recall, specificity, f1)
+
+
+def decision(labels: Array, called: Array, weights: Array | None, name: str) -> Array | float:
+    """Return one of `Decisions` by name; "r", in each resample, with `weights` "r n"."""
+    place = Decisions._fields.index(name)
+    if weights is None:
+        return decide(labels, called)[place]
+    found: Array = decisions(labels, called)(weights)[:, place]
+    return found
 
 
 def youden_threshold(labels: Array, scores: Array) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.contract.keys import RANKED
 from harness.statistics.arrays import Array
-from harness.tables.markdown import number
+from harness.tables.markdown import p_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -226,11 +226,6 @@ def importance(table: pd.DataFrame) -> bytes:
         axis.set(xlim=(0, 1.02), xlabel="share of the variance of the validation metric")
 
     return draw(paint, 0.9 + 0.35 * len(means))
-
-
-def p_value(value: float) -> str:
-    """Return a p-value as text: .032, or < .001."""
-    return "–" if math.isnan(value) else "< .001" if value < 0.001 else number(value)
 
 
 def _bars(row: Mapping[Any, Any], name: str) -> Any:

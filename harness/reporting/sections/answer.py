@@ -6,12 +6,20 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from harness.contract.keys import RANKED
-from harness.reporting.figures.charts import p_value
 from harness.reporting.material import Material
 from harness.reporting.parts import Part, Section, Table, Text
 from harness.statistics.bootstrap import LEAST_PATIENTS, MOST_UNDEFINED
 from harness.tables.compare.claims import NOTE as CLAIMS_NOTE
-from harness.tables.markdown import claims_columns, interval_text, number, spread_axes, spread_text
+from harness.tables.markdown import (
+    bounded_text,
+    claims_columns,
+    interval_text,
+    marked_name,
+    number,
+    p_value,
+    spread_axes,
+    spread_text,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +66,7 @@ def answer(material: Material, own: pd.DataFrame) -> list[str]:
     best = rows[0]
     if math.isnan(best[RANKED]):
         return ["No variant has an AUC: the test split holds one label only."]
-    told = [f"`{best['variant']}` has the highest test AUC, {_bounded(best, RANKED)}."]
+    told = [f"`{best['variant']}` has the highest test AUC, {bounded_text(best, RANKED)}."]
     if len(rows) == 1:
         return [*told, "It is the only variant: there is nothing to compare it with."]
     told.append(_ties(rows))
@@ -67,7 +75,7 @@ def answer(material: Material, own: pd.DataFrame) -> list[str]:
     for metric in material.located:
         table = own[own[metric.key].notna()].sort_values(metric.key, ascending=metric.sign < 0, kind="stable")
         row, word = table.to_dict("records")[0], "highest" if metric.sign > 0 else "lowest"
-        told.append(f"`{row['variant']}` has the {word} {metric.title}, {_bounded(row, metric.key)}.")
+        told.append(f"`{row['variant']}` has the {word} {metric.title}, {bounded_text(row, metric.key)}.")
     if material.plan.demonstration:
         told.append("At this demonstration budget, this says nothing about the methods.")
     return told
@@ -146,12 +154,8 @@ def leaderboard(material: Material, own: pd.DataFrame) -> pd.DataFrame:
     supervised = {item.name for item in material.plan.variants if "train_masks" in item.needs}
     rows, classes = own.to_dict("records"), list(material.classes)
 
-    def name(row: dict[Any, Any]) -> str:
-        marks = ["baseline"] * (row["variant"] == material.plan.baseline)
-        marks += ["fully supervised"] * (row["variant"] in supervised)
-        return str(row["variant"]) + (f" ({', '.join(marks)})" if marks else "")
-
-    text: dict[str, list[str]] = {"variant": [name(row) for row in rows]}
+    names = [marked_name(row["variant"], material.plan.baseline, supervised) for row in rows]
+    text: dict[str, list[str]] = {"variant": names}
     if "tied" in own:
         text["tied with best"] = [_tie(row) for row in rows]
     text["models"] = [str(row["replicates"]) for row in rows]
@@ -160,7 +164,7 @@ def leaderboard(material: Material, own: pd.DataFrame) -> pd.DataFrame:
     if len(classes) > 1:
         text |= {f"AUC {label}": [number(row[f"{RANKED}/{label}"]) for row in rows] for label in classes}
     text |= {metric.title: [spread_text(row, metric.key) for row in rows] for metric in material.shown}
-    text[f"AUC − {material.plan.baseline}"] = [_difference(row) for row in rows]
+    text[f"AUC − {material.plan.baseline}"] = [bounded_text(row, GAP, signed=True) for row in rows]
     if f"{RANKED}_p_holm" in own:
         text["p, Holm"] = [p_value(row[f"{RANKED}_p_holm"]) for row in rows]
     return pd.DataFrame(text)
@@ -177,12 +181,12 @@ def notes(material: Material, own: pd.DataFrame) -> list[str]:
     over = spread_axes((seed, fold) for seed in plan.confirm["seeds"] for fold in range(folds))
     spread = f"± is the standard deviation over {over}" if over else "one seed, so there is no ±"
     same = "seeds and folds" if folds > 1 else "seeds"
-    figures, paired = f"means over confirmed models; {spread}", f" at the same {same}"
+    values, paired = f"means over confirmed models; {spread}", f" at the same {same}"
     held = f"trained models held fixed: it does not cover other {same}" + ("; ± does." if over else ".")
     if not plan.trained:
-        figures, paired, held = "nothing was trained", "", "external predictions and readers held fixed."
+        values, paired, held = "nothing was trained", "", "external predictions and readers held fixed."
     found = [
-        f"Values are of the test split; {figures}.",
+        f"Values are of the test split; {values}.",
         f"[low, high] is a 95 % interval from {material.resamples} resamples of the test patients, with the {held}",
         f"Differences are to `{plan.baseline}`, paired{paired} on the same resampled patients.",
         *_families(material),
@@ -267,14 +271,3 @@ def _facts(material: Material) -> str:
         f"{facts}, objective `{plan.objective.metric}` ({plan.objective.mode}): {plan.trials} search {trials} per "
         f"variant; the best configuration is retrained and tested once with each of the seeds {seeds}."
     )
-
-
-def _bounded(row: dict[Any, Any], key: str) -> str:
-    bounds = interval_text(row, key)
-    return number(row[key]) + ("" if bounds == "–" else f" {bounds}")
-
-
-def _difference(row: dict[Any, Any]) -> str:
-    bounds = interval_text(row, GAP, signed=True)
-    value = number(row[GAP], signed=True)
-    return value if bounds == "–" else f"{value} {bounds}"

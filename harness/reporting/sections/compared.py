@@ -16,7 +16,16 @@ from harness.reporting.material import DRAWN, Material
 from harness.reporting.parts import Lines, Part, Picture, Pictures, Section, Table, Text
 from harness.reporting.sections.answer import NARROW
 from harness.statistics.arrays import Array, mean_defined
-from harness.tables.markdown import bounds_text, each_columns, head_columns, main_columns, number
+from harness.tables.markdown import (
+    bounds_text,
+    each_columns,
+    head_columns,
+    main_columns,
+    mean_text,
+    number,
+    pivoted,
+    records,
+)
 from harness.tables.measure.classification_table import OF_SCORES
 from harness.tables.measure.mean_curves import mean_precision, mean_roc
 from harness.tables.rows import by_model
@@ -152,7 +161,7 @@ def _class_curves(material: Material, rows: pd.DataFrame, label: str) -> Iterato
     words = f", and operating points of readers: {', '.join(points)}" if points else ""
     roc = {name: mean_roc(own) for name, own in runs.items()}
     data = charts.curves(roc, names, ("1 − specificity", "sensitivity"), diagonal=True, points=points)
-    file = "".join(letter if letter.isalnum() else "_" for letter in label)
+    file = _plain(label)
     yield Picture(
         f"figures/roc_{file}.svg", data, f"ROC curves of {label}, with areas: {told}{words}", "ROC; areas under it"
     )
@@ -193,6 +202,10 @@ def _curve_notes(material: Material) -> list[str]:
     return lines
 
 
+def _plain(label: str) -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in label)
+
+
 def _areas(material: Material, label: str) -> dict[str, float]:
     own = material.own
     return {} if own is None else dict(zip(own["variant"], own[f"{RANKED}/{label}"], strict=True))
@@ -218,7 +231,7 @@ def calibration_section(material: Material) -> Section:
     pictures = []
     for label in material.classes:
         own = table[table["class"] == label]
-        file = "".join(letter if letter.isalnum() else "_" for letter in label)
+        file = _plain(label)
         alt = f"Reliability of {label} for {', '.join(order)}: share of positives against the mean score of each bin"
         pictures.append(Picture(f"figures/reliability_{file}.svg", charts.reliability(own, order), alt, str(label)))
     notes = [
@@ -239,7 +252,7 @@ def scores_section(material: Material) -> Section:
         parts.append(Text(f"{_CONFIRMED} There are no further metrics."))
     else:
         tables["classification"] = table
-        parts += _further_figures(material, table[(table["head"] == OWN_HEAD) & (table["class"] == "")])
+        parts += _further_metrics(material, table[(table["head"] == OWN_HEAD) & (table["class"] == "")])
     further = _declared(material)
     if further is not None:
         parts.append(further)
@@ -268,27 +281,19 @@ def scores_section(material: Material) -> Section:
 
 def _declared(material: Material) -> Table | None:
     """Return the study's metrics that no other table of the report has, such as those of attention and of plugins."""
-    import pandas as pd
-
     if material.declared is None or material.declared.empty:
         return None
     tables = [table for table in (material.classified, material.localised) if table is not None]
-    told = {name for table in tables for name in table["metric"]}
+    shown = {name for table in tables for name in table["metric"]}
     own = material.declared[(material.declared["head"] == OWN_HEAD) & (material.declared["class"] == "")]
-    names = [name for name in dict.fromkeys(own["metric"]) if name not in told]
+    names = [name for name in dict.fromkeys(own["metric"]) if name not in shown]
     if not names:
         return None
-    found = {(row["variant"], row["metric"]): (row["value"], row["std"]) for row in own.to_dict("records")}
-    order = material.ranked(dict.fromkeys(own["variant"]))
-
-    def cell(variant: str, name: str) -> str:
-        value, std = found.get((variant, name), (math.nan, math.nan))
-        return number(value) + (f" ± {number(std)}" if std == std else "")
-
-    columns = {material.titles.get(name, name): [cell(variant, name) for variant in order] for name in names}
+    order, titles = material.ranked(dict.fromkeys(own["variant"])), {n: material.titles.get(n, n) for n in names}
+    values = (((row["variant"], row["metric"]), mean_text(row["value"], row["std"])) for row in records(own))
     return Table(
         "Further metrics of the study",
-        pd.DataFrame({"variant": order} | columns),
+        pivoted({"variant": order}, [(name,) for name in order], titles, values),
         ["Values of the test split as reported by the trials: means over confirmed models, without intervals."],
     )
 
@@ -298,24 +303,20 @@ def _of_scores(material: Material, key: str) -> bool:
     return key == RANKED or (metric is not None and metric.record.reads in OF_SCORES)
 
 
-def _further_figures(material: Material, own: pd.DataFrame) -> Iterator[Table]:
+def _further_metrics(material: Material, own: pd.DataFrame) -> Iterator[Table]:
     """Yield the values, then their intervals."""
-    import pandas as pd
+    order, rows = material.ranked(dict.fromkeys(own["variant"])), records(own)
 
-    found = {(row["variant"], row["metric"]): row for row in own.to_dict("records")}
-    order = material.ranked(dict.fromkeys(own["variant"]))
-
-    def cells(names: Sequence[str], text: Callable[[Mapping[Any, Any]], str]) -> pd.DataFrame:
-        nothing = {"value": math.nan, "low": math.nan, "high": math.nan}
-        columns = {material.titles[name]: [text(found.get((row, name), nothing)) for row in order] for name in names}
-        return pd.DataFrame({"variant": order} | columns)
+    def cells(names: Sequence[str], text: Callable[[Mapping[str, Any]], str]) -> pd.DataFrame:
+        values = (((row["variant"], row["metric"]), text(row)) for row in rows)
+        return pivoted({"variant": order}, [(o,) for o in order], {n: material.titles[n] for n in names}, values)
 
     wanted = [metric.key for metric in material.metrics.at("report", OF_SCORES)]
-    told, bounded = (
+    shown, bounded = (
         [name for name in wanted if own.loc[own["metric"] == name, column].notna().any()] for column in ("value", "low")
     )
-    values = cells(told, lambda row: number(row["value"]))
-    yield Table("Further metrics of the own output", values, _score_notes(material, told))
+    values = cells(shown, lambda row: number(row["value"]))
+    yield Table("Further metrics of the own output", values, _score_notes(material, shown))
     if bounded:
         bounds = cells(bounded, lambda row: bounds_text(row["low"], row["high"]))
         yield Table("Their 95 % intervals", bounds, [intervals_note(material)])

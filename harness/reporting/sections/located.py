@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.contract.tables import CONTROL, OWN_MAP, SHUFFLED, WEIGHTS_CONTROL
 from harness.reporting.material import Material
 from harness.reporting.parts import Part, Section, Table, Text
 from harness.reporting.sections.compared import intervals_note
-from harness.tables.markdown import bounds_text, number
+from harness.tables.markdown import bounded_text, bounds_text, mean_text, number, pivoted, records
 from harness.tables.measure.localisation_table import OF_MAPS
 
 if TYPE_CHECKING:
@@ -146,26 +145,18 @@ def _rows(material: Material, whole: pd.DataFrame) -> list[tuple[str, str, str]]
 
 
 def _cells(material: Material, whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: list[str]) -> pd.DataFrame:
-    import pandas as pd
-
-    found = {
-        (row["variant"], row["map"], row["metric"]): (row["value"], row["std"]) for row in whole.to_dict("records")
-    }
-
-    def cell(variant: str, name: str, metric: str) -> str:
-        if (variant, name, metric) not in found:
-            return "–"
-        value, std = found[variant, name, metric]
-        return number(value) + (f" ± {number(std)}" if std == std else "")
-
     text = {"map": [label for *_, label in rows]}
     counts = _counts(material, whole, rows)
     if len(set(counts)) > 1:
         text["n"] = [f"{count:.0f}" for count in counts]
-    return pd.DataFrame(
-        text
-        | {material.titles.get(name, name): [cell(variant, own, name) for variant, own, _ in rows] for name in names}
+    values = (
+        ((row["variant"], row["map"], row["metric"]), mean_text(row["value"], row["std"])) for row in records(whole)
     )
+    return pivoted(text, [row[:2] for row in rows], _titles(material, names), values)
+
+
+def _titles(material: Material, names: Iterable[str]) -> dict[str, str]:
+    return {name: material.titles.get(name, name) for name in names}
 
 
 def _counts(material: Material, whole: pd.DataFrame, rows: list[tuple[str, str, str]]) -> list[float]:
@@ -180,21 +171,13 @@ def _bounds_cells(
     material: Material, whole: pd.DataFrame, rows: list[tuple[str, str, str]], names: list[str]
 ) -> pd.DataFrame | None:
     """Return the intervals of the same maps, for metrics that have any; None if none has."""
-    import pandas as pd
-
-    known = whole[whole["low"].notna()]
-    found = {
-        (row["variant"], row["map"], row["metric"]): bounds_text(row["low"], row["high"])
-        for row in known.to_dict("records")
-    }
-    shown = [name for name in names if any(metric == name for *_, metric in found)]
+    known = records(whole[whole["low"].notna()])
+    shown = [name for name in names if any(row["metric"] == name for row in known)]
     if not shown:
         return None
-    text = {"map": [label for *_, label in rows]}
-    return pd.DataFrame(
-        text
-        | {material.titles.get(name, name): [found.get((of, own, name), "–") for of, own, _ in rows] for name in shown}
-    )
+    values = (((row["variant"], row["map"], row["metric"]), bounds_text(row["low"], row["high"])) for row in known)
+    leading = {"map": [label for *_, label in rows]}
+    return pivoted(leading, [row[:2] for row in rows], _titles(material, shown), values)
 
 
 def _notes(material: Material, names: list[str], rows: list[tuple[str, str, str]]) -> list[str]:
@@ -218,47 +201,42 @@ def _notes(material: Material, names: list[str], rows: list[tuple[str, str, str]
 
 
 def _by_size(material: Material, table: pd.DataFrame, names: list[str]) -> pd.DataFrame | None:
-    import pandas as pd
-
     own = table[(table["variant"] == material.plan.baseline) & (table["map"] == OWN_MAP) & (table["class"] == "")]
     own = own[own["stratum"].isin(("small", "medium", "large")) & own["metric"].isin(names)]
     if own.empty:
         return None
-    found = {(row["stratum"], row["metric"]): row["value"] for row in own.to_dict("records")}
-    order = [name for name in ("small", "medium", "large") if any(stratum == name for stratum, _ in found)]
-    cells: dict[str, list[Any]] = {"lesion": order}
-    for name in names:
-        if any(metric == name for _, metric in found):
-            cells[material.titles.get(name, name)] = [number(found.get((row, name), math.nan)) for row in order]
-    return pd.DataFrame(cells)
+    order = [name for name in ("small", "medium", "large") if name in set(own["stratum"])]
+    shown = [name for name in names if name in set(own["metric"])]
+    values = (((row["stratum"], row["metric"]), number(row["value"])) for row in records(own))
+    return pivoted({"lesion": order}, [(name,) for name in order], _titles(material, shown), values)
 
 
-def _faithful_cells(table: pd.DataFrame, figures: Mapping[str, str]) -> pd.DataFrame:
-    """Return the rows with those metrics (column -> title) that any of them has."""
-    import pandas as pd
-
-    rows = table.to_dict("records")
-    cells = {
+def _map_cells(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Return variant, map and method of each row."""
+    return {
         "variant": [str(row["variant"]) for row in rows],
         "map": [str(row["map"]) for row in rows],
         "method": [row["method"] + ("" if row["level"] != row["level"] else f" {row['level']:g}") for row in rows],
-        "images": [str(row["n"]) for row in rows],
     }
-    for name, title in figures.items():
-        if table[name].notna().any():
-            cells[title] = [_bounded(row, name) for row in rows]
-    return pd.DataFrame(cells)
+
+
+def _faithful_cells(table: pd.DataFrame, titles: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows with those metrics (column -> title) that any of them has."""
+    import pandas as pd
+
+    rows = records(table)
+    shown = {title: name for name, title in titles.items() if table[name].notna().any()}
+    columns = {title: [bounded_text(row, name) for row in rows] for title, name in shown.items()}
+    return pd.DataFrame({**_map_cells(rows), "images": [str(row["n"]) for row in rows], **columns})
 
 
 def _decision_cells(table: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
-    rows = table.to_dict("records")
+    rows = records(table)
     return pd.DataFrame(
         {
-            "variant": [str(row["variant"]) for row in rows],
-            "map": [str(row["map"]) for row in rows],
-            "method": [row["method"] + ("" if row["level"] != row["level"] else f" {row['level']:g}") for row in rows],
+            **_map_cells(rows),
             "reliable": [_RELIABLE.get(row["reliable"], "not measured") for row in rows],
             "focus": [number(row["focus"]) for row in rows],
             "accuracy": [number(row["accuracy"]) for row in rows],
@@ -266,8 +244,3 @@ def _decision_cells(table: pd.DataFrame) -> pd.DataFrame:
             "of the model": [row["of_model"] or "–" for row in rows],
         }
     )
-
-
-def _bounded(row: dict[Any, Any], name: str) -> str:
-    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
-    return number(value) + (f" [{number(low)}, {number(high)}]" if low == low else "")

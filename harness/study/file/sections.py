@@ -12,7 +12,8 @@ from harness.contract.keys import RANKED
 from harness.trial.settings.faithfulness import FaithfulnessSettings
 
 Count = Annotated[int, Field(ge=1)]
-Margin = Annotated[float, Field(gt=0, lt=1)]
+Margin = Annotated[float, Field(gt=0)]
+"""In the unit of the metric; the plan checks it against the metric's range."""
 
 
 class ObjectiveSection(Strict):

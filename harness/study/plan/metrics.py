@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from harness.contract.types import Objective
 from harness.metrics.registry import standing
 from harness.study.file.sections import ClaimSection, StudySection
 from harness.study.plan.checks import Checked
+from harness.tables.columns import clash
 
 MASKS = frozenset({"eval_masks", "train_masks", "region", "layers", *REGIONS})
 _NAME = "[a-z][a-z0-9_]*"
@@ -108,12 +110,18 @@ def check_metrics(
 
 
 def _check_entries(metrics: NamedMetrics, problems: Problems) -> None:
-    """Check for unknown names, equal keys and wrong parameters."""
-    taken = set[str]()
+    """Check for unknown names, equal keys, keys that are other columns, and wrong parameters."""
+    taken, shown = set[str](), {*metrics.standing, *metrics.entries}
+    for key, record in metrics.standing.items():
+        if other := clash(key, shown):
+            provider = metrics.catalog.provider("metric", record.name)
+            problems.add("study.metrics", f"{provider}: its metric {key!r} is also {other}; disable the plugin")
     for index, entry in enumerate(metrics.section.metrics):
         path, (key, table) = f"study.metrics.{index}", named(entry)
         if key in taken:
             problems.add(path, f'{key!r} is named twice; give one of them a name, as `name = "{key}_2"`')
+        elif other := clash(key, shown):
+            problems.add(path, f'{key!r} is also {other}; give it another name, as `name = "my_metric"`')
         taken.add(key)
         if isinstance(entry, str) and (entry in metrics.standing or metrics.record(entry) is None):
             if metrics.record(entry) is None:
@@ -169,17 +177,26 @@ def _check_objective(metrics: NamedMetrics, checked: Collection[Checked], proble
 
 
 def _check_claims(metrics: NamedMetrics, problems: Problems) -> None:
-    """Check that the study measures the metrics of its claims."""
-    claims: Sequence[ClaimSection] = metrics.section.claims
+    """Check that the study measures the metrics of its claims, and that margins suit their scales."""
     known = sorted({RANKED, *metrics.entries, *metrics.standing})
-    for number, claim in enumerate(claims):
-        if claim.metric in known:
-            continue
+    for number, claim in enumerate(metrics.section.claims):
         path = f"study.claims.{number}.metric"
-        if claim.metric in metrics.catalog.names("metric"):
+        if claim.metric in known:
+            _check_margins(claim, metrics.record(claim.metric), path.removesuffix(".metric"), problems)
+        elif claim.metric in metrics.catalog.names("metric"):
             problems.add(path, f"the study does not measure {claim.metric!r}; name it in study.metrics")
         else:
             problems.add(path, f"no metric named {claim.metric!r}{nearest_or_all(claim.metric, known)}")
+
+
+def _check_margins(claim: ClaimSection, record: MetricRecord | None, path: str, problems: Problems) -> None:
+    """Check that a margin is smaller than the whole range of the metric, if that is finite."""
+    low, high = record.bounds if record else (-math.inf, math.inf)
+    for name in ("within", "not_below"):
+        margin = getattr(claim, name)
+        if margin is not None and margin >= high - low:
+            message = f"must be less than {high - low:g}: {claim.metric!r} lies in [{low:g}, {high:g}], found {margin}"
+            problems.add(f"{path}.{name}", message)
 
 
 def _mode(record: MetricRecord) -> Literal["max", "min"]:

@@ -12,7 +12,7 @@ from harness.contract.types import Claim
 from harness.metrics.metric import Metric
 from harness.statistics.bootstrap import Resamples, interval
 from harness.statistics.retraining import retrained_bounds
-from harness.tables.compare.comparison import Figures, measured, ranked
+from harness.tables.compare.comparison import VariantValues, measured, ranked
 from harness.tables.terms import Tables
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def claims_table(
     known = {metric.key: metric for metric in metrics if metric.key in asked and metric.key != RANKED}
     found = {key: measured(tables, metric, drawn, classes) for key, metric in known.items()}
     if RANKED in asked:
-        found[RANKED] = ranked(tested, drawn, classes)
+        found[RANKED] = ranked(tested, drawn, classes, tables.kept)
     equal = {key: tables.equal(metric) for key, metric in known.items()}
     rows = [
         _row(claim, found.get(claim.metric, {}), classes, drawn, equal.get(claim.metric, {}), known.get(claim.metric))
@@ -113,7 +113,7 @@ def verdict(claim: Claim, low: float, high: float) -> str:
 
 def _row(
     claim: Claim,
-    figures: Mapping[tuple[str, str], Figures],
+    figures: Mapping[tuple[str, str], VariantValues],
     classes: Sequence[str],
     drawn: Resamples,
     equal: Mapping[str, float],

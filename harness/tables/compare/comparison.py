@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.contract.types import SEEDED
+from harness.contract.keys import RANKED
+from harness.contract.types import SEEDED, Replicate
 from harness.metrics.metric import Metric
 from harness.metrics.scores.ranking import check_once
 from harness.statistics.arrays import Array
 from harness.statistics.bootstrap import Resamples, auc, average, if_enough
-from harness.tables.rows import Run, by_model
+from harness.tables.rows import by_model
 from harness.tables.terms import Rows, Tables, Terms
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ Resampled = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
-class Figures:
+class VariantValues:
     """One metric of the trained models of one variant, by replicate.
 
     Args:
@@ -33,8 +34,8 @@ class Figures:
         images: (seed, fold) -> its (image, class) pairs.
     """
 
-    replicates: Mapping[tuple[Any, ...], Resampled]
-    images: Mapping[tuple[Any, ...], frozenset[tuple[str, str]]]
+    replicates: Mapping[Replicate, Resampled]
+    images: Mapping[Replicate, frozenset[tuple[str, str]]]
 
     def over_replicates(self, key: str = "") -> Array:
         """Return the mean over replicates in every resample, "r"."""
@@ -45,7 +46,7 @@ class Figures:
         values = [float(run[""][0]) for run in self.replicates.values()]
         return float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
 
-    def minus(self, other: Figures, key: str = "") -> Array:
+    def minus(self, other: VariantValues, key: str = "") -> Array:
         """Return the difference over the same resamples, averaged over paired replicates (`replicate_pairs`), "r".
 
         Args:
@@ -60,7 +61,7 @@ class Figures:
         pairs = replicate_pairs(self.replicates, other.replicates)
         return average([self.replicates[own][key] - other.replicates[base][key] for own, base in pairs])
 
-    def paired(self, other: Figures, key: str = "") -> tuple[float, float]:
+    def paired(self, other: VariantValues, key: str = "") -> tuple[float, float]:
         """Return the two values whose difference `minus` gives: means over paired replicates, without resampling."""
         values = [
             (self.replicates[own][key][0], other.replicates[base][key][0])
@@ -70,7 +71,7 @@ class Figures:
         first, second = np.mean(known, axis=0) if known else (math.nan, math.nan)
         return float(first), float(second)
 
-    def by_training(self, other: Figures, key: str = "") -> list[float]:
+    def by_training(self, other: VariantValues, key: str = "") -> list[float]:
         """Return the difference at each seed, mean over its folds; empty unless the replicates of both are seeds.
 
         Folds vary the patients, whose share of the spread is in the resamples: only seeds are independent trainings.
@@ -83,14 +84,14 @@ class Figures:
             by_seed.setdefault(own[0], []).append(float(self.replicates[own][key][0] - other.replicates[base][key][0]))
         return [float(np.mean(values)) for values in by_seed.values()]
 
-    def same_images(self, other: Figures) -> bool:
+    def same_images(self, other: VariantValues) -> bool:
         """Return True if all paired replicates have the same images."""
         return all(
             self.images[own] == other.images[base] for own, base in replicate_pairs(self.replicates, other.replicates)
         )
 
 
-def replicate_pairs(first: Iterable[Run], second: Iterable[Run]) -> list[tuple[Run, Run]]:
+def replicate_pairs(first: Iterable[Replicate], second: Iterable[Replicate]) -> list[tuple[Replicate, Replicate]]:
     """Return the pairs of replicates to compare: those with the same seed and fold, or of the same reader.
 
     Replicates of two kinds (seeds of a trained model, readers of a family, one table of external predictions) cannot
@@ -102,38 +103,50 @@ def replicate_pairs(first: Iterable[Run], second: Iterable[Run]) -> list[tuple[R
     return [(run, other) for run in own for other in others if _same(run, other)]
 
 
-def _axis(run: Run) -> str:
+def _axis(run: Replicate) -> str:
     """Return the kind of a replicate: seeds are numbers, readers are strings, None is neither."""
     return "none" if run[0] is None else "reader" if isinstance(run[0], str) else "seed"
 
 
-def _same(run: Run, other: Run) -> bool:
+def _same(run: Replicate, other: Replicate) -> bool:
     if run == other or _axis(run) != "reader":
         return run == other
     names = [str(item[0]).partition(SEEDED) for item in (run, other)]  # a reader alone goes with any seed
     return names[0][0] == names[1][0] and run[1] == other[1] and "" in (names[0][2], names[1][2])
 
 
-def ranked(tested: pd.DataFrame, drawn: Resamples, classes: Sequence[str]) -> dict[tuple[str, str], Figures]:
-    """Return the AUROC of every (variant, head) of a predictions table, by which variants are ranked and tested."""
+def ranked(
+    tested: pd.DataFrame, drawn: Resamples, classes: Sequence[str], kept: dict[Any, Any] | None = None
+) -> dict[tuple[str, str], VariantValues]:
+    """Return the AUROC of every (variant, head) of a predictions table, by which variants are ranked and tested.
+
+    Args:
+        tested: rows of one split.
+        drawn: resamples of all patients of the split.
+        classes: the classes' names, in order.
+        kept: values that other tables of the same models computed, see `Tables.kept`; gets those of this one.
+    """
     patients = tested.groupby(["variant", "head", "class"])["group"].nunique().to_dict()
-    found: dict[tuple[str, str], Figures] = {}
-    for (variant, head, *run), own in by_model(tested):
-        check_once(own)
-        values = {}
-        for name in classes:
-            rows = own[own["class"] == name]
-            area = auc(rows["label"].to_numpy(np.float64), rows["score"].to_numpy(np.float64))
-            count = patients.get((variant, head, name), 0)
-            values[name] = if_enough(drawn.apply(rows["group"].tolist(), area), count)
-        images = frozenset(zip(own["id"], own["class"], strict=True))
-        _add(found, (variant, head), tuple(run), {"": average(list(values.values())), **values}, images)
+    found, kept = dict[tuple[str, str], VariantValues](), {} if kept is None else kept
+    for key, own in by_model(tested):
+        place = (RANKED, drawn, key, *classes)
+        if place not in kept:
+            check_once(own)
+            values = {}
+            for name in classes:
+                rows = own[own["class"] == name]
+                area = auc(rows["label"].to_numpy(np.float64), rows["score"].to_numpy(np.float64))
+                count = patients.get((*key[:2], name), 0)
+                values[name] = if_enough(drawn.apply(rows["group"].tolist(), area), count)
+            images = frozenset(zip(own["id"], own["class"], strict=True))
+            kept[place] = {"": average(list(values.values())), **values}, images
+        _add(found, key, *kept[place])
     return found
 
 
 def measured(
     tables: Tables, metric: Metric, drawn: Resamples, classes: Sequence[str]
-) -> dict[tuple[str, str], Figures]:
+) -> dict[tuple[str, str], VariantValues]:
     """Return a metric of every (variant, head) on the test split, over resamples of its patients.
 
     Thresholds are fitted on the metric's split and held fixed. The own map belongs to the own output; the maps of an
@@ -141,15 +154,25 @@ def measured(
     on the selection. Two such models share the resamples of patients, each with its own images.
 
     Args:
-        tables: of all confirmed models.
+        tables: of all confirmed models; the values are kept in `Tables.kept`.
         metric: any.
         drawn: resamples of all patients of test.
         classes: the classes' names, in order.
     """
+    place = (metric.key, repr(metric.params), drawn, *classes)
+    if place not in tables.kept:
+        tables.kept[place] = _measured(tables, metric, drawn, classes)
+    found: dict[tuple[str, str], VariantValues] = tables.kept[place]
+    return found
+
+
+def _measured(
+    tables: Tables, metric: Metric, drawn: Resamples, classes: Sequence[str]
+) -> dict[tuple[str, str], VariantValues]:
     fits = tables.models(metric, metric.split) if metric.split else {}
     own = {key: (rows, rows.of(metric, classes)) for key, rows in tables.models(metric).items()}
     patients = _patients(own)
-    found: dict[tuple[str, str], Figures] = {}
+    found: dict[tuple[str, str], VariantValues] = {}
     for key, (rows, terms) in own.items():
         fit = fits[key].of(metric, classes) if key in fits else {}
         undefined = metric.record.probabilities and not rows.probable
@@ -159,7 +182,7 @@ def measured(
             resampled = _nothing(drawn) if undefined else _resampled(metric, item, threshold, drawn)
             values[name] = if_enough(resampled, len(patients.get((*key[:2], name), ())))
         images = frozenset((image, name) for name, item in terms.items() for image in item.ids)
-        _add(found, key[:2], key[2:], _with_whole(values, classes, drawn), images)
+        _add(found, key, _with_whole(values, classes, drawn), images)
     return found
 
 
@@ -194,11 +217,13 @@ def _with_whole(values: Mapping[str, Array], classes: Sequence[str], drawn: Resa
 
 
 def _add(
-    found: dict[tuple[str, str], Figures],
-    place: tuple[Any, ...],
-    run: Run,
+    found: dict[tuple[str, str], VariantValues],
+    key: tuple[Any, ...],
     values: Resampled,
     images: frozenset[tuple[str, str]],
 ) -> None:
-    before = found.get((place[0], place[1]), Figures({}, {}))
-    found[place[0], place[1]] = Figures({**before.replicates, run: values}, {**before.images, run: images})
+    """Add the values of the model (variant, head, seed, fold)."""
+    variant, head, seed, fold = key
+    before = found.get((variant, head), VariantValues({}, {}))
+    replicates = {**before.replicates, (seed, fold): values}
+    found[variant, head] = VariantValues(replicates, {**before.images, (seed, fold): images})

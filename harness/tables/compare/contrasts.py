@@ -22,7 +22,7 @@ from harness.statistics.arrays import Array
 from harness.statistics.bootstrap import Resamples, interval
 from harness.statistics.delong import Aucs, Contrast, delong, lacking
 from harness.statistics.multiplicity import against_best, bootstrap_p, holm
-from harness.tables.compare.comparison import Figures, comparable, measured, ranked, replicate_pairs
+from harness.tables.compare.comparison import VariantValues, comparable, measured, ranked, replicate_pairs
 from harness.tables.rows import by_model
 from harness.tables.terms import Tables
 
@@ -84,7 +84,7 @@ def comparison_table(
     names = [name for name in order if name in present]
     drawn = Resamples.draw(tested["group"].unique(), resamples, seed)
     areas = Areas.of(tested, classes)
-    table = _auc_columns(names, _own(ranked(tested, drawn, classes)), areas, baseline, classes)
+    table = _auc_columns(names, _own(ranked(tested, drawn, classes, tables.kept)), areas, baseline, classes)
     shown = [metric for metric in metrics if metric.level is None or tables.has(metric)]
     for metric in shown:
         figures = _own(measured(tables, metric, drawn, classes))
@@ -206,13 +206,13 @@ def _check_finite(tested: pd.DataFrame) -> None:
         )
 
 
-def _own(figures: Mapping[tuple[str, str], Figures]) -> dict[str, Figures]:
+def _own(figures: Mapping[tuple[str, str], VariantValues]) -> dict[str, VariantValues]:
     """Return the own output of each variant, without heads and explainers."""
     return {variant: found for (variant, head), found in figures.items() if head == OWN_HEAD}
 
 
 def _auc_columns(
-    names: Sequence[str], figures: Mapping[str, Figures], areas: Areas, baseline: str, classes: Sequence[str]
+    names: Sequence[str], figures: Mapping[str, VariantValues], areas: Areas, baseline: str, classes: Sequence[str]
 ) -> list[dict[str, Any]]:
     base = figures.get(baseline)
     values = [float(figures[name].over_replicates()[0]) for name in names]
@@ -248,7 +248,11 @@ def _auc_columns(
 
 
 def _metric_columns(
-    names: Sequence[str], metric: Metric, figures: Mapping[str, Figures], equal: Mapping[str, float], baseline: str
+    names: Sequence[str],
+    metric: Metric,
+    figures: Mapping[str, VariantValues],
+    equal: Mapping[str, float],
+    baseline: str,
 ) -> list[dict[str, Any]]:
     """Return the columns of a metric of models' own outputs and maps; NaN if a variant lacks it."""
     rows, key = [], metric.key
@@ -268,7 +272,7 @@ def _metric_columns(
     ]
 
 
-def _gap(figures: Mapping[str, Figures], equal: Mapping[str, float], first: str, second: str) -> Array | None:
+def _gap(figures: Mapping[str, VariantValues], equal: Mapping[str, float], first: str, second: str) -> Array | None:
     """Return the resampled difference of two variants; None if they are not comparable."""
     own, other = figures.get(first), figures.get(second)
     if own is None or other is None or not comparable(equal, first, second) or not own.same_images(other):

@@ -10,10 +10,10 @@ import numpy as np
 
 from harness.contract.keys import RANKED
 from harness.contract.tables import OWN_HEAD
+from harness.contract.types import Replicate
 from harness.statistics.delong import Contrast
 from harness.statistics.multiplicity import holm
 from harness.tables.compare.contrasts import Areas
-from harness.tables.rows import Run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,14 +60,17 @@ def each_table(
     return pd.DataFrame([row | {"p_holm": float(p)} for row, p in zip(rows, adjusted, strict=True)])
 
 
-def _replicates(tested: pd.DataFrame, order: Sequence[str]) -> list[tuple[str, Run]]:
+def _replicates(tested: pd.DataFrame, order: Sequence[str]) -> list[tuple[str, Replicate]]:
     pairs = tested[["variant", "seed", "fold"]].drop_duplicates().astype(object)
     listed = [tuple(None if value != value else value for value in row) for row in pairs.to_numpy().tolist()]
-    return [(name, tuple(run)) for name in order for variant, *run in listed if variant == name]
+    return [(name, (seed, fold)) for name in order for variant, seed, fold in listed if variant == name]
 
 
 def _area(
-    areas: Areas, replicates: Sequence[tuple[str, Run]], classes: Sequence[str], less: tuple[str, Run] | None = None
+    areas: Areas,
+    replicates: Sequence[tuple[str, Replicate]],
+    classes: Sequence[str],
+    less: tuple[str, Replicate] | None = None,
 ) -> Contrast | None:
     """Return the replicates' mean area over classes, minus that of `less`; None if a class has unknown variance.
 

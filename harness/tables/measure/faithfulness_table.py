@@ -12,7 +12,7 @@ from harness.contract.tables import SHIFTED
 from harness.metrics.maps.faithfulness import drop, increase, relative_drop
 from harness.statistics.arrays import Array
 from harness.statistics.bootstrap import Resamples, average, if_enough, interval, mean
-from harness.tables.rows import RUN
+from harness.tables.rows import REPLICATE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ def faithfulness_table(
     drawn = Resamples.draw(rows["group"].unique(), resamples, seed)
     found = []
     for keys, own in rows.groupby(["variant", "map", "method", "level"], dropna=False, sort=False):
-        counts, patients = own.groupby(RUN, dropna=False)["id"].nunique(), own["group"].nunique()
+        counts, patients = own.groupby(REPLICATE, dropna=False)["id"].nunique(), own["group"].nunique()
         row = dict(zip(("variant", "map", "method", "level"), keys, strict=True))
         row |= {"replicates": len(counts), "n": int(counts.min())}
         for name, of in FIGURES.items():
@@ -109,7 +109,7 @@ FIGURES: Mapping[str, Callable[[Any], Any]] = {
 def _over_replicates(rows: pd.DataFrame, drawn: Resamples, of: Callable[[pd.DataFrame], pd.Series]) -> Array:
     """Return the mean over images, then over replicates, in every resample."""
     runs = []
-    for _, own in rows.groupby(RUN, dropna=False, sort=False):
+    for _, own in rows.groupby(REPLICATE, dropna=False, sort=False):
         values = of(own)
         groups: list[Hashable] = values.index.tolist()
         runs.append(drawn.apply(groups, mean(values.to_numpy(np.float64))) if groups else np.full(1, math.nan))

@@ -16,8 +16,8 @@ from harness.metrics.maps.localisation import localisable
 from harness.metrics.metric import Metric
 from harness.statistics.arrays import Array
 from harness.statistics.bootstrap import Resamples, average, if_enough, interval, means
-from harness.tables.measure.localisation_table import image_values, of_model, unfitted_first
-from harness.tables.rows import by_map, by_model
+from harness.tables.measure.localisation_table import by_map, image_values, unfitted_first
+from harness.tables.rows import by_model
 from harness.tables.terms import Rows
 
 if TYPE_CHECKING:
@@ -89,13 +89,14 @@ def localisation_intervals(
     of_layers = [metric for metric in metrics if metric.record.reads == "layers" and metric.record.interval]
     rows = layers if of_layers else maps
     tested = rows[rows["split"] == "test"]
-    tuned = {} if of_layers else dict(by_map(rows[rows["split"] == "tune_loc"]))
+    tuned = {} if of_layers else dict(by_model(rows[rows["split"] == "tune_loc"], "map"))
     drawn = Resamples.draw(tested["group"], resamples, seed)
     counted = tested[tested["label"] == 1] if of_layers else localisable(tested)
     patients = counted.groupby(["variant", "map", "class"])["group"].nunique().to_dict()
     shown = unfitted_first(m for m in metrics if m.record.reads == "maps" and m.record.form != "statistic")
     runs: dict[tuple[str, str], list[_Found]] = {}
-    for key, own in by_map(tested):
+    stored = by_map(terms)
+    for key, own in by_model(tested, "map"):
         found: _Found = {}
         for name in classes:
             rows_of = own[own["class"] == name]
@@ -103,7 +104,7 @@ def localisation_intervals(
             table = (
                 _layers(rows_of, of_layers)
                 if of_layers
-                else _regions(tune[tune["class"] == name], rows_of, shown, of_model(terms, key))
+                else _regions(tune[tune["class"] == name], rows_of, shown, stored.get(key))
             )
             known = patients.get((key[0], key[1], name), 0)
             found |= {place: if_enough(values, known) for place, values in _columns(name, *table, drawn).items()}

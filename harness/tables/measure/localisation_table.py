@@ -17,7 +17,7 @@ from harness.metrics.maps.layers import by_image
 from harness.metrics.maps.localisation import localisable
 from harness.metrics.metric import Metric
 from harness.statistics.arrays import Array, mean_defined
-from harness.tables.rows import by_map
+from harness.tables.rows import by_model
 from harness.tables.terms import with_terms
 
 if TYPE_CHECKING:
@@ -82,15 +82,16 @@ def localisation_table(
 
     rows: list[tuple[Any, ...]] = []
     if of_layers := [metric for metric in metrics if metric.record.reads == "layers"]:
-        for key, own in by_map(layers[layers["split"] == "test"]):
+        for key, own in by_model(layers[layers["split"] == "test"], "map"):
             rows += [(*key, *row) for row in _of_layers(own, classes, of_layers)]
         return pd.DataFrame(rows, columns=list(COLUMNS))
-    tables = {name: dict(by_map(table)) for name, table in (("maps", maps), ("candidates", candidates))}
-    drawn = {key[0:1] + key[2:]: own for key, own in by_map(lesions.assign(map=""))}
+    tables = {name: dict(by_model(table, "map")) for name, table in (("maps", maps), ("candidates", candidates))}
+    drawn = {key[0:1] + key[2:]: own for key, own in by_model(lesions.assign(map=""), "map")}
+    stored = by_map(terms)
     for key, own in tables["maps"].items():
         parts = own, drawn.get(key[0:1] + key[2:], lesions[:0]), tables["candidates"].get(key, candidates[:0])
         tune, test = (Model(*(part[part["split"] == split] for part in parts)) for split in ("tune_loc", "test"))
-        rows += [(*key, *row) for row in _of_regions(tune, test, classes, metrics, of_model(terms, key))]
+        rows += [(*key, *row) for row in _of_regions(tune, test, classes, metrics, stored.get(key))]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -131,11 +132,9 @@ def image_values(
     return found
 
 
-def of_model(terms: pd.DataFrame | None, key: tuple[Any, ...]) -> pd.DataFrame | None:
-    """Return the stored values of one map of one trained model; None if there are none."""
-    if terms is None or terms.empty:
-        return None
-    return next((own for other, own in by_map(terms) if other == key), None)
+def by_map(terms: pd.DataFrame | None) -> dict[tuple[Any, ...], pd.DataFrame]:
+    """Return the stored values of each map of each trained model."""
+    return {} if terms is None or terms.empty else dict(by_model(terms, "map"))
 
 
 def _of_regions(

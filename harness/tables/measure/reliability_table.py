@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.metrics.scores.calibration import BINS, reliability
 from harness.metrics.scores.ranking import is_probability
-from harness.tables.rows import RUN, by_model
+from harness.tables.rows import REPLICATE, by_model
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ def reliability_table(predictions: pd.DataFrame, classes: Sequence[str], bins: i
 
     from harness.metrics.scores.ranking import to_arrays
 
-    columns, rows = ["variant", "head", *RUN, "class", "low", "high", "count", "score", "share"], list[Any]()
+    columns, rows = ["variant", "head", *REPLICATE, "class", "low", "high", "count", "score", "share"], list[Any]()
     for key, own in by_model(predictions[predictions["split"] == "test"]):
         labels, scores = to_arrays(own, classes)
         if not is_probability(scores[~np.isnan(labels)]):

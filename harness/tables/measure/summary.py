@@ -16,8 +16,8 @@ from harness.metrics.metric import Metric
 from harness.statistics.arrays import mean_defined
 from harness.statistics.bootstrap import Resamples, interval
 from harness.statistics.ensemble import by_unit
-from harness.tables.compare.comparison import Figures, comparable, measured, ranked
-from harness.tables.rows import RUN
+from harness.tables.compare.comparison import VariantValues, comparable, measured, ranked
+from harness.tables.rows import REPLICATE
 from harness.tables.terms import Tables
 
 if TYPE_CHECKING:
@@ -59,11 +59,12 @@ def variant_table(
     import pandas as pd
 
     assert tables.predictions is not None
-    tables = replace(tables, predictions=by_unit(tables.predictions)) if unit else tables
+    if unit:  # other rows, so that nothing may be taken over that was computed from images
+        tables = replace(tables, predictions=by_unit(tables.predictions), kept={}, _models={})
     assert tables.predictions is not None
     tested = tables.predictions[tables.predictions["split"] == "test"]
     drawn = Resamples.draw(tested["group"].unique(), resamples, seed)
-    found = {RANKED: ranked(tested, drawn, classes)}
+    found = {RANKED: ranked(tested, drawn, classes, tables.kept)}
     shown = {metric.key: metric for metric in metrics if metric.level is None or tables.has(metric)}
     found |= {key: measured(tables, metric, drawn, classes) for key, metric in shown.items()}
     equal = {key: tables.equal(metric) for key, metric in shown.items()}
@@ -102,7 +103,9 @@ def replicates_table(tables: Tables, metrics: Sequence[Metric], *, classes: Sequ
             whole = values.pop("") if "" in values else mean_defined(list(values.values()))
             row = rows.setdefault(key, {})
             row |= {metric.key: whole, **{f"{metric.key}/{name}": value for name, value in values.items()}}
-    return pd.DataFrame([dict(zip(("variant", "head", *RUN), key, strict=True)) | row for key, row in rows.items()])
+    return pd.DataFrame(
+        [dict(zip(("variant", "head", *REPLICATE), key, strict=True)) | row for key, row in rows.items()]
+    )
 
 
 def _rows(tested: pd.DataFrame, order: Sequence[str], heads: bool) -> Iterable[tuple[str, str]]:
@@ -113,7 +116,9 @@ def _rows(tested: pd.DataFrame, order: Sequence[str], heads: bool) -> Iterable[t
                 yield variant, head
 
 
-def _columns(name: str, own: Figures | None, base: Figures | None, classes: Sequence[str]) -> dict[str, float]:
+def _columns(
+    name: str, own: VariantValues | None, base: VariantValues | None, classes: Sequence[str]
+) -> dict[str, float]:
     """Return the columns of one metric in one row; NaN for absent values."""
     keys = [name, *(f"{name}/{label}" for label in classes), f"{name}_std", f"{name}_low", f"{name}_high"]
     keys += [f"{name}_undefined", f"{name}_difference", f"{name}_difference_low", f"{name}_difference_high"]

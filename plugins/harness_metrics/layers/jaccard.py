@@ -46,7 +46,7 @@ def check_layer(*, level: int, tau: float) -> Mapping[str, Any]:
     return {}
 
 
-def _stated(images: LayerImages, /, *, level: int = 255, tau: float = 0.0) -> float:
+def _stated(images: LayerImages, /, *, level: int, tau: float) -> float:
     return tau or math.nan
 
 

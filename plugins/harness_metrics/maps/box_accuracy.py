@@ -37,7 +37,7 @@ def box_accuracy(rows: pd.DataFrame, threshold: float, /, *, iou: float = 0.5) -
     return np.where(np.isnan(found), math.nan, found >= iou - _SLACK)
 
 
-def best_threshold(rows: pd.DataFrame, /, *, iou: float = 0.5) -> float:
+def best_threshold(rows: pd.DataFrame, /, *, iou: float) -> float:
     """Return the threshold with the highest accuracy; of equally good ones the middle one."""
     import numpy as np
 

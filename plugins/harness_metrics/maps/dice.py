@@ -41,7 +41,7 @@ def dice_fitted(rows: pd.DataFrame, threshold: float, /, *, scaled: bool = False
     return dice_curves(*histograms(rows, scaled))[:, place] if len(rows) else np.zeros(0)
 
 
-def best_threshold(rows: pd.DataFrame, /, *, scaled: bool = False) -> float:
+def best_threshold(rows: pd.DataFrame, /, *, scaled: bool) -> float:
     """Return the threshold with the largest mean Dice; of equally good ones the middle one."""
     import numpy as np
 

@@ -24,11 +24,8 @@ def froc(terms: Froc, weights: Array | None, /) -> Array | float:
     """
     import numpy as np
 
-    parts = [terms.sensitivity(rate) for rate in RATES]
-    if weights is None:
-        return float(np.mean([part(_once(terms)) for part in parts], axis=0)[0])
-    found: Array = np.mean([part(weights) for part in parts], axis=0)
-    return found
+    found: Array = np.mean(terms.sensitivities(RATES)(_once(terms) if weights is None else weights), axis=0)
+    return float(found[0]) if weights is None else found
 
 
 def froc_sensitivity(terms: Froc, weights: Array | None, /, *, rate: float = 1.0) -> Array | float:
@@ -81,7 +78,7 @@ def _no_threshold(terms: Froc, /) -> float:
     return math.nan
 
 
-def _read_off(terms: Froc, /, *, rate: float = 1.0) -> float:
+def _read_off(terms: Froc, /, *, rate: float) -> float:
     return terms.threshold(rate)
 
 

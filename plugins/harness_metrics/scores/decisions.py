@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 HALF = 0.5
 """The threshold where none is fitted; of probabilities only."""
 
-_FIGURES = {
+_METRICS = {
     "accuracy": ("accuracy", "share of right decisions"),
     "balanced_accuracy": ("balanced accuracy", "mean of sensitivity and specificity"),
     "precision": ("precision", "positives among those called positive"),
@@ -21,7 +21,7 @@ _FIGURES = {
     "specificity": ("specificity", "negatives called negative"),
     "f1": ("F1", "harmonic mean of precision and recall"),
 }
-"""Name -> label and summary, in the order of `Decisions`."""
+"""Name in `Decisions` -> label and summary."""
 
 
 def youden(terms: Scores, /) -> float:
@@ -34,26 +34,17 @@ def youden(terms: Scores, /) -> float:
     return youden_threshold(terms.labels, terms.scores)
 
 
-def _at(place: int) -> Callable[..., Array | float]:
+def _at(name: str) -> Callable[..., Array | float]:
     def decided(terms: Scores, weights: Array | None, threshold: float, /) -> Array | float:
-        from harness.metrics.functional import decide, weighted_decisions
+        from harness.metrics.functional import decision
 
-        called = terms.scores >= threshold
-        if weights is None:
-            return decide(terms.labels, called)[place]
-        found: Array = weighted_decisions(terms.labels, called)(weights)[:, place]
-        return found
+        return decision(terms.labels, terms.scores >= threshold, weights, name)
 
     return decided
 
 
-def _at_half(place: int) -> Callable[..., Array | float]:
-    decided = _at(place)
-
-    def at_half(terms: Scores, weights: Array | None, /) -> Array | float:
-        return decided(terms, weights, HALF)
-
-    return at_half
+def _at_half(name: str) -> Callable[..., Array | float]:
+    return lambda terms, weights, /: _at(name)(terms, weights, HALF)
 
 
 def _half(terms: Scores, /) -> float:
@@ -61,12 +52,12 @@ def _half(terms: Scores, /) -> float:
 
 
 def _records() -> Iterator[MetricRecord]:
-    for place, (name, (label, summary)) in enumerate(_FIGURES.items()):
+    for place, (name, (label, summary)) in enumerate(_METRICS.items()):
         yield MetricRecord(
             name=name,
             label=f"{label} at .5",
             summary=f"{summary} at threshold .5",
-            build=_at_half(place),
+            build=_at_half(name),
             reads="scores",
             form="statistic",
             probabilities=True,
@@ -80,7 +71,7 @@ def _records() -> Iterator[MetricRecord]:
             label=label,
             summary=f"{summary} at the threshold of the largest Youden index on val",
             source="Youden 1950, Cancer 3(1), 32-35",
-            build=_at(place),
+            build=_at(name),
             fit=youden,
             reads="scores",
             form="statistic",

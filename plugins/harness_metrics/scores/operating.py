@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 LEVELS = (0.9, 0.95)
 """The levels that every table has."""
-_PLACES = {"sensitivity": 3, "specificity": 4}  # in `Decisions`
+_DECISIONS = {"sensitivity": "recall", "specificity": "specificity"}
 
 
-def at_specificity(terms: Scores, /, *, level: float = 0.9) -> float:
+def at_specificity(terms: Scores, /, *, level: float) -> float:
     """Return the lowest threshold whose specificity is at least `level`."""
     from harness.metrics.functional import threshold_at_specificity
 
     return threshold_at_specificity(terms.labels, terms.scores, level)
 
 
-def at_sensitivity(terms: Scores, /, *, level: float = 0.9) -> float:
+def at_sensitivity(terms: Scores, /, *, level: float) -> float:
     """Return the highest threshold whose sensitivity is at least `level`."""
     from harness.metrics.functional import threshold_at_sensitivity
 
@@ -40,7 +40,7 @@ def check_level(*, level: float) -> Mapping[str, Any]:
     return {}
 
 
-def _at(place: int) -> Callable[..., Array | float]:
+def _at(name: str) -> Callable[..., Array | float]:
     def decided(terms: Scores, weights: Array | None, threshold: float, /, *, level: float = 0.9) -> Array | float:
         """Return the share of right decisions at the threshold.
 
@@ -50,27 +50,23 @@ def _at(place: int) -> Callable[..., Array | float]:
             threshold: fitted on val.
             level: the sensitivity or specificity that the threshold reaches on val, in (0, 1].
         """
-        from harness.metrics.functional import decide, weighted_decisions
+        from harness.metrics.functional import decision
 
-        called = terms.scores >= threshold
-        if weights is None:
-            return decide(terms.labels, called)[place]
-        found: Array = weighted_decisions(terms.labels, called)(weights)[:, place]
-        return found
+        return decision(terms.labels, terms.scores >= threshold, weights, name)
 
     return decided
 
 
 def _records() -> Iterator[MetricRecord]:
     for number, (fitted, fit) in enumerate((("specificity", at_specificity), ("sensitivity", at_sensitivity))):
-        for other, (name, place) in enumerate(_PLACES.items()):
+        for other, (name, decided) in enumerate(_DECISIONS.items()):
             own = f"{name}_at_{fitted}"
             reached = f"{name} reached there" if name == fitted else ""
             yield MetricRecord(
                 name=own,
                 label=reached or f"{name} at a {fitted}",
                 summary=f"{name} at the threshold that reaches a {fitted} (`level`) on val",
-                build=_at(place),
+                build=_at(decided),
                 fit=fit,
                 facts=check_level,
                 reads="scores",

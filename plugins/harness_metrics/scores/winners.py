@@ -9,8 +9,6 @@ from harness import MetricRecord, Standing
 if TYPE_CHECKING:
     from harness.metrics.functional import Array, Winners
 
-_PRECISION, _RECALL, _F1 = 2, 3, 5  # places in `Decisions`
-
 
 def top1(terms: Winners, weights: Array | None, /) -> Array | float:
     """Return the share of images whose highest score is their class's; of a class the share among its own images."""
@@ -19,24 +17,24 @@ def top1(terms: Winners, weights: Array | None, /) -> Array | float:
     from harness.metrics.functional import mean_defined, weighted_means
 
     if terms.place is not None:
-        return _decided(terms, weights, _RECALL)
+        return _decided(terms, weights, "recall")
     right = np.take_along_axis(terms.labels, terms.scores.argmax(1)[:, None], 1)
     return mean_defined(right) if weights is None else weighted_means(right)(weights)[:, 0]
 
 
 def precision_top1(terms: Winners, weights: Array | None, /) -> Array | float:
     """Return the share of a class among the images that are called it; NaN where none is."""
-    return _decided(terms, weights, _PRECISION)
+    return _decided(terms, weights, "precision")
 
 
 def recall_top1(terms: Winners, weights: Array | None, /) -> Array | float:
     """Return the share of a class's images that are called it."""
-    return _decided(terms, weights, _RECALL)
+    return _decided(terms, weights, "recall")
 
 
 def f1_top1(terms: Winners, weights: Array | None, /) -> Array | float:
     """Return the harmonic mean of the two."""
-    return _decided(terms, weights, _F1)
+    return _decided(terms, weights, "f1")
 
 
 def ece_top1(terms: Winners, weights: Array | None, /) -> Array | float:
@@ -51,14 +49,10 @@ def ece_top1(terms: Winners, weights: Array | None, /) -> Array | float:
     return calibration_error(right, highest) if weights is None else weighted_calibration_error(right, highest)(weights)
 
 
-def _decided(terms: Winners, weights: Array | None, figure: int) -> Array | float:
-    from harness.metrics.functional import decide, weighted_decisions
+def _decided(terms: Winners, weights: Array | None, name: str) -> Array | float:
+    from harness.metrics.functional import decision
 
-    labels, called = terms.labels[:, terms.place], terms.scores.argmax(1) == terms.place
-    if weights is None:
-        return decide(labels, called)[figure]
-    found: Array = weighted_decisions(labels, called)(weights)[:, figure]
-    return found
+    return decision(terms.labels[:, terms.place], terms.scores.argmax(1) == terms.place, weights, name)
 
 
 _EXCLUSIVE = frozenset({"multiclass"})

@@ -52,7 +52,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory, migrated_mlflow: Path) -> 
 
 
 @pytest.mark.parametrize("width", [60, 100])
-def test_differences_stand_by_study_and_ranks_below(studied: Any, width: int) -> None:
+def test_differences_are_by_study_and_ranks_below(studied: Any, width: int) -> None:
     shown = studied[0]("compare", *NAMES, width=width)
     assert shown.exit_code == 0, shown.output
     lines = shown.stdout.splitlines()
@@ -106,7 +106,7 @@ def test_the_comparison_is_kept_and_read_again(studied: Any) -> None:
         (("one", "two", "--baseline", "wid"), "did you mean 'wide'?"),
     ],
 )
-def test_mistakes_are_told(studied: Any, arguments: tuple[str, ...], told: str) -> None:
+def test_mistakes_are_reported(studied: Any, arguments: tuple[str, ...], told: str) -> None:
     wrong = studied[0]("compare", *arguments, width=200)
     assert wrong.exit_code == 2 and told in " ".join(wrong.stderr.split())
 

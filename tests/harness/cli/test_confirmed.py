@@ -291,7 +291,7 @@ def test_nothing_is_overwritten_unless_asked(finished: Any, manifest: Path, tmp_
     assert out.read_text() == "mine"
 
 
-def test_native_maps_are_the_models_own_evidence(
+def test_native_maps_are_the_models_own_saliency(
     finished: Any, results: Results, manifest: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "maps"

@@ -146,7 +146,7 @@ def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> N
     assert Duration().convert(text, None, None) == seconds
 
 
-def test_mistakes_are_told_in_one_panel_with_exit_code_2(harness: Harness) -> None:
+def test_mistakes_are_reported_in_one_panel_with_exit_code_2(harness: Harness) -> None:
     wrong = harness("study", "plan", "tiny.toml", "--set", "train.epochs=3.7", "--set", "model.wdth=3")
     assert wrong.exit_code == 2
     assert "train.epochs" in wrong.stderr and "wdth" in wrong.stderr
@@ -307,7 +307,7 @@ def test_tracing_shows_hook_calls_and_tracebacks(folder: Path, capsys: pytest.Ca
     assert "harness_study_finished(" in told and "-> no plugin" in told
 
 
-def test_wrong_settings_are_told_by_the_command_that_needs_them(folder: Path) -> None:
+def test_wrong_settings_are_reported_by_the_command_that_needs_them(folder: Path) -> None:
     (folder / "harness.toml").write_text("[compute]\nthread = 2\n")
     runner = CliRunner()
     assert runner.invoke(build_cli(App(folder)), ["--help"]).exit_code == 0

@@ -37,7 +37,7 @@ def test_a_run_ends_with_one_table_and_says_where_everything_is(finished: Any) -
     assert "harness ui" in ends and "report.html" in ends
 
 
-def test_progress_is_told_in_plain_lines_where_there_is_no_terminal(finished: Any) -> None:
+def test_progress_is_reported_in_plain_lines_where_there_is_no_terminal(finished: Any) -> None:
     lines = [line for line in finished.run.stdout.splitlines() if " | " in line]
     assert sum("complete" in line for line in lines) == 2 * (2 + 2)
     assert "narrow search 1/2: " in lines[0]
@@ -326,7 +326,7 @@ def test_nothing_is_removed_while_the_tracking_store_cannot_be_reached(finished:
     assert list(copy.glob("results/tiny/*/journal.jsonl"))
 
 
-def test_results_that_cannot_be_kept_are_told(harness: Harness, folder: Path) -> None:
+def test_results_that_cannot_be_kept_are_reported(harness: Harness, folder: Path) -> None:
     shutil.rmtree(folder / "results")
     (folder / "results").write_text("a file")
     found = harness(*RUN)

@@ -87,7 +87,7 @@ def test_what_a_source_states_is_shown_with_whether_it_holds_here(width: int) ->
     assert max(map(len, shown.splitlines())) <= width
 
 
-def test_a_variant_without_figures_keeps_its_row_and_the_order_of_the_study() -> None:
+def test_a_variant_without_values_keeps_its_row_and_the_order_of_the_study() -> None:
     shown = text(results_view(plan(), [row("gmic"), row("k1")], ("benign", "malignant"), {}, TITLES), 100)
     names = [line.split()[0] for line in shown.splitlines() if line.startswith((" gmic", " random", " k1"))]
     assert names == ["gmic", "random_crops", "k1"]

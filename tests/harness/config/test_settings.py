@@ -40,7 +40,7 @@ def test_the_local_file_wins_and_the_variable_over_both(tmp_path: Path, monkeypa
     assert load_settings(tmp_path).data == tmp_path / "c"
 
 
-def test_the_folder_is_the_one_we_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_folder_is_the_one_we_are_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "harness.toml").write_text('[plugins]\ndisabled = ["datasets"]\n')
     monkeypatch.chdir(tmp_path)
     assert load_settings().disabled == ("datasets",)
@@ -89,7 +89,7 @@ def test_a_relative_database_is_meant_from_the_folder(tmp_path: Path) -> None:
     assert load_settings(tmp_path).tracking_uri == f"sqlite:///file:{tmp_path}/runs/mlflow.db?uri=true"
 
 
-def test_all_unknown_keys_of_both_files_are_told_at_once(tmp_path: Path) -> None:
+def test_all_unknown_keys_of_both_files_are_reported_at_once(tmp_path: Path) -> None:
     text = 'dta = "x"\nresults = 3\n[compute]\nthread = 3\nconcurrent = 0\ndevice = "gpu"\n'
     assert _refusal(tmp_path, text, "[trackin]\nuri = 'x'\n").splitlines() == [
         "harness.toml: results: expected string, found 3",
@@ -143,6 +143,6 @@ def test_two_databases_are_fine(tmp_path: Path, tracking: str, optuna: str) -> N
     assert load_settings(tmp_path).optuna_url is not None
 
 
-def test_a_port_that_is_no_number_is_told(tmp_path: Path) -> None:
+def test_a_port_that_is_no_number_is_reported(tmp_path: Path) -> None:
     refusal = _refusal(tmp_path, '[search]\noptuna_url = "postgresql://u@host:abc/db"\n')
     assert "'postgresql://u@host:abc/db' is not the URL of a database" in refusal

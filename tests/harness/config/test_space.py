@@ -179,7 +179,7 @@ def test_what_is_inside_an_option_is_sampled_only_if_it_is_picked() -> None:
 DIM = "model.pooling.dim"
 
 
-def test_two_options_of_one_component_are_told_apart_by_their_parameters() -> None:
+def test_two_options_of_one_component_are_distinguished_by_their_parameters() -> None:
     tree = {"pooling": {"choice": [{"use": "top", "fraction": 0.1}, {"use": "top", "fraction": 0.2}]}}
     assert [point["pooling"] for point in grid(tree)] == ["top(fraction=0.1)", "top(fraction=0.2)"]
 

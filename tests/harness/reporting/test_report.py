@@ -16,7 +16,6 @@ import pytest
 
 from harness.contract.tables import OVERLAYS
 from harness.contract.types import Claim, Objective, Plan, Sample, Skip, VariantPlan
-from harness.reporting.figures.charts import p_value
 from harness.reporting.figures.pictures import overlay_figure, read_overlays
 from harness.reporting.parts import Pictures
 from harness.reporting.report import Material, write_report
@@ -25,7 +24,7 @@ from harness.reporting.sections.compared import curves_section
 from harness.reporting.sections.gallery import _patched
 from harness.tables.compare.claims import claims_table
 from harness.tables.compare.contrasts import comparison_table
-from harness.tables.markdown import markdown_table, number
+from harness.tables.markdown import markdown_table, number, p_value
 from harness.tables.measure.classification_table import OF_SCORES, classification_table
 from harness.tables.measure.costs import data_card, unknown_masks
 from harness.tables.measure.intervals import classification_intervals
@@ -280,7 +279,7 @@ def test_every_entry_of_the_contents_leads_to_its_section(page: str) -> None:
     assert [attrs["href"] for tag, attrs in found if tag == "a"] == [f"#{anchor}" for anchor in anchors]
 
 
-def test_every_picture_is_told_in_words(page: str) -> None:
+def test_every_picture_is_described_in_words(page: str) -> None:
     alts = [attrs.get("alt") for tag, attrs in Reader(page).found if tag == "img"]
     assert alts and all(alt and len(alt) > 20 for alt in alts)
 
@@ -333,7 +332,7 @@ def test_pictures_are_there_and_old_ones_gone(folder: Path) -> None:
     assert "of_an_earlier_report.webp" not in panels
 
 
-def test_what_explainers_make_of_an_image_stands_side_by_side(folder: Path, text: str) -> None:
+def test_what_explainers_make_of_an_image_is_side_by_side(folder: Path, text: str) -> None:
     maps = ("own_saliency_map", "attention", "gradcam")
     expected = {f"explained-{image}-gmic-{name}.webp" for image in (1, 2) for name in maps}
     assert {path.name for path in (folder / "gallery").glob("explained-*")} == expected
@@ -435,7 +434,7 @@ def test_readers_are_not_trained_again_and_their_interval_says_so(material: Mate
     assert "nothing was trained" in told and "seeds" not in told and "trained models" not in told
 
 
-def test_every_system_is_drawn_beside_readers_and_six_variants_without(material: Material) -> None:
+def test_every_external_table_is_drawn_with_readers_and_six_variants_without(material: Material) -> None:
     """Nine systems: the tenth variant is a family of readers, which has points and no curve."""
     rows = material.predictions
     assert rows is not None and material.own is not None
@@ -472,7 +471,7 @@ def test_what_cannot_be_tested_is_neither_tied_nor_separated(material: Material)
     assert any(line == f"No p-value against `gmic` for `{names[1]}`: {reason}." for line in notes(material, own))
 
 
-def test_resamples_without_a_figure_are_told_from_one_in_a_hundred_on(material: Material) -> None:
+def test_resamples_without_a_value_are_reported_from_one_in_a_hundred_on(material: Material) -> None:
     own = material.own
     assert own is not None
     said = [[line for line in notes(material, own.assign(auroc_undefined=share)) if "Resamples without" in line]

@@ -34,7 +34,7 @@ def patients(count: int, units: int, shift: float, correlation: float, random: n
     return labels, noise + shift * labels, groups
 
 
-def test_the_figure_is_scikit_learns_and_so_is_every_resample() -> None:
+def test_the_value_is_scikit_learns_and_so_is_every_resample() -> None:
     labels, scores, groups = patients(20, 3, 1.0, 0.5, RANDOM)
     scores = scores.round(1)  # ties
     drawn = Resamples.draw(groups, 50, seed=1)

@@ -80,7 +80,7 @@ def test_intervals_over_patients_cover_where_intervals_over_images_do_not() -> N
     assert 0.75 <= found["DeLong, images"] <= 0.81
 
 
-def test_equal_systems_are_told_apart_in_five_percent_and_by_images_far_more_often() -> None:
+def test_equal_variants_are_distinguished_in_five_percent_and_by_images_far_more_often() -> None:
     found = rejections(150)
     assert found["DeLong, clustered"] <= 0.07 and found["bootstrap of patients"] <= 0.07
     assert found["DeLong, images"] > 0.12
@@ -104,7 +104,7 @@ def differs_by_chance(patients: int) -> float:
     return share
 
 
-def test_below_eight_patients_equal_methods_are_told_apart_far_too_often() -> None:
+def test_below_eight_patients_equal_methods_are_distinguished_far_too_often() -> None:
     """Why there is no interval of fewer: `statistics.LEAST_PATIENTS`. It is no level of 5 % from there on either."""
     shares = [differs_by_chance(patients) for patients in (3, 5, LEAST_PATIENTS, 15, 40)]
     assert shares == sorted(shares, reverse=True)

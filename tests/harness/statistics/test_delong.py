@@ -121,7 +121,7 @@ def test_order_of_images_and_any_growing_transform_do_not_matter() -> None:
     np.testing.assert_allclose(found.covariance, other.covariance, atol=1e-14)
 
 
-def test_identical_systems_do_not_differ_and_that_is_certain() -> None:
+def test_identical_variants_do_not_differ_and_that_is_certain() -> None:
     labels, scores, groups = draw()
     gap = delong(labels, scores[[0, 0]], groups).difference(0, 1)
     assert (gap.value, gap.error, gap.low, gap.high, gap.p) == (0, 0, 0, 0, 1)
@@ -179,7 +179,7 @@ def test_too_few_patients_are_a_named_error(labels, groups, told) -> None:
         delong(np.array(labels), np.arange(4.0), list(groups))
 
 
-def test_wrong_input_is_told() -> None:
+def test_wrong_input_is_reported() -> None:
     labels = np.array([1.0, 0, 1, 0])
     with pytest.raises(ValueError, match="finite"):
         delong(labels, np.array([0.1, np.nan, 0.2, 0.3]))

@@ -184,7 +184,7 @@ def test_labels_of_one_kind_fit_nothing_and_that_is_said() -> None:
     assert pool(only_test, [0.5, 0.5]).weights.tolist() == [[0.5, 0.5]]
 
 
-def test_validation_rows_that_differ_are_told_and_not_passed_over(members: list[pd.DataFrame]) -> None:
+def test_validation_rows_that_differ_are_reported_and_not_passed_over(members: list[pd.DataFrame]) -> None:
     val = [table([0.1, 0.2, 0.8, 0.9], [0, 1, 0, 1], split="val") for _ in range(2)]
     pair = [pd.concat([own, tested]) for own, tested in zip((val[0], val[1].iloc[1:]), members, strict=False)]
     with pytest.raises(ValueError, match=r"different rows there: 1 ids \(val0\)"):

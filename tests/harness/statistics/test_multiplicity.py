@@ -55,7 +55,7 @@ def test_it_is_uniform_where_nothing_differs() -> None:
     assert kstest(p_values, "uniform").pvalue > 0.01
 
 
-def test_identical_systems_and_single_patients() -> None:
+def test_identical_variants_and_single_patients() -> None:
     assert bootstrap_p(np.zeros(101)) == 1
     assert np.isnan(bootstrap_p(np.array([0.3])))
     assert np.isnan(bootstrap_p(np.array([np.nan, 0.1, 0.2])))
@@ -64,7 +64,7 @@ def test_identical_systems_and_single_patients() -> None:
 
 
 @pytest.mark.parametrize("systems", [10, 20])
-def test_of_equal_systems_none_is_separated_from_the_best_in_95_percent_of_studies(systems: int) -> None:
+def test_of_equal_variants_none_is_separated_from_the_best_in_95_percent_of_studies(systems: int) -> None:
     """Holm's adjustment over the others would separate some far more often: the best was chosen by the same data."""
     random, runs = np.random.default_rng(0), 4000
     means = random.normal(size=(runs, systems))

@@ -28,7 +28,7 @@ def test_the_statistic_is_friedmans_formula() -> None:
     assert dict(zip(found.names, found.means, strict=True)) == pytest.approx(dict(zip(NAMES, own, strict=True)))
 
 
-def test_p_counts_the_orders_that_spread_the_systems_as_widely() -> None:
+def test_p_counts_the_orders_that_spread_the_variants_as_widely() -> None:
     figures = RANDOM.random((3, 3))
     ranked = rankdata(figures, axis=1)
     orders = np.array(list(itertools.product(itertools.permutations([1, 2, 3]), repeat=3)))  # all 216
@@ -56,7 +56,7 @@ def test_a_pair_is_separated_just_where_its_p_is_below_the_level() -> None:
     assert found.names[0] == "e" and found.means[0] == found.means.min()
 
 
-def test_equal_systems_are_separated_in_at_most_five_percent() -> None:
+def test_equal_variants_are_separated_in_at_most_five_percent() -> None:
     critical = rank(RANDOM.random((20, 4)), NAMES[:4]).critical
     means = rankdata(RANDOM.random((2000, 20, 4)), axis=2).mean(1)
     assert 0.02 < (np.ptp(means, axis=1) > critical).mean() <= 0.06
@@ -68,7 +68,7 @@ def test_losses_are_ranked_the_other_way_round() -> None:
     assert found.names == turned.names
 
 
-def test_systems_that_are_equal_everywhere_share_every_rank() -> None:
+def test_variants_that_are_equal_everywhere_share_every_rank() -> None:
     found = rank(np.full((4, 3), 0.8), NAMES[:3])
     assert found.means.tolist() == [2, 2, 2] and (found.statistic, found.p) == (0, 1)
     assert found.groups == [(0, 2)]
@@ -80,7 +80,7 @@ def test_the_same_order_on_every_data_set_is_as_sure_as_it_gets() -> None:
     assert rank(np.tile([0.9, 0.8, 0.7], (3, 1)), NAMES[:3]).p == pytest.approx(1 / 36)  # where F says p = 0
 
 
-def test_too_little_to_rank_is_told() -> None:
+def test_too_little_to_rank_is_reported() -> None:
     assert "at least 3 data sets, here are 2" in why_no_ranks(5, 2)
     assert "at least 3 variants" in why_no_ranks(2, 5)
     assert why_no_ranks(3, 3) == ""

@@ -30,7 +30,7 @@ def test_one_training_or_one_patient_tells_nothing():
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5])
-def test_equal_methods_whose_seeds_differ_are_seldom_told_apart(seeds: int):
+def test_equal_methods_whose_seeds_differ_are_seldom_distinguished(seeds: int):
     """Training varies by .08, patients by .02: holding the models fixed calls most different, this few."""
     rng, runs = np.random.default_rng(seeds), 400
     fixed = wider = 0

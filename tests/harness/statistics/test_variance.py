@@ -68,7 +68,7 @@ def test_nothing_varies_and_nothing_is_shared() -> None:
     assert flat["component"].tolist() == [0, 0, 0] and flat["share"].isna().all()
 
 
-def test_a_variant_that_lost_a_seed_is_left_out_and_other_holes_are_told() -> None:
+def test_a_variant_that_lost_a_seed_is_left_out_and_other_holes_are_reported() -> None:
     table = grid((4, 3), (1.0, 0.5), 0.3)
     without = variance_split(table.drop(index=0), "value", AXES[:2])
     np.testing.assert_allclose(
@@ -122,14 +122,14 @@ def test_a_loss_is_the_mirror_image() -> None:
     np.testing.assert_allclose(expected_best(values, "min")[0], -expected_best(-values)[0])
 
 
-def test_of_constant_figures_nothing_better_is_expected() -> None:
+def test_of_constant_values_nothing_better_is_expected() -> None:
     mean, spread = expected_best(np.full(4, 0.7))
     np.testing.assert_allclose(mean, 0.7)
     np.testing.assert_allclose(spread, 0, atol=1e-12)
 
 
 @pytest.mark.parametrize(("values", "mode"), [([], "max"), ([0.1, np.nan], "max"), ([0.1], "up")])
-def test_what_cannot_be_expected_is_told(values: list[float], mode: str) -> None:
+def test_what_cannot_be_expected_is_reported(values: list[float], mode: str) -> None:
     with pytest.raises(ValueError, match=r"must be finite|'max' or 'min'"):
         expected_best(np.array(values), mode)
 
@@ -168,7 +168,7 @@ def test_pruned_and_failed_trials_take_a_place_and_cannot_win() -> None:
     assert curves_of([np.nan], ["failed"]).empty
 
 
-def test_of_other_samplers_the_running_best_alone_is_told(trials: pd.DataFrame) -> None:
+def test_of_other_samplers_the_running_best_alone_is_reported(trials: pd.DataFrame) -> None:
     found = curves_of([0.6, 0.3, 0.9], ["complete"] * 3, sampler="tpe")
     assert found["best"].tolist() == [0.6, 0.6, 0.9] and found[["expected", "spread"]].isna().all(axis=None)
     curves = tuning_curves(trials, order=["gmic", "new"], objective=Objective(), sampler="random")

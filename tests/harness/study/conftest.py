@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -178,6 +179,8 @@ class Plugin:
         yield MetricRecord(name="brier", build=area, higher_is_better=False, **known)
         yield MetricRecord(name="partial", build=area, facts=area_facts, **known)
         yield MetricRecord(name="fitted", build=fitted_area, fit=area, **known)
+        yield MetricRecord(name="distance", build=area, bounds=(0.0, math.inf), higher_is_better=False, **known)
+        yield MetricRecord(name="gain", build=area, bounds=(-1.0, 1.0), **known)
         yield MetricRecord(name="dice", build=area, needs=masks, standing=board, **known | {"reads": "maps"})
 
     @hookimpl

@@ -78,7 +78,7 @@ def test_how_many_share_the_attention_and_how_flat_it_is():
     assert found["entropy"] == pytest.approx((sum(entropies) + 1) / 3)
 
 
-def test_a_model_without_attention_has_no_figure_of_it():
+def test_a_model_without_attention_has_no_value_of_it():
     metric = built("attention_gap")
     metric.update(Output(probs=torch.zeros(1, 2)), Batch(labels=torch.ones(1, 2)))
     assert np.isnan(list(metric.compute().values())).all()

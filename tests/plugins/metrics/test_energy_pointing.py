@@ -26,7 +26,7 @@ def test_all_energy_inside_is_one_and_a_map_of_zeros_points_nowhere() -> None:
     assert metric("energy_pointing").values(rows) == pytest.approx([1, 0, MASK.mean()])
 
 
-def test_it_stands_in_no_table_unless_a_study_names_it() -> None:
+def test_it_is_in_no_table_unless_a_study_names_it() -> None:
     assert registry().get("energy_pointing") is None
     named = registry(energy_pointing=None)
     assert "energy_pointing" in {item.key for item in named.leaderboard} & {item.key for item in named.at("tables")}

@@ -91,7 +91,7 @@ def test_a_positive_whose_mask_is_not_known_is_left_out() -> None:
     assert metric.compute() == pytest.approx({"": 1.0, "a": 1.0, "b": float("nan")}, nan_ok=True)
 
 
-def test_evidence_in_half_precision_is_read() -> None:
+def test_saliency_in_half_precision_is_read() -> None:
     metric = built("pointing")
     masks = torch.zeros(1, 2, 4, 4)
     masks[0, 0, 0, 0] = 1
@@ -101,7 +101,7 @@ def test_evidence_in_half_precision_is_read() -> None:
     assert metric.compute()["a"] == 1
 
 
-def test_a_model_without_evidence_has_no_dice() -> None:
+def test_a_model_without_saliency_has_no_dice() -> None:
     metric = built("dice")
     labels = torch.tensor([[1.0, 0.0]])
     metric.update(Output(probs=labels), Batch(labels=labels))

@@ -80,7 +80,7 @@ def test_a_kill_while_the_schema_is_made_costs_nothing(tmp_path: Path) -> None:
     assert sorted(item.name for item in tmp_path.iterdir()) == ["mlflow.db", "mlflow.db.lock"]
 
 
-def test_a_half_made_database_is_set_aside_and_told(
+def test_a_half_made_database_is_set_aside_and_reported(
     tmp_path: Path, migrated_mlflow: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("harness.adapters.mlflow.database._make", lambda path: shutil.copy(migrated_mlflow, path))

@@ -114,7 +114,7 @@ def histories(uri: str) -> dict[tuple[str, str], list[tuple[int, str]]]:
     }
 
 
-def test_runs_stand_as_study_variants_trials(tmp_path: Path, mlflow_uri: str) -> None:
+def test_runs_are_study_variants_trials(tmp_path: Path, mlflow_uri: str) -> None:
     plan = plan_of_two()
     write_study(tmp_path, plan)
     send(mlflow_uri, tmp_path)
@@ -142,7 +142,7 @@ def test_a_variant_shows_its_test_means_and_the_paired_difference(tmp_path: Path
     assert tags["trials.search"] == "1 complete, 1 failed" and tags["trials.confirm"] == "2 complete"
 
 
-def test_two_variants_can_be_told_apart_by_their_parameters(tmp_path: Path, mlflow_uri: str) -> None:
+def test_two_variants_can_be_distinguished_by_their_parameters(tmp_path: Path, mlflow_uri: str) -> None:
     plan = plan_of_two()
     write_study(tmp_path, plan)
     send(mlflow_uri, tmp_path)
@@ -223,7 +223,7 @@ def test_a_damaged_memory_of_what_was_sent_costs_a_comparison_and_nothing_else(
     assert set(stored(mlflow_uri)) == runs and histories(mlflow_uri) == points
 
 
-def test_an_epoch_that_a_resumed_trial_repeats_is_told_once(tmp_path: Path, mlflow_uri: str) -> None:
+def test_an_epoch_that_a_resumed_trial_repeats_is_reported_once(tmp_path: Path, mlflow_uri: str) -> None:
     plan = plan_of_two()
     journal = write_study(tmp_path, plan, finish=False)
     spec = spec_of(plan, "a", "search", 7)

@@ -1,4 +1,4 @@
-"""Figures of faithfulness against hand-worked cases, scipy and plain loops."""
+"""Metrics of faithfulness against hand-worked cases, scipy and plain loops."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _rows(**changes: object) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(FAITHFULNESS))
 
 
-def test_both_readings_stand_side_by_side():
+def test_both_readings_are_side_by_side():
     row = faithfulness_table(_rows()).iloc[0]
     assert (row["variant"], row["map"], row["method"], row["replicates"], row["n"]) == ("v", "gradcam", "darken", 1, 16)
     assert row["rest_drop"] == pytest.approx((0.1 + 0 + 0.6 + 0.4) / 4)
@@ -87,7 +87,7 @@ def test_both_readings_stand_side_by_side():
     assert math.isnan(row["curve_area"]) and math.isnan(row["ssim_low"])
 
 
-def test_intervals_resample_patients_and_runs_are_averaged():
+def test_intervals_resample_patients_and_replicates_are_averaged():
     rows = _rows()
     row = faithfulness_table(rows, resamples=200).iloc[0]
     groups = [f"p{n // 2}" for n in range(16)]

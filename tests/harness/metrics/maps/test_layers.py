@@ -123,7 +123,7 @@ def test_the_metric_components_say_the_same() -> None:
     assert not fits(metric("s_plus").record, Task(classes=("a",), mask_kind="outline"))
 
 
-def test_focus_is_hit_rate_1_brought_to_0_and_1_averaged_over_images_then_told_by_map() -> None:
+def test_focus_is_hit_rate_1_brought_to_0_and_1_averaged_over_images_then_listed_by_map() -> None:
     rows = []
     peaks = {"i0": at(2), "i1": at(4), "i2": at(0), "other": at(0)}
     for name, saliency in peaks.items():

@@ -82,7 +82,7 @@ def test_pixel_ap_is_average_precision_where_values_fall_on_thresholds() -> None
     assert scaled_ap(map_terms(saliency, MASK)) == pytest.approx(expected)
 
 
-def test_a_threshold_stands_in_the_bin_of_its_own() -> None:
+def test_a_threshold_is_in_the_bin_of_its_own() -> None:
     saliency = np.linspace(0, 1, BINS, dtype=np.float32)[None].repeat(2, 0)
     terms = map_terms(saliency, np.ones_like(saliency))
     np.testing.assert_array_equal(terms["positive_raw"], np.full(BINS, 2))

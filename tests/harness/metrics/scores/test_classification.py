@@ -85,7 +85,7 @@ def test_torchmetrics_finds_the_same() -> None:
     assert decide(LABELS, SCORES >= threshold).specificity == pytest.approx(float(found[0]))
 
 
-def test_multi_class_figures_are_torchmetrics_too() -> None:
+def test_multi_class_values_are_torchmetrics_too() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from torchmetrics import functional as other
@@ -174,7 +174,7 @@ def one(found: pd.DataFrame, metric: str, name: str = "a") -> pd.Series:
     return rows.iloc[0]
 
 
-def test_thresholds_come_from_val_and_figures_from_test() -> None:
+def test_thresholds_come_from_val_and_values_from_test() -> None:
     predictions = table({"val": [0.2, 0.3, 0.8, 0.9], "test": [0.1, 0.85, 0.7, 0.95]}, [0, 0, 1, 1])
     found = classification_table(predictions, ["a"], METRICS)
     assert tuple(found.columns) == COLUMNS
@@ -192,7 +192,7 @@ def test_thresholds_come_from_val_and_figures_from_test() -> None:
     pd.testing.assert_frame_equal(found.drop(columns="fold"), shuffled.drop(columns="fold"))
 
 
-def test_without_validation_rows_fitted_figures_are_nan_and_the_others_stand() -> None:
+def test_without_validation_rows_fitted_values_are_nan_and_the_others_remain() -> None:
     found = classification_table(table({"test": [0.1, 0.4, 0.7, 0.95]}, [0, 0, 1, 1]), ["a"], METRICS)
     assert math.isnan(one(found, "accuracy_at_youden")["value"]) and one(found, "accuracy")["value"] == 1
 

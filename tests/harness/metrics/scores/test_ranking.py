@@ -79,6 +79,6 @@ def test_a_table_becomes_arrays_in_the_order_of_ids_and_classes() -> None:
     np.testing.assert_array_equal(scores, [[0.4, 0.1], [0.3, 0.9]])
 
 
-def test_two_heads_in_one_table_are_told_apart() -> None:
+def test_two_heads_in_one_table_are_distinguished() -> None:
     with pytest.raises(ValueError, match="image '2' has several rows of class 'a'"):
         functional.to_arrays(pd.concat([rows(head="local"), rows(head="global")]), ["a", "b"])

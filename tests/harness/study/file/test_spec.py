@@ -77,7 +77,7 @@ def test_what_is_no_toml_is_refused_with_its_line(tmp_path: Path) -> None:
     assert _message(load_study, path) == f"{path}: is not UTF-8 at byte 20"
 
 
-def test_all_mistakes_of_structure_are_told_with_path_and_nearest_name(planner: Any) -> None:
+def test_all_mistakes_of_structure_are_reported_with_path_and_nearest_name(planner: Any) -> None:
     text = (
         planner.BASE
         + """

@@ -68,13 +68,13 @@ def test_a_study_of_tables_alone_needs_nothing_else(tables: Any) -> None:
     assert plan.variants[2].tree["ensemble"]["weights"] == [0.25, 0.75]
 
 
-def test_a_family_is_confirmed_once_a_reader_and_a_system_once(tables: Any) -> None:
+def test_a_family_is_confirmed_once_a_reader_and_an_external_table_once(tables: Any) -> None:
     plan = tables.plan(SYSTEMS)
     readers = [[replicate.reader for replicate in replicates(plan, variant)] for variant in plan.variants]
     assert readers == [[None], ["r_a", "r_b"], ["r_a", "r_b"]]
 
 
-def test_beside_a_data_set_a_system_scores_its_classes_and_an_average_has_the_models_seeds(tables: Any) -> None:
+def test_with_a_data_set_an_external_table_scores_its_classes_and_an_average_has_the_models_seeds(tables: Any) -> None:
     plan = tables.plan(tables.BASE + BESIDE)
     assert [variant.name for variant in plan.variants] == ["plain", "gap", "top", "other", "both"]
     other, both = plan.variants[3:]
@@ -151,7 +151,7 @@ def test_group_and_label_are_needed_where_no_data_set_has_them(tables: Any) -> N
     ]
 
 
-def test_beside_a_data_set_every_class_needs_its_column(tables: Any) -> None:
+def test_with_a_data_set_every_class_needs_its_column(tables: Any) -> None:
     one = tables.problems(tables.BASE + BESIDE.replace('{ benign = "r_a", malignant = "r_b" }', '"r_a"'))
     assert 'external.other.score: there are 2 classes: write { benign = "…", malignant = "…" }' in one[0]
     wrong = tables.problems(tables.BASE + BESIDE.replace("benign =", "bening ="))
@@ -173,7 +173,7 @@ def test_a_link_out_of_the_data_root_leaves_it_too(tables: Any, tmp_path_factory
     assert "leaves the data root" in tables.problems(SYSTEMS.replace("tables/x.csv", "link.csv", 1))[0]
 
 
-def test_systems_are_not_compared_over_folds(tables: Any) -> None:
+def test_external_tables_are_not_compared_over_folds(tables: Any) -> None:
     text = tables.replaced(
         ("seeds = [0, 1]", "seeds = [0]\nfolds = 3"), ("lr = { log10 = [-4, -2], default = -3 }", "")
     )

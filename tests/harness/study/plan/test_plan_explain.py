@@ -47,7 +47,7 @@ def test_dear_explainers_are_priced_in_passes():
     ]
 
 
-def test_with_masks_the_plan_says_that_floors_double_the_price():
+def test_with_masks_the_plan_says_that_controls_double_the_price():
     doubled = "the control for maps compared with masks takes as many passes again, on random weights"
     assert _lines("scorecam", mask_kind="outline")[1:] == [doubled]
     assert _lines("gradcam", mask_kind="outline") == []
@@ -123,7 +123,7 @@ def test_a_layer_to_explain_is_needed_where_a_method_looks_there():
     assert _lines("gradcam", provides=frozenset()) == ["the explainer 'gradcam' is left out: it needs explain_layer"]
 
 
-def test_parameters_that_cannot_work_are_told_by_the_plan():
+def test_parameters_that_cannot_work_are_reported_by_the_plan():
     table = {"use": "occlusion", "window_px": 4, "stride_px": 8}
     (line,) = _lines(table)
     assert line == "explain.use.0: `1 <= stride_px <= window_px` must hold, but got stride_px=8, window_px=4."
@@ -139,7 +139,7 @@ def test_parameters_that_cannot_work_are_told_by_the_plan():
         ('use = ["zero"]\nimage = 3', "image"),
     ],
 )
-def test_mistakes_in_faithfulness_are_told_with_their_path(planner: Any, table: str, message: str):
+def test_mistakes_in_faithfulness_are_reported_with_their_path(planner: Any, table: str, message: str):
     found = planner.problems(planner.replaced(("[confirm]", f"[explain.faithfulness]\n{table}\n[confirm]")))
     assert any(line.startswith("study.toml: explain.faithfulness") and message in line for line in found), found
 

@@ -56,13 +56,39 @@ def test_a_metric_with_parameters_can_be_objective_and_claim(planner: Any) -> No
             ['{ use = "partial", name = "A b" }'],
             "study.metrics.0: a name is made of small letters, digits and _, a letter first; found 'A b'",
         ),
+        (
+            ['"auroc"', '{ use = "partial", name = "auroc_low" }'],
+            "study.metrics.1: 'auroc_low' is also a column that the tables derive from 'auroc'; give it another name, "
+            'as `name = "my_metric"`',
+        ),
+        (
+            ['{ use = "partial", name = "seed" }'],
+            "study.metrics.0: 'seed' is also a column of every table; give it another name, as `name = \"my_metric\"`",
+        ),
+        (
+            ['{ use = "partial", name = "tenth_p" }', '{ use = "partial", share = 0.1, name = "tenth" }'],
+            "study.metrics.0: 'tenth_p' is also a column that the tables derive from 'tenth'; give it another name, "
+            'as `name = "my_metric"`',
+        ),
     ],
 )
 def test_a_mistake_is_named_with_its_path(planner: Any, entries: list[str], message: str) -> None:
     assert planner.problems(named(planner, *entries)) == [f"study.toml: {message}"]
 
 
-def test_all_mistakes_of_metrics_are_told_at_once(planner: Any) -> None:
+@pytest.mark.parametrize("margin", ["within", "not_below"])
+def test_a_margin_is_smaller_than_the_range_of_its_metric(planner: Any, margin: str) -> None:
+    claim = '{{ says = "s", better = "plain", than = "gap", metric = "{}", {} = {} }}'
+    claims = [claim.format("auroc", margin, 0.99), claim.format("auroc", margin, 1.0)]
+    claims += [claim.format("distance", margin, 12.5), claim.format("gain", margin, 2.5)]
+    entries = '"auroc"', '"distance"', '"gain"'
+    assert planner.problems(named(planner, *entries, more=f"claims = [{', '.join(claims)}]")) == [
+        f"study.toml: study.claims.1.{margin}: must be less than 1: 'auroc' lies in [0, 1], found 1.0",
+        f"study.toml: study.claims.3.{margin}: must be less than 2: 'gain' lies in [-1, 1], found 2.5",
+    ]
+
+
+def test_all_mistakes_of_metrics_are_reported_at_once(planner: Any) -> None:
     claim = 'claims = [{ says = "s", better = "plain", than = "gap", metric = "brier" }]'
     more = f'objective = {{ metric = "val/fitted" }}\n{claim}'
     found = planner.problems(named(planner, '"aurco"', '{ use = "partial", share = 0.0 }', more=more))

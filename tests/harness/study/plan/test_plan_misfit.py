@@ -107,7 +107,7 @@ def test_what_is_wrong_by_itself_is_a_mistake_on_any_data(tmp_path: Path, catalo
         ('use = "a_mil"\ncrop = [140, 140]', "a crop of 140x140 does not fit into images of 112x140"),
     ],
 )
-def test_sizes_that_do_not_fit_are_told_by_each_architecture(
+def test_sizes_that_do_not_fit_are_reported_by_each_architecture(
     tmp_path: Path, catalog: Catalog, model: str, reason: str
 ) -> None:
     plan = _plan(tmp_path, catalog, text=_with(model), budget="wide")

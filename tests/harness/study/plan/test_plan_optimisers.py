@@ -35,7 +35,7 @@ def test_every_option_and_range_of_an_optimiser_is_searched(planner: Any) -> Non
     assert plain.tree["train"]["optimiser"]["choice"][0] == {"use": "adamw"}
 
 
-def test_every_mistake_is_told_at_once(planner: Any) -> None:
+def test_every_mistake_is_reported_at_once(planner: Any) -> None:
     lines = 'optimiser = { use = "sgd", momentun = 0.5, nesterov = 1 }\nschedule = { use = "one_cicle" }\nclip = 0.0'
     found = planner.problems(planner.replaced(("epochs = 4", f"epochs = 0\n{lines}")))
     assert [line.removeprefix("study.toml: ") for line in found] == [

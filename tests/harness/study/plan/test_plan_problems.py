@@ -244,7 +244,7 @@ def _lines(messages: list[str]) -> list[str]:
         ),
     ],
 )
-def test_a_mistake_is_told_with_its_path(planner: Any, old: str, new: str, message: str) -> None:
+def test_a_mistake_is_reported_with_its_path(planner: Any, old: str, new: str, message: str) -> None:
     assert planner.problems(planner.replaced((old, new))) == _lines(message.splitlines())
 
 
@@ -281,7 +281,7 @@ def test_a_set_that_cannot_be_is_refused(planner: Any, override: str, message: s
         assert found == _lines([message])
 
 
-def test_every_unreadable_set_is_told(planner: Any) -> None:
+def test_every_unreadable_set_is_reported(planner: Any) -> None:
     assert planner.problems(planner.BASE, "train.lr", "a..b=3", "model.crps=3") == [
         "--set train.lr: expected a.b=VALUE",
         "--set a..b=3: 'a..b' is not a dotted path",
@@ -294,7 +294,7 @@ def test_a_set_for_a_variant_that_does_not_run_is_refused(planner: Any) -> None:
     assert found == _lines(["--set gap.train.lr: has no effect: the variant 'gap' does not run at this budget"])
 
 
-def test_all_mistakes_are_told_at_once_and_each_once(planner: Any) -> None:
+def test_all_mistakes_are_reported_at_once_and_each_once(planner: Any) -> None:
     text = planner.replaced(
         ("epochs = 4", "epochs = 3.7"),
         ("[model]", "[modle]\n[model]\ncrps = 3"),
@@ -315,7 +315,7 @@ def test_all_mistakes_are_told_at_once_and_each_once(planner: Any) -> None:
     )
 
 
-def test_a_mistake_in_a_budget_is_told_there(planner: Any) -> None:
+def test_a_mistake_in_a_budget_is_reported_there(planner: Any) -> None:
     text = planner.BASE + "[budgets.quick]\ntrain.epochs = 2.5\nsearch.trials = 0\n"
     assert planner.problems(text, budget="quick") == _lines(
         [
@@ -346,7 +346,7 @@ def test_a_budget_must_be_one_of_the_studys(planner: Any, budget: str | None, me
     assert planner.problems(text, budget=budget) == _lines([message])
 
 
-def test_a_budget_that_is_not_there_is_told_with_all_other_mistakes(planner: Any) -> None:
+def test_a_budget_that_is_not_there_is_reported_with_all_other_mistakes(planner: Any) -> None:
     text = planner.BASE + "[trian]\nepochs = 2\n[budgets.quick]\n"
     first, second = planner.problems(text, budget=None)
     assert first.startswith("study.toml: trian: ") and first.endswith("; did you mean 'train'?")
@@ -374,7 +374,7 @@ def test_folds_ask_for_a_fixed_configuration(planner: Any) -> None:
     assert len(digests) == 5 and digests[4].endswith("fold 4")
 
 
-def test_what_a_data_set_refuses_is_told(planner: Any) -> None:
+def test_what_a_data_set_refuses_is_reported(planner: Any) -> None:
     planner.settings.data.joinpath("gone").mkdir()
     object.__setattr__(planner.settings, "data", planner.settings.data / "nowhere")
     assert planner.problems() == _lines([f"dataset: {planner.settings.data}: there is no such folder"])

@@ -1,4 +1,4 @@
-"""What a study's results are computed from: in parts that fit in memory, with the whole's figures."""
+"""What a study's results are computed from: in parts that fit in memory, with the whole's values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
 from harness.contract import tables
 from harness.study.results.frames import gather
-from harness.study.results.results import RESAMPLES, TESTED, Results, read_results
+from harness.study.results.measured import RESAMPLES
+from harness.study.results.results import Results, read_results
+from harness.study.results.stored import TESTED
 from harness.study.run.run import run_study
 from harness.tables.measure.intervals import localisation_intervals
 from harness.tables.measure.localisation_table import OF_MAPS, localisation_table
@@ -74,7 +76,7 @@ def test_localisation_by_variant_is_that_of_all_variants_at_once(found: Results)
     assert len(mine) == len(bounds)
 
 
-def test_runs_by_variant_are_those_of_all_variants_at_once(found: Results) -> None:
+def test_replicates_by_variant_are_those_of_all_variants_at_once(found: Results) -> None:
     expected = replicates_table(
         Tables(found.predictions, found.maps), found.metrics.at("replicates"), classes=found.task.classes
     )

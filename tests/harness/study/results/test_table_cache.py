@@ -1,4 +1,4 @@
-"""Evidence is computed once for the same facts and the same code, and anew for others."""
+"""A table is computed once for the same facts and the same code, and anew for others."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def by_hand(predictions: pd.DataFrame, first: str, second: str, classes=CLASSES,
     return delong(np.stack(labels), np.stack(scores), rows["group"].to_numpy()).contrast(np.array(weights))
 
 
-def test_figures_and_intervals_are_those_of_the_table_of_variants(table: pd.DataFrame, tables) -> None:
+def test_values_and_intervals_are_those_of_the_table_of_variants(table: pd.DataFrame, tables) -> None:
     other = variant_table(Tables(*tables), LEADERBOARD, **OPTIONS).set_index("variant")
     shared = ["replicates", "auroc", "dice"]
     shared += [f"{name}_difference{end}" for name in ("auroc", "dice") for end in ("", "_low", "_high")]
@@ -86,7 +86,7 @@ def test_the_best_and_who_is_not_separated_from_it_are_tied(table: pd.DataFrame,
     assert not table.loc["blind", "tied"] and table.loc["blind", "dice_tied"] is pd.NA  # it has no Dice
 
 
-def test_without_evidence_there_is_no_dice_and_without_outlines_for_nobody(table: pd.DataFrame, tables) -> None:
+def test_without_saliency_there_is_no_dice_and_without_outlines_for_nobody(table: pd.DataFrame, tables) -> None:
     assert table.loc["blind", [c for c in table if c.startswith("dice") and c != "dice_tied"]].isna().all()
     assert not [c for c in comparison_table(Tables(*tables), **OPTIONS) if c.startswith("dice")]
     assert not [c for c in comparison_table(Tables(predictions=tables[0]), **OPTIONS) if c.startswith("dice")]
@@ -107,7 +107,7 @@ def test_a_variant_that_lost_a_seed_is_compared_over_the_others(tables) -> None:
     assert (row["auroc_difference"], row["auroc_p"]) == pytest.approx((found.value, found.p))
 
 
-def test_folds_are_independent_parts_of_one_figure(tables) -> None:
+def test_folds_are_independent_parts_of_one_value(tables) -> None:
     predictions = tables[0].query("seed == 0")
     fold = predictions["group"].str[1:].astype(int) % 2
     table = comparison_table(Tables(predictions=predictions.assign(fold=fold)), **OPTIONS).set_index("variant")
@@ -140,7 +140,7 @@ def test_a_class_of_one_patient_has_no_test_and_says_so(tables) -> None:
     assert (others == "malignant: only one patient has a positive image; two are needed").all()
 
 
-def test_one_patient_has_figures_and_no_test(tables) -> None:
+def test_one_patient_has_values_and_no_test(tables) -> None:
     row = comparison_table(Tables(predictions=tables[0].assign(group="p")), **OPTIONS).set_index("variant").loc["gap"]
     assert row["auroc_difference"] < 0
     assert row[["auroc_difference_low", "auroc_p", "auroc_p_bootstrap", "auroc_p_holm"]].isna().all()
@@ -154,7 +154,7 @@ def test_constant_scores_are_chance(tables) -> None:
     assert row["auroc"] == 0.5 and row["auroc_p"] < 0.001
 
 
-def test_perfect_constant_and_always_wrong_scores_cannot_be_told_apart_by_a_test() -> None:
+def test_perfect_constant_and_always_wrong_scores_cannot_be_distinguished_by_a_test() -> None:
     """No variance to estimate: the three are neither tied nor separated, and a system with mistakes can be tested."""
     labels = np.arange(60) % 2.0
     scores = {"perfect": labels, "constant": np.full(60, 0.5), "wrong": 1 - labels}
@@ -175,7 +175,7 @@ def test_perfect_constant_and_always_wrong_scores_cannot_be_told_apart_by_a_test
     assert (table["auroc_p"].isna() == [True, True, True, False]).all()
 
 
-def test_one_positive_patient_has_a_figure_without_interval_and_p(tables) -> None:
+def test_one_positive_patient_has_a_value_without_interval_and_p(tables) -> None:
     """The bootstrap is as silent as DeLong's test; with three patients it speaks, and says what it left out."""
     one, three = (tables[0].copy() for _ in "ab")
     for table, patients in ((one, ["p3"]), (three, ["p3", "p7", "p11"])):
@@ -205,12 +205,12 @@ def test_wrong_tables_are_refused(tables) -> None:
         comparison_table(Tables(predictions=pd.concat([predictions, predictions])), **OPTIONS)
 
 
-def test_without_a_baseline_only_ties_are_told(tables) -> None:
+def test_without_a_baseline_only_ties_are_reported(tables) -> None:
     table = comparison_table(Tables(predictions=tables[0]), **{**OPTIONS, "baseline": ""})
     assert table["auroc_p"].isna().all() and table["tied"].sum() >= 1
 
 
-def test_ties_need_a_figure() -> None:
+def test_ties_need_a_value() -> None:
     assert tied_with_best([0.9, np.nan, 0.8], lambda first, second: 0.001) == [True, None, False]
     assert tied_with_best([0.9, 0.8], lambda first, second: np.nan) == [True, None]
     assert tied_with_best([np.nan], lambda first, second: 0.0) == [None]

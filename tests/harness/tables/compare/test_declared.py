@@ -7,7 +7,7 @@ import pytest
 from harness.tables.compare.declared import COLUMNS, declared_table
 
 
-def test_figures_are_means_over_models_by_head_and_class() -> None:
+def test_values_are_means_over_models_by_head_and_class() -> None:
     first = {"test/mcc": 0.4, "test/mcc/benign": 0.2, "test/global/mcc": 0.1, "val/mcc": 9.0, "train/loss": 9.0}
     second = {**first, "test/mcc": 0.6}
     found = declared_table([("a", first), ("a", second), ("b", first)], ["mcc", "log_loss"])
@@ -18,5 +18,5 @@ def test_figures_are_means_over_models_by_head_and_class() -> None:
     assert own["std"] == pytest.approx(math.sqrt(0.02)) and math.isnan(rows["b", "output", ""]["std"])
 
 
-def test_without_figures_there_is_an_empty_table_with_its_columns() -> None:
+def test_without_values_there_is_an_empty_table_with_its_columns() -> None:
     assert tuple(declared_table([("a", {"val/auroc": 0.5})], ["auroc"]).columns) == COLUMNS

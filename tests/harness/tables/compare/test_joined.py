@@ -53,7 +53,7 @@ def test_a_variant_that_one_study_alone_has_is_named_and_left_out(parts) -> None
     assert joined.ranks is None and "at least 3 variants" in joined.why
 
 
-def test_only_variants_with_a_figure_everywhere_are_ranked(parts) -> None:
+def test_only_variants_with_a_value_everywhere_are_ranked(parts) -> None:
     fewer = {name: table if name != "study2" else table[table["variant"] != "blind"] for name, table in parts.items()}
     joined = join_studies(fewer, {name: name for name in fewer})
     assert joined.left_out == () and "blind" in set(joined.differences["variant"])

@@ -72,7 +72,7 @@ def test_a_family_is_the_mean_of_its_readers_areas_not_the_area_of_their_mean(pr
     assert row["auroc_difference"] == pytest.approx(np.mean(each) - area(of(predictions, "external")))
 
 
-def test_runs_are_paired_by_seed_or_reader_and_else_each_with_each() -> None:
+def test_replicates_are_paired_by_seed_or_reader_and_else_each_with_each() -> None:
     seeds, readers, fixed = [(0, None), (1, None)], [("a", None), ("b", None)], [(None, None)]
     assert replicate_pairs(seeds, [(1, None), (2, None)]) == [((1, None), (1, None))]
     assert replicate_pairs(readers, readers) == [(run, run) for run in readers]
@@ -109,7 +109,9 @@ def test_delong_of_a_family_is_the_contrast_of_the_means(predictions: pd.DataFra
     assert table.loc["readers", "auroc_error"] == pytest.approx(wanted.error)
 
 
-def test_each_reader_and_system_has_a_row_with_the_pairwise_test_adjusted_over_all(predictions: pd.DataFrame) -> None:
+def test_each_reader_and_external_table_has_a_row_with_the_pairwise_test_adjusted_over_all(
+    predictions: pd.DataFrame,
+) -> None:
     table = each_table(predictions, baseline="external", order=["other", "readers"], classes=["malignant"])
     assert table["variant"].tolist() == ["external", "other", "readers", "readers", "readers"]
     assert table["replicate"].tolist()[2:] == list(READERS)
@@ -124,12 +126,12 @@ def test_each_reader_and_system_has_a_row_with_the_pairwise_test_adjusted_over_a
     assert math.isnan(table["p"].iloc[0])
 
 
-def test_a_system_of_one_group_has_no_test(predictions: pd.DataFrame) -> None:
+def test_an_external_table_of_one_group_has_no_test(predictions: pd.DataFrame) -> None:
     table = each_table(predictions.assign(group="p"), baseline="external", order=["other"], classes=["malignant"])
     assert table["p"].isna().all() and table["auroc_low"].isna().all()
 
 
-def test_a_system_without_a_mistake_has_a_figure_and_no_interval_and_others_stay_below_one(
+def test_an_external_table_without_a_mistake_has_a_value_and_no_interval_and_others_stay_below_one(
     predictions: pd.DataFrame,
 ) -> None:
     perfect = of(predictions, "external").assign(variant="perfect", score=of(predictions, "external")["label"])

@@ -89,7 +89,7 @@ def test_a_score_that_is_none_is_an_error_that_names_the_rows() -> None:
     ]
 
 
-def test_an_id_that_stands_there_twice_is_an_error() -> None:
+def test_an_id_that_occurs_twice_is_an_error() -> None:
     twice = frame(side=["L", "L", "L", "R", "L", "R"])
     assert lines(twice) == ["x.csv: case + side: an id occurs twice: 1 id (007/L)"]
 
@@ -108,7 +108,7 @@ def test_a_patient_in_two_splits_is_an_error() -> None:
     ]
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     table = frame(case=["", "7", "8", "8", "9", "9"], a=["x", "0.9", "0.2", "0.4", "0.8", "0.3"])
     table.loc[5, "malignant"] = "2"
     assert lines(table) == [
@@ -126,7 +126,7 @@ def test_no_rows_and_no_test_rows_are_errors() -> None:
     assert lines(table, columns) == ["x.csv: split: no row has the split test"]
 
 
-def test_two_systems_must_have_the_same_test_rows_labels_and_groups() -> None:
+def test_two_external_tables_must_have_the_same_test_rows_labels_and_groups() -> None:
     first = predictions_of(frame(), COLUMNS, "x.csv")
     with pytest.raises(InputError, match=r"y.csv: test: not the rows of 'a' \(6\): lacks 1 id \(007/L\)$"):
         check_alike(first.iloc[1:], first, "y.csv", "'a'")
@@ -148,14 +148,14 @@ def samples() -> list[Sample]:
     return [Sample(id=i, group=f"p{i[0]}", unit=f"u{i[0]}", labels=(float(k % 2),)) for k, i in enumerate(ids)]
 
 
-def test_beside_a_data_set_labels_units_and_groups_are_the_data_sets() -> None:
+def test_with_a_data_set_labels_units_and_groups_are_the_data_sets() -> None:
     columns = Columns(id=["case", "side"], scores={"malignant": "a"})
     rows = with_samples(predictions_of(frame(), columns, "x.csv"), {"test": samples()}, ["malignant"], "x.csv")
     assert rows["label"].tolist() == [0, 1] * 3
     assert rows["group"].tolist() == ["p0", "p0", "p8", "p8", "p9", "p9"] and rows["unit"].iloc[0] == "u0"
 
 
-def test_beside_a_data_set_ids_and_labels_must_agree() -> None:
+def test_with_a_data_set_ids_and_labels_must_agree() -> None:
     columns = Columns(id=["case", "side"], scores={"malignant": "a"})
     rows = predictions_of(frame(), columns, "x.csv")
     with pytest.raises(InputError, match=r"x.csv: test: not the rows of the data set \(6\): lacks 2 ids \(8/L, 8/R\)"):
@@ -173,7 +173,7 @@ def test_constant_scores_have_an_area_of_one_half_and_no_interval() -> None:
     assert found.value == 0.5 and math.isnan(found.low) and math.isnan(found.high)
 
 
-def test_one_group_has_a_figure_and_no_interval() -> None:
+def test_one_group_has_a_value_and_no_interval() -> None:
     rows = predictions_of(frame(case=["7"] * 6, side=list("abcdef")), COLUMNS, "x.csv")
     groups, statistic = rows["group"].tolist(), auc(rows["label"].to_numpy(), rows["score"].to_numpy())
     found = interval(Resamples.draw(groups).apply(groups, statistic))
@@ -203,7 +203,7 @@ def test_a_key_with_a_space_around_it_is_refused(tmp_path: Path) -> None:
     assert lines(units, columns) == ["x.csv: breast: a key begins or ends with a space: 1 row ('a ')"]
 
 
-def test_where_exactly_one_class_holds_rows_with_none_or_two_are_told() -> None:
+def test_where_exactly_one_class_holds_rows_with_none_or_two_are_reported() -> None:
     table = frame(benign=["1", "1", "1", "0", "", "1"], b=["0.5"] * 6)
     both = {"benign": "b", "malignant": "a"}
     columns = Columns(id=["case", "side"], group=["case"], labels={name: name for name in both}, scores=both)
@@ -213,7 +213,7 @@ def test_where_exactly_one_class_holds_rows_with_none_or_two_are_told() -> None:
     check_exclusive(predictions_of(table, columns, "x.csv"), "x.csv")
 
 
-def test_what_is_no_table_is_told_as_such(tmp_path: Path) -> None:
+def test_what_is_no_table_is_reported_as_such(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     path.write_bytes(np.random.default_rng(0).bytes(100))
     with pytest.raises(InputError, match="cannot be read as a table"):

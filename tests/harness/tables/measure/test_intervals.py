@@ -60,7 +60,7 @@ def test_decisions_are_scikit_learns_in_every_resample(drawn: Resamples) -> None
         assert found["specificity"] == pytest.approx(specificity)
 
 
-def test_a_resample_without_what_a_figure_needs_has_none() -> None:
+def test_a_resample_without_what_a_value_needs_has_none() -> None:
     nobody_sick, nobody_called = np.array([[1.0, 1, 0]]), np.array([[0.0, 1, 1]])
     labels, called = np.array([0.0, 0, 1]), np.array([True, False, False])
     found = Decisions(*decisions(labels, called)(nobody_sick)[0])._asdict()
@@ -75,7 +75,7 @@ def test_means_leave_unknown_cells_out() -> None:
     np.testing.assert_allclose(means(values)(np.array([[1.0, 1, 1], [1, 0, 1]])), [[2 / 3, 0.5], [1, math.nan]])
 
 
-def test_each_interval_is_of_the_figure_in_the_table_of_scores(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+def test_each_interval_is_of_the_value_in_the_table_of_scores(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     predictions = tables[0]
     bounds = classification_intervals(predictions, CLASSES, SCORED, resamples=200)
     whole = over_replicates(classification_table(predictions, CLASSES, SCORED))
@@ -107,7 +107,7 @@ def test_exclusive_classes_have_top_1_and_its_decisions() -> None:
     assert whole.loc["top1", "low"] < whole.loc["top1", "value"] < whole.loc["top1", "high"]
 
 
-def test_each_interval_is_of_the_figure_in_the_table_of_maps(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+def test_each_interval_is_of_the_value_in_the_table_of_maps(tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
     maps = tables[1]
     lesions, candidates, layers = (pd.DataFrame(columns=list(columns)) for columns in (LESIONS, CANDIDATES, LAYERS))
     bounds = localisation_intervals(maps, layers, CLASSES, LOCATED, resamples=200)

@@ -89,7 +89,7 @@ def test_peaks_are_plateaus_with_only_lower_neighbours() -> None:
     assert len(candidates(values, size)) == min(MOST, expected)
 
 
-def test_a_candidate_stands_in_the_middle_of_its_cell_the_highest_first() -> None:
+def test_a_candidate_is_in_the_middle_of_its_cell_the_highest_first() -> None:
     values = np.zeros((6, 4))
     values[1, 2], values[4, 0] = 0.5, 0.9
     np.testing.assert_allclose(candidates(values, SIZE), [[0.9, 2, 18], [0.5, 10, 6]])
@@ -238,7 +238,7 @@ def values(found: pd.DataFrame, stratum: str = "all") -> dict[str, float]:
 SOFT = {"dice", "false_positives_fitted"}  # 1.9 in place of 2 in the numerator; an alarm is no success
 
 
-def test_a_perfect_map_is_best_in_every_figure_and_stratum() -> None:
+def test_a_perfect_map_is_best_in_every_value_and_stratum() -> None:
     found = table_of(perfect)
     assert tuple(found.columns) == COLUMNS
     for stratum in ("all", "small", "medium", "large"):
@@ -278,13 +278,13 @@ def test_without_tune_loc_what_is_fitted_is_nan_and_there_are_no_strata() -> Non
 
 
 @pytest.mark.parametrize("kind", ["outline", "circle", "box"])
-def test_only_what_the_kind_of_mask_allows_is_told(kind: str) -> None:
+def test_only_what_the_kind_of_mask_allows_is_reported(kind: str) -> None:
     metrics = set(table_of(perfect, kind=kind)["metric"])
     assert metrics == {item.key for item in located(kind)} > {"pointing", "froc", "box_accuracy_50"}
     assert ("dice" in metrics) == ("dice_fitted" in metrics) == (kind == "outline")
 
 
-def test_strata_add_up_and_the_mean_over_classes_is_told() -> None:
+def test_strata_add_up_and_the_mean_over_classes_is_reported() -> None:
     found = table_of(guessed)
     own = found[(found["class"] == "a") & (found["metric"] == "pointing")].set_index("stratum")
     parts = own.drop(index="all")
@@ -299,7 +299,7 @@ def test_size_bounds_are_terciles_and_need_a_lesion() -> None:
     assert size_bounds(np.zeros(0)) is None
 
 
-def test_every_map_stands_beside_its_controls() -> None:
+def test_every_map_is_listed_with_its_controls() -> None:
     found = table_of(guessed, ("native", "control:centre", "control:random"))
     counts = found.groupby("map")["metric"].nunique()
     assert set(counts.index) == {"native", "control:centre", "control:random"} and counts.nunique() == 1
@@ -313,7 +313,7 @@ def test_a_map_of_some_images_is_held_against_their_lesions_alone() -> None:
     assert values(some)["froc"] == values(some)["lesion_sensitivity_fitted"] == 1
 
 
-def test_tables_of_version_1_are_read_and_have_no_box_figures() -> None:
+def test_tables_of_version_1_are_read_and_have_no_box_values() -> None:
     masks = drawn_masks("test") | drawn_masks("tune_loc")
     own = rows({key: perfect(key, lesion, "") for key, lesion in masks.items()}, masks, "test")
     old = pd.DataFrame(own["maps"]).drop(columns="box_iou")

@@ -1,4 +1,4 @@
-"""The table of variants against scikit-learn and a plain loop; the accounts by hand."""
+"""The table of variants against scikit-learn and a plain loop; the costs by hand."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from harness.contract.types import Objective, Sample
+from harness.statistics.bootstrap import Resamples
+from harness.tables.compare.contrasts import comparison_table
 from harness.tables.measure.costs import data_card, search_table
 from harness.tables.measure.summary import replicates_table, variant_table
 from harness.tables.terms import Tables
@@ -29,12 +31,12 @@ def own_auc(predictions: pd.DataFrame, variant: str, seed: int, name: str) -> fl
     return roc_auc_score(rows["label"], rows["score"])
 
 
-def test_rows_stand_in_study_order(table: pd.DataFrame) -> None:
+def test_rows_are_in_study_order(table: pd.DataFrame) -> None:
     assert table["variant"].tolist() == list(ORDER)
     assert (table["replicates"] == 2).all()
 
 
-def test_the_figures_are_means_over_seeds_of_scikit_learns(table: pd.DataFrame, tables) -> None:
+def test_the_values_are_means_over_seeds_of_scikit_learns(table: pd.DataFrame, tables) -> None:
     for row in table.to_dict("records"):
         by_seed = [[own_auc(tables[0], row["variant"], seed, name) for name in CLASSES] for seed in (0, 1)]
         assert row["auroc"] == pytest.approx(np.mean(by_seed))
@@ -52,7 +54,7 @@ def test_differences_are_paired_with_the_baseline(table: pd.DataFrame) -> None:
     assert width < rows.loc["gap", "auroc_high"] - rows.loc["gap", "auroc_low"]
 
 
-def test_dice_is_that_of_the_maps_and_absent_without_evidence(table: pd.DataFrame, tables) -> None:
+def test_dice_is_that_of_the_maps_and_absent_without_saliency(table: pd.DataFrame, tables) -> None:
     maps = tables[1].query("variant == 'gap' and label == 1 and mask_known")
     dice = 2 * maps["dice_overlap"] / maps["dice_sum"]
     expected = dice.groupby([maps["seed"], maps["class"]]).mean()
@@ -63,7 +65,7 @@ def test_dice_is_that_of_the_maps_and_absent_without_evidence(table: pd.DataFram
     assert np.isnan(rows.loc["blind", "dice"])
 
 
-def test_heads_stand_beneath_their_model(tables) -> None:
+def test_heads_are_below_their_model(tables) -> None:
     table = variant_table(
         Tables(*tables), LEADERBOARD, baseline="gmic", order=ORDER, classes=CLASSES, heads=True, resamples=20
     )
@@ -96,14 +98,14 @@ def test_other_test_images_cannot_be_paired(tables) -> None:
         variant_table(Tables(predictions=predictions), baseline="gmic", order=ORDER, classes=CLASSES, resamples=20)
 
 
-def test_folds_are_runs_of_their_own(tables) -> None:
+def test_folds_are_replicates_of_their_own(tables) -> None:
     predictions = tables[0].query("seed == 0")
     predictions = predictions.assign(fold=predictions["id"].str[1:].astype(int) % 2)
     table = variant_table(Tables(predictions=predictions), baseline="gmic", order=ORDER, classes=CLASSES, resamples=50)
     assert (table["replicates"] == 2).all() and table["auroc_low"].notna().all()
 
 
-def test_the_table_of_runs_averages_nothing(tables) -> None:
+def test_the_table_of_replicates_averages_nothing(tables) -> None:
     table = replicates_table(Tables(*tables), RUNS, classes=CLASSES)
     assert len(table) == 3 * 2 * 2
     row = table.set_index(["variant", "head", "seed"]).loc[("gmic", "output", 1)]
@@ -157,3 +159,21 @@ def test_the_data_card_counts_images_patients_and_labels() -> None:
         "malignant unknown": 1,
     }
     assert card.loc["val", "images"] == 0
+
+
+def test_tables_over_the_same_models_resample_each_metric_once(tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    original = Resamples.apply
+    monkeypatch.setattr(Resamples, "apply", lambda *given: calls.append(given) or original(*given))
+    options = {"baseline": "gmic", "order": ORDER, "classes": CLASSES, "resamples": 50}
+    both, alone = Tables(*tables), []
+    for make in (variant_table, comparison_table):
+        alone.append(make(Tables(*tables), LEADERBOARD, **options))
+    separate = len(calls)
+    for make, expected in zip((variant_table, comparison_table), alone, strict=True):
+        pd.testing.assert_frame_equal(make(both, LEADERBOARD, **options), expected)
+    assert len(calls) - separate < separate
+    pd.testing.assert_frame_equal(
+        variant_table(both, LEADERBOARD, unit=True, **options),
+        variant_table(Tables(*tables), LEADERBOARD, unit=True, **options),
+    )
