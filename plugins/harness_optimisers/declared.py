@@ -22,10 +22,6 @@ def optimiser(source: str = "", **said: Any) -> Callable[[Callable[..., Any]], C
     """Return a decorator that makes a component of a builder.
 
     Name, summary and parameters are those of the builder: its name, the first line of its docstring, its signature.
-
-    Args:
-        source: paper or URL.
-        said: further fields of the component.
     """
 
     def declare(build: Callable[..., Any]) -> Component[Any]:
