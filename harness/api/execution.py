@@ -106,7 +106,7 @@ def _execute(
     time_limit_s: float | None,
     display: Display | None,
 ) -> Execution:
-    from harness.adapters.mlflow.store import MlflowObserver
+    from harness.adapters.mlflow.store import MlflowObserver, Sender
     from harness.adapters.optuna.search import OptunaSampler
     from harness.config.tracking import artifact_root, tracking_uri
     from harness.study.results.results import read_results
@@ -117,7 +117,8 @@ def _execute(
     _make_folder(folder)
     journal = folder / "journal.jsonl"
     since = journal.stat().st_size if journal.exists() else 0
-    store = MlflowObserver(tracking_uri(settings), folder, artifact_root(settings), _counts(session, plan))
+    sender = Sender(tracking_uri(settings), folder, artifact_root(settings), _counts(session, plan))
+    store = MlflowObserver(sender)
     results = partial(read_results, folder, catalog)
     plugins = [HookObserver(catalog, name, plan, results, since) for name in catalog.observers()]
     observers: list[Observer] = [store, *plugins]

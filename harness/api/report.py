@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api.results import results as read
 from harness.api.session import Session
+from harness.contract.tables import named
 from harness.reporting.material import Material
 from harness.reporting.report import write_report
 from harness.study.journal.writing import Ledger, digests_of
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 
     from harness.contract.loading.catalog import Catalog
     from harness.contract.types import Plan
+
+
+_SAME = (
+    "predictions", "comparison", "claims", "replicates", "each", "declared", "classified", "localised", "faithfulness",
+    "unknown_masks",
+)  # fmt: skip
+"""Tables of confirmed models that the material has under the name of the results."""
 
 
 def report(study: str | Path | Results, *, budget: str | None = None, session: Session | None = None) -> Path:
@@ -79,22 +87,9 @@ def _material(results: Results, session: Session) -> Material:
 def _confirmed(results: Results) -> dict[str, Any]:
     """Return the tables that need a confirmed model."""
     several = bool((results.predictions["unit"] != results.predictions["id"]).any())
-    return {
-        "predictions": results.predictions,
-        "units": results.units if several else None,
-        "variants": results.heads,
-        "comparison": results.comparison,
-        "claims": results.claims,
-        "replicates": results.replicates,
-        "each": results.each,
-        "declared": results.declared,
-        "classified": results.classified,
-        "localised": results.localised,
-        "reliability": results.pooled_reliability,
-        "faithfulness": results.faithfulness,
-        "decisions": results.decisions() if len(results.faithfulness) else None,
-        "unknown_masks": results.unknown_masks,
-    }
+    found = {"units": results.units if several else None, "variants": results.heads}
+    found |= {"decisions": results.decisions() if len(results.faithfulness) else None}
+    return {**found, "reliability": results.pooled_reliability, **{name: getattr(results, name) for name in _SAME}}
 
 
 def _importance(results: Results) -> pd.DataFrame:
@@ -151,14 +146,9 @@ def assumptions(plan: Plan, catalog: Catalog) -> dict[str, Mapping[str, str]]:
     wanted = set().union(*(used(variant.tree, catalog) for variant in plan.variants))
     records = study_metrics(catalog, plan.metrics, plan.metric_tables)
     wanted |= {("metric", catalog.address_of("metric", item.record)) for item in records}
-    named = [_name_in(entry) for entry in plan.explain.get("use", ())]
-    wanted |= {("explainer", catalog.address("explainer", name) or name) for name in named}
+    used_by = [str(named(entry)[1]["use"]) for entry in plan.explain.get("use", ())]
+    wanted |= {("explainer", catalog.address("explainer", name) or name) for name in used_by}
     offered = [(kind, item) for kind, item, _ in catalog.items() if item.assumed]
     found = [(kind, item) for kind, item in offered if (kind, catalog.address_of(kind, item)) in wanted]
     shared = Counter(item.name for _, item in found)
     return {f"{kind} {item.name}" if shared[item.name] > 1 else item.name: item.assumed for kind, item in found}
-
-
-def _name_in(entry: Any) -> str:
-    """Return the name of a component, given as a table or alone."""
-    return str(entry.get("use") if isinstance(entry, Mapping) else entry)

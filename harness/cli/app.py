@@ -28,11 +28,7 @@ _TITLES = {1: "failed", 2: "the input is wrong", 3: "the machine failed", 130: "
 
 @dataclass
 class App:
-    """One invocation of `harness`.
-
-    Args:
-        folder: the folder of `harness.toml`.
-    """
+    """One invocation of `harness`."""
 
     folder: Path = field(default_factory=Path.cwd)
 

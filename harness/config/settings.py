@@ -132,13 +132,9 @@ def _settings(file: _File, folder: Path) -> Settings:
         cache=_below(folder, file.cache),
         tracking_uri=_absolute(file.tracking.uri, folder),
         optuna_url=_absolute(file.search.optuna_url, folder),
-        device=file.compute.device,
-        threads=file.compute.threads,
-        concurrent=file.compute.concurrent,
-        ray_address=file.compute.ray_address,
-        gpus_per_trial=file.compute.gpus_per_trial,
         disabled=tuple(file.plugins.disabled),
         max_megapixels=file.images.max_megapixels,
+        **file.compute.model_dump(),
     )
 
 

@@ -20,12 +20,7 @@ from harness.metrics.metric import Metric
 
 @dataclass(frozen=True)
 class Metrics:
-    """Metrics in the order of their columns.
-
-    Args:
-        named: by the study, in its order.
-        standing: shown by default, in the order of their records.
-    """
+    """Metrics in the order of their columns."""
 
     named: tuple[Metric, ...] = ()
     standing: tuple[Metric, ...] = ()
@@ -52,13 +47,7 @@ class Metrics:
         return cls(tuple(metric for metric in found if metric is not None), shown)
 
     def at(self, level: Level, reads: Collection[str] = (), extra: bool = True) -> list[Metric]:
-        """Return the metrics that are shown at a level, default ones first.
-
-        Args:
-            level: of the output.
-            reads: inputs of the wanted metrics; empty for all.
-            extra: whether to include metrics that only the study names.
-        """
+        """Return the metrics that are shown at a level, default ones first."""
         shown = LEVELS[: LEVELS.index(level) + 1]
         found = {metric.key: metric for metric in self.standing if metric.level in shown}
         found |= {metric.key: metric for metric in self.named if extra and metric.key not in found}

@@ -53,13 +53,6 @@ def tuning_curves(trials: pd.DataFrame, *, order: Sequence[str], objective: Obje
     A failed trial counts with the worst value. Trial 0 is not a draw: it is the study's default and always first.
     The value of n trials is therefore the best of trial 0 and of n - 1 random draws.
 
-    Args:
-        trials: the table of trials.
-        order: the variants' names.
-        objective: gives the better direction.
-        sampler: the sampler of the trials. `expected` and `spread` are NaN except for "random", since only its
-            trials are independent draws.
-
     Returns:
         `variant`, `trials` (n = 1 …), `best` complete value of the first n trials (NaN before the first),
         `expected` and `spread` of n trials (`expected_best`).

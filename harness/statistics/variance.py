@@ -67,10 +67,6 @@ def variance_split(rows: pd.DataFrame, value: str, axes: Sequence[str]) -> pd.Da
 def variance_table(trials: pd.DataFrame, *, order: Sequence[str]) -> pd.DataFrame:
     """Compute the variance components of a study's validation value, for each set of trials with an axis.
 
-    Args:
-        trials: the table of trials; complete ones count.
-        order: the variants' names.
-
     Returns:
         `of` ("search" of one variant over its configurations at one seed; "confirm" of one variant over seed and
         fold; "confirm" of all variants together, each with its best configuration), `variant` ("" for all), and

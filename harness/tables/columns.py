@@ -19,12 +19,7 @@ ENDS = (
 
 
 def clash(key: str, others: Collection[str]) -> str:
-    """Return what else a column named `key` is: "" for a free name.
-
-    Args:
-        key: of a metric.
-        others: keys of the metrics in the same tables.
-    """
+    """Return what else a column named `key` is: "" for a free name."""
     if key in FIXED:
         return "a column of every table"
     bases = [key.removesuffix(f"_{end}") for end in ENDS if key.endswith(f"_{end}")]

@@ -17,14 +17,7 @@ _NOTHING = "–"
 
 
 def main_columns(table: pd.DataFrame, classes: Sequence[str], baseline: str, titles: Mapping[str, str]) -> pd.DataFrame:
-    """Return the main table as text: a row per variant, of its own output.
-
-    Args:
-        table: result of `variant_table`, own outputs only.
-        classes: the classes' names.
-        baseline: the variant that is marked as the baseline.
-        titles: key -> column title of each metric; see `Metrics.titles`.
-    """
+    """Return the main table as text: a row per variant, of its own output."""
     leading = {
         "variant": lambda row: marked_name(row["variant"], baseline),
         "models": lambda row: str(row["replicates"]),

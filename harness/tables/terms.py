@@ -87,13 +87,7 @@ class Tables:
         return {str(variant): float(value) for variant, value in means}
 
     def models(self, metric: Metric, split: str = "test", controls: bool = False) -> dict[tuple[Any, ...], Rows]:
-        """Return the rows that the metric reads by (variant, head, seed, fold).
-
-        Args:
-            metric: any.
-            split: of the data.
-            controls: whether to include the maps of controls, as heads.
-        """
+        """Return the rows that the metric reads by (variant, head, seed, fold)."""
         own = (metric.record.reads, split, str(controls), metric.key if metric.record.form == "term" else "")
         if own not in self._models:  # once for all metrics with the same input
             self._models[own] = self._read(metric, split, controls)
@@ -193,13 +187,7 @@ def _maps(rows: Rows, metric: Metric, classes: Sequence[str]) -> dict[str, Terms
 
 
 def with_terms(maps: pd.DataFrame, terms: pd.DataFrame | None, metric: Metric) -> pd.DataFrame:
-    """Return rows of the maps table with the stored values of a metric of form "term"; NaN where none is stored.
-
-    Args:
-        maps: rows of one model and map.
-        terms: rows of the terms table of the same model and map.
-        metric: any; for another form the rows are returned unchanged.
-    """
+    """Return rows of the maps table with the stored values of a metric of form "term"; NaN where none is stored."""
     if metric.record.form != "term":
         return maps
     own = None if terms is None else terms[terms["metric"] == metric.key]

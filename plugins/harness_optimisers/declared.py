@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeAlias
 
 from harness import Component
@@ -66,8 +66,7 @@ def optimiser(source: str = "", **said: Any) -> Callable[[Callable[..., Any]], C
 
     def declare(build: Callable[..., Any]) -> Component[Any]:
         summary = (build.__doc__ or "").partition("\n")[0].rstrip(".")
-        meanings = "\n".join(f"    {name}: {MEANINGS[name]}" for name in inspect.signature(build).parameters)
-        build.__doc__ = f"{build.__doc__}\n\nArgs:\n{meanings}\n"
+        _document(build, inspect.signature(build).parameters)
         return Component(name=build.__name__, build=build, summary=summary, source=source, facts=checked, **said)
 
     return declare
@@ -95,6 +94,7 @@ def timms(
     own = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value) for key, value in defaults.items()]
     vars(build)["__signature__"] = inspect.Signature([*supplied, *own])
     build.__annotations__ |= {key: _type(key, value) for key, value in defaults.items()}
+    _document(build, vars(build)["__signature__"].parameters)
     return Component(name=name, build=build, summary=summary, source=source, facts=checked)
 
 
@@ -107,6 +107,11 @@ def checked(**params: Any) -> Mapping[str, Any]:
     if wrong := list(_out_of_range(params)):
         raise ValueError("; ".join(wrong) + ".")
     return {}
+
+
+def _document(build: Callable[..., Any], names: Iterable[str]) -> None:
+    meanings = "\n".join(f"    {name}: {MEANINGS[name]}" for name in names)
+    build.__doc__ = f"{build.__doc__ or ''}\n\nArgs:\n{meanings}\n"
 
 
 def _type(name: str, default: Any) -> Any:

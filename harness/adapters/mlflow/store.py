@@ -94,7 +94,7 @@ class Sender:
             by_variant: variant's id -> metric -> value; values that are not finite are left out.
         """
         if self._writer:
-            self._writer.figures(by_variant)
+            self._writer.values(by_variant)
 
     def close(self) -> None:
         """Allow other processes to send."""
@@ -115,11 +115,8 @@ class Sender:
             self.connecting = False
         self._mark = mark_of(events[0])
         self.offset = _sent(self._uri, self._folder, events)
-        self._report = (
-            _load(self._folder / STATE).get(address(self._uri, self._folder), {}).get("report", 0.0)
-            if self.offset
-            else 0.0
-        )
+        state = _load(self._folder / STATE).get(address(self._uri, self._folder), {})
+        self._report = state.get("report", 0.0) if self.offset else 0.0
         writer = Writer(client, self._folder, self._mark, self._artifacts, self._counts, self._weights)
         writer.recall(event for event in events if event.offset <= self.offset)
         return writer
@@ -134,20 +131,10 @@ class Sender:
 
 
 class MlflowObserver:
-    """An observer with a Sender on a thread of its own, which tries again after a failure.
+    """An observer that lets a Sender send on a thread of its own, and again after a failure."""
 
-    Args: as for `Sender`.
-    """
-
-    def __init__(
-        self,
-        uri: str,
-        folder: Path,
-        artifacts: Path,
-        counts: Callable[[], Counts] | None = None,
-        weights: bool = True,
-    ) -> None:
-        self._sender = Sender(uri, folder, artifacts, counts, weights)
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
         self._noted: deque[int] = deque()
         self._wake, self._stop = threading.Event(), threading.Event()
         self.problem = ""

@@ -35,7 +35,7 @@ def paired(variant: Confirmed, baseline: Confirmed, metrics: Collection[str]) ->
         one, other = means(variant, [*metrics]), means(baseline, [*metrics])
         names = [f"test/{metric}" for metric in metrics]
         return {f"difference/{name}": one[name] - other[name] for name in names if name in one and name in other}
-    seeds = [repeat for repeat in variant if repeat in baseline]
+    seeds = [seed for seed in variant if seed in baseline]
     found: dict[str, float] = {}
     for name in (f"test/{metric}" for metric in metrics):
         gaps = [variant[seed].get(name, math.nan) - baseline[seed].get(name, math.nan) for seed in seeds]

@@ -91,10 +91,10 @@ class Writer:
         for path in paths:
             self._runs.file(STUDY, path, str(Path("report") / path.relative_to(self._folder / "report").parent))
 
-    def figures(self, by_variant: Mapping[str, Mapping[str, float]]) -> None:
+    def values(self, by_variant: Mapping[str, Mapping[str, float]]) -> None:
         """Add values to the variants' runs."""
-        for variant, figures in by_variant.items():
-            finite = {name: value for name, value in figures.items() if math.isfinite(value)}
+        for variant, values in by_variant.items():
+            finite = {name: value for name, value in values.items() if math.isfinite(value)}
             self._runs.note(variant, self._state.time, self._state.attempts, metrics=finite)
         self._runs.flush()
 

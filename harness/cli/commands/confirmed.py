@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,26 +14,12 @@ from harness.cli.app import App
 from harness.contract.errors import InputError, nearest
 
 if TYPE_CHECKING:
+    from harness.study.results.confirmed import Chosen
     from harness.trial.model.load import Confirmed
     from harness.trial.predict.predict import Unseen
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 RUN_ID = re.compile(r"[0-9a-f]{32}")
-
-
-@dataclass(frozen=True)
-class Models:
-    """Confirmed models of one variant.
-
-    Args:
-        models: one for each seed and fold.
-        name: `<study>-<variant>`.
-        says: a description of the models.
-    """
-
-    models: tuple[Confirmed, ...]
-    name: str
-    says: str
 
 
 def run_and_manifest(command: Command) -> Command:
@@ -51,8 +36,8 @@ def run_and_manifest(command: Command) -> Command:
     return command
 
 
-def load_models(app: App, run: str, budget: str | None, seed: int | None) -> Models:
-    """Return the models that the command line names, rebuilt from their weights.
+def load_models(app: App, run: str, budget: str | None, seed: int | None) -> tuple[tuple[Confirmed, ...], Chosen]:
+    """Return the models that the command line names, rebuilt from their weights, and how they were chosen.
 
     Raises:
         InputError: there are none, or they cannot be built here.
@@ -67,10 +52,10 @@ def load_models(app: App, run: str, budget: str | None, seed: int | None) -> Mod
     if models[0].unlike:
         changed = f"trained with other versions than the installed ones: {', '.join(models[0].unlike)}"
         app.err.print(Text(changed, "yellow"), soft_wrap=True)
-    return Models(models, chosen.name, chosen.says)
+    return models, chosen
 
 
-def open_images(app: App, models: Models, manifest: Path, most: int | None = None) -> Unseen:
+def open_images(app: App, models: Sequence[Confirmed], manifest: Path, most: int | None = None) -> Unseen:
     """Return the images of the manifest, as these models read them.
 
     Raises:
@@ -81,7 +66,7 @@ def open_images(app: App, models: Models, manifest: Path, most: int | None = Non
     if not manifest.is_file():
         siblings = [path.name for path in manifest.parent.glob("*.*")] if manifest.parent.is_dir() else []
         raise InputError(f"{manifest}: no such file{nearest(manifest.name, siblings)}")
-    return open_unseen(manifest, models.models[0], app.catalog, app.settings.data, most)
+    return open_unseen(manifest, models[0], app.catalog, app.settings.data, most)
 
 
 def refuse_to_overwrite(path: Path, overwrite: bool) -> None:

@@ -88,25 +88,25 @@ def explain(
 
     refuse_to_overwrite(out, overwrite)
     table = explainer_table(app, asked["explainer"], asked["params"])
-    models = load_models(app, run, budget, seed)
+    models, chosen = load_models(app, run, budget, seed)
     found = open_images(app, models, manifest, images)
     classes = [name.strip() for name in asked["classes"].split(",") if name.strip()]
     written = []
-    maps = explain_unseen(models.models, found, app.catalog, table, classes, app.settings.threads)
+    maps = explain_unseen(models, found, app.catalog, table, classes, app.settings.threads)
     for number, item in enumerate(maps):
         stem = f"{number:04d}-{_plain(item.id)}"
         write_file(out / f"{stem}.npz", _arrays(item))
         for place, name in enumerate(item.classes):
-            title = f"{models.name}, {table['use']}"
-            overlay = one_overlay(item, place, models.models[0].task.classes.index(name))
+            title = f"{chosen.name}, {table['use']}"
+            overlay = one_overlay(item, place, models[0].task.classes.index(name))
             write_file(out / f"{stem}-{_plain(name)}.png", overlay_figure(overlay, title, 1))
         written.append({"id": item.id, "file": str(out / f"{stem}.npz")})
     if as_json:
         click.echo(
-            json.dumps({"models": models.says, "explainer": table, "out": str(out), "images": written}, indent=2)
+            json.dumps({"models": chosen.says, "explainer": table, "out": str(out), "images": written}, indent=2)
         )
         return
-    app.show(Words(f"{models.says}: {table['use']}, {len(written)} images", "bold"))
+    app.show(Words(f"{chosen.says}: {table['use']}, {len(written)} images", "bold"))
     click.echo(f"written: {out} (a .png of each image and class, a .npz of each image)")
 
 
@@ -132,13 +132,7 @@ def explainer_table(app: App, name: str, params: tuple[str, ...]) -> dict[str, A
 
 
 def one_overlay(item: Explained, place: int, k: int) -> Mapping[str, Any]:
-    """Return one image and class in the form of `harness.contract.tables.OVERLAYS`.
-
-    Args:
-        item: the image.
-        place: of the class among the mapped classes.
-        k: of the class among the task's.
-    """
+    """Return one image and class in the form of `harness.contract.tables.OVERLAYS`."""
     import numpy as np
 
     picture = item.picture[..., 0] if item.picture.shape[-1] == 1 else item.picture

@@ -73,14 +73,14 @@ def predict(
     if out.suffix not in SUFFIXES:
         raise InputError(f"--out {out}: the table is written as {' or '.join(SUFFIXES)}, found {out.suffix!r}")
     refuse_to_overwrite(out, overwrite)
-    models = load_models(app, run, budget, seed)
+    models, chosen = load_models(app, run, budget, seed)
     images = open_images(app, models, manifest)
-    table = predict_unseen(models.models, images, app.settings.threads)
+    table = predict_unseen(models, images, app.settings.threads)
     write_file(out, _bytes(table, out.suffix))
-    rows = summary(table, models.models[0].task.classes)
+    rows = summary(table, models[0].task.classes)
     if as_json:
         click.echo(
-            json.dumps({"models": models.says, "images": len(images), "out": str(out), "classes": rows}, indent=2)
+            json.dumps({"models": chosen.says, "images": len(images), "out": str(out), "classes": rows}, indent=2)
         )
         return
     numbers = ("mean score", "above .5", "labelled", "AUC")
@@ -88,7 +88,7 @@ def predict(
     for row in rows:
         cells = [three_digits(row["mean"]), str(row["above"]), str(row["labelled"]), three_digits(row[RANKED])]
         shown.add_row(row["class"], *cells)
-    app.show(Words(f"{models.says}: {len(images)} images", "bold"), shown)
+    app.show(Words(f"{chosen.says}: {len(images)} images", "bold"), shown)
     click.echo(f"written: {out}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,17 +30,6 @@ if TYPE_CHECKING:
     from harness.api.execution import Display, TunerName
     from harness.study.run.observers import Observer
     from harness.study.run.run import Outcome
-
-
-@dataclass(frozen=True)
-class Manner:
-    """Options of a run that are no part of the study's identity."""
-
-    tuner: TunerName
-    time_limit_s: float | None
-    heads: bool
-    as_json: bool
-    quiet: bool
 
 
 def manner_options(command: Any) -> Any:
@@ -117,17 +106,27 @@ def resume(app: App, /, study: str, budget: str | None, **manner: Any) -> None:
     _run(app, plan, **manner)
 
 
-def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
+def _run(
+    app: App,
+    plan: Plan,
+    *,
+    tuner: TunerName,
+    time_limit_s: float | None,
+    concurrent: int | None,
+    heads: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
     from harness.api.execution import earlier_results, execute
     from harness.api.report import write
     from harness.api.tracking import send_report
     from harness.cli.views import show
     from harness.study.results.results import read_results
 
-    manner, session = Manner(**options), app.session
+    session = app.session
     if concurrent:
         session = replace(session, settings=replace(session.settings, concurrent=concurrent))
-    folder, silent = session.settings.results / plan.directory, manner.quiet or manner.as_json
+    folder, silent = session.settings.results / plan.directory, quiet or as_json
     if not silent:
         app.show(plan_view(plan))
         show_last_duration(app, plan)
@@ -135,22 +134,22 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
             app.show(Words(line, "cyan"))
     known = len(app.catalog.broken)
     display = None if silent else _display(app, plan)
-    execution = execute(plan, session, tuner=manner.tuner, time_limit_s=manner.time_limit_s, display=display)
+    execution = execute(plan, session, tuner=tuner, time_limit_s=time_limit_s, display=display)
     outcome, unsent = execution.outcome, execution.unsent
     # Stopped before anything was written, or the input is wrong: a table would hide the reason.
     if outcome.exit_code == InputError.exit_code or not (folder / "plan.json").exists():
         _say(app, outcome)
         click.get_current_context().exit(outcome.exit_code)
     results = read_results(folder, app.catalog)
-    if manner.as_json:
-        click.echo(show.as_json(results, manner.heads, exit_code=outcome.exit_code, unsent=outcome.unsent))
+    if as_json:
+        click.echo(show.as_json(results, heads, exit_code=outcome.exit_code, unsent=outcome.unsent))
     elif results.state.trials:
-        show.show_table(app, results, manner.heads)
+        show.show_table(app, results, heads)
     # After the table, which must be on the screen even if the report fails.
     if results.finished and (execution.ran or not (folder / "report" / "report.html").exists()):
         write(results, session)  # independent of the tracking store, which only the sending needs
         unsent = unsent or send_report(results, session)
-    if results.state.trials and not manner.as_json:
+    if results.state.trials and not as_json:
         show.show_places(app, results)
     _say(app, outcome)
     for item in app.catalog.broken[known:]:

@@ -13,14 +13,7 @@ _ATOM = re.compile(r"[^\s\[]*\[[^\[\]\n]{1,24}\]\S*|\S+")
 
 
 class Words:
-    """A paragraph that is broken between atoms only.
-
-    Args:
-        text: without markup.
-        style: of the text.
-        indent: spaces before the first line.
-        hanging: spaces before the other lines.
-    """
+    """A paragraph that is broken between atoms only."""
 
     def __init__(self, text: str | Text, style: str = "", indent: int = 0, hanging: int = 0) -> None:
         self._text = text if isinstance(text, Text) else Text(text, style)

@@ -14,6 +14,7 @@ from harness.cli.views.numbers import defined, difference, p_text, three_digits
 from harness.contract.keys import RANKED
 from harness.statistics.ranks import Ranks
 from harness.tables.compare.joined import Joined
+from harness.tables.markdown import records
 
 _HOW = (
     "AUC: mean of the test AUC over classes and confirmed models. [low, high]: 95 % interval over the study's "
@@ -23,22 +24,16 @@ _HOW = (
 
 
 def compared_view(joined: Joined, baseline: str, notes: Mapping[str, str]) -> RenderableType:
-    """Return a row for each study and variant, then the ranks or the reason why there are none.
-
-    Args:
-        joined: of `join_studies`.
-        baseline: the variant from which differences are taken.
-        notes: study -> a caution about it, or "".
-    """
+    """Return a row for each study and variant, then the ranks or the reason why there are none."""
     numbers = ["AUC", f"against {baseline}", "p", "adjusted"]
     table = Grid("study", "variant", *numbers, right=numbers, keys=2, grouped=True)
-    for row in _rows(joined):
+    for row in records(joined.differences):
         is_baseline = row["variant"] == baseline
         tests = ["", ""] if is_baseline else [p_text(row[f"{RANKED}_{end}"]) for end in ("p", "p_holm")]
         table.add_row(row["study"], row["variant"], three_digits(row[RANKED]), difference(row, is_baseline), *tests)
     parts: list[RenderableType] = [table, Words(_HOW, "dim")]
     parts += [Words(f"{name}: {note}", "yellow") for name, note in notes.items() if note]
-    cautions = dict.fromkeys(f"{row['study']}: {row['note']}" for row in _rows(joined) if row["note"])
+    cautions = dict.fromkeys(f"{row['study']}: {row['note']}" for row in records(joined.differences) if row["note"])
     parts += [Words(line, "yellow") for line in cautions]
     if joined.left_out:
         parts.append(Words(f"in one study only, left out: {', '.join(joined.left_out)}", "yellow"))
@@ -51,7 +46,7 @@ def compared_json(joined: Joined, baseline: str, written: Sequence[Path]) -> dic
     ranks = joined.ranks
     value = {
         "baseline": baseline,
-        "rows": _rows(joined),
+        "rows": records(joined.differences),
         "left_out": list(joined.left_out),
         "ranks": _ranks_json(ranks) if ranks else None,
         "no_ranks_because": joined.why,
@@ -99,7 +94,3 @@ def _ranks_json(ranks: Ranks) -> dict[str, Any]:
         "nemenyi": {"level": ranks.level, "critical_difference": ranks.critical, "p": ranks.pairs.tolist()},
         "not_separated": [list(ranks.names[first : last + 1]) for first, last in ranks.groups],
     }
-
-
-def _rows(joined: Joined) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in joined.differences.to_dict("records")]

@@ -26,15 +26,7 @@ def results_view(
     missing: Mapping[str, str],
     titles: Mapping[str, str],
 ) -> RenderableType:
-    """Return the leaderboard of a study: a row for each variant and, if `rows` hold them, one for each head below it.
-
-    Args:
-        plan: names variants, baseline and seeds.
-        rows: of `variant_table`, in study order.
-        classes: the classes' names.
-        missing: variant -> why it has no row, or fewer replicates than planned.
-        titles: key -> head of the column of each metric, what variants are ranked by first.
-    """
+    """Return the leaderboard of a study: a row for each variant and, if `rows` hold them, for each head below it."""
     others = [key for key in titles if key != RANKED and any(known(row.get(key)) for row in rows)]
     labels = [] if len(classes) == 1 else list(classes)
     numbers = ["AUC", *labels, *(titles[key] for key in others), f"against {plan.baseline}"]
@@ -71,12 +63,7 @@ def results_view(
 
 
 def claims_view(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> RenderableType:
-    """Return the published claims, each with the difference that tests it and its verdict.
-
-    Args:
-        rows: of `claims_table`.
-        titles: key -> what each metric is called.
-    """
+    """Return the published claims, each with the difference that tests it and its verdict."""
     table = Grid("published claim", "difference", "verdict", right=["difference"])
     for row in rows:
         of = f"{row['better']} against {row['than']}, {claimed(row, titles)}"

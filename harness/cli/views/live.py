@@ -32,11 +32,7 @@ EVERY_S = 20.0
 
 
 class RunProgress:
-    """The progress of a run: a view of a state, with the pace of the latest run.
-
-    Args:
-        plan: what is to be run; trials of other variants are left out.
-    """
+    """The progress of a run: a view of a state, with the pace of the latest run."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.state = plan, StudyState(keep="open")
@@ -84,13 +80,7 @@ class RunProgress:
 
 
 class LiveDisplay:
-    """A display of the study's state that is redrawn four times a second.
-
-    Args:
-        plan: what is to be run.
-        console: a terminal.
-        tracking: returns how far behind the tracking store is, or "".
-    """
+    """A display of the study's state that is redrawn four times a second."""
 
     def __init__(self, plan: Plan, console: Console, tracking: Callable[[], str]) -> None:
         self._progress, self._tracking, self._mutex = RunProgress(plan), tracking, threading.Lock()

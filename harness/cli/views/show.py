@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from rich.console import RenderableType
@@ -16,14 +16,12 @@ from harness.cli.views.leaderboard import claims_view, results_view
 from harness.cli.views.numbers import defined
 from harness.cli.views.variants import fully_supervised, trials_of
 from harness.study.results.results import Results
-
-if TYPE_CHECKING:
-    import pandas as pd
+from harness.tables.markdown import records
 
 
 def rows_of(results: Results, heads: bool, units: bool = False) -> list[dict[str, Any]]:
     """Return the rows of the leaderboard, by image or by diagnosed unit; none before anything is confirmed."""
-    return _rows(results.table(heads=heads, unit=units))
+    return records(results.table(heads=heads, unit=units))
 
 
 def show_table(app: App, results: Results, heads: bool, units: bool = False) -> None:
@@ -32,7 +30,7 @@ def show_table(app: App, results: Results, heads: bool, units: bool = False) -> 
     missing = {name: reason.strip().splitlines()[-1] for name, reason in results.failures().items()}
     parts: list[RenderableType] = [results_view(results.plan, rows_of(results, heads, units), classes, missing, titles)]
     if len(results.claims):
-        parts.append(claims_view(_rows(results.claims), results.metrics.all_titles))
+        parts.append(claims_view(records(results.claims), results.metrics.all_titles))
     if units:
         parts.append(Words(f"AUC by {results.task.unit}: the score of each is the mean over its images."))
     if not results.finished:
@@ -87,17 +85,13 @@ def as_json(results: Results, heads: bool, units: bool = False, **more: Any) -> 
         "folder": str(results.folder),
         "classes": list(results.task.classes),
         "rows": rows_of(results, heads, units),
-        "claims": _rows(results.claims),
+        "claims": records(results.claims),
         **({"unit": results.task.unit} if units else {}),
         "failed": results.failures(),
         "skipped": {skip.variant: skip.reason for skip in plan.skipped},
         **more,
     }
     return json.dumps(defined(value), indent=2)
-
-
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
 
 
 def show_places(app: App, results: Results) -> None:

@@ -15,9 +15,6 @@ def centre_map(shape: tuple[int, int]) -> Array:
 
     exp(-((y - 1/2)^2 + (x - 1/2)^2) / (2 WIDTH^2)) with y and x the cells' centres as fractions of the sides.
 
-    Args:
-        shape: rows and columns of the map.
-
     Source: the centre Gaussian baseline of Choe et al. 2020, CVPR; the width is our choice.
     """
     rows, columns = ((np.arange(cells) + 0.5) / cells - 0.5 for cells in shape)

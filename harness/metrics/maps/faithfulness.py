@@ -8,15 +8,11 @@ drop is good. "Increase in Confidence" covers the rest in both.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage, stats
 
 from harness.statistics.arrays import Array
-
-if TYPE_CHECKING:
-    pass
 
 _WINDOW_SIGMA, _WINDOW_RADIUS = 1.5, 5
 

@@ -125,12 +125,7 @@ def dice_curves(positive: Array, negative: Array) -> Array:
 
 
 def histograms(rows: pd.DataFrame, scaled: bool) -> tuple[Array, Array]:
-    """Return the counts of map values inside and outside the masks, "n BINS" each.
-
-    Args:
-        rows: of the maps table.
-        scaled: of min-max normalised maps, else of unscaled maps.
-    """
+    """Return the counts of map values inside and outside the masks, "n BINS" each."""
     held = [list(rows[f"{sign}_{'scaled' if scaled else 'raw'}"]) for sign in ("positive", "negative")]
     positive, negative = (np.stack(own) if own else np.zeros((0, BINS)) for own in held)
     return positive, negative

@@ -40,10 +40,6 @@ def auroc(labels: Array, scores: Array, classes: Sequence[str]) -> dict[str, flo
 def to_arrays(predictions: pd.DataFrame, classes: Sequence[str]) -> tuple[Array, Array]:
     """Return labels and scores "n k" of one head of one trained model, images sorted by id.
 
-    Args:
-        predictions: rows of the predictions table.
-        classes: the order of k.
-
     Raises:
         ValueError: an (image, class) occurs twice, for example because models or heads are mixed.
     """

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.contract.keys import RANKED
+from harness.reporting.figures.pictures import INK, MUTED
 from harness.statistics.arrays import Array
 from harness.tables.markdown import p_value
 
@@ -28,7 +29,7 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5
 MARKS = "osD^vPX*"
 FEWEST = 5
 """Number of images of a bin below which a reliability diagram leaves it out."""
-INK, MUTED, ACCENT = "#222222", "#767676", "#0072b2"
+ACCENT = "#0072b2"
 _STYLE = {
     "font.size": 9,
     "axes.spines.top": False,
@@ -60,14 +61,7 @@ def draw(paint: Callable[[Axes], None], high_in: float = 3.6, legend: bool = Fal
 
 
 def forest(table: pd.DataFrame, metric: str, axis_label: str, p_values: str = "") -> bytes:
-    """Draw each variant's paired difference to the baseline with its interval; the baseline is the line at 0.
-
-    Args:
-        table: a row per variant: `variant`, `<metric>_difference`, `_low`, `_high`.
-        metric: its key.
-        axis_label: below the axis.
-        p_values: a column whose values are shown on the right; "" for none.
-    """
+    """Draw each variant's paired difference to the baseline with its interval; the baseline is the line at 0."""
     rows = [row for row in table.to_dict("records") if not math.isnan(row[f"{metric}_difference"])][::-1]
 
     def paint(axis: Axes) -> None:
@@ -94,15 +88,7 @@ def forest(table: pd.DataFrame, metric: str, axis_label: str, p_values: str = ""
 
 
 def sweep(values: Array, table: pd.DataFrame, baseline: str, metric: str, names: tuple[str, str]) -> bytes:
-    """Draw a metric against one setting, with its interval as a band and the baseline as a ring.
-
-    Args:
-        values: of the setting, one per row of the table.
-        table: `variant`, `<metric>`, `_low`, `_high`.
-        baseline: the variant that is marked.
-        metric: column.
-        names: of the two axes.
-    """
+    """Draw a metric against one setting, with its interval as a band and the baseline as a ring."""
     order = np.argsort(values, kind="stable")
     values, rows = values[order], table.iloc[order]
 

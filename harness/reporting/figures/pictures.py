@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _COLOURS = ("#00a6e0", "#f03cc0", "#3fc41a", "#e0a800", "#a27bf0")
 _PANEL_IN, _GAP_IN, _LINE_IN, _HEAD_IN, _FOOT_IN = 1.9, 0.1, 0.24, 0.4, 0.6
-_INK, _MUTED = "#222222", "#767676"
+INK, MUTED = "#222222", "#767676"
 
 
 def read_overlays(data: bytes) -> dict[str, Array]:
@@ -65,7 +65,7 @@ def overlay_figure(overlays: Mapping[str, Array], title: str, images: int = 8) -
     height, width = overlays["images"].shape[1:3]
     sheet = _Sheet(-(-count // beside), beside, panels, tall=_PANEL_IN * min(2.5, max(0.4, height / width)))
     figure = Figure(figsize=sheet.size)
-    figure.text(_GAP_IN / sheet.size[0], 1 - 0.3 / sheet.size[1], title, fontsize=11, color=_INK)
+    figure.text(_GAP_IN / sheet.size[0], 1 - 0.3 / sheet.size[1], title, fontsize=11, color=INK)
     for image in range(count):
         row, side = divmod(image, beside)
         axes = [figure.add_axes(sheet.panel(row, side, panel)) for panel in range(panels)]
@@ -77,7 +77,7 @@ def overlay_figure(overlays: Mapping[str, Array], title: str, images: int = 8) -
         left = sheet.panel(0, 0, 0)[0]
         drop = (0.24 + 0.17 * k) / sheet.size[1]
         figure.text(left, bottom - drop, f"— true outline, {name}", fontsize=7, color=_COLOURS[k % len(_COLOURS)])
-    return _png(figure)
+    return png(figure)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class _Sheet:
 
 def _draw_image(axes: Sequence[Axes], overlays: Mapping[str, Array], image: int, classes: Sequence[str]) -> None:
     picture, masks, maps = (overlays[name][image] for name in ("images", "masks", "maps"))
-    axes[0].set_title(str(overlays["ids"][image]), fontsize=7, color=_MUTED, loc="left", pad=2)
+    axes[0].set_title(str(overlays["ids"][image]), fontsize=7, color=MUTED, loc="left", pad=2)
     for axis in axes:
         axis.imshow(picture, cmap="gray", interpolation="nearest")  # from its darkest to its brightest
         axis.set_xticks([])
@@ -116,7 +116,7 @@ def _draw_image(axes: Sequence[Axes], overlays: Mapping[str, Array], image: int,
         axes[k + 1].imshow(saliency, cmap=_heat(), vmin=0, vmax=_top(overlays, k), interpolation="nearest")
         _outline(axes[k + 1], masks[k], _COLOURS[k % len(_COLOURS)])
         text = f"{name}: {_truth(float(overlays['labels'][image, k]))}, score {overlays['scores'][image, k]:.2f}"
-        axes[k + 1].set_title(text, fontsize=7, color=_INK, loc="left", pad=2)
+        axes[k + 1].set_title(text, fontsize=7, color=INK, loc="left", pad=2)
 
 
 def _outline(axis: Axes, mask: Array, colour: str) -> None:
@@ -137,7 +137,7 @@ def _draw_bar(axis: Axes, name: str, top: float) -> None:
     bar = Colorbar(axis, ScalarMappable(Normalize(0, top), _heat()), orientation="horizontal", ticks=[0, top / 2, top])
     bar.ax.set_xticklabels(["0", f"{top / 2:.2g}", f"{top:.2g}"])
     bar.ax.tick_params(labelsize=6, length=2, pad=1)
-    bar.set_label(f"map of {name}", fontsize=7, color=_INK, labelpad=1)
+    bar.set_label(f"map of {name}", fontsize=7, color=INK, labelpad=1)
 
 
 def _heat() -> Colormap:
@@ -158,7 +158,8 @@ def _truth(label: float) -> str:
     return "unknown" if math.isnan(label) else "yes" if label else "no"
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
+    """Return a figure of matplotlib as PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     buffer = io.BytesIO()

@@ -66,19 +66,19 @@ def answer(material: Material, own: pd.DataFrame) -> list[str]:
     best = rows[0]
     if math.isnan(best[RANKED]):
         return ["No variant has an AUC: the test split holds one label only."]
-    told = [f"`{best['variant']}` has the highest test AUC, {bounded_text(best, RANKED)}."]
+    lines = [f"`{best['variant']}` has the highest test AUC, {bounded_text(best, RANKED)}."]
     if len(rows) == 1:
-        return [*told, "It is the only variant: there is nothing to compare it with."]
-    told.append(_ties(rows))
-    told += _against(rows, baseline)
-    told += _spread(material, rows)
+        return [*lines, "It is the only variant: there is nothing to compare it with."]
+    lines.append(_ties(rows))
+    lines += _against(rows, baseline)
+    lines += _spread(material, rows)
     for metric in material.located:
         table = own[own[metric.key].notna()].sort_values(metric.key, ascending=metric.sign < 0, kind="stable")
         row, word = table.to_dict("records")[0], "highest" if metric.sign > 0 else "lowest"
-        told.append(f"`{row['variant']}` has the {word} {metric.title}, {bounded_text(row, metric.key)}.")
+        lines.append(f"`{row['variant']}` has the {word} {metric.title}, {bounded_text(row, metric.key)}.")
     if material.plan.demonstration:
-        told.append("At this demonstration budget, this says nothing about the methods.")
-    return told
+        lines.append("At this demonstration budget, this says nothing about the methods.")
+    return lines
 
 
 def _spread(material: Material, rows: list[dict[Any, Any]]) -> list[str]:
@@ -111,19 +111,21 @@ def _ties(rows: list[dict[Any, Any]]) -> str:
     tied = [f"`{row['variant']}`" for row in rows[1:] if row["tied"] is True]
     count = len(rows) - 1 - len(unknown)
     who = f"other {count}" + (" that can be tested" if unknown else "")
-    told = []
+    lines = []
     if count and len(tied) == count:
-        told.append(f"None of the {who} is separated from it." if count > 1 else f"{tied[0]} is not separated from it.")
+        lines.append(
+            f"None of the {who} is separated from it." if count > 1 else f"{tied[0]} is not separated from it."
+        )
     elif count and not tied:
         others = f"all {count} others" if count > 1 else "the other"
-        told.append(f"It is separated from the {who}." if unknown else f"It is separated from {others}.")
+        lines.append(f"It is separated from the {who}." if unknown else f"It is separated from {others}.")
     elif count:
         verb = "is" if len(tied) == 1 else "are"
-        told.append(f"Of the {who}, {len(tied)} {verb} not separated from it: {', '.join(tied)}.")
+        lines.append(f"Of the {who}, {len(tied)} {verb} not separated from it: {', '.join(tied)}.")
     for why in dict.fromkeys(row["tied_untested"] for row in unknown):
         names = ", ".join(f"`{row['variant']}`" for row in unknown if row["tied_untested"] == why)
-        told.append(f"{names} cannot be tested against it ({why}).")
-    return " ".join(told)
+        lines.append(f"{names} cannot be tested against it ({why}).")
+    return " ".join(lines)
 
 
 def _against(rows: list[dict[Any, Any]], baseline: str) -> list[str]:

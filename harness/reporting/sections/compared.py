@@ -66,8 +66,8 @@ def _forests(material: Material, own: pd.DataFrame) -> list[Picture]:
         label = f"test {title} minus {baseline}'s"
         data = charts.forest(own, metric, label, p_values if p_values in own else "")
         rows = own[own[column].notna()].to_dict("records")
-        told = ", ".join(f"{row['variant']} {number(row[column], signed=True)}" for row in rows)
-        alt = f"Paired difference in test {title} to {baseline} with 95 % intervals: {told}"
+        listed = ", ".join(f"{row['variant']} {number(row[column], signed=True)}" for row in rows)
+        alt = f"Paired difference in test {title} to {baseline} with 95 % intervals: {listed}"
         pictures.append(Picture(f"figures/difference_{metric}.svg", data, alt))
     return pictures
 
@@ -121,8 +121,8 @@ def _sweeps(material: Material, path: str, values: Array, rows: pd.DataFrame) ->
     for metric, name in titles.items():
         data = charts.sweep(values, rows, material.plan.baseline, metric, (path, f"test {name}"))
         order = np.argsort(values, kind="stable")
-        told = ", ".join(f"{number(rows[metric].iloc[i])} at {values[i]:g}" for i in order)
-        yield Picture(f"figures/{metric}_against_{path}.svg", data, f"Test {name} against {path}: {told}")
+        listed = ", ".join(f"{number(rows[metric].iloc[i])} at {values[i]:g}" for i in order)
+        yield Picture(f"figures/{metric}_against_{path}.svg", data, f"Test {name} against {path}: {listed}")
 
 
 def curves_section(material: Material) -> Section:
@@ -151,7 +151,7 @@ def _class_curves(material: Material, rows: pd.DataFrame, label: str) -> Iterato
         return
     areas = _areas(material, label)
     names = {name: f"{name} {number(areas.get(name, math.nan))}" for name in runs}
-    told = ", ".join(names.values())
+    listed = ", ".join(names.values())
     points = {
         f"{name} {number(areas.get(name, math.nan))}, mean of {len(own)}": np.array(
             [operating_point(labels, scores, SUSPICIOUS) for labels, scores in own]
@@ -163,7 +163,7 @@ def _class_curves(material: Material, rows: pd.DataFrame, label: str) -> Iterato
     data = charts.curves(roc, names, ("1 − specificity", "sensitivity"), diagonal=True, points=points)
     file = _plain(label)
     yield Picture(
-        f"figures/roc_{file}.svg", data, f"ROC curves of {label}, with areas: {told}{words}", "ROC; areas under it"
+        f"figures/roc_{file}.svg", data, f"ROC curves of {label}, with areas: {listed}{words}", "ROC; areas under it"
     )
     precision = {name: mean_precision(own) for name, own in runs.items()}
     if precision:
@@ -344,8 +344,8 @@ def _score_notes(material: Material, names: Sequence[str]) -> list[str]:
             "reaches at the same threshold. No threshold is fitted on test."
         )
     if of_probabilities := [metric.title for metric in metrics if metric.record.probabilities]:
-        told = ", ".join(of_probabilities)
-        lines.append(f"{told}: undefined for a variant whose scores are no probabilities. Lower errors are better.")
+        listed = ", ".join(of_probabilities)
+        lines.append(f"{listed}: undefined for a variant whose scores are no probabilities. Lower errors are better.")
     return lines
 
 
@@ -362,7 +362,7 @@ def against_section(material: Material) -> Section:
         reason = "" if material.outlines else ": the masks of these data are no outlines, so that none can be computed"
         return Section("against", title, [Text(f"{why}{reason}. There is no chart.")])
     rows = known.to_dict("records")
-    told = ", ".join(
+    listed = ", ".join(
         f"{row['variant']} AUC {number(row[RANKED])} and {metric.title} {number(row[metric.key])}" for row in rows
     )
     data = charts.scatter(known, material.plan.baseline, metric.key, metric.title)
@@ -373,5 +373,5 @@ def against_section(material: Material) -> Section:
         "right is a model that classifies well and looks elsewhere.",
     ]
     file = f"figures/{metric.key}_against_{RANKED}.svg"
-    picture = Picture(file, data, f"{metric.title} against test AUC: {told}")
+    picture = Picture(file, data, f"{metric.title} against test AUC: {listed}")
     return Section("against", title, [Pictures("", [picture], notes)])

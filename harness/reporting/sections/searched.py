@@ -53,7 +53,7 @@ def _tuning(material: Material, curves: pd.DataFrame, sampler: str) -> list[Part
     last = own.groupby("variant", sort=False).last()
     column = "expected" if expected else "best"
     values, counts = last[column].to_dict(), last["trials"].to_dict()
-    told = ", ".join(f"{name} {number(values[name])} after {counts[name]}" for name in drawn)
+    listed = ", ".join(f"{name} {number(values[name])} after {counts[name]}" for name in drawn)
     what = "expected best" if expected else "best so far"
     notes = [
         f"The {what} of {metric} against the number of trials. Pruned and failed trials count, because they used "
@@ -67,7 +67,7 @@ def _tuning(material: Material, curves: pd.DataFrame, sampler: str) -> list[Part
         ),
     ]
     notes += [material.drawn_note] if material.drawn_note else []
-    return [Pictures(title, [Picture("figures/tuning.svg", data, f"The {what} of {metric}: {told}")], notes)]
+    return [Pictures(title, [Picture("figures/tuning.svg", data, f"The {what} of {metric}: {listed}")], notes)]
 
 
 def _importance(material: Material, tables: dict[str, pd.DataFrame]) -> list[Part]:
@@ -77,7 +77,7 @@ def _importance(material: Material, tables: dict[str, pd.DataFrame]) -> list[Par
         return [Text(f"{title}: no chart, because {why}.")]
     tables["importance"] = table
     means = table.groupby("parameter")["importance"].mean().sort_values(ascending=False)
-    told = ", ".join(f"{name} {number(value)}" for name, value in means.items())
+    listed = ", ".join(f"{name} {number(value)}" for name, value in means.items())
     fewest, most = int(table["trials"].min()), int(table["trials"].max())
     trials = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     notes = [
@@ -86,7 +86,7 @@ def _importance(material: Material, tables: dict[str, pd.DataFrame]) -> list[Par
         "mean. The shares of a variant sum to 1, however little the metric varied."
         + (" With so few trials the ranking is unreliable." if most < 20 else ""),
     ]
-    picture = Picture("figures/importance.svg", charts.importance(table), f"Importance of searched settings: {told}")
+    picture = Picture("figures/importance.svg", charts.importance(table), f"Importance of searched settings: {listed}")
     return [Pictures(title, [picture], notes)]
 
 

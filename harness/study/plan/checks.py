@@ -76,12 +76,7 @@ class DatasetFacts:
 
 
 class Checker:
-    """Checks of trees; a data set that several variants share is built once.
-
-    Args:
-        catalog: the installed components.
-        root: the user's data root.
-    """
+    """Checks of trees; a data set that several variants share is built once."""
 
     def __init__(self, catalog: Catalog, root: Any) -> None:
         self.catalog, self.root = catalog, root
@@ -104,11 +99,11 @@ class Checker:
         rest = {section: _without(section, table, dropped) for section, table in tree.items() if section not in sound}
         partial = {section: table for section, table in rest.items() if table}
         result = self._check({**partial, **sound}, found, facts=facts and set(rest) <= {"train"}, build=facts)
-        ranges, told = set(searched(sound)) | dropped, set[str]()
+        ranges, reported = set(searched(sound)) | dropped, set[str]()
         for path, message in found.located:
-            if path not in told & ranges:
+            if path not in reported & ranges:
                 problems.add(path, message)
-            told.add(path)
+            reported.add(path)
         problems.size_mismatches |= found.size_mismatches
         return result
 

@@ -86,6 +86,10 @@ class _Context:
         """The key of a multi-class task; empty for others, whose identities it would change."""
         return {"kind": self.around.kind} if self.around.kind == "multiclass" else {}
 
+    def member(self, name: str) -> Derived:
+        """Return a derived variant; one without facts for any other variant."""
+        return self.found.get(name) or Derived(name=name, tree={})
+
 
 def _external(name: str, table: Mapping[str, Any], where: str, context: _Context) -> Derived | None:
     section = validate(ExternalSection, table, context.problems, where)
@@ -125,16 +129,17 @@ def _ensemble(name: str, table: Mapping[str, Any], where: str, context: _Context
     weights = section.weighting()
     if weights == "oracle" and not name.startswith(ORACLE):
         problems.add(where, f"its weights are chosen on the rows it is scored on: its name must begin with {ORACLE!r}")
-    families = [context.found[m].facts["readers"] for m in section.of if "readers" in _facts(m, context)]
+    members = [context.member(name) for name in section.of]
+    families = [item.facts["readers"] for item in members if "readers" in item.facts]
     if any(family != families[0] for family in families):
         problems.add(f"{where}.of", "families of different readers cannot be averaged")
     if len(problems.messages) > before or name not in context.around.selected:
         return None
     trained = context.around.trained
-    skips = [f"its member {m!r} is skipped" for m in section.of if trained.get(m) or _skip(m, context)]
-    seeded = any(m in trained or _table(m, context).get("seeded") for m in section.of)
+    skips = [f"its member {item.name!r} is skipped" for item in members if trained.get(item.name) or item.skip]
+    seeded = any(item.name in trained or item.tree.get("ensemble", {}).get("seeded") for item in members)
     tree = {"of": section.of, "weights": weights, "maximise": section.maximise, "folds": section.folds}
-    classes = next((f["classes"] for f in (_facts(m, context) for m in section.of) if f), context.around.classes)
+    classes = next((item.facts["classes"] for item in members if item.facts), context.around.classes)
     facts = {"classes": list(classes), **({"readers": families[0]} if families else {})}
     tree |= {"seeded": seeded, **context.kind}
     return Derived(name=name, tree={"ensemble": tree}, facts=facts, skip="; ".join(skips))
@@ -148,19 +153,6 @@ def _check_member(member: str, name: str, path: str, context: _Context) -> None:
         context.problems.add(path, f"list {member!r} before {name!r}, which averages it")
     elif name in around.selected and member not in (*around.trained, *around.selected):
         context.problems.add(path, f"the variant {member!r} does not run at this budget")
-
-
-def _facts(member: str, context: _Context) -> Mapping[str, Any]:
-    return context.found[member].facts if member in context.found else {}
-
-
-def _table(member: str, context: _Context) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = context.found[member].tree.get("ensemble", {}) if member in context.found else {}
-    return found
-
-
-def _skip(member: str, context: _Context) -> str:
-    return context.found[member].skip if member in context.found else ""
 
 
 def _read(

@@ -52,11 +52,11 @@ def _check_name(
     """Check that a name identifies the maps of one explainer."""
     if name in taken:
         hint = f'; name one of them, as `name = "{factory.name}_2"`'
-        problems.add(path, f"{name!r} stands here twice: its maps would bear one name{hint}")
+        problems.add(path, f"{name!r} is listed twice: its maps would have one name{hint}")
     elif name == factory.name:
         return
     elif not re.fullmatch("[a-z][a-z0-9_]*", name):
-        problems.add(f"{path}.name", f"small letters, digits and _ make a name, a letter first, found {name!r}")
+        problems.add(f"{path}.name", f"a name is made of small letters, digits and _, a letter first; found {name!r}")
     elif name in {OWN_MAP, *catalog.names("explainer")}:
         problems.add(f"{path}.name", f"{name!r} is another explainer's name, and this is {factory.name!r}")
 

@@ -27,12 +27,7 @@ _NAME = "[a-z][a-z0-9_]*"
 
 @dataclass(frozen=True)
 class NamedMetrics:
-    """The metrics of a study file, by key.
-
-    Args:
-        section: [study].
-        catalog: what is installed.
-    """
+    """The metrics of a study file, by key."""
 
     section: StudySection
     catalog: Catalog

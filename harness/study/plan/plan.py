@@ -136,12 +136,12 @@ def _check_derived(
         return {}
     trained = [checked[name] for name in resolved.run if name in checked]
     task = trained[0].task if trained else checker.task(resolved.tree["dataset"], problems)
-    systems = [name for name in resolved.derived if name not in study.derived.get("ensembles", {})]
-    if systems and sections.confirm.folds is not None:
-        problems.add("confirm.folds", f"{systems[0]!r} was tested once: it cannot be compared over folds")
-    if systems and len({item.digest for item in trained}) > 1:
+    external = [name for name in resolved.derived if name not in study.derived.get("ensembles", {})]
+    if external and sections.confirm.folds is not None:
+        problems.add("confirm.folds", f"{external[0]!r} was tested once: it cannot be compared over folds")
+    if external and len({item.digest for item in trained}) > 1:
         problems.add(
-            f"variants of {len(trained)}", f"{systems[0]!r} needs one test split, but they have several data sets"
+            f"variants of {len(trained)}", f"{external[0]!r} needs one test split, but they have several data sets"
         )
     around = Around(
         root=checker.root,

@@ -15,13 +15,7 @@ MANY = 16
 
 
 def explaining(section: ExplainSection, factories: Mapping[str, Factory], tasks: Collection[Task]) -> Iterator[str]:
-    """Yield a line for each explainer that is not cheap, and one for the cost of [explain.faithfulness].
-
-    Args:
-        section: [explain] of the study.
-        factories: its explainers, by the names of their maps.
-        tasks: of the variants' data sets.
-    """
+    """Yield a line for each explainer that is not cheap, and one for the cost of [explain.faithfulness]."""
     prices = {name: _price(factory.facts().get("cost", {}), tasks) for name, factory in factories.items()}
     for name, price in prices.items():
         if price:

@@ -19,14 +19,7 @@ IMAGES = 2
 
 
 def results_html(plan: Plan, summary: str, variants: pd.DataFrame, overlays: Overlays) -> str:
-    """Return the leaderboard of a study and an overlay of its baseline as HTML.
-
-    Args:
-        plan: the study's.
-        summary: the state of its run, in one line.
-        variants: the leaderboard; empty while nothing is confirmed.
-        overlays: variant -> the pictures of one of its models.
-    """
+    """Return the leaderboard of a study and an overlay of its baseline as HTML."""
     parts = [f"<p><b>{escape(plan.question)}</b></p>", f"<p>{escape(summary)}</p>"]
     if plan.demonstration:
         parts.append("<p>A demonstration, not a result.</p>")

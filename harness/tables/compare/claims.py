@@ -113,7 +113,7 @@ def verdict(claim: Claim, low: float, high: float) -> str:
 
 def _row(
     claim: Claim,
-    figures: Mapping[tuple[str, str], VariantValues],
+    of_variant: Mapping[tuple[str, str], VariantValues],
     classes: Sequence[str],
     drawn: Resamples,
     equal: Mapping[str, float],
@@ -127,7 +127,7 @@ def _row(
     }
     row: dict[str, Any] = {**stated, "class": claim.label, **margins}
     row |= dict.fromkeys(("value", "other", *_BOUNDS, *_RETRAINED), math.nan) | {"verdict": MISSING, "n": math.nan}
-    own, other = (figures.get(_model(name)) for name in (claim.better, claim.than))
+    own, other = (of_variant.get(_model(name)) for name in (claim.better, claim.than))
     if own is None or other is None or (claim.label and claim.label not in classes):
         return row
     row |= dict(zip(("value", "other"), own.paired(other, claim.label), strict=True))

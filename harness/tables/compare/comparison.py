@@ -118,14 +118,7 @@ def _same(run: Replicate, other: Replicate) -> bool:
 def ranked(
     tested: pd.DataFrame, drawn: Resamples, classes: Sequence[str], kept: dict[Any, Any] | None = None
 ) -> dict[tuple[str, str], VariantValues]:
-    """Return the AUROC of every (variant, head) of a predictions table, by which variants are ranked and tested.
-
-    Args:
-        tested: rows of one split.
-        drawn: resamples of all patients of the split.
-        classes: the classes' names, in order.
-        kept: values that other tables of the same models computed, see `Tables.kept`; gets those of this one.
-    """
+    """Return the AUROC of every (variant, head) of a predictions table, by which variants are ranked and tested."""
     patients = tested.groupby(["variant", "head", "class"])["group"].nunique().to_dict()
     found, kept = dict[tuple[str, str], VariantValues](), {} if kept is None else kept
     for key, own in by_model(tested):
@@ -152,12 +145,6 @@ def measured(
     Thresholds are fitted on the metric's split and held fixed. The own map belongs to the own output; the maps of an
     explainer have a row of their own. If a model selects its patches, the images that count for its attention depend
     on the selection. Two such models share the resamples of patients, each with its own images.
-
-    Args:
-        tables: of all confirmed models; the values are kept in `Tables.kept`.
-        metric: any.
-        drawn: resamples of all patients of test.
-        classes: the classes' names, in order.
     """
     place = (metric.key, repr(metric.params), drawn, *classes)
     if place not in tables.kept:

@@ -87,8 +87,8 @@ def comparison_table(
     table = _auc_columns(names, _own(ranked(tested, drawn, classes, tables.kept)), areas, baseline, classes)
     shown = [metric for metric in metrics if metric.level is None or tables.has(metric)]
     for metric in shown:
-        figures = _own(measured(tables, metric, drawn, classes))
-        more = _metric_columns(names, metric, figures, tables.equal(metric), baseline)
+        of_variant = _own(measured(tables, metric, drawn, classes))
+        more = _metric_columns(names, metric, of_variant, tables.equal(metric), baseline)
         table = [row | own for row, own in zip(table, more, strict=True)]
     found = pd.DataFrame([row | {"note": areas.note} for row in table])
     marks = ["tied", *(f"{metric.key}_tied" for metric in shown)]
@@ -173,20 +173,20 @@ class Areas:
         return NO_AREA if math.isnan(found.value) else NO_VARIANCE
 
 
-def tied_with_best(figures: Sequence[float], p_against: Callable[[int, int], float]) -> list[bool | None]:
+def tied_with_best(values: Sequence[float], p_against: Callable[[int, int], float]) -> list[bool | None]:
     """Return True for each value that is not separated from the highest; None if it cannot be tested.
 
     The best is chosen on the same data, and p-values are adjusted for that (`against_best`).
 
     Args:
-        figures: the values; NaN cannot be tested.
+        values: the values; NaN cannot be tested.
         p_against: p-value of the difference of one to the best, by index; NaN if it cannot be tested.
     """
-    known = [index for index, value in enumerate(figures) if not math.isnan(value)]
+    known = [index for index, value in enumerate(values) if not math.isnan(value)]
     if not known:
-        return [None] * len(figures)
-    best = max(known, key=lambda index: figures[index])
-    p_values = np.full(len(figures), math.nan)
+        return [None] * len(values)
+    best = max(known, key=lambda index: values[index])
+    p_values = np.full(len(values), math.nan)
     for index in known:
         if index != best:
             p_values[index] = p_against(index, best)
@@ -206,18 +206,18 @@ def _check_finite(tested: pd.DataFrame) -> None:
         )
 
 
-def _own(figures: Mapping[tuple[str, str], VariantValues]) -> dict[str, VariantValues]:
+def _own(of_variant: Mapping[tuple[str, str], VariantValues]) -> dict[str, VariantValues]:
     """Return the own output of each variant, without heads and explainers."""
-    return {variant: found for (variant, head), found in figures.items() if head == OWN_HEAD}
+    return {variant: found for (variant, head), found in of_variant.items() if head == OWN_HEAD}
 
 
 def _auc_columns(
-    names: Sequence[str], figures: Mapping[str, VariantValues], areas: Areas, baseline: str, classes: Sequence[str]
+    names: Sequence[str], of_variant: Mapping[str, VariantValues], areas: Areas, baseline: str, classes: Sequence[str]
 ) -> list[dict[str, Any]]:
-    base = figures.get(baseline)
-    values = [float(figures[name].over_replicates()[0]) for name in names]
+    base = of_variant.get(baseline)
+    values = [float(of_variant[name].over_replicates()[0]) for name in names]
     rows: list[dict[str, Any]] = [
-        {"variant": name, "replicates": len(figures[name].replicates), RANKED: value}
+        {"variant": name, "replicates": len(of_variant[name].replicates), RANKED: value}
         for name, value in zip(names, values, strict=True)
     ]
     for key in ("", *classes):
@@ -225,7 +225,7 @@ def _auc_columns(
         against = []
         for row, name in zip(rows, names, strict=True):
             other = None if name == baseline else base
-            row |= _bootstrapped(RANKED, suffix, figures[name].minus(other, key) if other else None, "p_bootstrap")
+            row |= _bootstrapped(RANKED, suffix, of_variant[name].minus(other, key) if other else None, "p_bootstrap")
             chosen = [key] if key else list(classes)
             against.append(areas.difference(name, baseline, chosen) if other else _NO_CONTRAST)
             if not key:
@@ -236,7 +236,7 @@ def _auc_columns(
             row |= {f"{RANKED}_{end}{suffix}": value for end, value in ends.items()}
 
     def p_against(first: int, second: int) -> float:
-        figures[names[first]].minus(figures[names[second]])  # raises if the images differ
+        of_variant[names[first]].minus(of_variant[names[second]])  # raises if the images differ
         found = areas.difference(names[first], names[second], classes)
         return _below(found.value, found.p)
 
@@ -244,26 +244,26 @@ def _auc_columns(
     best = names[int(np.nanargmax(values))] if any(own is not None for own in tied) else ""
     why = ["" if own is not None else areas.why_untested(name, best, classes) if best else NO_AREA
            for name, own in zip(names, tied, strict=True)]  # fmt: skip
-    return [row | {"tied": own, "tied_untested": told} for row, own, told in zip(rows, tied, why, strict=True)]
+    return [row | {"tied": own, "tied_untested": reason} for row, own, reason in zip(rows, tied, why, strict=True)]
 
 
 def _metric_columns(
     names: Sequence[str],
     metric: Metric,
-    figures: Mapping[str, VariantValues],
+    of_variant: Mapping[str, VariantValues],
     equal: Mapping[str, float],
     baseline: str,
 ) -> list[dict[str, Any]]:
     """Return the columns of a metric of models' own outputs and maps; NaN if a variant lacks it."""
     rows, key = [], metric.key
-    values = [float(figures[name].over_replicates()[0]) if name in figures else math.nan for name in names]
+    values = [float(of_variant[name].over_replicates()[0]) if name in of_variant else math.nan for name in names]
     for name, value in zip(names, values, strict=True):
-        gap = None if name == baseline else _gap(figures, equal, name, baseline)
+        gap = None if name == baseline else _gap(of_variant, equal, name, baseline)
         rows.append({key: value, **_bootstrapped(key, "", gap, "p")})
     adjusted = holm(np.array([row[f"{key}_p"] for row in rows]))
 
     def p_against(first: int, second: int) -> float:
-        gap = _gap(figures, equal, names[first], names[second])
+        gap = _gap(of_variant, equal, names[first], names[second])
         return math.nan if gap is None else _below(metric.sign * float(gap[0]), bootstrap_p(gap))
 
     tied = tied_with_best([metric.sign * value for value in values], p_against)
@@ -272,9 +272,9 @@ def _metric_columns(
     ]
 
 
-def _gap(figures: Mapping[str, VariantValues], equal: Mapping[str, float], first: str, second: str) -> Array | None:
+def _gap(of_variant: Mapping[str, VariantValues], equal: Mapping[str, float], first: str, second: str) -> Array | None:
     """Return the resampled difference of two variants; None if they are not comparable."""
-    own, other = figures.get(first), figures.get(second)
+    own, other = of_variant.get(first), of_variant.get(second)
     if own is None or other is None or not comparable(equal, first, second) or not own.same_images(other):
         return None
     return own.minus(other)

@@ -18,12 +18,6 @@ def declared_table(
 ) -> pd.DataFrame:
     """Return means over the confirmed models of each metric that they reported.
 
-    Args:
-        reported: variant and values of each model, `<split>/<metric>` and `<split>/<head>/<metric>`, followed by
-            `/<class>` for one class.
-        names: of the metrics.
-        split: of the values.
-
     Returns:
         A row per variant, head, metric and class ("" for the mean over classes, or the metric's value for all
         classes): mean, standard deviation (NaN for one model) and number of models.
@@ -31,8 +25,8 @@ def declared_table(
     import pandas as pd
 
     rows = []
-    for variant, figures in reported:
-        for key, value in figures.items():
+    for variant, metrics in reported:
+        for key, value in metrics.items():
             where, _, rest = key.partition("/")
             head, metric, label = _read(rest, names)
             if where == split and metric:

@@ -49,13 +49,7 @@ class Joined:
 
 
 def join_studies(tables: Mapping[str, pd.DataFrame], datasets: Mapping[str, str]) -> Joined:
-    """Join tables of comparisons to the same baseline.
-
-    Args:
-        tables: study -> result of `comparison_table`, two studies at least.
-        datasets: study -> the digest of its data set. Ranks are over data sets: two studies on the same one are not
-            independent.
-    """
+    """Join tables of comparisons to the same baseline."""
     import pandas as pd
 
     counts = pd.concat([table["variant"] for table in tables.values()]).value_counts(sort=False)
@@ -75,8 +69,8 @@ def _rank(joined: pd.DataFrame, studies: Sequence[str], datasets: Mapping[str, s
         twin = next((other for other in studies[:place] if datasets[other] == datasets[study]), None)
         if twin is not None:
             return None, f"ranks are over data sets, but {twin} and {study} use the same one; leave one of them out."
-    figures = joined.pivot(index="study", columns="variant", values=RANKED).reindex(list(studies))
-    everywhere = figures.dropna(axis="columns")
+    areas = joined.pivot(index="study", columns="variant", values=RANKED).reindex(list(studies))
+    everywhere = areas.dropna(axis="columns")
     if why := why_no_ranks(everywhere.shape[1], len(studies)):
         return None, why
     return rank(everywhere.to_numpy(), [str(name) for name in everywhere.columns]), ""

@@ -25,11 +25,6 @@ READERS = ("fit", "select", "tune_loc", "test")
 def search_table(trials: pd.DataFrame, *, order: Sequence[str], objective: Objective) -> pd.DataFrame:
     """Return the cost of each variant's search, and the optimism of its result.
 
-    Args:
-        trials: one row per trial, columns TRIALS.
-        order: the variants' names.
-        objective: the direction of improvement.
-
     Returns:
         `variant`; numbers of search trials by state; epochs spent in search and in confirm; `searched`, the best
         value of a complete trial; `confirmed`, the mean value over replicates on the same validation split;
@@ -131,9 +126,6 @@ def ledger_lines(trials: pd.DataFrame, test_openings: int | None = None, own_ope
 def supervision(ledgers: Iterable[Mapping[str, Any] | None]) -> dict[str, dict[str, int]]:
     """Return how many images, labels and masks each stage read: the maximum over trials.
 
-    Args:
-        ledgers: of `TrialResult.ledger`; those without counts are ignored.
-
     Returns:
         The reached stages of `fit`, `select` (of epoch and trial), `tune_loc` and `test`, each with `images`,
         `labels`, `masks`. Trials read the same images, so a sum would count them twice.
@@ -155,11 +147,11 @@ def supervision_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
         "tune_loc": "to tune localisation (tune_loc)",
         "test": "to test",
     }
-    told = {
+    texts = {
         stage: f"{read['images']} images {words[stage]} ({read['labels']} with labels, {read['masks']} with masks)"
         for stage, read in counts.items()
     }
-    parts = [[told[stage] for stage in stages if stage in told] for stages in (READERS[:2], READERS[2:])]
+    parts = [[texts[stage] for stage in stages if stage in texts] for stages in (READERS[:2], READERS[2:])]
     heads = ("A trial reads", "A confirmed model then reads")
     return [f"{head} {'; '.join(part)}." for head, part in zip(heads, parts, strict=True) if part]
 

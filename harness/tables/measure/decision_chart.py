@@ -68,8 +68,8 @@ def decision_chart(
         reliable, known = _reliable(row), not math.isnan(seen)
         chart = {name: row[name] for name in ("variant", "map", "method", "level", "margin", "margin_gain")}
         chart |= {"reliable": reliable, "focus": seen, "accuracy": right}
-        told = reliable is False or (reliable is True and known)
-        chart["of_focus"] = focus_verdict(seen >= focus_from, bool(reliable)) if told else ""
+        decided = reliable is False or (reliable is True and known)
+        chart["of_focus"] = focus_verdict(seen >= focus_from, bool(reliable)) if decided else ""
         whole = known and reliable is True and not math.isnan(right)
         chart["of_model"] = model_verdict(right >= accuracy_from, seen >= focus_from) if whole else ""
         found.append(chart)

@@ -23,12 +23,6 @@ def faithfulness_table(
 ) -> pd.DataFrame:
     """Return every faithfulness metric of every map, with 95 % intervals over patients.
 
-    Args:
-        rows: the faithfulness table of all confirmed models.
-        order: the variants' names; those that are not named follow in the order of the rows.
-        resamples: bootstrap samples of patients.
-        seed: of the resampling.
-
     Returns:
         `variant`, `map`, `method`, `level`, `replicates`, `n` (fewest images of one); then, each with `_low` and
         `_high`, and NaN if the method lacks the metric:
@@ -42,14 +36,14 @@ def faithfulness_table(
     import pandas as pd
 
     if rows.empty:
-        return pd.DataFrame(columns=["variant", "map", "method", "level", "replicates", "n", *_with_bounds(FIGURES)])
+        return pd.DataFrame(columns=["variant", "map", "method", "level", "replicates", "n", *_with_bounds(METRICS)])
     drawn = Resamples.draw(rows["group"].unique(), resamples, seed)
     found = []
     for keys, own in rows.groupby(["variant", "map", "method", "level"], dropna=False, sort=False):
         counts, patients = own.groupby(REPLICATE, dropna=False)["id"].nunique(), own["group"].nunique()
         row = dict(zip(("variant", "map", "method", "level"), keys, strict=True))
         row |= {"replicates": len(counts), "n": int(counts.min())}
-        for name, of in FIGURES.items():
+        for name, of in METRICS.items():
             row |= _bounded(name, if_enough(_over_replicates(own, drawn, of), patients))
         found.append(row)
     names = list(dict.fromkeys([*order, *rows["variant"]]))
@@ -61,10 +55,10 @@ def _column(name: str) -> Callable[[pd.DataFrame], pd.Series]:
     return lambda rows: rows.set_index("group")[name].dropna()
 
 
-def _of_cover(covered: str, figure: Callable[[Array, Array], Array]) -> Callable[[pd.DataFrame], pd.Series]:
+def _of_cover(covered: str, metric: Callable[[Array, Array], Array]) -> Callable[[pd.DataFrame], pd.Series]:
     def of(rows: pd.DataFrame) -> pd.Series:
         own = rows[rows["covered"] == covered].set_index("group")
-        return own["before"] * 0 + figure(own["before"].to_numpy(), own["after"].to_numpy())
+        return own["before"] * 0 + metric(own["before"].to_numpy(), own["after"].to_numpy())
 
     return of
 
@@ -76,29 +70,25 @@ def _margins(rows: pd.DataFrame, of: str = "") -> pd.Series:
     return (rest - important).dropna()
 
 
-def _margin(rows: pd.DataFrame) -> pd.Series:
-    return _margins(rows).reset_index(["id", "class"], drop=True)
-
-
-def _margin_shifted(rows: pd.DataFrame) -> pd.Series:
-    return _margins(rows, SHIFTED).reset_index(["id", "class"], drop=True)
-
-
-def _margin_gain(rows: pd.DataFrame) -> pd.Series:
+def _gains(rows: pd.DataFrame) -> pd.Series:
     """Return the map's margin minus that of the same map at a random place, paired by image."""
-    return (_margins(rows) - _margins(rows, SHIFTED)).dropna().reset_index(["id", "class"], drop=True)
+    return (_margins(rows) - _margins(rows, SHIFTED)).dropna()
 
 
-FIGURES: Mapping[str, Callable[[Any], Any]] = {
+def _by_patient(values: pd.Series) -> pd.Series:
+    return values.reset_index(["id", "class"], drop=True)
+
+
+METRICS: Mapping[str, Callable[[Any], Any]] = {
     "rest_drop": _of_cover("rest", drop),
     "rest_drop_percent": _of_cover("rest", relative_drop),
     "rest_increase": _of_cover("rest", increase),
     "important_drop": _of_cover("important", drop),
     "important_drop_percent": _of_cover("important", relative_drop),
     "important_increase": _of_cover("important", increase),
-    "margin": _margin,
-    "margin_shifted": _margin_shifted,
-    "margin_gain": _margin_gain,
+    "margin": lambda rows: _by_patient(_margins(rows)),
+    "margin_shifted": lambda rows: _by_patient(_margins(rows, SHIFTED)),
+    "margin_gain": lambda rows: _by_patient(_gains(rows)),
     "curve_area": _column("curve_area"),
     "rank_correlation": _column("rank_correlation"),
     "ssim": _column("ssim"),

@@ -38,13 +38,6 @@ def classification_intervals(
 ) -> pd.DataFrame:
     """Return intervals of the classification table's values of own outputs, means over replicates.
 
-    Args:
-        predictions: rows of the predictions table, of any number of models.
-        classes: the classes' names.
-        metrics: those that read scores.
-        resamples: number of resamples of the test patients.
-        seed: of the resampling.
-
     Returns:
         `variant`, `head`, `class`, `metric`, `value`, `low` and `high`; bounds are NaN with too few patients
         (`bootstrap.interval`).
@@ -73,15 +66,6 @@ def localisation_intervals(
     seed: int = 0,
 ) -> pd.DataFrame:
     """Return intervals of those values of the localisation table that are means over all images of test.
-
-    Args:
-        maps: rows of the maps table, of any number of models; thresholds are fitted on its split `tune_loc`.
-        layers: rows of the layers table; read if a metric of layers has an interval.
-        classes: the classes' names.
-        metrics: those that read maps or layers.
-        terms: stored values of metrics that need more than the tables.
-        resamples: number of resamples of the test patients.
-        seed: of the resampling.
 
     Returns:
         `variant`, `map`, `class`, `metric`, `value`, `low` and `high`, over lesions of all sizes.

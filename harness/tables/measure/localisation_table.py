@@ -62,15 +62,6 @@ def localisation_table(
 ) -> pd.DataFrame:
     """Return every metric of localisation on the test split, in long form.
 
-    Args:
-        maps: rows of the maps table, of any number of models; the splits `tune_loc` and `test` are read.
-        lesions: rows of the lesions table of the same models.
-        candidates: rows of the candidates table.
-        layers: rows of the layers table.
-        classes: the classes' names, in order.
-        metrics: those that read maps, lesions or layers.
-        terms: stored values of metrics that need more than the tables.
-
     Returns:
         A row per value: `variant`, `map` ("native", an explainer, "control:…"), `seed`, `fold`, `class` ("" is the
         mean over the classes that have it), `metric`, `stratum`, `value`, `n` (number of images; of lesions for
@@ -117,14 +108,7 @@ def unfitted_first(metrics: Iterable[Metric]) -> list[Metric]:
 def image_values(
     tune: pd.DataFrame, test: pd.DataFrame, metrics: Sequence[Metric], terms: pd.DataFrame | None = None
 ) -> dict[str, tuple[Array, float]]:
-    """Return the value of each row of `test` and the threshold, for each metric that is a mean over images.
-
-    Args:
-        tune: rows of one class in tune_loc, see `localisable`.
-        test: rows of the same class in test.
-        metrics: those that read maps and are means.
-        terms: rows of the terms table of the same model and map.
-    """
+    """Return the value of each row of `test` and the threshold, for each metric that is a mean over images."""
     found = {}
     for metric in metrics:
         threshold = metric.fitted(with_terms(tune, terms, metric)) if metric.split else math.nan

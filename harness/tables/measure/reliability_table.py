@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 def reliability_table(predictions: pd.DataFrame, classes: Sequence[str], bins: int = BINS) -> pd.DataFrame:
     """Return the reliability curve of every trained model and head on the test split, a row per class and bin.
 
-    Args:
-        predictions: rows of the predictions table, of any number of models.
-        classes: the classes' names, in order.
-        bins: number of bins of equal width.
-
     Returns:
         `variant`, `head`, `seed`, `fold`, `class`, `low`, `high`, `count`, `score`, `share`. A head with scores
         outside [0, 1], such as a reader's rating, has no rows.

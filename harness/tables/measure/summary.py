@@ -75,8 +75,8 @@ def variant_table(
             "head": head,
             "replicates": len(found[RANKED][variant, head].replicates),
         }
-        for name, figures in found.items():
-            own, base = figures.get((variant, head)), figures.get((baseline, OWN_HEAD))
+        for name, of_variant in found.items():
+            own, base = of_variant.get((variant, head)), of_variant.get((baseline, OWN_HEAD))
             apart = (variant, head) != (baseline, OWN_HEAD) and comparable(equal.get(name, {}), variant, baseline)
             row |= _columns(name, own, base if apart else None, classes)
         rows.append(row)
@@ -136,11 +136,8 @@ def _columns(
     return row
 
 
-def over_replicates(figures: pd.DataFrame) -> pd.DataFrame:
+def over_replicates(values: pd.DataFrame) -> pd.DataFrame:
     """Return mean and standard deviation over replicates of values in long form.
-
-    Args:
-        figures: result of `classification_table` or `localisation_table`.
 
     Returns:
         The key columns without seed and fold, then `value` (mean over replicates that have it), `std` (NaN for one
@@ -148,9 +145,9 @@ def over_replicates(figures: pd.DataFrame) -> pd.DataFrame:
     """
     import pandas as pd
 
-    keys = [name for name in ("variant", "head", "map", "class", "metric", "stratum") if name in figures]
+    keys = [name for name in ("variant", "head", "map", "class", "metric", "stratum") if name in values]
     wanted = {"value": ("value", "mean"), "std": ("value", "std"), "replicates": ("value", "count")}
-    wanted |= {"n": ("n", "mean")} if "n" in figures else {}
-    if figures.empty:
+    wanted |= {"n": ("n", "mean")} if "n" in values else {}
+    if values.empty:
         return pd.DataFrame(columns=[*keys, *wanted])
-    return figures.groupby(keys, sort=False).agg(**wanted).reset_index()
+    return values.groupby(keys, sort=False).agg(**wanted).reset_index()

@@ -26,13 +26,7 @@ def dice(rows: pd.DataFrame, /) -> Array:
 
 
 def dice_fitted(rows: pd.DataFrame, threshold: float, /, *, scaled: bool = False) -> Array:
-    """Return 2 |B and M| / (|B| + |M|) of B = {map >= threshold} of each image.
-
-    Args:
-        rows: of the maps table.
-        threshold: as `best_threshold` fits it.
-        scaled: whether maps are min-max normalised first.
-    """
+    """Return 2 |B and M| / (|B| + |M|) of B = {map >= threshold} of each image."""
     import numpy as np
 
     from harness.metrics.functional import BINS, dice_curves, histograms

@@ -132,7 +132,7 @@ def test_closing_waits_for_a_database_that_is_being_made(
 
     monkeypatch.setattr(mlflow_store, "connect", slow)
     journal = begin(tmp_path / "scripted" / "quick", tmp_path / "scripted.toml")
-    observer = MlflowObserver(mlflow_uri, tmp_path / "scripted" / "quick", tmp_path / "mlartifacts")
+    observer = MlflowObserver(Sender(mlflow_uri, tmp_path / "scripted" / "quick", tmp_path / "mlartifacts"))
     for event in journal.read():
         observer.event(event)
     while not begun.exists():

@@ -262,7 +262,7 @@ def test_a_study_that_is_started_anew_gets_runs_of_its_own(tmp_path: Path, mlflo
 
 
 def test_the_observer_follows_a_growing_journal(tmp_path: Path, mlflow_uri: str) -> None:
-    observer = MlflowObserver(mlflow_uri, tmp_path, tmp_path / "mlartifacts")
+    observer = MlflowObserver(Sender(mlflow_uri, tmp_path, tmp_path / "mlartifacts"))
     journal = write_study(tmp_path, plan_of_two())
     for event in journal.read():
         observer.event(event)
@@ -277,7 +277,7 @@ def test_a_server_that_is_down_or_hangs_delays_nothing_and_is_sent_to_later(
     journal = write_study(tmp_path, plan_of_two())
     with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections, and never answers
         port = server.getsockname()[1] if silent else 9
-        observer = MlflowObserver(f"http://127.0.0.1:{port}", tmp_path, tmp_path / "mlartifacts")
+        observer = MlflowObserver(Sender(f"http://127.0.0.1:{port}", tmp_path, tmp_path / "mlartifacts"))
         _give_up(observer, journal, problem)
     send(mlflow_uri, tmp_path)
     assert len(stored(mlflow_uri)) == 11

@@ -82,12 +82,12 @@ def test_one_explainer_with_several_settings_has_a_name_for_each():
     [
         (
             ["occlusion", {"use": "occlusion", "window_px": 30}],
-            "explain.use.1: 'occlusion' stands here twice: its maps would bear one name; "
+            "explain.use.1: 'occlusion' is listed twice: its maps would have one name; "
             'name one of them, as `name = "occlusion_2"`',
         ),
         (
             [{"use": "occlusion", "name": "a"}, {"use": "gradcam", "name": "a"}],
-            "explain.use.1: 'a' stands here twice: its maps would bear one name; "
+            "explain.use.1: 'a' is listed twice: its maps would have one name; "
             'name one of them, as `name = "gradcam_2"`',
         ),
         (
@@ -96,7 +96,7 @@ def test_one_explainer_with_several_settings_has_a_name_for_each():
         ),
         (
             [{"use": "occlusion", "name": "control:centre"}],
-            "explain.use.0.name: small letters, digits and _ make a name, a letter first, found 'control:centre'",
+            "explain.use.0.name: a name is made of small letters, digits and _, a letter first; found 'control:centre'",
         ),
     ],
 )

@@ -239,7 +239,7 @@ def _lines(messages: list[str]) -> list[str]:
         (
             "[confirm]",
             '[explain]\nuse = ["native", { use = "native", images = 2 }]\n[confirm]',
-            "explain.use.1: 'native' stands here twice: its maps would bear one name; "
+            "explain.use.1: 'native' is listed twice: its maps would have one name; "
             'name one of them, as `name = "native_2"`',
         ),
     ],

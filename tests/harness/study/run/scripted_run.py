@@ -35,10 +35,10 @@ def main(folder: Path, kind: str, concurrent: int, arguments: str, time_limit_s:
     sampler = OptunaSampler(f"sqlite:///{settings.results / plan.directory / 'optuna.db'}")
     observers = []
     if (settings.results / "mlflow.db").exists():
-        from harness.adapters.mlflow.store import MlflowObserver
+        from harness.adapters.mlflow.store import MlflowObserver, Sender
 
         study = settings.results / plan.directory
-        observers.append(MlflowObserver(tracking_uri(settings), study, artifact_root(settings)))
+        observers.append(MlflowObserver(Sender(tracking_uri(settings), study, artifact_root(settings))))
     try:
         outcome = run_study(plan, settings, tiny_catalog(), tuner, sampler, observers, time_limit_s)
     except HarnessError as error:
