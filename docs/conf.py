@@ -20,6 +20,7 @@ html_title = f"harness {release}"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 html_theme = "furo"
+html_show_copyright = False
 exclude_patterns = ["_build"]
 # Annotations name classes of torch, NumPy and jaxtyping, which this site does not document.
 nitpick_ignore_regex = [("py:.*", ".*")]
