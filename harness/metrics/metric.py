@@ -139,7 +139,7 @@ class Metric:
             array = np.asarray(None)
         fits = array.dtype.kind in "fiub" and (array.ndim == 1 if shape is None else array.shape == shape)
         if not fits or np.isinf(array).any():
-            expected = {None: "a number per image", (): "a number"}.get(shape, f"numbers {shape}")
+            expected = "a number per image" if shape is None else f"numbers {shape}" if shape else "a number"
             raise ContractError(self._named, shorten(repr(found), 80), f"{expected}, finite or NaN", _LAW)
         return array.astype(np.float64, copy=False)
 

@@ -32,7 +32,7 @@ def results_view(
         plan: names variants, baseline and seeds.
         rows: of `variant_table`, in study order.
         classes: the classes' names.
-        missing: variant -> why it has no row, or fewer replicates than planned.
+        missing: variant -> why it has no row, or fewer replicates than planned; variant and map -> why it has none.
         titles: key -> head of the column of each metric, what variants are ranked by first.
     """
     others = [key for key in titles if key != RANKED and any(known(row.get(key)) for row in rows)]

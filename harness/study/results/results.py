@@ -356,6 +356,17 @@ class Results:
         """Return the failed variants, each with the reason of its first failed trial."""
         return Progress(self.plan, self.state).failures()
 
+    @property
+    def left_out(self) -> dict[str, str]:
+        """`<variant>, map <name>` -> why a confirmed model has no such maps."""
+        found: dict[str, str] = {}
+        for record in self.records():
+            path = self.folder / "trials" / record.spec.id / tables.LEFT_OUT
+            if record.spec.stage == CONFIRMED and record.state == "complete" and path.exists():
+                lines = (line.partition(": ") for line in path.read_text(encoding="utf-8").splitlines())
+                found = {f"{record.spec.variant}, map {name}": reason for name, _, reason in lines} | found
+        return found
+
     def _compared(self, baseline: str) -> dict[str, Any]:
         """Return the options of a table over variants."""
         return {
