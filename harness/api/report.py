@@ -72,6 +72,7 @@ def _material(results: Results, session: Session) -> Material:
         differs={item.name: differs_by(plan, item) for item in plan.variants},
         card=_card(results, session),
         overlays=results.overlays,
+        left_out=results.left_out,
         assumed=assumptions(plan, session.catalog),
         metrics=results.metrics,
         outlines=results.task.mask_kind == "outline",

@@ -48,6 +48,7 @@ class Material:
         differs: variant -> its changes, as sentences of a study file.
         card: result of `costs.data_card`.
         overlays: variant -> arrays as returned by `pictures.read_overlays`.
+        left_out: `<variant>, map <name>` -> why there are no such maps.
         assumed: component -> subject that its source leaves open -> choice (`Component.assumed`).
         outlines: whether masks are outlines, so that Dice may be shown.
         unknown_masks: number of positive (image, class) pairs of test without a known mask, and of all positive ones.
@@ -81,6 +82,7 @@ class Material:
     differs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     card: pd.DataFrame | None = None
     overlays: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
     assumed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     outlines: bool = True
     unknown_masks: tuple[int, int] = (0, 0)

@@ -26,7 +26,15 @@ def results_view(
     missing: Mapping[str, str],
     titles: Mapping[str, str],
 ) -> RenderableType:
-    """Return the leaderboard of a study: a row for each variant and, if `rows` hold them, for each head below it."""
+    """Return the leaderboard of a study: a row for each variant and, if `rows` hold them, one for each head below it.
+
+    Args:
+        plan: names variants, baseline and seeds.
+        rows: of `variant_table`, in study order.
+        classes: the classes' names.
+        missing: variant -> why it has no row, or fewer replicates than planned; variant and map -> why it has none.
+        titles: key -> head of the column of each metric, what variants are ranked by first.
+    """
     others = [key for key in titles if key != RANKED and any(known(row.get(key)) for row in rows)]
     labels = [] if len(classes) == 1 else list(classes)
     numbers = ["AUC", *labels, *(titles[key] for key in others), f"against {plan.baseline}"]

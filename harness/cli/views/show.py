@@ -27,7 +27,7 @@ def rows_of(results: Results, heads: bool, units: bool = False) -> list[dict[str
 def show_table(app: App, results: Results, heads: bool, units: bool = False) -> None:
     """Print the leaderboard, the claims, and what is missing."""
     classes, titles = results.task.classes, results.metrics.titles
-    missing = {name: reason.strip().splitlines()[-1] for name, reason in results.failures().items()}
+    missing = {name: reason.strip().splitlines()[-1] for name, reason in results.failures().items()} | results.left_out
     parts: list[RenderableType] = [results_view(results.plan, rows_of(results, heads, units), classes, missing, titles)]
     if len(results.claims):
         parts.append(claims_view(records(results.claims), results.metrics.all_titles))

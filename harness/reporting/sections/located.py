@@ -30,14 +30,14 @@ _UNEQUAL = (
 def localisation_section(material: Material) -> Section:
     """Return each localisation metric of the maps and of controls that do not depend on the image."""
     table, title = material.localised, "Localisation and its controls"
+    parts: list[Part] = [Text(f"No maps: {where}: {reason}", "warning") for where, reason in material.left_out.items()]
     if table is None or table.empty:
-        return Section("localisation", title, [Text(_no_maps(material))])
-    parts: list[Part] = []
+        return Section("localisation", title, [*parts, Text(_no_maps(material))])
     whole = table[(table["class"] == "") & (table["stratum"] == "all") & table["value"].notna()]
     names = _columns(material, whole)
     rows = _rows(material, whole)
     if not names:
-        return Section("localisation", title, [Text(_no_maps(material))], {"localisation": table})
+        return Section("localisation", title, [*parts, Text(_no_maps(material))], {"localisation": table})
     unequal = len(set(_counts(material, whole, rows))) > 1
     parts.append(
         Table("", _cells(material, whole, rows, names), [*_notes(material, names, rows), *[_UNEQUAL] * unequal])
