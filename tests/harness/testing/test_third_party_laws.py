@@ -8,11 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.testing.contracts_data import DatasetLaws
-from harness.testing.contracts_explainers import ExplainerLaws
-from harness.testing.contracts_metrics import MetricLaws
-from harness.testing.contracts_models import BackboneLaws, PoolingLaws
-from harness.testing.contracts_training import OptimiserLaws, ScheduleLaws
+from harness.testing import laws_for
 
 SOURCE = str(Path(__file__).parents[2] / "third_party" / "src")
 sys.path.insert(0, SOURCE)
@@ -26,30 +22,8 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(SOURCE)
 
 
-class TestBackbone(BackboneLaws):
-    plugin = third_party_plugin
-
-
-class TestPooling(PoolingLaws):
-    plugin = third_party_plugin
-
-
-class TestDataset(DatasetLaws):
-    plugin = third_party_plugin
-    change = {"size": 32}
-
-
-class TestExplainer(ExplainerLaws):
-    plugin = third_party_plugin
-
-
-class TestMetric(MetricLaws):
-    plugin = third_party_plugin
-
-
-class TestOptimiser(OptimiserLaws):
-    plugin = third_party_plugin
-
-
-class TestSchedule(ScheduleLaws):
-    plugin = third_party_plugin
+test_laws = laws_for(
+    third_party_plugin,
+    *("dataset", "backbone", "pooling", "explainer", "metric", "optimiser", "schedule"),
+    change={"size": 32},
+)

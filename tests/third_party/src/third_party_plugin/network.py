@@ -32,7 +32,7 @@ class Median(Pooling):
     def forward(self, x: Tensor, key: Tensor | None = None, mask: Tensor | None = None) -> Pooled:
         if mask is not None:
             x = x.masked_fill(~mask[..., None], torch.nan)
-        return Pooled(x.nanmedian(dim=1).values)
+        return Pooled(x.nanmedian(dim=1).values.nan_to_num())  # an empty bag has none
 
 
 class MapMean(Model):
