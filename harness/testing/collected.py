@@ -46,7 +46,7 @@ class Laws:
             metafunc.parametrize(("subject", "law"), cases)
 
     def test_law(self, subject: Subject, law: Law) -> None:
-        """Try one law of one component."""
+        """Test one law of one component."""
         _try(law, subject)
 
 

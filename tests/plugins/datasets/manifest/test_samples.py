@@ -11,6 +11,8 @@ from PIL import Image
 import harness_datasets
 from harness import InputError
 from harness.audit.datacheck import full_check
+from harness.contract.catalog import Catalog
+from harness.contract.errors import Problems
 from harness.testing import laws_for
 from harness.trial.data.cache import Cache
 from harness_datasets.manifest.component import build_manifest
@@ -40,8 +42,7 @@ test_laws_of_bags = laws_for(
 
 
 def parameters(table):
-    problems = Problems("")
-    catalog = Catalog()
+    catalog, problems = Catalog(), Problems("")
     catalog.register(harness_datasets)
     made = catalog.factory("dataset", {"use": "manifest", **table}, problems, "dataset")
     problems.raise_if_any()

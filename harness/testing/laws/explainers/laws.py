@@ -9,7 +9,7 @@ import torch
 
 from harness.contract.nn import Explainer
 from harness.testing.laws.compare import close, no_random_numbers, within
-from harness.testing.laws.explained import EDGE, SIZE, Failing, Spots, planted, state_of, unchanged
+from harness.testing.laws.explainers.model import EDGE, SIZE, Failing, Spots, planted, state_of, unchanged
 from harness.testing.laws.law import Law, expect, law
 from harness.testing.laws.subject import Subject
 

@@ -17,7 +17,7 @@ import numpy as np
 from harness.contract.masks import KINDS_OF_TASK, offers
 from harness.contract.metrics import MetricRecord
 from harness.testing.laws.law import Law, expect, expected, law
-from harness.testing.laws.metric_cases import (
+from harness.testing.laws.metrics.cases import (
     IMAGES,
     TASK,
     TERMS,
