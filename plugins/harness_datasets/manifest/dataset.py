@@ -127,6 +127,10 @@ class Manifest(Dataset):
         """Return every mask file that the table names."""
         return tuple(path for entry in self._entries for path in entry.masks if path is not None)
 
+    def label_files(self) -> Iterable[Path]:
+        """Return the table."""
+        return (self.path,)
+
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
         """Return the table's further columns, and folder, type, size and depth of the image's file.
 
