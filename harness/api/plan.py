@@ -38,7 +38,7 @@ def plan(
         >>> harness.plan("gmic_ablation", overrides={"train.epochs": 2}).trials  # doctest: +SKIP
         3
     """
-    session = session or Session.of()
+    session = session or Session.of(files=True)
     texts = as_texts(overrides)
     return make_plan(read(study), session.catalog, session.settings, budget=budget, overrides=texts)
 

@@ -129,7 +129,7 @@ def _card(results: Results, session: Session) -> pd.DataFrame | None:
     from harness.tables.measure.costs import data_card, table_card
 
     table = dataset_table(results.plan)
-    if not table:
+    if not table or session.catalog.address("dataset", str(table["use"])) is None:
         return table_card(results.predictions, results.task.classes) if len(results.predictions) else None
     dataset = session.catalog.build("dataset", table, session.settings.data)
     splits = {name: dataset.split(name) for name in ("train", "val", "tune_loc", "test")}
@@ -141,14 +141,14 @@ def assumptions(plan: Plan, catalog: Catalog) -> dict[str, Mapping[str, str]]:
 
     The kind precedes the name if two kinds share it: "pooling attention", "explainer attention".
     """
-    from harness.metrics.registry import study_metrics
+    from harness.metrics.registry import named as metric_named
     from harness.study.file.slots import used
 
     wanted = set().union(*(used(variant.tree, catalog) for variant in plan.variants))
-    records = study_metrics(catalog, plan.metrics, plan.metric_tables)
-    wanted |= {("metric", catalog.address_of("metric", item.record)) for item in records}
-    used_by = [str(named(entry)[1]["use"]) for entry in plan.explain.get("use", ())]
-    wanted |= {("explainer", catalog.address("explainer", name) or name) for name in used_by}
+    records = [metric_named(catalog, key, plan.metric_tables.get(key)) for key in plan.metrics]
+    wanted |= {("metric", catalog.address_of("metric", item.record)) for item in records if item is not None}
+    explainers = [str(named(entry)[1]["use"]) for entry in plan.explain.get("use", ())]
+    wanted |= {("explainer", catalog.address("explainer", name) or name) for name in explainers}
     offered = [(kind, item) for kind, item, _ in catalog.items() if item.assumed]
     found = [(kind, item) for kind, item in offered if (kind, catalog.address_of(kind, item)) in wanted]
     shared = Counter(item.name for _, item in found)

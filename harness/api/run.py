@@ -50,7 +50,7 @@ def run(
     Example:
         >>> harness.run("gmic_ablation", budget="quick").variants  # doctest: +SKIP
     """
-    session = session or Session.of()
+    session = session or Session.of(files=True)
     made = plan(study, budget=budget, overrides=overrides, session=session)
     if concurrent is not None:
         if concurrent < 1:

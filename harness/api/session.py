@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.config.settings import Settings, load_settings
+from harness.config.trust import refusal
 from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.single_files import find_files, load_files
 
 
 @dataclass(frozen=True)
@@ -22,11 +24,18 @@ class Session:
     catalog: Catalog
 
     @classmethod
-    def of(cls, folder: Path | None = None) -> Session:
+    def of(cls, folder: Path | None = None, *, files: bool = False) -> Session:
         """Return the session of a folder with its harness.toml; without `folder`, of the working directory.
+
+        Args:
+            folder: of harness.toml, and of `plugins/`.
+            files: True to run the plugins of single files in `plugins/` that the user trusts.
 
         Raises:
             InputError: the settings are wrong.
         """
         settings = load_settings(folder)
-        return cls(settings, Catalog.discover(settings.disabled))
+        catalog = Catalog.discover(settings.disabled)
+        if files:
+            load_files(catalog, find_files(folder or Path.cwd()), refusal)
+        return cls(settings, catalog)

@@ -66,6 +66,18 @@ class App:
             trace(catalog, self.err)
         return catalog
 
+    def load_files(self) -> None:
+        """Add the plugins of single files to the catalog, for a command that runs components.
+
+        Those that are not trusted are named.
+        """
+        from harness.config.trust import refusal
+        from harness.contract.loading.single_files import find_files, load_files
+
+        known = len(self.catalog.broken), len(self.catalog.remarks)
+        load_files(self.catalog, find_files(self.folder), refusal)
+        show_broken(self.err, self.catalog, known)
+
     @property
     def session(self) -> Session:
         """Settings and catalog, as the API takes them.
@@ -115,12 +127,12 @@ def show_panel(console: Console, message: str, title: str, colour: str) -> None:
         console.print(Text(f"harness: {title}", colour), Words(text), sep="\n", crop=False)
 
 
-def show_broken(console: Console, catalog: Catalog) -> None:
+def show_broken(console: Console, catalog: Catalog, seen: tuple[int, int] = (0, 0)) -> None:
     """Print the plugins that could not be loaded, and the likely mistakes of those that were, a line each."""
-    if catalog.broken:
-        names = "; ".join(f"{item.provider}: {item.reason}" for item in catalog.broken)
+    if broken := catalog.broken[seen[0] :]:
+        names = "; ".join(f"{item.provider}: {item.reason}" for item in broken)
         console.print(Text(f"not loaded: {names}", "yellow"), soft_wrap=True)
-    for remark in catalog.remarks:
+    for remark in catalog.remarks[seen[1] :]:
         console.print(Text(f"note: {remark.provider}: {remark.message}", "yellow"), soft_wrap=True)
 
 

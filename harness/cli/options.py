@@ -73,6 +73,7 @@ def plan_of(app: App, study: str, budget: str | None, sets: tuple[str, ...]) -> 
     """
     from harness.api.plan import plan
 
+    app.load_files()
     return plan(study, budget=budget, overrides=sets, session=app.session)
 
 

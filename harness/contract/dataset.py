@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class Dataset(ABC):
     """Images, labels and splits. The harness decodes each image once, into a cache.
 
-    You must write: `task`, `digest`, `split`, `read`. You may write: `prepare`, `read_mask`,
-    `mask_files`, `metadata`, `read_coords`, `notes`. `split` returns samples without masks. Masks are read one sample
-    at a time, and only by a stage that may see them.
+    You must write: `task`, `digest`, `split`, `read`. You may write: `prepare`, `read_mask`, `mask_files`,
+    `label_files`, `metadata`, `read_coords`, `notes`. `split` returns samples without masks. Masks are read one
+    sample at a time, and only by a stage that may see them.
     """
 
     task: Task
@@ -57,6 +57,13 @@ class Dataset(ABC):
 
     def mask_files(self) -> Iterable[Path]:
         """Return the files that hold masks; opening one during search is an error."""
+        return ()
+
+    def label_files(self) -> Iterable[Path]:
+        """Return the files that hold labels, such as a manifest.
+
+        `split` must not need them again: opening one while a model is fitted is an error, as for masks.
+        """
         return ()
 
     def read_coords(self, sample: Sample) -> np.ndarray | None:

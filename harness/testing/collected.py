@@ -46,14 +46,56 @@ class Laws:
             metafunc.parametrize(("subject", "law"), cases)
 
     def test_law(self, subject: Subject, law: Law) -> None:
-        """Try one law of one component."""
+        """Test one law of one component."""
         _try(law, subject)
+
+
+class DatasetLaws(Laws):
+    """Laws of data sets, in an empty data root or with `params` and `files`."""
+
+    kinds = ("dataset",)
+
+
+class BackboneLaws(Laws):
+    """Laws of backbones."""
+
+    kinds = ("backbone",)
 
 
 class PoolingLaws(Laws):
     """Laws of poolings."""
 
     kinds = ("pooling",)
+
+
+class ArchitectureLaws(Laws):
+    """Laws of architectures, those over instances and views included."""
+
+    kinds = ("architecture",)
+
+
+class ExplainerLaws(Laws):
+    """Laws of explainers."""
+
+    kinds = ("explainer",)
+
+
+class MetricLaws(Laws):
+    """Laws of metrics."""
+
+    kinds = ("metric",)
+
+
+class OptimiserLaws(Laws):
+    """Laws of optimisers."""
+
+    kinds = ("optimiser",)
+
+
+class ScheduleLaws(Laws):
+    """Laws of schedules."""
+
+    kinds = ("schedule",)
 
 
 def _cases(plugin: Any, kinds: Sequence[str], only: Sequence[str], settings: Settings) -> list[Any]:

@@ -9,13 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from harness.testing.contracts_models import PoolingLaws
+from harness.testing import laws_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,8 +32,7 @@ def plugin_of_the_readme() -> ModuleType:
     return module
 
 
-class TestPluginOfTheReadme(PoolingLaws):
-    plugin: ClassVar[ModuleType] = plugin_of_the_readme()
+test_laws_of_the_readme_s_plugin = laws_for(plugin_of_the_readme())
 
 
 def test_the_plugin_of_the_readme_has_at_most_15_lines() -> None:

@@ -25,9 +25,8 @@ PUBLIC = {
         weighted_pixel_ap youden_threshold
     """,
     "harness.testing": """
-        ArchitectureLaws BackboneLaws DatasetLaws ExplainerLaws InstanceLaws MetricLaws OptimiserLaws
-        PoolingLaws ScheduleLaws ViewLaws bag_batch bag_catalog build_squares build_tiny_cnn squares_task
-        tiny_catalog tiny_spec
+        ArchitectureLaws BackboneLaws DatasetLaws ExplainerLaws MetricLaws OptimiserLaws PoolingLaws ScheduleLaws
+        bag_batch bag_catalog build_squares build_tiny_cnn laws_for squares_task tiny_catalog tiny_spec
     """,
 }
 

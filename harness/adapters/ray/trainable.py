@@ -16,6 +16,7 @@ from harness.adapters.ray.bridge import Item
 from harness.adapters.worker import events, load, ready_for_another
 from harness.contract.errors import HarnessError
 from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.single_files import SingleFile, run_file
 from harness.contract.types import TrialSpec, Workspace
 from harness.study.run.tuning import Started
 
@@ -74,6 +75,8 @@ class HarnessTrainable(Trainable):  # type: ignore[misc]
             if self._catalog is None:
                 arguments = [tuple(job["disabled"])] if job["disabled"] else []
                 self._catalog = load(job["catalog"])(*arguments)
+                for file in job["files"]:
+                    run_file(self._catalog, SingleFile(**file))
             run = load(job["run_trial"])
             yield from events(run, spec, self._catalog, _workspace(job["workspace"]))
         except HarnessError as error:

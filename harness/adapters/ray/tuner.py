@@ -12,6 +12,7 @@ import secrets
 import shutil
 import socket
 import tempfile
+from dataclasses import asdict
 from typing import Any
 
 from harness.adapters.ray.bridge import Bridge
@@ -20,6 +21,7 @@ from harness.adapters.worker import CATALOG, RUN_TRIAL
 from harness.config.settings import MEGAPIXELS_VARIABLE
 from harness.contract.errors import MachineError
 from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.single_files import SingleFile
 from harness.contract.types import Workspace
 from harness.study.run.driver import Driver
 
@@ -50,6 +52,7 @@ class RayTuner:
         run_trial: `module:function` that runs a trial, imported in the worker.
         catalog: `module:function` that returns the worker's catalog.
         disabled: plugins that the worker leaves out; passed to `catalog` if there are any.
+        files: plugins of single files, which travel to the worker as text.
         address: of a running cluster, or "" for a cluster of its own on this machine.
         gpus_per_trial: share of a GPU, or None for equal shares of all GPUs.
     """
@@ -59,10 +62,12 @@ class RayTuner:
         run_trial: str = RUN_TRIAL,
         catalog: str = CATALOG,
         disabled: tuple[str, ...] = (),
+        files: tuple[SingleFile, ...] = (),
         address: str = "",
         gpus_per_trial: float | None = None,
     ) -> None:
-        self._job = {"run_trial": run_trial, "catalog": catalog, "disabled": list(disabled)}
+        self._job: dict[str, Any] = {"run_trial": run_trial, "catalog": catalog, "disabled": list(disabled)}
+        self._job["files"] = [asdict(file) for file in files]
         self._address, self._gpus_per_trial = address, gpus_per_trial
 
     def run(self, driver: Driver, catalog: Catalog, workspace: Workspace, concurrent: int) -> None:

@@ -46,6 +46,7 @@ def load_models(app: App, run: str, budget: str | None, seed: int | None) -> tup
     from harness.trial.model.load import load_model
 
     settings = app.settings
+    app.load_files()
     place = _tracked(app, run) if RUN_ID.fullmatch(run) else run
     chosen = choose_models(settings.results, place, budget, seed)
     models = tuple(load_model(path, app.catalog, settings.data, settings.device) for path in chosen.weights)

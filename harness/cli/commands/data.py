@@ -157,6 +157,7 @@ def _print_check(app: App, found: DataCheck, full: bool) -> None:
 
 
 def _dataset(app: App, name: str, budget: str | None, sets: tuple[str, ...]) -> Dataset:
+    app.load_files()
     dataset: Dataset = app.catalog.build("dataset", _table(app, name, budget, sets), app.settings.data, where="--set")
     return dataset
 

@@ -13,6 +13,7 @@ from harness.cli.app import App, examples, pass_app
 from harness.cli.commands.kit.check import check
 from harness.cli.commands.kit.new import new
 from harness.cli.commands.kit.show import show
+from harness.cli.commands.kit.trust import trust
 from harness.cli.rendering.atoms import Words
 from harness.cli.views.components import broken_table, component_table, hooks_view, notes_view
 from harness.contract.components import KINDS
@@ -30,6 +31,7 @@ def plugin() -> None:
 plugin.add_command(new)
 plugin.add_command(check)
 plugin.add_command(show)
+plugin.add_command(trust)
 
 
 _LIST = f"""List every component, and the plugins that are broken or slow.

@@ -39,7 +39,8 @@ _HOOKS = {kind: f"harness_{kind}s" for kind in KINDS}
 class Catalog:
     """All components that are installed and not disabled, by kind and name.
 
-    `Catalog.discover()` builds one. Tests register their own plugins in an empty one.
+    `Catalog.discover()` builds one. Tests register their own plugins in an empty one. `files` holds the plugins of
+    single files that `single_files.run_file` has added, by name.
     """
 
     manager: pluggy.PluginManager = field(default_factory=new_manager)
@@ -49,6 +50,7 @@ class Catalog:
     slow: dict[Provider, float] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
     disabled: frozenset[str] = frozenset()
+    files: dict[str, Any] = field(default_factory=dict)
     _offers: dict[str, Offers] = field(default_factory=lambda: {kind: Offers(kind) for kind in KINDS})
 
     @classmethod
@@ -285,7 +287,7 @@ class Catalog:
     def _unknown(self, kind: str, name: str) -> str:
         message = self._offers[kind].unknown(name)
         if self.broken and not message.startswith("several"):
-            message += " (not loaded: " + ", ".join(f"{item.provider}" for item in self.broken) + ")"
+            message += " (not loaded: " + "; ".join(f"{item.provider}: {item.reason}" for item in self.broken) + ")"
         return message
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import harness.study.plan.identity as identity
@@ -13,6 +13,7 @@ from harness.config.space import searched
 from harness.config.trees import of_fold
 from harness.contract.errors import InputError
 from harness.contract.loading.catalog import Catalog
+from harness.contract.provider import BUILT_IN
 from harness.contract.types import Claim, Objective, Plan, Skip, VariantPlan
 from harness.metrics.registry import study_metrics
 from harness.study.file.resolve import Resolved
@@ -142,8 +143,16 @@ def _variant(
         tree=_plain(tree),
         searched=searched(tree),
         needs=tuple(sorted(checked.needs)),
-        facts=_plain({**checked.facts, "digest": checked.digest, **_fold_digests(tree["dataset"], folds, checker)}),
+        facts=_plain(
+            {**checked.facts, "digest": checked.digest, **_data_facts(tree["dataset"], checked, folds, checker)}
+        ),
     )
+
+
+def _data_facts(table: Mapping[str, Any], checked: Checked, folds: int | None, checker: Checker) -> dict[str, Any]:
+    """Return the digests of folds, and the task of a stranger's data set, whose plugin `results` does not load."""
+    own = checker.catalog.provider("dataset", str(table["use"])).distribution == BUILT_IN
+    return _fold_digests(table, folds, checker) | ({} if own else {"task": asdict(checked.task)})
 
 
 def _derived(derived: Mapping[str, Derived], study_id: str, trained: Sequence[VariantPlan]) -> Iterator[VariantPlan]:

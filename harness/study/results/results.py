@@ -176,12 +176,17 @@ def read_results(folder: Path, catalog: Catalog) -> Results:
 def task_of(plan: Plan, catalog: Catalog) -> Task:
     """Return the task of the plan's data set or, without one, the classes of its tables.
 
+    A data set that is not loaded here, such as one of a single file, has the task that the plan stored.
+
     Raises:
-        InputError: the data set is not installed, or takes other parameters now.
+        InputError: the data set is not installed and the plan lacks its task, or it takes other parameters now.
     """
     problems, table = Problems(str(plan.path)), dataset_table(plan)
     if not table:
         return task_of_tables(plan.variants[0].tree, tuple(plan.variants[0].facts["classes"]))
+    stored = plan.trained[0].facts.get("task") if plan.trained else None
+    if stored is not None and catalog.address("dataset", str(table["use"])) is None:
+        return Task(**{key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()})
     factory = catalog.factory("dataset", table, problems, "dataset")
     problems.raise_if_any()
     assert factory is not None and factory.component.task is not None

@@ -59,6 +59,17 @@ class StoredTables:
         """Return the failed variants, each with the reason of its first failed trial."""
         return Progress(self.plan, self.state).failures()
 
+    @property
+    def left_out(self) -> dict[str, str]:
+        """`<variant>, map <name>` -> why a confirmed model has no such maps."""
+        found: dict[str, str] = {}
+        for record in self._complete((CONFIRMED,)):
+            path = self.folder / "trials" / record.spec.id / tables.LEFT_OUT
+            if path.exists():
+                lines = (line.partition(": ") for line in path.read_text(encoding="utf-8").splitlines())
+                found = {f"{record.spec.variant}, map {name}": reason for name, _, reason in lines} | found
+        return found
+
     @cached_property
     def trials(self) -> pd.DataFrame:
         """A row for each trial, with a column for each searched parameter."""

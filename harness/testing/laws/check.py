@@ -1,4 +1,4 @@
-"""Trying laws without pytest: a finding for each law of a component."""
+"""Tests of laws without pytest: a finding for each law of a component."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.testing.laws.subject import Subject
 
 
 def check(subject: Subject, *, trains: bool = True) -> Iterator[Finding]:
-    """Try every law of a component and yield each finding as soon as it is known.
+    """Test every law of a component and yield each finding as soon as it is known.
 
     Args:
         subject: the component.
@@ -23,7 +23,7 @@ def check(subject: Subject, *, trains: bool = True) -> Iterator[Finding]:
 
 
 def try_law(law: Law, subject: Subject) -> Finding:
-    """Try one law. Only an AssertionError is a failure that `Component.xfail` can declare."""
+    """Test one law. Only an AssertionError is a failure that `Component.xfail` can declare."""
     reason = subject.component.xfail.get(law.name)
     try:
         law.run(subject)

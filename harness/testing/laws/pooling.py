@@ -95,7 +95,7 @@ def class_scores_are_pooled_by_their_features(subject: Subject) -> None:
     """Check that class scores are pooled by weights from `key`, and stay between 0 and 1."""
     pooled: Pooled = subject.build(5, 2)(_values(3, 7, 2), key=noise(3, 7, 5))
     expect(pooled.value.shape == (3, 2), f"the value has the shape {tuple(pooled.value.shape)}, not (3, 2)")
-    within(pooled.value, 0, 1, "pooled scores")
+    within(pooled.value, 0.0, 1.0, "pooled scores")
 
 
 @law(LAWS, mend="Draw initial weights from torch's generator, and reseed nothing.")

@@ -9,7 +9,23 @@ from functools import cache
 from harness.testing.laws.law import Law
 from harness.testing.laws.subject import Subject
 
-_MODULES: Mapping[str, tuple[str, ...]] = {"pooling": ("pooling",)}
+_MODULES: Mapping[str, tuple[str, ...]] = {
+    "backbone": ("backbone",),
+    "pooling": ("pooling",),
+    "architecture": (
+        "models.outputs",
+        "models.invariance",
+        "models.classes",
+        "models.training",
+        "models.instances",
+        "models.views",
+    ),
+    "explainer": ("explainers.laws",),
+    "metric": ("metrics.laws",),
+    "dataset": ("dataset",),
+    "optimiser": ("optimiser",),
+    "schedule": ("schedule",),
+}
 """Kind -> the modules of its laws, each with a list `LAWS`."""
 _HERE = __name__.rpartition(".")[0]
 

@@ -30,7 +30,7 @@ class Settings:
         phases: of schedules: numbers of steps and epochs.
         change: of data sets: parameters that change the digest.
         files: of data sets: writes the files that the data set reads, given the data root.
-        references: of metrics: name -> the same metric by another library; see `laws.metric`.
+        references: of metrics: name -> the same metric by another library; see `laws.metrics`.
     """
 
     params: Mapping[str, Any] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -78,6 +78,10 @@ class FeatureBags(Dataset):
     def read_coords(self, sample: Sample) -> np.ndarray | None:
         """Return the vectors' coordinates, float32 "n 2", if they were asked for."""
         return self._read(self._by_id[sample.id]).coords if self._coords else None
+
+    def label_files(self) -> Iterable[Path]:
+        """Return the table."""
+        return (self.path,)
 
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
         """Return the table's further columns, and the folder and type of the file."""

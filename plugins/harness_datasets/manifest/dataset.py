@@ -136,6 +136,10 @@ class Manifest(Dataset):
         images = [self._facts[entry.image].header for entry in self._entries]
         return tuple(notes(images, self.task, self._bits))
 
+    def label_files(self) -> Iterable[Path]:
+        """Return the table."""
+        return (self.path,)
+
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:
         """Return the table's further columns, and folder, type, size and depth of the image's file.
 

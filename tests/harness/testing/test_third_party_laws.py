@@ -8,11 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.testing.contracts_data import DatasetLaws
-from harness.testing.contracts_explainers import ExplainerLaws
-from harness.testing.contracts_metrics import MetricLaws
-from harness.testing.contracts_models import BackboneLaws, PoolingLaws
-from harness.testing.contracts_training import OptimiserLaws, ScheduleLaws
+from harness.testing import laws_for
 
 SOURCE = str(Path(__file__).parents[3] / "example" / "src")
 sys.path.insert(0, SOURCE)
@@ -26,30 +22,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(SOURCE)
 
 
-class TestBackbone(BackboneLaws):
-    plugin = acme_example
-
-
-class TestPooling(PoolingLaws):
-    plugin = acme_example
-
-
-class TestDataset(DatasetLaws):
-    plugin = acme_example
-    change = {"size": 32}
-
-
-class TestExplainer(ExplainerLaws):
-    plugin = acme_example
-
-
-class TestMetric(MetricLaws):
-    plugin = acme_example
-
-
-class TestOptimiser(OptimiserLaws):
-    plugin = acme_example
-
-
-class TestSchedule(ScheduleLaws):
-    plugin = acme_example
+test_laws = laws_for(
+    acme_example,
+    change={"size": 32},
+)

@@ -10,21 +10,14 @@ import numpy as np
 import pytest
 import torch
 
-import harness_architectures
 from harness import InputError, Task
 from harness.contract.loading.catalog import Catalog
 from harness.nn import Batch, Model
-from harness.testing.contracts_bags import ViewLaws
 
 VIEWS = ("CC", "MLO", "other CC", "other MLO")
 TASK = Task(classes=("benign", "malignant"), unit="breast", image_size=(48, 40), sample="views", views=VIEWS)
 TINY = {"use": "dmv_cnn", "backbone": {"use": "resnet22", "stride": 8, "width": 2}, "hidden": 8}
 EXAMS = {"use": "phantom_exams", "images": [32, 8, 8], "image_size": [128, 96]}
-
-
-class TestViewLaws(ViewLaws):
-    plugin = harness_architectures
-    task = TASK
 
 
 def _model(catalog: Catalog, task: Task = TASK, **changed: Any) -> Model:

@@ -12,20 +12,13 @@ from torch.nn import functional
 import harness_architectures
 from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Task
-from harness.testing.bag_batches import bag_batch
-from harness.testing.contracts_bags import InstanceLaws
-from harness.testing.contracts_models import ArchitectureLaws
+from harness.testing import bag_batch, laws_for
 from harness_architectures.mil.clam.model import ends, two_way
 from harness_architectures.mil.transmil.model import squared
 from harness_architectures.mil.transmil.nystrom import nystrom, pseudo_inverse, segment_means
 
 TABLE = Task(classes=("a", "b"), sample="features", features=12)
 BAG = Task(classes=("a", "b"), sample="bag", image_size=(28, 28))
-
-
-class TestInstanceLaws(InstanceLaws):
-    plugin = harness_architectures
-    task = Task(classes=("benign", "malignant"), image_size=(28, 28))
 
 
 class Branches:
@@ -36,13 +29,7 @@ class Branches:
         return [replace(clam, tiny={**clam.tiny, "branches": "multiple"})]
 
 
-class TestBranchesOverInstances(InstanceLaws):
-    plugin = Branches()
-    task = TestInstanceLaws.task
-
-
-class TestBranches(ArchitectureLaws):
-    plugin = Branches()
+test_laws_of_branches = laws_for(Branches(), task=Task(classes=("benign", "malignant"), image_size=(28, 28)))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
+"""The built-in backbones keep the laws of all backbones."""
+
 import harness_backbones
-from harness.testing.contracts_models import BackboneLaws
+from harness.testing import laws_for
 
-
-class TestBackbones(BackboneLaws):
-    plugin = harness_backbones
+test_laws = laws_for(harness_backbones)

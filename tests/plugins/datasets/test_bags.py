@@ -14,54 +14,14 @@ from sklearn.metrics import roc_auc_score
 
 import harness_datasets
 from harness.audit.datacheck import full_check
-from harness.contract.errors import InputError, Problems
-from harness.contract.loading.catalog import Catalog
-from harness.testing.contracts_data import DatasetLaws
+from harness.contract.errors import InputError
+from harness.testing import laws_for
 from harness.trial.data.bags import read_instances
 from harness.trial.data.cache import Cache
 from harness_datasets.digit_bags.component import build_digit_bags, build_mnist_bags
 from harness_datasets.feature_bags.component import build_feature_bags
 
 WIDTH = 5
-
-
-class TestDigitBags(DatasetLaws):
-    plugin = harness_datasets
-    only = ("digit_bags",)
-    change = {"mean": 5.0}
-
-
-class TestMnistBags(DatasetLaws):
-    plugin = harness_datasets
-    only = ("mnist_bags",)
-    change = {"mean": 5.0}
-
-    def dataset(self, component, root, **changed):
-        if not (root / "digits").exists():
-            (root / "digits").mkdir(parents=True)
-            pixels = np.random.default_rng(0).integers(0, 256, (300, 28, 28), dtype=np.uint8)
-            np.savez(root / "digits" / "digits_t10k.npz", images=pixels, labels=np.arange(300) % 10)
-        return super().dataset(component, root, **changed)
-
-
-class TestFeatureBags(DatasetLaws):
-    plugin = harness_datasets
-    only = ("feature_bags",)
-    change = {"fold": 1}
-
-    def parameters(self, component):
-        table = {"use": "feature_bags", "path": "set/bags.csv", "labels": ["a", "b"], "features": WIDTH, "folds": 3}
-        catalog, problems = Catalog(), Problems("")
-        catalog.register(harness_datasets)
-        made = catalog.factory("dataset", table, problems, "dataset")
-        problems.raise_if_any()
-        assert made is not None
-        return made.params
-
-    def dataset(self, component, root, **changed):
-        if not (root / "set").exists():
-            _write(root / "set")
-        return component.build(root, **{**self.parameters(component), **changed})
 
 
 def _write(folder: Path, suffix: str = ".npy", bags: int = 24) -> Path:
@@ -231,3 +191,21 @@ def test_neither_size_nor_exposure_tells_the_labels_of_digit_bags(tmp_path):
             assert abs(roc_auc_score(label, values) - 0.5) < 0.07
     found = full_check(Cache.ensure(dataset, tmp_path))
     assert not [item for item in found.findings if item.verdict == "leak"]
+
+
+def _write_digits(root: Path) -> None:
+    (root / "digits").mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (300, 28, 28), dtype=np.uint8)
+    np.savez(root / "digits" / "digits_t10k.npz", images=pixels, labels=np.arange(300) % 10)
+
+
+TABLE = {"path": "set/bags.csv", "labels": ["a", "b"], "features": WIDTH, "folds": 3}
+test_digit_bags = laws_for(harness_datasets, only=("digit_bags",), change={"mean": 5.0})
+test_mnist_bags = laws_for(harness_datasets, only=("mnist_bags",), change={"mean": 5.0}, files=_write_digits)
+test_feature_bags = laws_for(
+    harness_datasets,
+    only=("feature_bags",),
+    change={"fold": 1},
+    params=TABLE,
+    files=lambda root: _write(root / "set"),
+)

@@ -9,48 +9,11 @@ import pytest
 from PIL import Image
 
 import harness_datasets
-from harness.contract.errors import Problems
-from harness.contract.loading.catalog import Catalog
-from harness.testing.contracts_data import DatasetLaws
+from harness.testing import laws_for
 
 
-class TestGenerators(DatasetLaws):
-    plugin = harness_datasets
-    only = (
-        "phantom_mammograms",
-        "phantom_exams",
-        "needle_digits",
-        "skin_ultrasound",
-        "chest_phantom",
-        "histology_phantom",
-    )
-
-
-class TestManifest(DatasetLaws):
-    plugin = harness_datasets
-    only = ("manifest",)
-
-    @pytest.fixture(autouse=True)
-    def _own_memory(self, tmp_path_factory, monkeypatch):
-        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("home")))
-
-    def parameters(self, component):
-        table = {"use": "manifest", "path": "set/table.csv", "labels": ["a", "b"], "image_size": [24, 16]}
-        catalog, problems = Catalog(), Problems("")
-        catalog.register(harness_datasets)
-        made = catalog.factory("dataset", {**table, "mask_kind": "outline"}, problems, "dataset")
-        problems.raise_if_any()
-        assert made is not None
-        return made.params
-
-    def dataset(self, component, root, **changed):
-        if not (root / "set").exists():
-            _write(root / "set")
-        return component.build(root, **{**self.parameters(component), **changed})
-
-
-def _write(folder):
-    rng = np.random.default_rng(0)
+def _write(root):
+    folder, rng = root / "set", np.random.default_rng(0)
     (folder / "images").mkdir(parents=True)
     with (folder / "table.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -63,3 +26,14 @@ def _write(folder):
                 mask = f"outline_{number}.png"
                 Image.fromarray(rng.integers(0, 2, (30, 20), np.uint8) * np.uint8(255)).save(folder / mask)
             writer.writerow([name, f"p{number // 2}", a, number % 2, mask, ("train", "val", "test")[number // 4]])
+
+
+@pytest.fixture(autouse=True)
+def _own_memory(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("home")))
+
+
+GENERATORS = ("phantom_mammograms", "phantom_exams", "needle_digits", "skin_ultrasound", "chest_phantom")
+TABLE = {"path": "set/table.csv", "labels": ["a", "b"], "image_size": [24, 16], "mask_kind": "outline"}
+test_generators = laws_for(harness_datasets, only=(*GENERATORS, "histology_phantom"))
+test_manifest = laws_for(harness_datasets, only=("manifest",), params=TABLE, files=_write)

@@ -5,13 +5,11 @@ import torch
 
 import harness_explainers
 from harness.contract.nn import Batch
-from harness.testing.contracts_explainers import ExplainerLaws
+from harness.testing import laws_for
 from harness.testing.fakes import build_empty, build_tiny_cnn, squares_task
 from harness_explainers.native.explainer import Native
 
-
-class TestBuiltInExplainers(ExplainerLaws):
-    plugin = harness_explainers
+test_laws = laws_for(harness_explainers)
 
 
 def _batch() -> Batch:

@@ -14,7 +14,7 @@ from harness import Task
 from harness.metrics.metric import Metric
 from harness.metrics.registry import fits
 from harness.nn import Batch, Output, Targets
-from harness.testing.contracts_metrics import MetricLaws
+from harness.testing import laws_for
 from harness.trial.model.measure import Collector, collector
 
 TASK = Task(classes=("a", "b"), image_size=(4, 4), mask_kind="outline")
@@ -68,16 +68,17 @@ def pixel_ap(maps, masks) -> float:
     return area
 
 
-class TestMetrics(MetricLaws):
-    plugin = harness_metrics
-    references = {
+test_laws = laws_for(
+    harness_metrics,
+    references={
         "auroc": of_scores(sklearn_metrics.roc_auc_score),
         "auprc": of_scores(sklearn_metrics.average_precision_score),
         "brier": of_scores(sklearn_metrics.brier_score_loss),
         "dice": of_maps(dice),
         "pointing": of_maps(pointing),
         "pixel_ap": of_maps(pixel_ap),
-    }
+    },
+)
 
 
 def test_a_positive_whose_mask_is_not_known_is_left_out() -> None:

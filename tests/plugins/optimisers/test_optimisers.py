@@ -12,15 +12,14 @@ from timm.optim import create_optimizer_v2, get_optimizer_info, list_optimizers
 import harness_optimisers
 from harness import Component
 from harness.contract.components import parameters
-from harness.testing.contracts_training import OptimiserLaws
+from harness.testing import laws_for
 
 COMPONENTS = {item.name: item for item in harness_optimisers.harness_optimisers()}
 OURS = ("adam", "adamw", "sgd")
 TIMMS = [name for name in COMPONENTS if name not in OURS]
 
 
-class TestOptimisers(OptimiserLaws):
-    plugin = harness_optimisers
+test_laws = laws_for(harness_optimisers)
 
 
 def test_ours_and_timms_are_there() -> None:

@@ -1,6 +1,6 @@
+"""The built-in poolings keep the laws of all poolings."""
+
 import harness_poolings
-from harness.testing.contracts_models import PoolingLaws
+from harness.testing import laws_for
 
-
-class TestPoolings(PoolingLaws):
-    plugin = harness_poolings
+test_laws = laws_for(harness_poolings)

@@ -10,15 +10,14 @@ import torch
 from torch.optim import lr_scheduler
 
 import harness_schedules
-from harness.testing.contracts_training import ScheduleLaws
+from harness.testing import laws_for
 
 EPOCHS, PER_EPOCH = 6, 5
 STEPS = EPOCHS * PER_EPOCH
 COMPONENTS = {item.name: item for item in harness_schedules.harness_schedules()}
 
 
-class TestSchedules(ScheduleLaws):
-    plugin = harness_schedules
+test_laws = laws_for(harness_schedules)
 
 
 def _theirs(make: Callable[[torch.optim.Optimizer], Any]) -> list[float]:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,7 @@ from rich.text import Text
 from harness.cli.app import App, examples, pass_app
 from harness.cli.options import json_option
 from harness.cli.rendering.grid import Grid
+from harness.contract.errors import InputError
 
 if TYPE_CHECKING:
     from harness.api.kit.checking import Row
@@ -41,6 +43,7 @@ def check(app: App, name: str, as_json: bool) -> None:
     """
     from harness.api.kit.checking import check_plugin
 
+    name = _loaded(app, name)
     rows, seen = [], set[tuple[str, str]]()
     with redirect_stdout(sys.stderr):  # what a plugin prints must not precede our JSON
         for row in check_plugin(name, app.session):
@@ -56,6 +59,24 @@ def check(app: App, name: str, as_json: bool) -> None:
     else:
         app.show(*check_tables(rows), Text(_summary(rows), "red" if failed else "green"))
     click.get_current_context().exit(int(failed > 0))
+
+
+def _loaded(app: App, name: str) -> str:
+    """Load the user's single files, and return the name of the plugin that a file holds.
+
+    Raises:
+        InputError: the file cannot be read, or is not trusted.
+    """
+    from harness.config.trust import refusal
+    from harness.contract.loading.single_files import load_files, read_file
+
+    if not name.endswith(".py"):
+        app.load_files()
+        return name
+    if reason := refusal(read_file(Path(name))):
+        raise InputError(reason)
+    load_files(app.catalog, [Path(name)], refusal)
+    return Path(name).name
 
 
 def check_tables(rows: Sequence[Row]) -> list[Grid]:

@@ -15,10 +15,7 @@ from harness.contract.errors import InputError
 from harness.contract.masks import unmet
 from harness.contract.nn import Batch
 from harness.contract.types import Epoch, Task, TrialResult
-from harness.testing import fake_bags
-from harness.testing.contracts_bags import InstanceLaws
-from harness.testing.contracts_data import DatasetLaws
-from harness.testing.contracts_models import ArchitectureLaws
+from harness.testing import fake_bags, laws_for
 from harness.testing.fake_bags import VIEWS, SquareBags, bag_catalog
 from harness.testing.fakes import tiny_spec
 from harness.trial.data.cache import Cache
@@ -30,19 +27,11 @@ from harness.trial.trial import run_trial
 SAMPLES = ("bag", "views", "features")
 
 
-class TestBags(DatasetLaws):
-    plugin = fake_bags
-    change = {"sample": "views"}
-
-
-class TestModels(ArchitectureLaws):
-    plugin = fake_bags
-    task = Task(classes=("benign", "malignant"), image_size=(16, 16))
-
-
-class TestModelsOverInstances(InstanceLaws):
-    plugin = fake_bags
-    task = Task(classes=("benign", "malignant"), image_size=(16, 16))
+test_laws = laws_for(
+    fake_bags,
+    task=Task(classes=("benign", "malignant"), image_size=(16, 16)),
+    change={"sample": "views"},
+)
 
 
 def _loader(cache, **settings):

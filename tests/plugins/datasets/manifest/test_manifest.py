@@ -13,6 +13,8 @@ from PIL import Image
 
 from harness.contract.errors import InputError
 from harness.trial.data.cache import Cache
+from harness.trial.data.fence import SealedFile, sealed
+from harness.trial.data.stage import seal_of
 from tests.plugins.datasets.manifest.tables import COLUMNS, build, draw, rows, write
 
 
@@ -284,6 +286,15 @@ def test_training_samples_know_no_mask_and_mask_files_names_them_all(tmp_path):
     assert set(dataset.split("train")[2].source) == {"row", "size"}
     assert build(tmp_path, mask_kind="none").mask_files() == ()
     assert build(tmp_path, mask_kind="none").read_mask(dataset.split("train")[2]) is None
+
+
+def test_the_table_and_the_masks_are_sealed_while_a_model_is_fitted(tmp_path):
+    write(tmp_path, rows())
+    dataset = build(tmp_path)
+    seal = seal_of(Cache.ensure(dataset, tmp_path / "cache"), dataset)
+    with pytest.raises(SealedFile, match=dataset.path.name), sealed(seal):
+        dataset.path.read_text()
+    assert all(seal.covers(str(path)) for path in dataset.mask_files())
 
 
 def test_eight_bit_images_of_a_sixteen_bit_set_are_brought_to_its_range(tmp_path):

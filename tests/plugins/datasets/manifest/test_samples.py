@@ -13,7 +13,7 @@ from harness import InputError
 from harness.audit.datacheck import full_check
 from harness.contract.errors import Problems
 from harness.contract.loading.catalog import Catalog
-from harness.testing.contracts_data import DatasetLaws
+from harness.testing import laws_for
 from harness.trial.data.cache import Cache
 from harness_datasets.manifest.component import build_manifest
 from harness_datasets.manifest.task import manifest_task
@@ -30,34 +30,23 @@ def _own_memory(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("home")))
 
 
+test_laws_of_exams = laws_for(
+    harness_datasets,
+    only=("manifest",),
+    params={**EXAMS, "preprocess": "mammogram"},
+    files=lambda root: wholes.write(root / "set", wholes.exam_rows()),
+)
+test_laws_of_bags = laws_for(
+    harness_datasets, only=("manifest",), params=BAGS, files=lambda root: wholes.write(root / "set", wholes.bag_rows())
+)
+
+
 def parameters(table):
     catalog, problems = Catalog(), Problems("")
     catalog.register(harness_datasets)
     made = catalog.factory("dataset", {"use": "manifest", **table}, problems, "dataset")
     problems.raise_if_any()
     return made.params
-
-
-class _Laws(DatasetLaws):
-    plugin = harness_datasets
-    only = ("manifest",)
-    table, rows = {}, None
-
-    def parameters(self, component):
-        return parameters(self.table)
-
-    def dataset(self, component, root, **changed):
-        if not (root / "set").exists():
-            wholes.write(root / "set", type(self).rows())
-        return component.build(root, **{**self.parameters(component), **changed})
-
-
-class TestExams(_Laws):
-    table, rows = {**EXAMS, "preprocess": "mammogram"}, staticmethod(wholes.exam_rows)
-
-
-class TestBags(_Laws):
-    table, rows = BAGS, staticmethod(wholes.bag_rows)
 
 
 def exams(root, rows=None, **changed):

@@ -1,0 +1,124 @@
+"""Plugins of one file, without a package: `plugins/*.py` in the user's folder.
+
+Nothing here runs a file that the user has not trusted. A worker runs the text that the driver read, so that a file need
+not be on its disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+import os
+import sys
+import traceback
+import types
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.contract.errors import InputError
+from harness.contract.loading.catalog import Catalog
+from harness.contract.provider import Broken, Provider
+
+FOLDER = "plugins"
+VERSION = "file"
+"""The version of every such plugin in identities; the digest of its source is recorded with each trial."""
+_MODULE = "harness_single_file_"
+"""Begins the names of their modules, so that none hides an installed module."""
+
+
+@dataclass(frozen=True)
+class SingleFile:
+    """A plugin of one file.
+
+    Args:
+        path: of the file.
+        text: its source, as it was read.
+    """
+
+    path: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The plugin's name: the file's, without its ending."""
+        return Path(self.path).stem
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the source."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def provider(self) -> Provider:
+        """The source of its components."""
+        return Provider(self.name, f"{self.name}.py", VERSION)
+
+
+def find_files(folder: Path) -> list[Path]:
+    """Return the single files of a user's folder, sorted; one whose name begins with _ is none."""
+    return sorted(path for path in (folder / FOLDER).glob("[!_]*.py") if path.is_file())
+
+
+def read_file(path: Path) -> SingleFile:
+    """Read a file without running it.
+
+    Raises:
+        InputError: it cannot be read, or its name is no module's.
+    """
+    if not path.stem.isidentifier() or path.suffix != ".py":
+        raise InputError(f"{path}: a plugin is a file NAME.py, and NAME has letters, digits and _ only")
+    try:
+        return SingleFile(str(path.resolve()), path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+
+
+def load_files(catalog: Catalog, paths: Iterable[Path], refusal: Callable[[SingleFile], str]) -> None:
+    """Add the plugins of single files to a catalog; what cannot be used is recorded as broken.
+
+    Args:
+        catalog: of the installed plugins.
+        paths: of the files; one that is loaded already is left as it is.
+        refusal: returns why a file may not be run; "" if it may.
+    """
+    for path in paths:
+        if not _wanted(catalog, path.stem) or path.stem in catalog.files:
+            continue
+        try:
+            file = read_file(path)
+        except InputError as error:
+            catalog.broken.append(Broken(Provider(path.stem, path.name, VERSION), str(error)))
+            continue
+        if reason := refusal(file):
+            catalog.broken.append(Broken(file.provider, reason))
+        else:
+            run_file(catalog, file)
+
+
+def run_file(catalog: Catalog, file: SingleFile) -> None:
+    """Run a file and add its components to the catalog; an error is recorded as that of a broken plugin."""
+    if (taken := catalog.providers.get(file.name)) is not None:
+        catalog.broken.append(Broken(file.provider, f"the name is taken by {taken}; rename the file"))
+        return
+    module = types.ModuleType(_MODULE + file.name)
+    module.__file__ = file.path
+    lines = file.text.splitlines(keepends=True)
+    linecache.cache[file.path] = (len(file.text), None, lines, file.path)  # tracebacks show lines on a worker, too
+    sys.modules[module.__name__] = module  # what is pickled names its module
+    try:
+        with redirect_stdout(sys.stderr):
+            exec(compile(file.text, file.path, "exec"), module.__dict__)
+    except (Exception, SystemExit) as error:
+        catalog.broken.append(Broken(file.provider, f"{type(error).__name__}: {error}", traceback.format_exc()))
+        return
+    catalog.files[file.name] = file
+    catalog.register(module, file.provider)
+
+
+def _wanted(catalog: Catalog, name: str) -> bool:
+    """Return False for a plugin that the settings or HARNESS_PLUGINS leave out."""
+    chosen = os.environ.get("HARNESS_PLUGINS")
+    named = chosen is None or name in [item.strip() for item in chosen.split(",")]
+    return named and not catalog.disabled & {name, f"{name}.py"}

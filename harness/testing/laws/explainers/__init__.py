@@ -1,0 +1,1 @@
+"""Laws of explainers, and the model that they explain."""

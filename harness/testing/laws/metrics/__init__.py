@@ -1,0 +1,1 @@
+"""Laws of metrics, and the cases that they are tested on."""
