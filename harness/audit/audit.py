@@ -10,9 +10,11 @@ from itertools import combinations
 
 import numpy as np
 
+from harness.audit.outlines import outline_findings
 from harness.audit.shortcuts import AUDITED, FOLDS, patients
 from harness.audit.verdicts import MOST_ROWS, Finding
 from harness.contract.dataset import Dataset
+from harness.contract.masks import REGIONS
 from harness.contract.types import Sample, Split, Task
 from harness.trial.data.cache import SPLITS, Cache, known_masks
 
@@ -22,7 +24,7 @@ def check_dataset(dataset: Dataset, cache: Cache | None = None) -> list[Finding]
 
     Args:
         dataset: only its task and samples are read.
-        cache: if given, outlines of train and val are counted too.
+        cache: if given, outlines of train and val are counted and judged too.
     """
     splits = {name: tuple(dataset.split(name)) for name in SPLITS}
     findings = [
@@ -39,6 +41,7 @@ def check_dataset(dataset: Dataset, cache: Cache | None = None) -> list[Finding]
     findings += _unaudited([sample for name in AUDITED for sample in splits[name]], dataset.task.classes)
     if cache is not None and dataset.task.mask_kind != "none":
         findings += [_coverage(name, cache, dataset.task.classes) for name in AUDITED if splits[name]]
+        findings += outline_findings(cache) if dataset.task.mask_kind in REGIONS else []
     return findings
 
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 class Dataset(ABC):
     """Images, labels and splits. The harness decodes each image once, into a cache.
 
-    You must write: `task`, `digest`, `split`, `read`. You may write: `prepare`, `read_mask`, `mask_files`,
-    `label_files`, `metadata`, `read_coords`, `notes`. `split` returns samples without masks. Masks are read one
-    sample at a time, and only by a stage that may see them.
+    You must write: `task`, `digest`, `split`, `read`. You may write: `prepare`, `read_mask`, `read_outline`,
+    `mask_files`, `label_files`, `metadata`, `read_coords`, `notes`. `split` returns samples without masks. Masks are
+    read one sample at a time, and only by a stage that may see them.
     """
 
     task: Task
@@ -52,6 +52,14 @@ class Dataset(ABC):
         """Read the outlines as uint8 "k h w" of 0 and 1 at `task.image_size`, or return None if there are none.
 
         For `mask_kind` "layers" the values are the grey levels of `harness.contract.masks.LAYERS`.
+        """
+        return None
+
+    def read_outline(self, sample: Sample) -> np.ndarray | None:
+        """Read the outlines at the size of their file, bool "k h w"; None if `read_mask` gives all that is known.
+
+        Pointing and FROC are measured against them. Their shape has the aspect of `task.image_size`: where images
+        are padded, so are they.
         """
         return None
 

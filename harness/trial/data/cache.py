@@ -26,6 +26,7 @@ from harness.contract.files import file_name
 from harness.contract.types import Sample, Split
 from harness.trial.data.bags import Bags, names, values_file, write_bags
 from harness.trial.data.decode import mapped, write_split
+from harness.trial.data.originals import NAME as ORIGINALS, Originals
 from harness.trial.data.sound import check_samples
 
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -126,6 +127,11 @@ class Cache:
             self._build([name], None)
         return mapped(path)
 
+    def originals(self, name: Split) -> Originals | None:
+        """Return the outlines at the size of their files; None where none has another size than the images."""
+        path = self.folder / name / ORIGINALS
+        return Originals(path) if path.exists() else None
+
     def files(self, name: Split) -> Mapping[str, Path | None]:
         """Return the files of `images` (or features) and `masks` of a split, for example to seal the latter."""
         folder = self.folder / name
@@ -137,7 +143,7 @@ class Cache:
         task, folder = self.dataset.task, self.folder / name
         needed, facts = {"images.npy", "samples.json"} if task.sample == "image" else names(task), _facts(folder)
         return needed <= set(facts) and all(
-            _same(folder / file, found, deep or file != "masks.npy") for file, found in facts.items()
+            _same(folder / file, found, deep or file not in ("masks.npy", ORIGINALS)) for file, found in facts.items()
         )
 
     def _build(self, splits: list[Split], progress: Progress | None) -> None:

@@ -23,9 +23,10 @@ from harness.contract.dataset import Dataset
 from harness.contract.errors import InputError
 from harness.contract.masks import LAYERS
 from harness.contract.types import Sample, Split, Task
+from harness.trial.data.originals import Masks, Writer, read_original
 
 Array = npt.NDArray[Any]
-Decoded = tuple[Array, npt.NDArray[np.uint8] | None]
+Decoded = tuple[Array, npt.NDArray[np.uint8] | None, Masks | None]
 T = TypeVar("T")
 AT_ONCE = 8  # images held in memory: at 2944 x 1920 with two outlines about 180 MB
 
@@ -33,8 +34,10 @@ AT_ONCE = 8  # images held in memory: at 2944 x 1920 with two outlines about 180
 def write_split(dataset: Dataset, name: Split, folder: Path, report: Callable[[int], None]) -> None:
     """Decode one split into `images.npy`, `masks.npy` (if the task has masks) and `samples.json`.
 
+    Outlines of another size than the images go into a file of their own too, see `originals`.
+
     Args:
-        dataset: its `read` and `read_mask` are called from several threads.
+        dataset: its `read`, `read_mask` and `read_outline` are called from several threads.
         name: the split; an empty one gives empty files.
         folder: exists and is empty.
         report: called with 1 after each image.
@@ -48,11 +51,12 @@ def write_split(dataset: Dataset, name: Split, folder: Path, report: Callable[[i
     dtype: np.dtype[Any] | None = None
     with ExitStack() as stack:
         images = stack.enter_context((folder / "images.npy").open("wb"))
-        masks = None
+        masks, originals = None, stack.enter_context(Writer(folder))
         if task.mask_kind != "none":
             masks = stack.enter_context((folder / "masks.npy").open("wb"))
             header(masks, np.dtype(np.uint8), (count, classes, height, width))
-        for sample, (image, mask) in zip(samples, decoded(lambda one: _read(dataset, one), samples), strict=True):
+        found = decoded(lambda one: _read(dataset, one), samples)
+        for row, (sample, (image, mask, original)) in enumerate(zip(samples, found, strict=True)):
             if dtype is None:
                 dtype = image.dtype
                 header(images, dtype, (count, height, width, task.channels))
@@ -61,6 +65,7 @@ def write_split(dataset: Dataset, name: Split, folder: Path, report: Callable[[i
             images.write(image.tobytes())
             if masks is not None:
                 masks.write((np.zeros((classes, height, width), np.uint8) if mask is None else mask).tobytes())
+            originals.add(row, original)
             report(1)
         if dtype is None:
             header(images, np.dtype(np.uint8), (0, height, width, task.channels))
@@ -117,7 +122,7 @@ def decoded(read: Callable[[Sample], T], samples: Sequence[Sample]) -> Iterator[
 
 
 def _read(dataset: Dataset, sample: Sample) -> Decoded:
-    return read_image(dataset, sample), read_outlines(dataset, sample)
+    return read_image(dataset, sample), read_outlines(dataset, sample), read_original(dataset, sample)
 
 
 def _checked_image(image: Array, sample: Sample, task: Task) -> Array:

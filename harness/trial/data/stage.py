@@ -175,6 +175,7 @@ class ConfirmData:
 def seal_of(cache: Cache, dataset: Dataset) -> Seal:
     """Return the seal of files that fitting may not open: masks, manifests, cached masks and the cached test split."""
     masks = [path for name in SPLITS if (path := cache.files(name)["masks"]) is not None]
+    masks += [found.path for name in SPLITS if (found := cache.originals(name)) is not None]
     test = cache.files("test")["images"]
     assert test is not None
     return Seal.of([*dataset.mask_files(), *dataset.label_files(), *masks, test.parent])

@@ -21,7 +21,7 @@ from harness_datasets.manifest.images.dicom import Window as Shown
 from harness_datasets.manifest.images.facts import misfit
 from harness_datasets.manifest.images.formats import decode
 from harness_datasets.manifest.images.masks import Inside, bring_layers_to, bring_mask_to, read_layers, read_mask, union
-from harness_datasets.manifest.images.sizes import Fit, bring_to
+from harness_datasets.manifest.images.sizes import Fit, bring_to, padded, padded_size
 from harness_datasets.manifest.mammograms.window import VERSION as PREPARATION
 from harness_datasets.manifest.mammograms.window import Mammogram, Window, prepare
 from harness_datasets.manifest.notes import notes
@@ -125,6 +125,19 @@ class Manifest(Dataset):
         masks = np.zeros((len(self.task.classes), *self.task.image_size), np.uint8)
         for number, mask in self._masks(sample):
             masks[number] = bring(mask, self.task.image_size, self._fit)
+        return masks
+
+    def read_outline(self, sample: Sample) -> np.ndarray | None:
+        """Return outlines at the size of their file or window, padded as the image is; None for layers."""
+        if self.task.mask_kind in ("none", "layers"):
+            return None
+        found = list(self._masks(sample))
+        if not found:
+            return None
+        shape = padded_size(found[0][1].shape, self.task.image_size, self._fit)
+        masks = np.zeros((len(self.task.classes), *shape), bool)
+        for number, mask in found:
+            masks[number] = padded(mask, shape)
         return masks
 
     def mask_files(self) -> Iterable[Path]:

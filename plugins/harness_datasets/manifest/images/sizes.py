@@ -35,6 +35,15 @@ def inner_size(shape: tuple[int, ...], image_size: tuple[int, int], fit: Fit) ->
     return max(1, round(shape[0] * scale)), max(1, round(shape[1] * scale))
 
 
+def padded_size(shape: tuple[int, ...], image_size: tuple[int, int], fit: Fit) -> tuple[int, int]:
+    """Return the height and width of an image of this shape with the padding of `fit`, before it is resized."""
+    height, width = shape[:2]
+    if fit == "stretch":
+        return height, width
+    scale = max(height / image_size[0], width / image_size[1])
+    return max(height, round(scale * image_size[0])), max(width, round(scale * image_size[1]))
+
+
 def padded(layer: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
     """Pad a layer "h w" with 0 to the right and below."""
     return np.pad(layer, ((0, image_size[0] - layer.shape[0]), (0, image_size[1] - layer.shape[1])))
