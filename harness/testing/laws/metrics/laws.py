@@ -10,6 +10,7 @@ import math
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -224,6 +225,7 @@ def _equal(found: float, wanted: float) -> bool:
 def _watched(build: Callable[..., Any], written: list[str]) -> Callable[..., Any]:
     """Return the formula with a note in `written` for each call that changes an argument."""
 
+    @wraps(build)
     def watched(*given: Any, **params: Any) -> Any:
         before = [pickle.dumps(value) for value in given]
         found = build(*given, **params)
