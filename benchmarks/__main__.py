@@ -1,6 +1,6 @@
 """The table of docs/benchmarks.md, measured on this machine by `make bench`; run it on an idle machine.
 
-`python -m benchmarks start waiting models precision driver report architectures` measures only these parts;
+`python -m benchmarks start waiting models precision driver report checks architectures` measures only these parts;
 `architectures` has a table of its own.
 """
 
@@ -92,7 +92,16 @@ def report() -> Iterator[Row]:
     yield Row(what, f"{seconds:.1f} s", f"at most {WANTED_S:g} s", seconds <= WANTED_S)
 
 
-PARTS: tuple[Callable[[], Iterator[Row]], ...] = (start, waiting, models, precision, driver, report)
+def checks() -> Iterator[Row]:
+    """Measure the share of training that is spent in the checks of what components return."""
+    from benchmarks.bench_checks import WANTED, shares
+
+    for found in shares():
+        share = f"{found.share:.2%} of {found.whole_s:.3g} s"
+        yield Row(f"checks of outputs: {found.name}", share, f"at most {WANTED:.0%}", found.share <= WANTED)
+
+
+PARTS: tuple[Callable[[], Iterator[Row]], ...] = (start, waiting, models, precision, driver, report, checks)
 
 
 def main(words: list[str]) -> int:

@@ -176,7 +176,7 @@ class Prepared:
         updates = Updates.of(settings, catalog)
         self.optimiser = updates.optimiser(choose(self.model, phase))
         self.scaler = torch.amp.GradScaler("cpu", enabled=False)
-        self.model.begin_epoch(lambda: predict(self.model, self.loader, settings, device))
+        self.model.begin_epoch(lambda: predict(self.model, self.loader, settings, device, labelled=True))
         set_modes(self.model, phase)
         self.batch = next(iter(self.loader.training(1)))
         self.job = Fit(self.model, self.loader, settings, updates, Objective(), 0, device, dict)

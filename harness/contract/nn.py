@@ -124,7 +124,7 @@ class Backbone(nn.Module, ABC):
     def __init_subclass__(cls, **settings: Any) -> None:
         """Check what `forward` returns."""
         super().__init_subclass__(**settings)
-        _at_the_seam(cls, _check_features)
+        _at_the_seam(cls)
 
     @abstractmethod
     def forward(self, images: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d i j"]:
@@ -133,6 +133,15 @@ class Backbone(nn.Module, ABC):
     def stages(self, images: Float[Tensor, "b c h w"]) -> tuple[Tensor, ...]:
         """Return feature maps from fine to coarse, each "b d i j"."""
         raise TypeError(f"{type(self).__name__} does not provide stages.")
+
+    def _check_output(self, images: Tensor, out: Any) -> None:
+        law = "BackboneLaws.test_maps_have_the_size_that_stride_and_features_promise"
+        ranges = [{size // self.stride, -(-size // self.stride)} for size in images.shape[2:]]
+        fits = isinstance(out, Tensor) and out.is_floating_point() and out.ndim == 4
+        fits = fits and out.shape[:2] == (len(images), self.features)
+        if not fits or any(size not in allowed for size, allowed in zip(out.shape[2:], ranges, strict=True)):
+            sizes = (len(images), self.features, *(max(allowed) for allowed in ranges))
+            raise ContractError(origin_of(self), f"the feature map {shape_of(out)}", f"float {sizes}", law)
 
 
 @dataclass(frozen=True)
@@ -158,7 +167,7 @@ class Pooling(nn.Module, ABC):
     def __init_subclass__(cls, **settings: Any) -> None:
         """Check what `forward` returns."""
         super().__init_subclass__(**settings)
-        _at_the_seam(cls, _check_pooled)
+        _at_the_seam(cls)
 
     @abstractmethod
     def forward(
@@ -168,6 +177,20 @@ class Pooling(nn.Module, ABC):
         mask: Bool[Tensor, "b n"] | None = None,
     ) -> Pooled:
         """Pool `x` over its unmasked instances."""
+
+    def _check_output(self, x: Tensor, out: Any) -> None:
+        law = "PoolingLaws.test_class_scores_are_pooled_by_their_features"
+        if not isinstance(out, Pooled):
+            raise ContractError(origin_of(self), shape_of(out), "a Pooled", law)
+        wanted = (x.shape[0], x.shape[2])
+        if not isinstance(out.value, Tensor) or not out.value.is_floating_point() or out.value.shape != wanted:
+            raise ContractError(origin_of(self), f"the value {shape_of(out.value)}", f"float {wanted}", law)
+        weights = out.weights
+        fits = isinstance(weights, Tensor) and weights.ndim == 3 and weights.shape[:2] == x.shape[:2]
+        if weights is not None and not fits:
+            many = f"({x.shape[0]}, {x.shape[1]}, 1 or {x.shape[2]})"
+            law = "PoolingLaws.test_weights_are_a_distribution"
+            raise ContractError(origin_of(self), f"the weights {shape_of(weights)}", many, law)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,47 +285,23 @@ def shape_of(value: Any) -> str:
     )
 
 
-def _at_the_seam(cls: type, check: Callable[[Any, Any, Any], None]) -> None:
+def _at_the_seam(cls: type) -> None:
     """Let the `forward` of a class check its result, and mark its errors; no hooks, and nothing when compiled."""
     forward = vars(cls).get("forward")
     if forward is None:
         return
 
     @wraps(forward)
-    def checked(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling() or type(self).forward is not checked:  # called by a subclass
+    def checked(self: Backbone | Pooling, *args: Any, **kwargs: Any) -> Any:
+        built = "harness_origin" in vars(self)  # while it is built, a part may try itself
+        if torch.compiler.is_compiling() or not built or type(self).forward is not checked:  # or a subclass calls
             return forward(self, *args, **kwargs)
         with blamed(self):
             out = forward(self, *args, **kwargs)
-        check(self, args[0] if args else next(iter(kwargs.values())), out)
+        self._check_output(args[0] if args else next(iter(kwargs.values())), out)
         return out
 
     cls.forward = checked  # type: ignore[attr-defined]
-
-
-def _check_features(backbone: Backbone, images: Tensor, out: Any) -> None:
-    law = "BackboneLaws.test_maps_have_the_size_that_stride_and_features_promise"
-    ranges = [{size // backbone.stride, -(-size // backbone.stride)} for size in images.shape[2:]]
-    fits = isinstance(out, Tensor) and out.is_floating_point() and out.ndim == 4
-    fits = fits and out.shape[:2] == (len(images), backbone.features)
-    if not fits or any(size not in allowed for size, allowed in zip(out.shape[2:], ranges, strict=True)):
-        sizes = (len(images), backbone.features, *(max(allowed) for allowed in ranges))
-        raise ContractError(origin_of(backbone), f"the feature map {shape_of(out)}", f"float {sizes}", law)
-
-
-def _check_pooled(pooling: Pooling, x: Tensor, out: Any) -> None:
-    law = "PoolingLaws.test_class_scores_are_pooled_by_their_features"
-    if not isinstance(out, Pooled):
-        raise ContractError(origin_of(pooling), shape_of(out), "a Pooled", law)
-    wanted = (x.shape[0], x.shape[2])
-    if not isinstance(out.value, Tensor) or not out.value.is_floating_point() or out.value.shape != wanted:
-        raise ContractError(origin_of(pooling), f"the value {shape_of(out.value)}", f"float {wanted}", law)
-    weights = out.weights
-    fits = isinstance(weights, Tensor) and weights.ndim == 3 and weights.shape[:2] == x.shape[:2]
-    if weights is not None and not fits:
-        many = f"({x.shape[0]}, {x.shape[1]}, 1 or {x.shape[2]})"
-        law = "PoolingLaws.test_weights_are_a_distribution"
-        raise ContractError(origin_of(pooling), f"the weights {shape_of(weights)}", many, law)
 
 
 def outside_autocast(layer: Callable[..., Tensor], *inputs: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ class Scores:
     scores: Array
 
     def __post_init__(self) -> None:
-        """Protect the arrays against being written to."""
+        """Set the arrays to read-only."""
         _protect(self, "labels", "scores")
 
 
@@ -39,7 +39,7 @@ class Winners:
     place: int | None
 
     def __post_init__(self) -> None:
-        """Protect the arrays against being written to."""
+        """Set the arrays to read-only."""
         _protect(self, "labels", "scores")
 
 

@@ -35,7 +35,7 @@ class Froc:
     false_in: Array
 
     def __post_init__(self) -> None:
-        """Protect the arrays against being written to."""
+        """Set the arrays to read-only."""
         for name in ("found", "found_in", "false", "false_in"):
             object.__setattr__(self, name, read_only(getattr(self, name)))
 

@@ -29,9 +29,19 @@ def forward(model: Model, batch: Batch) -> Output:
     Raises:
         ContractError: it is no Output, or a part of it has another type or shape.
     """
-    origin = origin_of(model)
     with blamed(model):
-        out = model(batch)
+        out: Output = model(batch)
+    check_form(model, batch, out)
+    return out
+
+
+def check_form(model: Model, batch: Batch, out: Any) -> None:
+    """Check types and shapes of an output.
+
+    Raises:
+        ContractError: it is no Output, or a part of it has another type or shape.
+    """
+    origin = origin_of(model)
     if not isinstance(out, Output):
         raise ContractError(origin, shape_of(out), "an Output")
     count, classes = batch.labels.shape
@@ -42,7 +52,6 @@ def forward(model: Model, batch: Batch) -> Output:
     maps = out.saliency
     if maps is not None and not (_is_float(maps) and maps.ndim == 4 and maps.shape[:2] == (count, classes)):
         raise ContractError(origin, f"saliency {shape_of(maps)}", f"float ({count}, {classes}, i, j)", RANGE_LAW)
-    return out
 
 
 def losses(model: Model, out: Output, batch: Batch) -> Mapping[str, Tensor]:
@@ -51,15 +60,24 @@ def losses(model: Model, out: Output, batch: Batch) -> Mapping[str, Tensor]:
     Raises:
         ContractError: there are none, or one is no scalar.
     """
-    origin = origin_of(model)
     with blamed(model):
         found = model.losses(out, batch)
+    check_losses(model, found)
+    return found
+
+
+def check_losses(model: Model, found: Any) -> None:
+    """Check type and shape of losses.
+
+    Raises:
+        ContractError: there are none, or one is no scalar.
+    """
+    origin = origin_of(model)
     if not isinstance(found, Mapping) or not found:
         raise ContractError(origin, f"the losses {found!r}", "a dict of one or more scalars", LOSS_LAW)
     for name, loss in found.items():
         if not _is_float(loss) or loss.ndim:
             raise ContractError(origin, f"the loss {name} {shape_of(loss)}", "a float scalar", LOSS_LAW)
-    return found
 
 
 @torch.no_grad()

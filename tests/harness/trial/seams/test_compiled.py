@@ -108,11 +108,16 @@ def test_a_part_that_calls_its_base_is_checked_once() -> None:
     assert built("pooling", Wider)(x=x).value.shape == (2, 3)
 
 
-def test_a_part_that_no_factory_built_is_named_by_its_class() -> None:
-    part = Grid()
-    part.features = 5
-    with pytest.raises(ContractError, match="^class 'Grid' gave"):
-        part(IMAGES)
+def test_a_part_may_run_before_it_is_whole() -> None:
+    class Measured(Grid):
+        """A backbone that finds its features by a run."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.features = 0
+            self.features = self(torch.zeros(1, 1, 8, 8)).shape[1]
+
+    assert built("backbone", Measured)(IMAGES).shape == (2, 4, 4, 4)
 
 
 def test_all_built_in_poolings_and_backbones_carry_their_provider(catalog: Catalog) -> None:
