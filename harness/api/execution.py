@@ -14,7 +14,6 @@ from harness.contract.types import Plan
 
 if TYPE_CHECKING:
     from harness.adapters.mlflow.store import MlflowObserver
-    from harness.config.settings import Settings
     from harness.study.results.results import Results
     from harness.study.run.observers import Observer
     from harness.study.run.run import Outcome
@@ -124,7 +123,7 @@ def _execute(
     if display is not None:
         observers.append(display(store, since))
     sampler = OptunaSampler(settings.optuna_url or f"sqlite:///{folder / 'optuna.db'}")
-    outcome = run_study(plan, settings, catalog, _tuner(tuner, settings), sampler, observers, time_limit_s)
+    outcome = run_study(plan, settings, catalog, _tuner(tuner, session), sampler, observers, time_limit_s)
     return Execution(outcome, _unsent(outcome.unsent, store.problem), ran=True)
 
 
@@ -148,14 +147,17 @@ def _make_folder(folder: Path) -> None:
         raise InputError(message) from error
 
 
-def _tuner(name: TunerName, settings: Settings) -> Any:
+def _tuner(name: TunerName, session: Session) -> Any:
     if name == "inline":
         from harness.adapters.inline import InlineTuner
 
         return InlineTuner()
     from harness.adapters.ray.tuner import RayTuner
 
-    return RayTuner(disabled=settings.disabled, address=settings.ray_address, gpus_per_trial=settings.gpus_per_trial)
+    settings, deadly = session.settings, session.catalog.deadly  # these would end every worker, too
+    return RayTuner(
+        disabled=(*settings.disabled, *deadly), address=settings.ray_address, gpus_per_trial=settings.gpus_per_trial
+    )
 
 
 def _counts(session: Session, plan: Plan) -> Callable[[], dict[str, dict[str, int]]]:

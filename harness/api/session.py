@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.config.settings import Settings, load_settings
+from harness.contract.loading.attempts import Attempts
 from harness.contract.loading.catalog import Catalog
 
 
@@ -29,4 +30,4 @@ class Session:
             InputError: the settings are wrong.
         """
         settings = load_settings(folder)
-        return cls(settings, Catalog.discover(settings.disabled))
+        return cls(settings, Catalog.discover(settings.disabled, attempts=Attempts()))

@@ -16,6 +16,7 @@ from typing import Any
 
 from harness.adapters.worker import CATALOG, RUN_TRIAL
 from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.finding import VARIABLE
 from harness.contract.types import Workspace
 from harness.study.run.driver import Driver
 
@@ -68,6 +69,7 @@ class RayTuner:
         job = {**self._job, "workspace": _plain(workspace)}
         environment = {**_ENVIRONMENT, "OMP_NUM_THREADS": str(workspace.threads)}
         environment["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")  # see harness.cli.main
+        environment |= {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
         if self._address and "RAY_AUTH_MODE" in os.environ:
             environment["RAY_AUTH_MODE"] = os.environ["RAY_AUTH_MODE"]  # a cluster's own choice
         try:
