@@ -157,7 +157,7 @@ def _tuner(name: TunerName, session: Session) -> Any:
 
     settings = session.settings
     return RayTuner(
-        disabled=settings.disabled,
+        disabled=(*settings.disabled, *session.catalog.deadly),  # these would end every worker, too
         files=tuple(session.catalog.files.values()),
         address=settings.ray_address,
         gpus_per_trial=settings.gpus_per_trial,

@@ -17,6 +17,7 @@ from rich.text import Text
 from harness.cli.rendering.atoms import Words, longest
 from harness.config.settings_files import disabled_plugins
 from harness.contract.errors import HarnessError
+from harness.contract.loading.attempts import Attempts
 from harness.contract.loading.catalog import Catalog
 
 if TYPE_CHECKING:
@@ -28,9 +29,15 @@ _TITLES = {1: "failed", 2: "the input is wrong", 3: "the machine failed", 130: "
 
 @dataclass
 class App:
-    """One invocation of `harness`."""
+    """One invocation of `harness`.
+
+    Args:
+        folder: the folder of `harness.toml`.
+        owns_streams: True if the process exists for this invocation, so that its file descriptors can be moved.
+    """
 
     folder: Path = field(default_factory=Path.cwd)
+    owns_streams: bool = False
 
     @property
     def out(self) -> Console:
@@ -61,7 +68,7 @@ class App:
     @cached_property
     def catalog(self) -> Catalog:
         """The installed components without disabled plugins; wrong settings disable nothing."""
-        catalog = Catalog.discover(disabled_plugins(self.folder))
+        catalog = Catalog.discover(disabled_plugins(self.folder), attempts=Attempts())
         if os.environ.get("HARNESS_TRACE") == "1":
             trace(catalog, self.err)
         return catalog

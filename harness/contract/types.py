@@ -345,6 +345,7 @@ class TrialResult:
         files: tables, weights and pictures by relative name, as bytes: a cluster shares no disk.
         ledger: the data that were read: splits `opened`, `masks` opened by stage, and `read`: numbers of images,
             of labelled images and of images with a mask by stage.
+        notes: what components changed in the global state of their worker; each change was put back.
     """
 
     state: State
@@ -356,6 +357,7 @@ class TrialResult:
     seconds: float = 0.0
     files: Mapping[str, bytes] = field(default_factory=dict)
     ledger: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

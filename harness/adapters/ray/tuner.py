@@ -21,6 +21,7 @@ from harness.adapters.worker import CATALOG, RUN_TRIAL
 from harness.config.settings import MEGAPIXELS_VARIABLE
 from harness.contract.errors import MachineError
 from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.finding import VARIABLE
 from harness.contract.loading.single_files import SingleFile
 from harness.contract.types import Workspace
 from harness.study.run.driver import Driver
@@ -103,7 +104,7 @@ class RayTuner:
             **_ENVIRONMENT,
             "OMP_NUM_THREADS": str(threads),
             "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
-            **{name: os.environ[name] for name in (MEGAPIXELS_VARIABLE,) if name in os.environ},
+            **{name: os.environ[name] for name in (MEGAPIXELS_VARIABLE, VARIABLE) if name in os.environ},
         }
 
     def _access(self) -> dict[str, str]:

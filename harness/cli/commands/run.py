@@ -21,6 +21,7 @@ from harness.cli.options import (
     study_argument,
 )
 from harness.cli.rendering.atoms import Words
+from harness.cli.streams import emit
 from harness.cli.views.plan import plan_view
 from harness.contract.errors import InputError
 from harness.contract.types import Plan
@@ -142,7 +143,7 @@ def _run(
         click.get_current_context().exit(outcome.exit_code)
     results = read_results(folder, app.catalog)
     if as_json:
-        click.echo(show.as_json(results, heads, exit_code=outcome.exit_code, unsent=outcome.unsent))
+        emit(show.as_json(results, heads, exit_code=outcome.exit_code, unsent=outcome.unsent))
     elif results.state.trials:
         show.show_table(app, results, heads)
     # After the table, which must be on the screen even if the report fails.

@@ -26,7 +26,8 @@ from harness.contract.files import file_name
 from harness.contract.types import Sample, Split
 from harness.trial.data.bags import Bags, names, values_file, write_bags
 from harness.trial.data.decode import mapped, write_split
-from harness.trial.data.originals import NAME as ORIGINALS, Originals
+from harness.trial.data.originals import NAME as ORIGINALS
+from harness.trial.data.originals import Originals
 from harness.trial.data.sound import check_samples
 
 SPLITS: tuple[Split, ...] = get_args(Split)

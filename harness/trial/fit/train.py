@@ -24,6 +24,7 @@ from harness.trial.data.loader import Loader
 from harness.trial.fit.checkpoint import Checkpoint, Snapshot
 from harness.trial.fit.phases import choose, set_modes, spread
 from harness.trial.fit.schedule import Updates
+from harness.trial.guards.calls import guarded
 from harness.trial.model.evaluate import autocast, in_fp32, predict
 from harness.trial.model.rng import seeded
 from harness.trial.seams.outputs import LOSS_LAW, check_range, extremes, forward, losses
@@ -111,7 +112,7 @@ def _epoch(
     rate = job.updates.rates(length * steps, length)
     totals: dict[str, float] = {}
     with seeded(seeds.of("epoch", job.seed, number), job.device):
-        with _diverging(number, trained=number > 1), blamed(job.model):
+        with _diverging(number, trained=number > 1), blamed(job.model), guarded(job.model):
             job.model.begin_epoch(lambda: predict(job.model, job.train, job.settings, job.device, labelled=True))
         set_modes(job.model, phase)
         for step, batch in enumerate(job.train.training(number)):
@@ -160,7 +161,7 @@ def _step(
         torch.nn.utils.clip_grad_norm_(
             [parameter for group in optimiser.param_groups for parameter in group["params"]], job.settings.clip
         )
-    with blamed(optimiser):
+    with blamed(optimiser), guarded(optimiser):
         scaler.step(optimiser)
     scaler.update()
     own = torch.stack([loss.detach().float() for loss in found.values()])

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from harness.contract.errors import ContractError, NotFiniteError, blamed, origin_of
 from harness.contract.nn import Batch, Explainer, Model, Output, shape_of
+from harness.trial.guards.calls import guarded
 from harness.trial.seams.blind import unlabelled
 
 SLACK = 1e-2
@@ -29,7 +30,7 @@ def forward(model: Model, batch: Batch) -> Output:
     Raises:
         ContractError: it is no Output, or a part of it has another type or shape.
     """
-    with blamed(model):
+    with blamed(model), guarded(model):
         out: Output = model(batch)
     check_form(model, batch, out)
     return out
@@ -60,7 +61,7 @@ def losses(model: Model, out: Output, batch: Batch) -> Mapping[str, Tensor]:
     Raises:
         ContractError: there are none, or one is no scalar.
     """
-    with blamed(model):
+    with blamed(model), guarded(model):
         found = model.losses(out, batch)
     check_losses(model, found)
     return found
@@ -122,7 +123,7 @@ def explained(explainer: Explainer, model: Model, batch: Batch, classes: Sequenc
     """
     origin, images = origin_of(explainer), batch.images
     assert images is not None
-    with blamed(explainer):
+    with blamed(explainer), guarded(explainer):
         maps: Any = explainer.explain(model, unlabelled(batch), classes)
     wanted = (len(images), *images.shape[2:])
     if not _is_float(maps) or maps.shape != wanted:
