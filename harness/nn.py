@@ -14,6 +14,7 @@ from harness.contract.nn import (
     masked_cross_entropy,
     outside_autocast,
 )
+from harness.contract.seeds import generator
 
 __all__ = [
     "Backbone",
@@ -25,6 +26,7 @@ __all__ = [
     "Pooled",
     "Pooling",
     "Targets",
+    "generator",
     "masked_bce",
     "masked_cross_entropy",
     "outside_autocast",

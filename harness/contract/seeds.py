@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 
 def of(*names: object) -> int:
@@ -13,3 +17,17 @@ def of(*names: object) -> int:
     """
     text = "\x1f".join(str(name) for name in names)
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=4).digest(), "big") >> 1
+
+
+def generator(*names: object) -> torch.Generator:
+    """Return a generator of random numbers whose draws depend on the names and on nothing else.
+
+    Draws from it leave torch's global generator as it is. It is on the CPU: draw there and move the values, so that
+    every device gets the same ones.
+
+    Args:
+        names: the purpose first, then what the draws may depend on, such as an image's id.
+    """
+    import torch
+
+    return torch.Generator().manual_seed(of(*names))

@@ -6,7 +6,10 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+
 from harness.contract import seeds
+from harness.nn import generator
 
 ROOT = Path(__file__).parents[3]
 NAMES = {"augment", "epoch", "floor", "init", "order", "randomise", "sampler", "shift", "shuffle", "test", "tta"}
@@ -27,6 +30,17 @@ def test_no_release_renames_a_seed() -> None:
     files = [path for top in ("harness", "plugins") for path in (ROOT / top).rglob("*.py")]
     first = [call.args[0] for path in files for call in _seeds(ast.parse(path.read_text(encoding="utf-8")))]
     assert {name.value for name in first if isinstance(name, ast.Constant)} >= NAMES
+
+
+def test_draws_depend_on_the_names_and_on_nothing_else() -> None:
+    state = torch.get_rng_state()
+    first = torch.rand(4, generator=generator("crops", "image 1"))
+    torch.rand(3)
+    assert torch.equal(first, torch.rand(4, generator=generator("crops", "image 1")))
+    assert not torch.equal(first, torch.rand(4, generator=generator("crops", "image 2")))
+    torch.set_rng_state(state)
+    generator("crops").initial_seed()
+    assert torch.equal(state, torch.get_rng_state())
 
 
 def _seeds(tree: ast.AST) -> Iterator[ast.Call]:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from harness import seed_of
-from harness.nn import Batch, Model
+from harness.nn import Batch, Model, generator
 from harness_explainers.adapter import Attribution, ClassScores
 from harness_explainers.attributions.choices import Baseline, Sign
 from harness_explainers.attributions.parts import baseline_of, part_of
@@ -48,7 +48,7 @@ class GradientShap(Attribution):
         assert batch.images is not None
         images = batch.images.requires_grad_()
         seed = seed_of("gradient_shap", self._seed, *batch.ids)
-        chance = torch.Generator().manual_seed(seed)
+        chance = generator("gradient_shap", self._seed, *batch.ids)
         drawn = torch.randn((self._samples, *images.shape[1:]), generator=chance).to(images.device)
         with _seeded(seed, images.device):
             found: Tensor = captum.attr.GradientShap(ClassScores(model, batch)).attribute(
