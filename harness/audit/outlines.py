@@ -9,6 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -129,7 +130,7 @@ def _against_labels(title: str, own: Sequence[_Outline]) -> Iterator[Finding]:
 
 def _finding(verdict: Verdict, message: str, chosen: Sequence[_Outline]) -> Finding:
     rows = tuple((each.place,) for each in chosen[:MOST_ROWS])
-    level = "warning" if verdict == "unsure" else "error"
+    level: Literal["warning", "error"] = "warning" if verdict == "unsure" else "error"
     return Finding(level=level, verdict=verdict, number=len(chosen), message=message, rows=rows)
 
 

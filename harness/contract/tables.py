@@ -91,7 +91,8 @@ apply are NaN. See `harness.metrics.maps.faithfulness`.
 LESIONS = (*KEYS, "unit", "group", "class", "label", "lesion", "area", "x0", "y0", "x1", "y1")
 """One row per (image, class, lesion). A lesion is an 8-connected component of a known mask, numbered from 1.
 
-`area` is a fraction of the image; the box is in pixels, half open.
+Lesions are those of the outline at the size of its file. `area` is a fraction of the image; the box is in pixels of
+the image, half open.
 """
 
 CANDIDATES = (*KEYS, "unit", "group", "class", "label", "map", "candidate", "score", "x", "y", "lesion")

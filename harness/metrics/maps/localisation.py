@@ -44,21 +44,33 @@ def map_terms(saliency: Array, mask: Array | None) -> dict[str, Any]:
     inside, total = _cell_counts(values.shape, np.asarray(mask).astype(bool, copy=False))
     if inside.shape != values.shape:  # a map finer than the mask
         values = resize_nearest(values, inside.shape)
+    hit = _peak_hit(values, inside, total)
     flat, inside, outside = values.ravel(), inside.ravel(), (total - inside).ravel()
     area, pixels = int(inside.sum()), int(total.sum())
-    peak = flat == flat.max()
     raw, scaled = _bins(flat), _bins(min_max(flat))
     return {
         "mask_known": True,
         "mask_area": area / pixels,
         "dice_overlap": float(flat @ inside),
         "dice_sum": float(flat @ (inside + outside)) + area,
-        "peak_hit": float(inside[peak].sum() / (inside + outside)[peak].sum()) if area else math.nan,
+        "peak_hit": hit,
         "positive_raw": _histogram(raw, inside),
         "negative_raw": _histogram(raw, outside),
         "positive_scaled": _histogram(scaled, inside),
         "negative_scaled": _histogram(scaled, outside),
     }
+
+
+def peak_hit(saliency: Array, mask: Array) -> float:
+    """Return the fraction of a map's highest pixels that lie inside a mask; NaN on an empty mask.
+
+    Args:
+        saliency: "i j" in [0, 1].
+        mask: "h w", true inside; the map takes its size.
+    """
+    values = np.asarray(saliency, np.float64)
+    inside, total = _cell_counts(values.shape, np.asarray(mask).astype(bool, copy=False))
+    return _peak_hit(values if inside.shape == values.shape else resize_nearest(values, inside.shape), inside, total)
 
 
 def soft_dice(overlap: Array | float, total: Array | float) -> Array:
@@ -140,6 +152,11 @@ def middle_best(values: Array) -> int:
 def localisable(maps: pd.DataFrame) -> pd.DataFrame:
     """Return the rows for localisation: the image has the class, and its mask is known and not empty."""
     return maps[(maps["label"] == 1) & maps["mask_known"].astype(bool) & (maps["mask_area"] > 0)]
+
+
+def _peak_hit(values: Array, inside: Array, total: Array) -> float:
+    peak = values == values.max()
+    return float(inside[peak].sum() / total[peak].sum()) if inside.any() else math.nan
 
 
 def _unit_interval(saliency: Array) -> Array:

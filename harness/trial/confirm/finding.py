@@ -20,18 +20,23 @@ class Drawn:
     """The lesions of one known mask.
 
     Args:
-        labelled: "h w" of 0 outside and 1, 2, … in the lesions.
-        boxes: "l 4" of x0 y0 x1 y1 in pixels, half open.
+        labelled: of 0 outside and 1, 2, … in the lesions, at the size of the outline.
+        boxes: "l 4" of x0 y0 x1 y1 in pixels of the image, half open.
+        size: height and width of the image.
     """
 
     labelled: Array
     boxes: Array
+    size: tuple[int, int]
 
     @classmethod
-    def of(cls, mask: Array) -> Drawn:
-        """Return the lesions of a mask "h w", more than 0 inside."""
-        labelled, _ = components(mask)
-        return cls(labelled.astype(np.int16), boxes_of(labelled))
+    def of(cls, outline: Array, size: tuple[int, int]) -> Drawn:
+        """Return the lesions of an outline, more than 0 inside, of an image of this size."""
+        labelled, _ = components(outline)
+        boxes, scale = boxes_of(labelled), np.array([size[1], size[0]] * 2)
+        of = np.array([labelled.shape[1], labelled.shape[0]] * 2)
+        boxes = np.hstack([(boxes * scale // of)[:, :2], (-(-boxes * scale // of))[:, 2:]])
+        return cls(labelled.astype(np.int16), boxes, size)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield one row per lesion, without its keys."""
@@ -41,14 +46,17 @@ class Drawn:
 
     def box_ious(self, saliency: Array) -> Array | None:
         """Return the IoU of the map's box at each threshold; None if there is no lesion."""
-        size = self.labelled.shape
-        return box_ious(saliency, self.boxes, (size[0], size[1])) if len(self.boxes) else None
+        return box_ious(saliency, self.boxes, self.size) if len(self.boxes) else None
+
+    def lesions(self, found: Array) -> Array:
+        """Return the lesion in which each candidate of `candidates` lies, "p"; 0 outside all of them."""
+        scale = np.array(self.labelled.shape) / self.size
+        return hits(found * [1.0, scale[1], scale[0]], self.labelled)
 
 
 def candidate_rows(saliency: Array, drawn: Drawn) -> Iterator[dict[str, Any]]:
     """Yield one row per candidate of a map "i j", without its keys."""
-    size = drawn.labelled.shape
-    found = candidates(saliency, (size[0], size[1]))
-    for number, ((score, x, y), lesion) in enumerate(zip(found.tolist(), hits(found, drawn.labelled), strict=True)):
+    found = candidates(saliency, drawn.size)
+    for number, ((score, x, y), lesion) in enumerate(zip(found.tolist(), drawn.lesions(found), strict=True)):
         inside = int(lesion) if lesion else None
         yield {"candidate": number, "score": score, "x": x, "y": y, "lesion": inside}

@@ -29,7 +29,7 @@ from harness.contract.tables import (
     to_bytes,
 )
 from harness.contract.types import WEIGHTS, Task, TrialSpec
-from harness.metrics.functional import attention_gap, layer_terms, map_terms, touched
+from harness.metrics.functional import attention_gap, layer_terms, map_terms, peak_hit, touched
 from harness.metrics.metric import Metric
 from harness.tables.terms import Tables
 from harness.trial.confirm.finding import Drawn, candidate_rows
@@ -53,6 +53,7 @@ class Record:
         self._rows: dict[str, list[dict[str, Any]]] = {name: [] for name in _TABLES}
         self._drawn: dict[tuple[str, str, str], Drawn] = {}  # of one batch: they are as large as masks
         self._batch: tuple[str, ...] = ()
+        self._originals: list[Array | None] = []  # of the same batch
         self._recorded: set[tuple[str, str, str]] = set()
 
     def add_scores(self, data: Images, batch: Batch, out: Output) -> None:
@@ -70,13 +71,16 @@ class Record:
         if batch.ids != self._batch:
             self._batch = batch.ids
             self._drawn.clear()
+            self._originals = _originals(data, batch)
         saliency = maps.detach().cpu().numpy()
         masks, known = batch.targets.masks.cpu().numpy(), batch.targets.known.cpu().numpy()
         for place, keys in enumerate(self._images(data, batch)):
+            original = self._originals[place]
             for k, row in enumerate(self._classes(keys, batch, place)):
                 mask = masks[place, k] if known[place, k] else None
                 if self._task.mask_kind != "layers":
-                    self._add_map({**row, "map": name}, saliency[place, k], mask)
+                    outline = mask if original is None or mask is None else original[k]
+                    self._add_map({**row, "map": name}, saliency[place, k], mask, outline)
                 elif mask is not None and mask.any():
                     own = layer_terms(saliency[place, k], mask)
                     self._rows["layers"] += [{**row, "map": name, **terms} for terms in own]
@@ -123,13 +127,18 @@ class Record:
             if name in wanted
         }
 
-    def _add_map(self, row: dict[str, Any], saliency: Array, mask: Array | None) -> None:
-        """Add the row of one map and mask; lesions of the mask are computed and recorded once for all maps."""
+    def _add_map(self, row: dict[str, Any], saliency: Array, mask: Array | None, outline: Array | None) -> None:
+        """Add the row of one map; lesions of the outline are computed and recorded once for all maps.
+
+        Overlaps are of the mask at the image's size, pointing and lesions of the outline at its own.
+        """
         terms = {**map_terms(saliency, None if mask is None else mask > 0), "box_iou": None}
-        if mask is not None:
+        if mask is not None and outline is not None:
+            if outline is not mask:
+                terms["peak_hit"] = peak_hit(saliency, outline)
             key = row["split"], row["id"], row["class"]
             if key not in self._drawn:
-                self._drawn[key] = Drawn.of(mask)
+                self._drawn[key] = Drawn.of(outline, (mask.shape[0], mask.shape[1]))
             if key not in self._recorded:
                 own = {name: value for name, value in row.items() if name != "map"}
                 self._rows["lesions"] += [{**own, **lesion} for lesion in self._drawn[key].rows()]
@@ -149,6 +158,13 @@ class Record:
     def _classes(self, keys: Mapping[str, Any], batch: Batch, place: int) -> list[dict[str, Any]]:
         labels = batch.labels[place].tolist()
         return [{**keys, "class": name, "label": labels[k]} for k, name in enumerate(self._task.classes)]
+
+
+def _originals(data: Images, batch: Batch) -> list[Array | None]:
+    """Return the outlines "k h w" of each image of a batch at the size of their file; None where that is no other."""
+    rows = {sample.id: row for row, sample in enumerate(data.split.samples)}
+    outlines = data.outlines
+    return [None if outlines is None else outlines.original(rows[key]) for key in batch.ids]
 
 
 def weights_file(model: Model, spec: TrialSpec, bits: int) -> dict[str, bytes]:

@@ -19,6 +19,7 @@ from harness.contract.nn import Batch
 from harness.contract.types import Sample, Split, Task
 from harness.trial.data.cache import SPLITS, Cache, CachedSplit, known_masks
 from harness.trial.data.fence import Seal
+from harness.trial.data.originals import Originals
 from harness.trial.seams.blind import digests
 
 
@@ -30,11 +31,17 @@ class Outlines:
         masks: "n k h w", 0 or 1; usually a mapped file, of which a few are read at a time.
         known: "n k".
         order: index of the mask of each image, if they were shuffled.
+        originals: outlines at the size of their files, where that is another size.
     """
 
     masks: npt.NDArray[np.uint8]
     known: npt.NDArray[np.bool_]
     order: npt.NDArray[np.int64] | None = None
+    originals: Originals | None = None
+
+    def original(self, row: int) -> npt.NDArray[np.bool_] | None:
+        """Return the outlines "k h w" of one image at the size of their file; None if `of` has all there is."""
+        return None if self.originals is None else self.originals.of(row if self.order is None else self.order[row])
 
     def of(self, rows: Any) -> npt.NDArray[np.uint8]:
         """Return the masks of these images."""
@@ -43,7 +50,7 @@ class Outlines:
 
     def reordered(self, order: npt.NDArray[np.int64]) -> Outlines:
         """Return the masks in another order, without reading them all, as a copy would."""
-        return Outlines(self.masks, self.known[order], order if self.order is None else self.order[order])
+        return replace(self, known=self.known[order], order=order if self.order is None else self.order[order])
 
 
 @dataclass(frozen=True)
@@ -182,5 +189,7 @@ def seal_of(cache: Cache, dataset: Dataset) -> Seal:
 
 
 def _outlines(cache: Cache, name: Split) -> Outlines | None:
-    masks = cache.masks(name)
-    return None if masks is None else Outlines(masks, known_masks(cache.split(name).labels, masks))
+    masks, originals = cache.masks(name), cache.originals(name)
+    if masks is None:
+        return None
+    return Outlines(masks, known_masks(cache.split(name).labels, masks), originals=originals)

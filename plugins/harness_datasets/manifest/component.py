@@ -11,7 +11,7 @@ from harness_datasets.manifest.task import manifest_task
 if TYPE_CHECKING:
     from harness import Dataset
     from harness_datasets.manifest.images.masks import Inside
-    from harness_datasets.manifest.mammograms.window import Mammogram
+    from harness_datasets.manifest.mammograms.window import Mammogram, Polarity
 
 
 def build_manifest(
@@ -43,6 +43,7 @@ def build_manifest(
     metadata: tuple[str, ...] | None = None,
     dicom_window: Literal["apply", "ignore"] = "apply",
     preprocess: Literal["none", "mammogram"] = "none",
+    inverted: Literal["refuse", "invert", "keep"] = "refuse",
     side: str = "",
     view: str = "",
     flipped: str = "",
@@ -93,6 +94,8 @@ def build_manifest(
             bits can express is read.
         preprocess: "mammogram" turns every breast to face right, blackens all but the breast, also where the
             background is not 0 or has marks burned in, and cuts out a window round it; masks follow.
+        inverted: what becomes of a film whose background is bright: "refuse" or "invert" it, or "keep" it as it is.
+            For `preprocess` only.
         side: column with L or R; where "", the chest wall is found in the image. For `preprocess` and `exam` only.
         view: column with CC (centred in the window) or MLO (at its top); as CC where "". For `preprocess` and
             `exam` only.
@@ -131,6 +134,7 @@ def build_manifest(
         view=view,
         flipped=flipped,
         window_px=window_px,
+        inverted=inverted,
     )
     return Manifest(
         root,
@@ -147,7 +151,7 @@ def build_manifest(
         bits=bits,
         rules=_rules(labels, mask_values, mask_threshold),
         window=dicom_window,
-        mammogram=_mammogram(preprocess, task.image_size, window_px),
+        mammogram=_mammogram(preprocess, task.image_size, window_px, inverted),
     )
 
 
@@ -158,11 +162,15 @@ def _rules(labels: tuple[str, ...], values: tuple[int, ...], threshold: int | No
     return [Inside(value, threshold) for value in (values or (None,) * len(labels))]
 
 
-def _mammogram(preprocess: str, image_size: tuple[int, int], window_px: tuple[int, int] | None) -> Mammogram | None:
+def _mammogram(
+    preprocess: str, image_size: tuple[int, int], window_px: tuple[int, int] | None, inverted: Polarity
+) -> Mammogram | None:
     """Return how mammograms are prepared, or None if they are not."""
     from harness_datasets.manifest.mammograms.window import Mammogram
 
-    return Mammogram(image_size, window_px and (window_px[0], window_px[1])) if preprocess == "mammogram" else None
+    if preprocess != "mammogram":
+        return None
+    return Mammogram(image_size, window_px and (window_px[0], window_px[1]), inverted)
 
 
 MANIFEST: Component[Dataset] = Component(

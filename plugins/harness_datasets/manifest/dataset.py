@@ -94,6 +94,7 @@ class Manifest(Dataset):
         head += [[asdict(rule) for rule in self._rules]] if any(rule != Inside() for rule in self._rules) else []
         head += ["window ignored"] if self._window == "ignore" else []
         prepared: list[list[object]] = [[PREPARATION, self._mammogram.window_px]] if self._mammogram else []
+        prepared += [["inverted", self._mammogram.inverted]] if self._mammogram else []
         if self._mammogram:  # digests of tables without that column stay as they are
             shown = [image for whole in self._wholes for image in whole.images if image is not None]
             prepared += [[image.side, image.view, *(["flipped"] if image.flipped else [])] for image in shown]
@@ -165,7 +166,7 @@ class Manifest(Dataset):
 
     def prepare(self) -> None:
         """Decode every file once and keep nothing; report all damaged ones in one error."""
-        reads = [partial(self._decode, entry) for entry in self._entries]
+        reads = [partial(self._prepared, entry) for entry in self._entries]
         for entry in self._entries:
             reads += [partial(self._mask, entry, number) for number, own in enumerate(entry.masks) if own]
 
@@ -213,6 +214,10 @@ class Manifest(Dataset):
         return {"row": whole.entry.row, "size": list(facts.size)}
 
     def _read(self, entry: Entry) -> np.ndarray:
+        return bring_to(self._prepared(entry), self.task.image_size, self.task.channels, self._fit)
+
+    def _prepared(self, entry: Entry) -> np.ndarray:
+        """Return the image of one row in the depth of the set; of a mammogram its window."""
         image = self._decode(entry)
         if self._refuse_colour and (found := _channels(image)) != self.task.channels:
             message = f"{self._name(entry.image)} has {found} channels, {self.task.channels} expected"
@@ -221,11 +226,15 @@ class Manifest(Dataset):
             image = image.astype(np.uint16) * np.uint16(257)
         if self._bits == 8 and image.dtype == np.uint16:
             image = np.round(image / 257).astype(np.uint8)
-        if self._mammogram:
+        if not self._mammogram:
+            return image
+        try:
+            image = self._mammogram.positive(image)
             window, breast = self._mammogram.window(image, entry.side, entry.view, entry.flipped)
-            self._windows[entry.id] = window
-            image = prepare(image, window, breast)
-        return bring_to(image, self.task.image_size, self.task.channels, self._fit)
+        except ValueError as error:
+            raise InputError(f"{self.path}: row {entry.row}: {self._name(entry.image)} {error}") from error
+        self._windows[entry.id] = window
+        return prepare(image, window, breast)
 
     def _known(self, entry: Entry) -> dict[str, str | float]:
         facts = self._facts[entry.image].header
@@ -242,7 +251,7 @@ class Manifest(Dataset):
         """Yield number and mask of each class that has one, at the size of the file, or of its window."""
         (entry,) = self._by_id[sample.id].rows  # only single images have masks
         if self._mammogram and any(entry.masks) and entry.id not in self._windows:
-            self._read(entry)
+            self._prepared(entry)
         for number, paths in enumerate(entry.masks):
             if paths:
                 mask = self._mask(entry, number)

@@ -26,6 +26,7 @@ def manifest_task(
     view: str,
     flipped: str,
     window_px: tuple[int, int] | None,
+    inverted: str = "refuse",
     **_: Any,
 ) -> Task:
     """Return the task of a manifest from its parameters; the table is not opened.
@@ -39,7 +40,7 @@ def manifest_task(
         *_size_mistakes("window_px", window_px or (1, 1)),
         *_mask_mistakes(labels, mask_kind, mask_values, mask_threshold),
         *_sample_mistakes(bag, exam, mask_kind, side, view),
-        *_mammogram_mistakes(preprocess, exam, side, view, flipped, window_px),
+        *_mammogram_mistakes(preprocess, exam, side, view, flipped, window_px, inverted),
     ]
     if wrong:
         raise InputError("\n".join(f"dataset manifest: {message}" for message in wrong))
@@ -93,10 +94,18 @@ def _sample_mistakes(bag: str, exam: str, mask_kind: str, side: str, view: str) 
 
 
 def _mammogram_mistakes(
-    preprocess: str, exam: str, side: str, view: str, flipped: str, window_px: tuple[int, int] | None
+    preprocess: str,
+    exam: str,
+    side: str,
+    view: str,
+    flipped: str,
+    window_px: tuple[int, int] | None,
+    inverted: str,
 ) -> Iterator[str]:
     """Yield parameters of mammograms that are set although none are prepared."""
     if flipped and not side:
         yield "flipped: says what a side means, so `side` must name its column too"
+    if preprocess == "none" and inverted != "refuse":
+        yield 'inverted: is for preprocess = "mammogram"'
     if preprocess == "none" and (flipped or window_px or (not exam and (side or view))):
         yield 'side, view, flipped and window_px are for preprocess = "mammogram"'

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Mask = npt.NDArray[np.bool_]
-SEARCHED_PX = 512
-"""Longest side of the reduced image in which the breast is searched: less noise, and it takes milliseconds."""
+from harness_datasets.manifest.mammograms.film import inside_frame
+from harness_datasets.manifest.mammograms.reduced import Mask, block_means, enlarged, factor, otsu
+
 FAINT = 0.05
 """Of the way from background to the breast's median: darker pixels are background."""
 NOISE_DEVIATIONS = 4.0
@@ -18,14 +18,21 @@ OPENING = 0.02
 def find_breast(image: np.ndarray) -> Mask:
     """Return the pixels of the breast, "h w": the largest bright object, filled, without thin attachments.
 
-    The threshold is above the background's noise, and at least at 5 % of the way to the breast's
-    median. Of an image without any contrast every pixel is breast.
+    A white or black frame is left out. The threshold is above the background's noise, and at least at 5 % of the way
+    to the breast's median. Of an image without any contrast every pixel is breast.
     """
+    grey = image if image.ndim == 2 else image.mean(2)
+    inner = inside_frame(grey)
+    found = np.zeros(grey.shape, bool)
+    found[inner] = _largest_object(grey[inner])
+    return found
+
+
+def _largest_object(grey: np.ndarray) -> Mask:
     from scipy.ndimage import binary_erosion, binary_fill_holes, binary_propagation, gaussian_filter, label
 
-    grey = image if image.ndim == 2 else image.mean(2)
     step = factor(grey.shape)
-    small = gaussian_filter(_block_means(grey, step), 1.0)
+    small = gaussian_filter(block_means(grey, step), 1.0)
     if small.max() <= small.min():
         return np.ones(grey.shape, bool)
     bright = small > _threshold(small)
@@ -50,7 +57,7 @@ def wall_is_right(breast: Mask) -> bool:
 
 def _threshold(small: npt.NDArray[np.float32]) -> float:
     """Return a threshold above the background: its most frequent value plus noise or a share of the breast."""
-    split = _otsu(small)
+    split = otsu(small)
     low, core = small[small <= split], float(np.median(small[small > split]))
     counts, edges = np.histogram(low, 128)
     peak = int(np.argmax(counts))
@@ -58,35 +65,6 @@ def _threshold(small: npt.NDArray[np.float32]) -> float:
     below = background - low[low < background]
     noise = 1.4826 * float(np.median(below)) if below.size else 0.0
     return min(split, background + max(NOISE_DEVIATIONS * noise, FAINT * (core - background)))
-
-
-def _otsu(values: npt.NDArray[np.float32]) -> float:
-    """Return the split of a histogram in two with the least variance within them (Otsu 1979)."""
-    counts, edges = np.histogram(values, 256)
-    centres = (edges[:-1] + edges[1:]) / 2
-    below, above = counts.cumsum()[:-1], counts[::-1].cumsum()[::-1][1:]
-    sums = (counts * centres).cumsum()
-    first, second = sums[:-1] / np.maximum(below, 1), (sums[-1] - sums[:-1]) / np.maximum(above, 1)
-    return float(edges[1:-1][np.argmax(below * above * (first - second) ** 2)])
-
-
-def factor(shape: tuple[int, ...]) -> int:
-    """Return how many pixels of the image are one of the reduced image, in each direction."""
-    return max(1, -(-max(shape[:2]) // SEARCHED_PX))
-
-
-def _block_means(grey: np.ndarray, factor: int) -> npt.NDArray[np.float32]:
-    """Return means of blocks; the last of a row or column may be smaller."""
-    height, width = (-(-length // factor) * factor for length in grey.shape)
-    padded = np.pad(grey, ((0, height - grey.shape[0]), (0, width - grey.shape[1])), "edge")
-    blocks = padded.reshape(height // factor, factor, width // factor, factor)
-    means: npt.NDArray[np.float32] = blocks.mean((1, 3), dtype=np.float32)
-    return means
-
-
-def enlarged(small: Mask, factor: int, shape: tuple[int, ...]) -> Mask:
-    """Repeat every pixel and cut to the shape."""
-    return small.repeat(factor, 0).repeat(factor, 1)[: shape[0], : shape[1]]
 
 
 def _within(mask: Mask, distance: int) -> Mask:

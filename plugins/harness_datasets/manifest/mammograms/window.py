@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from harness_datasets.manifest.mammograms.breast import Mask, enlarged, factor, find_breast, wall_is_right
+from harness_datasets.manifest.mammograms.breast import find_breast, wall_is_right
+from harness_datasets.manifest.mammograms.film import is_inverted
+from harness_datasets.manifest.mammograms.reduced import Mask, enlarged, factor
 from harness_datasets.manifest.mammograms.words import Side, View
 
-VERSION = 1
+VERSION = 2
 BUFFER = 50 / 2944
 """Left free round the breast, over the image's height; not at the chest wall."""
+LEAST = 0.03
+"""Share of the image from which an object is a breast, not a mark."""
+Polarity = Literal["refuse", "invert", "keep"]
 
 
 @dataclass(frozen=True)
@@ -55,10 +61,24 @@ class Mammogram:
         image_size: height and width that the result is brought to; the window has this shape.
         window_px: height and width of the window in the image's own pixels, as published (2944 x 1920); None
             takes for each image the smallest window of the shape that holds the whole breast.
+        inverted: what becomes of an image whose background is bright.
     """
 
     image_size: tuple[int, int]
     window_px: tuple[int, int] | None = None
+    inverted: Polarity = "refuse"
+
+    def positive(self, image: np.ndarray) -> np.ndarray:
+        """Return the image with a dark background, "h w" or "h w 3".
+
+        Raises:
+            ValueError: it is inverted, and that is to be refused.
+        """
+        if self.inverted == "keep" or not is_inverted(image if image.ndim == 2 else image.mean(2)):
+            return image
+        if self.inverted == "refuse":
+            raise ValueError('is an inverted film, its background is bright: set inverted = "invert", or "keep"')
+        return np.asarray(image.max() - (image - image.min()), image.dtype)
 
     def window(self, image: np.ndarray, side: Side = "", view: View = "", flipped: bool = False) -> tuple[Window, Mask]:
         """Return the window, and the breast in the image as it is stored, "h w".
@@ -69,8 +89,13 @@ class Mammogram:
             view: CC is centred, MLO is at the top of the window; where it is not known, as CC.
             flipped: the file holds the mirror image, so that a right breast faces right in it and a left one left
                 (DICOM's horizontal flip). Where the side is not known, the pixels tell that too.
+
+        Raises:
+            ValueError: no breast is found.
         """
         breast = find_breast(image)
+        if breast.mean() < LEAST or image.min() == image.max():
+            raise ValueError(f"no breast is found in it: {100 * breast.mean():.1f} % of it differs from the background")
         mirrored = (side == "R") != flipped if side else wall_is_right(breast)
         facing = breast[:, ::-1] if mirrored else breast
         y0, x0, y1, x1 = _with_buffer(facing)

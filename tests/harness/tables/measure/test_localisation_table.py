@@ -184,7 +184,7 @@ def rows(
     """Rows of the tables of one model on one split, by image."""
     found: dict[str, list[dict[str, Any]]] = {"maps": [], "lesions": [], "candidates": []}
     for key, lesion in masks.items():
-        drawn = Drawn.of(lesion)
+        drawn = Drawn.of(lesion, lesion.shape)
         row = {"study": "s", "variant": "v", "seed": 0, "fold": None, "split": split, "id": key, "unit": key}
         row |= {"group": key, "class": "a", "label": float(lesion.any())}
         box = drawn.box_ious(maps[key])

@@ -12,6 +12,7 @@ from harness import InputError
 from harness_datasets.manifest.component import build_manifest
 from harness_datasets.manifest.images.formats import decode
 from harness_datasets.manifest.mammograms.breast import find_breast, wall_is_right
+from harness_datasets.manifest.mammograms.film import is_inverted
 from harness_datasets.manifest.mammograms.window import Mammogram, Window, prepare
 from harness_datasets.manifest.mammograms.words import flipped_of, side_of, view_of
 
@@ -68,6 +69,57 @@ def test_the_breast_of_a_phantom_is_found(catalog, tmp_path, seed):
         found = find_breast(dataset.read(sample))
         assert overlap(found, true) > 0.95
         assert wall_is_right(found) == (sample.source["side"] == "R")
+
+
+@pytest.mark.parametrize("width", [3, 8, 15])
+@pytest.mark.parametrize("value", [0, 65535])
+def test_a_frame_round_the_film_is_no_breast(width, value):
+    true = half_ellipse()
+    image = drawn(true, 0.04, 0.01)
+    image[:width] = image[-width:] = value
+    image[:, :width] = image[:, -width:] = value
+    inner = true.copy()
+    inner[:width] = inner[-width:] = False
+    inner[:, :width] = False
+    found = find_breast(image)
+    assert overlap(found, inner) > 0.96
+    assert not found[:, -width:].any() and not found[:width].any()
+    assert not is_inverted(image)
+
+
+@pytest.mark.parametrize("edge", [np.s_[:, -10:], np.s_[:12], np.s_[-12:, 60:], np.s_[:, :8]])
+def test_a_bright_edge_of_the_film_is_no_breast(edge):
+    true = half_ellipse()
+    image = drawn(true, 0.03, 0.01)
+    image[edge] = 65535
+    assert overlap(find_breast(image), true) > 0.92
+
+
+@pytest.mark.parametrize("frame", [0, 6])
+def test_an_inverted_film_is_refused_or_inverted_or_kept(frame):
+    upright = drawn(half_ellipse(), 0.04, 0.005)
+    film = 65535 - upright
+    if frame:
+        film[:frame] = film[-frame:] = 0
+        film[:, :frame] = film[:, -frame:] = 0
+    assert is_inverted(film) and not is_inverted(upright)
+    with pytest.raises(ValueError, match='inverted film, its background is bright: set inverted = "invert"'):
+        Mammogram(SIZE).positive(film)
+    assert Mammogram(SIZE, inverted="keep").positive(film) is film
+    turned = Mammogram(SIZE, inverted="invert").positive(film)
+    assert turned.dtype == film.dtype and overlap(find_breast(turned), half_ellipse()) > 0.9
+    np.testing.assert_array_equal(Mammogram(SIZE, inverted="invert").positive(upright), upright)
+
+
+@pytest.mark.parametrize("kind", ["constant", "noise", "a mark alone"])
+def test_a_view_without_a_breast_is_named(tmp_path, kind):
+    image = np.full(SIZE, 900, np.uint16)
+    if kind == "noise":
+        image += np.random.default_rng(0).integers(0, 200, SIZE).astype(np.uint16)
+    if kind == "a mark alone":
+        image[10:30, 140:170] = 65535
+    with pytest.raises(ValueError, match="no breast is found"):
+        Mammogram(SIZE).window(image)
 
 
 def test_burned_in_marks_and_what_touches_by_a_thread_are_left_out():
