@@ -44,7 +44,7 @@ def read_all(studies: Sequence[str | Path | Results], session: Session) -> dict[
     """
     found: dict[str, Results] = {}
     for given in studies:
-        name = _name(given)
+        name = given.plan.directory if isinstance(given, Results) else str(given)
         if name in found:
             raise InputError(f"{name}: is listed twice.")
         found[name] = given if isinstance(given, Results) else _read(given, session)
@@ -85,10 +85,6 @@ def common_baseline(found: Mapping[str, Results], given: str | None) -> str:
         if chosen not in names:
             raise InputError(f"{name}: it has no variant {chosen!r} but {', '.join(names)}{nearest(chosen, names)}")
     return chosen
-
-
-def _name(given: str | Path | Results) -> str:
-    return given.plan.directory if isinstance(given, Results) else str(given)
 
 
 def _read(given: str | Path, session: Session) -> Results:

@@ -65,11 +65,11 @@ class Choice:
 
     def option(self, label: Any) -> Any:
         """Return the option of a label."""
-        return self.options[_index(self.labels, label)]
+        return self.options[self.labels.index(label)]
 
     def options_from_default(self) -> list[Any]:
         """Return all options, the default first."""
-        first = _index(self.labels, self.default)
+        first = self.labels.index(self.default)
         return [self.options[first], *self.options[:first], *self.options[first + 1 :]]
 
     def suggest(self, name: str, trial: Any) -> Any:
@@ -199,10 +199,6 @@ def _default_label(options: tuple[Any, ...], labels: tuple[Any, ...], default: A
         if default is option or (type(default) is type(option) and default == option):
             return label
     return labels[labels.index(default)]
-
-
-def _index(labels: tuple[Any, ...], label: Any) -> int:
-    return labels.index(label)
 
 
 def _name(option: Any) -> Any:

@@ -24,40 +24,16 @@ DRAWN = 6
 class Material:
     """The inputs of a report. A table that is None has no data, and its section states that.
 
-    Args:
-        plan: of the study.
-        classes: the names of the task's classes, in order.
-        metrics: of the study, and those that tables have by default.
-        trials: one row per trial, columns `costs.TRIALS`, and `ledger` if trials kept one.
-        predictions: the predictions of all confirmed models.
-        variants: result of `summary.variant_table`, with heads.
-        units: the same by unit of diagnosis, if a unit has several images.
-        comparison: result of `contrasts.comparison_table`.
-        claims: result of `claims.claims_table`.
-        replicates: result of `summary.replicates_table`.
-        each: result of `readers.each_table`, if there are readers or external predictions.
-        declared: result of `declared.declared_table`.
-        classified: metrics of scores over replicates, see `summary.over_replicates`.
-        localised: metrics of localisation over replicates, likewise.
-        reliability: result of `reliability_table.pooled_reliability`.
-        faithfulness: result of `faithfulness_table.faithfulness_table`.
-        decisions: result of `decision_chart.decision_chart`.
-        importance: `variant`, `parameter`, `importance`, `trials`: the share of the variance of the validation metric
-            that each searched parameter accounts for.
-        sweeps: path of a setting -> variant -> its value, of variants that differ in that setting alone.
-        differs: variant -> its changes, as sentences of a study file.
-        card: result of `costs.data_card`.
-        overlays: variant -> arrays as returned by `pictures.read_overlays`.
-        left_out: `<variant>, map <name>` -> why there are no such maps.
-        assumed: component -> subject that its source leaves open -> choice (`Component.assumed`).
-        outlines: whether masks are outlines, so that Dice may be shown.
-        unknown_masks: number of positive (image, class) pairs of test without a known mask, and of all positive ones.
-        data_check: verdict and summary of the data check, and its findings.
-        test_openings: number of openings of this data set's test split, over all studies.
-        own_openings: number of openings by this study.
-        command: that reproduces the study.
-        check_command: that checks the data.
-        resamples: number of bootstrap samples of patients of each interval.
+    A table has the name that the results of a study give it: `variants` is that with heads, `units` is None unless a
+    unit has several images, `each` is empty without readers and external predictions.
+    `importance` has `variant`, `parameter`, `importance` and `trials`: the share of the variance of the validation
+    metric that each searched parameter accounts for. `sweeps` is path of a setting -> variant -> its value, `differs`
+    variant -> its changes, `card` the result of `costs.data_card`, `overlays` variant -> arrays of
+    `pictures.read_overlays`, `assumed` component -> subject that its source leaves open -> choice,
+    `left_out` `<variant>, map <name>` -> why there are no such maps.
+    `outlines` is True if masks are outlines, so that Dice may be shown. `data_check` is the verdict of the data check
+    with its findings. `test_openings` counts the openings of this data set's test split by all studies,
+    `own_openings` those by this one.
     """
 
     plan: Plan

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -122,6 +122,15 @@ class Rows:
         if own not in self._terms:
             self._terms[own] = _TERMS[record.reads](self, metric, classes)
         return self._terms[own]
+
+    def fitted(
+        self, metric: Metric, fit: Rows | None, classes: Sequence[str]
+    ) -> Iterator[tuple[str, Terms, float, bool]]:
+        """Yield class, terms, threshold fitted on the rows of another split, and whether the value is defined."""
+        tuned = fit.of(metric, classes) if metric.split and fit is not None else {}
+        defined = not metric.record.probabilities or self.probable
+        for name, item in self.of(metric, classes).items():
+            yield name, item, metric.fitted(tuned[name].value if name in tuned else None), defined
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a table that must be present."""

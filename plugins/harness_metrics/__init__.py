@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from harness import MetricRecord, hookimpl
 
@@ -13,11 +13,6 @@ from harness import MetricRecord, hookimpl
 def harness_metrics() -> Iterable[MetricRecord]:
     """Yield the records of every module below this package, a record or a tuple of them by any name."""
     for module in pkgutil.walk_packages(__path__, f"{__name__}."):
-        yield from _records(vars(importlib.import_module(module.name)))
-
-
-def _records(names: dict[str, object]) -> Iterator[MetricRecord]:
-    for value in names.values():
-        yield from (
-            item for item in (value if isinstance(value, tuple) else (value,)) if isinstance(item, MetricRecord)
-        )
+        for value in vars(importlib.import_module(module.name)).values():
+            found = value if isinstance(value, tuple) else (value,)
+            yield from (item for item in found if isinstance(item, MetricRecord))

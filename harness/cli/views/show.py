@@ -47,7 +47,7 @@ def show_costs(app: App, results: Results) -> None:
     spent = ", ".join(f"{count} in {stage}" for stage, count in costs["epochs"].items())
     lines = [f"epochs:  {spent}", *(f"ledger:  {line}" for line in supervision_lines(costs["supervision"]))]
     if costs["test_openings"] is not None:
-        opened = _times(costs["test_openings"])
+        opened = "once" if costs["test_openings"] == 1 else f"{costs['test_openings']} times"
         lines.append(f"ledger:  The test split of these data was opened {opened}, by all studies.")
     _print(app, lines)
 
@@ -112,7 +112,3 @@ def _print(app: App, lines: Iterable[str]) -> None:
     )
     for line in lines:
         click.echo(wrapped.fill(line))
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"

@@ -53,8 +53,9 @@ def draw(paint: Callable[[Axes], None], high_in: float = 3.6, legend: bool = Fal
         figure = Figure(figsize=(WIDE_IN, high_in), layout="constrained")
         axis = figure.subplots()
         paint(axis)
-        if legend and axis.get_legend_handles_labels()[0]:
-            figure.legend(loc="outside lower left", ncols=2 if _short(axis) else 1, fontsize=8.5, handlelength=2.6)
+        if legend and (texts := axis.get_legend_handles_labels()[1]):
+            columns = 2 if max(map(len, texts)) <= 22 else 1
+            figure.legend(loc="outside lower left", ncols=columns, fontsize=8.5, handlelength=2.6)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     return buffer.getvalue()
@@ -217,8 +218,3 @@ def importance(table: pd.DataFrame) -> bytes:
 def _bars(row: Mapping[Any, Any], name: str) -> Any:
     low, high = row[name] - row[f"{name}_low"], row[f"{name}_high"] - row[name]
     return None if math.isnan(low) else [[max(low, 0)], [max(high, 0)]]
-
-
-def _short(axis: Axes) -> bool:
-    """Return True if two legend entries fit in one row."""
-    return max(len(text) for text in axis.get_legend_handles_labels()[1]) <= 22

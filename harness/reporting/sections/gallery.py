@@ -103,7 +103,7 @@ def _panels(variant: str, own: Mapping[str, Array], image: int, stem: str) -> li
     if "boxes" in own:
         weights = own["attention"][image] if "attention" in own else None
         framed = _patched(base, own["boxes"][image], weights, own["images"].shape[1:3])
-        words = _heaviest(weights)
+        words = "" if weights is None else f"; the heaviest got {number(float(weights.max()))} of the attention"
         alt = f"{truth} with the patches that {variant} looked at{words}"
         pictures.append(Picture(f"{stem}-patches.webp", webp(framed), alt, "patches"))
     for k, name in enumerate(classes):
@@ -210,10 +210,6 @@ def _truths(own: Mapping[str, Array], image: int) -> str:
     return "true labels: " + ", ".join(
         f"{name} {word}" for name, word in zip(own["classes"].tolist(), known, strict=True)
     )
-
-
-def _heaviest(weights: Array | None) -> str:
-    return "" if weights is None else f"; the heaviest got {number(float(weights.max()))} of the attention"
 
 
 def _top(own: Mapping[str, Array], k: int) -> float:

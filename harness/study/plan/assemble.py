@@ -12,8 +12,8 @@ import harness.study.plan.identity as identity
 from harness.config.space import searched
 from harness.config.trees import of_fold
 from harness.contract.errors import InputError
-from harness.contract.loading.catalog import Catalog
 from harness.contract.provider import BUILT_IN
+from harness.contract.tables import named
 from harness.contract.types import Claim, Objective, Plan, Skip, VariantPlan
 from harness.metrics.registry import study_metrics
 from harness.study.file.resolve import Resolved
@@ -81,7 +81,9 @@ def assemble(
         reasons = "; ".join(f"{skip.variant}: {skip.reason}" for skip in skipped)
         raise InputError(f"{study.path}: nothing is left to run ({reasons})")
     baseline = section.baseline or (*resolved.run, *derived)[0]
-    measured = {*_metrics(measures, checker.catalog), *_explainers(measures.explain)}
+    metrics = study_metrics(checker.catalog, measures.metrics, measures.metric_tables)
+    measured = {("metric", checker.catalog.address_of("metric", metric.record)) for metric in metrics}
+    measured |= {("explainer", str(named(entry)[1]["use"])) for entry in measures.explain.use}
     return Plan(
         study=study.name,
         study_id=study_id,
@@ -179,15 +181,6 @@ def _fold_digests(table: Mapping[str, Any], folds: int | None, checker: Checker)
     if folds is None:
         return {}
     return {"fold_digests": [checker.dataset(of_fold(table, fold, folds)).digest for fold in range(folds)]}
-
-
-def _metrics(measures: Measures, catalog: Catalog) -> Iterator[tuple[str, str]]:
-    for metric in study_metrics(catalog, measures.metrics, measures.metric_tables):
-        yield "metric", catalog.address_of("metric", metric.record)
-
-
-def _explainers(explain: ExplainSection) -> set[tuple[str, str]]:
-    return {("explainer", entry if isinstance(entry, str) else str(entry.get("use"))) for entry in explain.use}
 
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,8 @@ def check_explain(
         kept.append(entry)
         factories |= {name: factory} if factory else {}
     section = section.model_copy(update={"use": kept})
-    if section.faithfulness is not None and section.faithfulness.use and _no_images(checked):
+    bags = bool(checked) and all(item.task.sample != "image" for item in checked)
+    if section.faithfulness is not None and section.faithfulness.use and bags:
         section = section.model_copy(update={"faithfulness": None})
         dropped.append("faithfulness is left out: it covers parts of single images")
     prices = [] if problems else explaining(section, factories, [item.task for item in checked])
@@ -59,11 +60,6 @@ def _check_name(
         problems.add(f"{path}.name", f"a name is made of small letters, digits and _, a letter first; found {name!r}")
     elif name in {OWN_MAP, *catalog.names("explainer")}:
         problems.add(f"{path}.name", f"{name!r} is another explainer's name, and this is {factory.name!r}")
-
-
-def _no_images(checked: Collection[Checked]) -> bool:
-    """Return True if there is data, and its samples are not single images."""
-    return bool(checked) and all(item.task.sample != "image" for item in checked)
 
 
 def _explainer(entry: Any, path: str, catalog: Catalog, problems: Problems) -> Factory | None:

@@ -23,18 +23,16 @@ def check_training(train: Mapping[str, Any], task: Task, parts: Collection[Compo
     """
     reported = set[tuple[str, str]]()
     for settings in map(TrainSettings.of, concretes(train)):
-        for path, message in (*_copies(settings, task), *_channels(settings, task), *_refused(settings, parts)):
+        for path, message in (*_of_data(settings, task), *_refused(settings, parts)):
             if (path, message) not in reported:
                 problems.add(path, message)
             reported.add((path, message))
 
 
-def _copies(settings: TrainSettings, task: Task) -> Iterator[tuple[str, str]]:
+def _of_data(settings: TrainSettings, task: Task) -> Iterator[tuple[str, str]]:
+    """Yield the settings that the data do not allow."""
     if settings.tta and task.sample != "image":
         yield "train.tta", NO_COPIES
-
-
-def _channels(settings: TrainSettings, task: Task) -> Iterator[tuple[str, str]]:
     if task.sample != "features" and (wrong := uncollected(settings.normalise, task.channels)):
         yield "train.normalise", wrong
 

@@ -116,7 +116,8 @@ def _variant(plan: Plan, confirmed: dict[str, list[TrialRecord]], wanted: str | 
         raise InputError(f"{run}: no variant has a confirmed model; {hint}")
     if len(ready) == 1:
         return ready[0], ""
-    means = {name: _mean(confirmed[name]) for name in ready}
+    values = {name: [record.result.value for record in confirmed[name] if record.result] for name in ready}
+    means = {name: sum(own) / len(own) for name, own in values.items()}
     return _best(means, plan.objective), f" (best {plan.objective.metric} of {len(ready)} variants)"
 
 
@@ -126,11 +127,6 @@ def _best(means: dict[str, float], objective: Objective) -> str:
         if objective.better(value, means[best]):
             best = name
     return best
-
-
-def _mean(records: Sequence[TrialRecord]) -> float:
-    values = [record.result.value for record in records if record.result]
-    return sum(values) / len(values)
 
 
 def _mean_over(records: Sequence[TrialRecord]) -> str:

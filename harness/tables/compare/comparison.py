@@ -16,7 +16,7 @@ from harness.metrics.scores.ranking import check_once
 from harness.statistics.arrays import Array
 from harness.statistics.bootstrap import Resamples, auc, average, if_enough
 from harness.tables.rows import by_model
-from harness.tables.terms import Rows, Tables, Terms
+from harness.tables.terms import Tables, Terms
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,18 +157,15 @@ def _measured(
     tables: Tables, metric: Metric, drawn: Resamples, classes: Sequence[str]
 ) -> dict[tuple[str, str], VariantValues]:
     fits = tables.models(metric, metric.split) if metric.split else {}
-    own = {key: (rows, rows.of(metric, classes)) for key, rows in tables.models(metric).items()}
-    patients = _patients(own)
+    own = tables.models(metric)
+    patients = _patients({key: rows.of(metric, classes) for key, rows in own.items()})
     found: dict[tuple[str, str], VariantValues] = {}
-    for key, (rows, terms) in own.items():
-        fit = fits[key].of(metric, classes) if key in fits else {}
-        undefined = metric.record.probabilities and not rows.probable
+    for key, rows in own.items():
         values = {}
-        for name, item in terms.items():
-            threshold = metric.fitted(fit[name].value if name in fit else None)
-            resampled = _nothing(drawn) if undefined else _resampled(metric, item, threshold, drawn)
-            values[name] = if_enough(resampled, len(patients.get((*key[:2], name), ())))
-        images = frozenset((image, name) for name, item in terms.items() for image in item.ids)
+        for name, item, threshold, defined in rows.fitted(metric, fits.get(key), classes):
+            resampled = _resampled(metric, item, threshold, drawn) if defined else _nothing(drawn)
+            values[name] = if_enough(resampled, len(patients[key[0], key[1], name]))
+        images = frozenset((image, name) for name, item in rows.of(metric, classes).items() for image in item.ids)
         _add(found, key, _with_whole(values, classes, drawn), images)
     return found
 
@@ -178,10 +175,10 @@ def comparable(equal: Mapping[str, float], variant: str, baseline: str) -> bool:
     return not equal or equal.get(variant) == equal.get(baseline)
 
 
-def _patients(own: Mapping[tuple[Any, ...], tuple[Rows, Mapping[str, Terms]]]) -> dict[tuple[str, str, str], set[Any]]:
+def _patients(own: Mapping[tuple[Any, ...], Mapping[str, Terms]]) -> dict[tuple[str, str, str], set[Any]]:
     """Return the patients of each (variant, head, class), over all replicates: a fold has a part of them."""
     found: dict[tuple[str, str, str], set[Any]] = {}
-    for key, (_, terms) in own.items():
+    for key, terms in own.items():
         for name, item in terms.items():
             found.setdefault((key[0], key[1], name), set()).update(item.groups)
     return found

@@ -52,11 +52,9 @@ def _values(
     metric: Metric, test: Rows, fit: Rows | None, classes: Sequence[str]
 ) -> Iterator[tuple[str, str, float, float, str]]:
     """Yield class, metric, value, threshold and source of the threshold."""
-    undefined, found = metric.record.probabilities and not test.probable, {}
-    fitted = fit.of(metric, classes) if metric.split and fit else {}
-    for name, item in test.of(metric, classes).items():
-        threshold = metric.fitted(fitted[name].value if name in fitted else None)
-        value = math.nan if undefined else float(metric.value(item.value, None, threshold))
+    found = {}
+    for name, item, threshold, defined in test.fitted(metric, fit, classes):
+        value = float(metric.value(item.value, None, threshold)) if defined else math.nan
         found[name] = (value, *metric.stated(item.value, threshold))
     if "" not in found:
         thresholds = {threshold for _, threshold, _ in found.values()}

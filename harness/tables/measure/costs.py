@@ -40,7 +40,8 @@ def search_table(trials: pd.DataFrame, *, order: Sequence[str], objective: Objec
         values = search.loc[search["state"] == "complete", "value"].astype(float).dropna()
         best = math.nan if values.empty else float(values.max() if sign > 0 else values.min())
         later = mean_defined(confirm.loc[confirm["state"] == "complete", "value"].to_numpy())
-        spent = {f"epochs_{stage}": _total(own.loc[own["stage"] == stage, "epochs"]) for stage in STAGES}
+        known = own[own["epochs"].notna()]  # an unfinished trial has none
+        spent = {f"epochs_{stage}": int(known.loc[known["stage"] == stage, "epochs"].sum()) for stage in STAGES}
         gap = {"searched": best, "confirmed": later, "optimism": sign * (best - later)}
         rows.append({"variant": variant, "trials": len(search), **states, **spent, **gap})
     return pd.DataFrame(rows)
@@ -154,7 +155,3 @@ def supervision_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     parts = [[texts[stage] for stage in stages if stage in texts] for stages in (READERS[:2], READERS[2:])]
     heads = ("A trial reads", "A confirmed model then reads")
     return [f"{head} {'; '.join(part)}." for head, part in zip(heads, parts, strict=True) if part]
-
-
-def _total(epochs: pd.Series[Any]) -> int:
-    return int(epochs.dropna().sum())  # an unfinished trial has none

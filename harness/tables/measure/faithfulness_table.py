@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +36,8 @@ def faithfulness_table(
     import pandas as pd
 
     if rows.empty:
-        return pd.DataFrame(columns=["variant", "map", "method", "level", "replicates", "n", *_with_bounds(METRICS)])
+        values = [f"{name}{bound}" for name in METRICS for bound in ("", "_low", "_high")]
+        return pd.DataFrame(columns=["variant", "map", "method", "level", "replicates", "n", *values])
     drawn = Resamples.draw(rows["group"].unique(), resamples, seed)
     found = []
     for keys, own in rows.groupby(["variant", "map", "method", "level"], dropna=False, sort=False):
@@ -109,7 +110,3 @@ def _over_replicates(rows: pd.DataFrame, drawn: Resamples, of: Callable[[pd.Data
 def _bounded(name: str, values: Array) -> dict[str, float]:
     found = interval(values)
     return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
-
-
-def _with_bounds(names: Iterable[str]) -> list[str]:
-    return [f"{name}{bound}" for name in names for bound in ("", "_low", "_high")]

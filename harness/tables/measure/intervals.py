@@ -101,12 +101,8 @@ def _of_scores(
 ) -> _Found:
     found: _Found = {}
     for metric in metrics:
-        if metric.record.probabilities and not rows.probable:
-            continue
-        fitted = val.of(metric, classes) if val is not None and metric.split else {}
-        for name, item in rows.of(metric, classes).items():
-            threshold = metric.fitted(fitted[name].value if name in fitted else None)
-            if not metric.split or not np.isnan(threshold):
+        for name, item, threshold, defined in rows.fitted(metric, val, classes):
+            if defined and (not metric.split or not np.isnan(threshold)):
                 found[name, metric.key] = drawn.apply(item.groups, metric.statistic(item.value, threshold))
     return _with_mean(found, classes)
 

@@ -18,7 +18,7 @@ from harness.statistics.bootstrap import Resamples, interval
 from harness.statistics.ensemble import by_unit
 from harness.tables.compare.comparison import VariantValues, comparable, measured, ranked
 from harness.tables.rows import REPLICATE
-from harness.tables.terms import Tables
+from harness.tables.terms import READS, Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,8 +59,10 @@ def variant_table(
     import pandas as pd
 
     assert tables.predictions is not None
-    if unit:  # other rows, so that nothing may be taken over that was computed from images
-        tables = replace(tables, predictions=by_unit(tables.predictions), kept={}, _models={})
+    if unit:  # what was computed from the scores of images is not taken over
+        maps = {metric.key for metric in metrics if READS[metric.record.reads][0] != "predictions"}
+        kept = {place: values for place, values in tables.kept.items() if place[0] in maps}
+        tables = replace(tables, predictions=by_unit(tables.predictions), kept=kept, _models={})
     assert tables.predictions is not None
     tested = tables.predictions[tables.predictions["split"] == "test"]
     drawn = Resamples.draw(tested["group"].unique(), resamples, seed)
@@ -91,15 +93,11 @@ def replicates_table(tables: Tables, metrics: Sequence[Metric], *, classes: Sequ
     for metric in metrics:
         fits = tables.models(metric, metric.split, controls=True) if metric.split else {}
         for key, own in tables.models(metric, controls=True).items():
-            terms_of = own.of(metric, classes)
-            if not any(terms.count for terms in terms_of.values()):
+            if not any(terms.count for terms in own.of(metric, classes).values()):
                 continue
-            fitted = fits[key].of(metric, classes) if key in fits else {}
-            undefined = metric.record.probabilities and not own.probable
             values = dict.fromkeys(() if metric.record.whole == "only" else classes, math.nan)
-            for name, terms in terms_of.items():
-                threshold = metric.fitted(fitted[name].value if name in fitted else None)
-                values[name] = math.nan if undefined else float(metric.value(terms.value, None, threshold))
+            for name, terms, threshold, defined in own.fitted(metric, fits.get(key), classes):
+                values[name] = float(metric.value(terms.value, None, threshold)) if defined else math.nan
             whole = values.pop("") if "" in values else mean_defined(list(values.values()))
             row = rows.setdefault(key, {})
             row |= {metric.key: whole, **{f"{metric.key}/{name}": value for name, value in values.items()}}

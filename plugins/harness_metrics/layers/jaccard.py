@@ -46,10 +46,6 @@ def check_layer(*, level: int, tau: float) -> Mapping[str, Any]:
     return {}
 
 
-def _stated(images: LayerImages, /, *, level: int, tau: float) -> float:
-    return tau or math.nan
-
-
 def _standing() -> Iterator[Standing]:
     for level, worth in _LEVELS.items():
         for tau in _TAUS:
@@ -69,7 +65,7 @@ LAYER_JACCARD = MetricRecord(
     facts=check_layer,
     reads="layers",
     needs=frozenset({"eval_masks", "layers"}),
-    threshold=_stated,
+    threshold=lambda images, /, *, level, tau: tau or math.nan,
     threshold_from="fixed",
     interval=False,
     order=215,

@@ -74,15 +74,12 @@ def _once(terms: Froc) -> Array:
     return np.ones((1, len(terms.images)))
 
 
-def _no_threshold(terms: Froc, /) -> float:
-    return math.nan
-
-
-def _read_off(terms: Froc, /, *, rate: float) -> float:
-    return terms.threshold(rate)
-
-
-_REGIONS = frozenset({"eval_masks", "region"})
+_LESIONS: dict[str, Any] = {
+    "reads": "lesions",
+    "form": "statistic",
+    "needs": frozenset({"eval_masks", "region"}),
+    "interval": False,
+}
 _BUNCH = "Bunch et al. 1977, SPIE 127, 124-135"
 
 FROC = MetricRecord(
@@ -91,13 +88,10 @@ FROC = MetricRecord(
     summary="mean share of lesions found at stated rates of false positives an image",
     source="van Ginneken et al. 2010, Medical Image Analysis 14, 707-722",
     build=froc,
-    reads="lesions",
-    form="statistic",
     per="lesion",
-    needs=_REGIONS,
-    threshold=_no_threshold,
+    threshold=lambda terms, /: math.nan,
     threshold_from="rate",
-    interval=False,
+    **_LESIONS,
     order=160,
     standing=(Standing(level="report"),),
 )
@@ -108,13 +102,10 @@ FROC_SENSITIVITY = MetricRecord(
     source=_BUNCH,
     build=froc_sensitivity,
     facts=check_rate,
-    reads="lesions",
-    form="statistic",
     per="lesion",
-    needs=_REGIONS,
-    threshold=_read_off,
+    threshold=lambda terms, /, *, rate: terms.threshold(rate),
     threshold_from="rate",
-    interval=False,
+    **_LESIONS,
     order=170,
     standing=tuple(
         Standing(
@@ -133,11 +124,8 @@ LESION_SENSITIVITY_FITTED = MetricRecord(
     source=_BUNCH,
     build=lesion_sensitivity_fitted,
     fit=at_rate,
-    reads="lesions",
-    form="statistic",
     per="lesion",
-    needs=_REGIONS,
-    interval=False,
+    **_LESIONS,
     order=180,
     standing=(Standing(level="tables"),),
 )
@@ -148,13 +136,9 @@ FALSE_POSITIVES_FITTED = MetricRecord(
     source=_BUNCH,
     build=false_positives_fitted,
     fit=at_rate,
-    reads="lesions",
-    form="statistic",
-    per="image",
     bounds=(0.0, math.inf),
-    needs=_REGIONS,
     higher_is_better=False,
-    interval=False,
+    **_LESIONS,
     order=181,
     standing=(Standing(level="tables"),),
 )

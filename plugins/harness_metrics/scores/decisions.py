@@ -47,10 +47,6 @@ def _at_half(name: str) -> Callable[..., Array | float]:
     return lambda terms, weights, /: _at(name)(terms, weights, HALF)
 
 
-def _half(terms: Scores, /) -> float:
-    return HALF
-
-
 def _records() -> Iterator[MetricRecord]:
     for place, (name, (label, summary)) in enumerate(_METRICS.items()):
         yield MetricRecord(
@@ -61,7 +57,7 @@ def _records() -> Iterator[MetricRecord]:
             reads="scores",
             form="statistic",
             probabilities=True,
-            threshold=_half,
+            threshold=lambda terms, /: HALF,
             threshold_from="fixed",
             order=60 + place,
             standing=(Standing(level="tables"),),

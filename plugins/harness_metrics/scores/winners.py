@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness import MetricRecord, Standing
 
@@ -55,7 +55,7 @@ def _decided(terms: Winners, weights: Array | None, name: str) -> Array | float:
     return decision(terms.labels[:, terms.place], terms.scores.argmax(1) == terms.place, weights, name)
 
 
-_EXCLUSIVE = frozenset({"multiclass"})
+_EXCLUSIVE: dict[str, Any] = {"reads": "winners", "form": "statistic", "needs": frozenset({"multiclass"})}
 _MACRO = "of calling the class of the highest score, mean over classes; multi-class tasks"
 
 TOP1 = MetricRecord(
@@ -63,10 +63,8 @@ TOP1 = MetricRecord(
     label="top 1",
     summary="share of images whose highest score is that of their class; multi-class tasks",
     build=top1,
-    reads="winners",
-    form="statistic",
     whole="own",
-    needs=_EXCLUSIVE,
+    **_EXCLUSIVE,
     order=50,
     standing=(Standing(level="report"),),
 )
@@ -76,9 +74,7 @@ PRECISION_TOP1, RECALL_TOP1, F1_TOP1 = (
         label=f"{word}, top 1",
         summary=f"{word} {_MACRO}",
         build=build,
-        reads="winners",
-        form="statistic",
-        needs=_EXCLUSIVE,
+        **_EXCLUSIVE,
         order=order,
         standing=(Standing(level="tables"),),
     )
@@ -90,13 +86,11 @@ ECE_TOP1 = MetricRecord(
     summary="calibration error of the highest score as confidence; multi-class tasks; lower is better",
     source="Guo et al. 2017, ICML",
     build=ece_top1,
-    reads="winners",
-    form="statistic",
     whole="only",
     probabilities=True,
     higher_is_better=False,
     interval=False,
-    needs=_EXCLUSIVE,
+    **_EXCLUSIVE,
     order=54,
     standing=(Standing(level="tables"),),
 )
