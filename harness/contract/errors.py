@@ -55,7 +55,7 @@ class ContractError(HarnessError):
         origin: the component.
         got: what it gave, as the rest of a sentence.
         expected: what the contract allows.
-        law: the class and function of `harness.testing` that finds the fault; "" if there is none.
+        law: the name of the law in `harness.testing` that finds the fault; "" if there is none.
     """
 
     def __init__(self, origin: Origin, got: str, expected: str, law: str = "") -> None:

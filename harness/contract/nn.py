@@ -135,7 +135,7 @@ class Backbone(nn.Module, ABC):
         raise TypeError(f"{type(self).__name__} does not provide stages.")
 
     def _check_output(self, images: Tensor, out: Any) -> None:
-        law = "BackboneLaws.test_maps_have_the_size_that_stride_and_features_promise"
+        law = "maps_have_the_size_that_stride_and_features_promise"
         ranges = [{size // self.stride, -(-size // self.stride)} for size in images.shape[2:]]
         fits = isinstance(out, Tensor) and out.is_floating_point() and out.ndim == 4
         fits = fits and out.shape[:2] == (len(images), self.features)
@@ -179,7 +179,7 @@ class Pooling(nn.Module, ABC):
         """Pool `x` over its unmasked instances."""
 
     def _check_output(self, x: Tensor, out: Any) -> None:
-        law = "PoolingLaws.test_class_scores_are_pooled_by_their_features"
+        law = "class_scores_are_pooled_by_their_features"
         if not isinstance(out, Pooled):
             raise ContractError(origin_of(self), shape_of(out), "a Pooled", law)
         wanted = (x.shape[0], x.shape[2])
@@ -189,7 +189,7 @@ class Pooling(nn.Module, ABC):
         fits = isinstance(weights, Tensor) and weights.ndim == 3 and weights.shape[:2] == x.shape[:2]
         if weights is not None and not fits:
             many = f"({x.shape[0]}, {x.shape[1]}, 1 or {x.shape[2]})"
-            law = "PoolingLaws.test_weights_are_a_distribution"
+            law = "weights_are_a_distribution"
             raise ContractError(origin_of(self), f"the weights {shape_of(weights)}", many, law)
 
 

@@ -17,7 +17,7 @@ from harness.contract.metrics import Level, MetricRecord
 from harness.statistics.arrays import Array, mean_defined, read_only
 from harness.statistics.bootstrap import Statistic, mean
 
-_LAW = "MetricLaws.test_values_lie_within_the_bounds"
+_LAW = "values_lie_within_the_bounds"
 TERM = "term"
 """The column in which a metric of form "term" finds its values."""
 

@@ -91,9 +91,13 @@ def timms(
         return made(groups, lr, weight_decay=weight_decay, **{**defaults, **params})
 
     supplied = [item for item in inspect.signature(build).parameters.values() if item.kind is item.POSITIONAL_ONLY]
-    own = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value) for key, value in defaults.items()]
+    types = {key: _type(key, value) for key, value in defaults.items()}
+    own = [
+        inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value, annotation=types[key])
+        for key, value in defaults.items()
+    ]
     vars(build)["__signature__"] = inspect.Signature([*supplied, *own])
-    build.__annotations__ |= {key: _type(key, value) for key, value in defaults.items()}
+    build.__annotations__ |= types
     _document(build, vars(build)["__signature__"].parameters)
     return Component(name=name, build=build, summary=summary, source=source, facts=checked)
 

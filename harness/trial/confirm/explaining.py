@@ -23,7 +23,7 @@ from harness.trial.seams.outputs import explained
 
 MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 """Numbers of the errors of a disk, which are no component's fault."""
-_LAW = "ExplainerLaws.test_the_model_is_left_as_it_was"
+_LAW = "the_model_is_left_as_it_was"
 _log = logging.getLogger(__name__)
 
 

@@ -162,9 +162,8 @@ class Record:
 
 def _originals(data: Images, batch: Batch) -> list[Array | None]:
     """Return the outlines "k h w" of each image of a batch at the size of their file; None where that is no other."""
-    rows = {sample.id: row for row, sample in enumerate(data.split.samples)}
     outlines = data.outlines
-    return [None if outlines is None else outlines.original(rows[key]) for key in batch.ids]
+    return [None if outlines is None else outlines.original(data.rows[name]) for name in batch.ids]
 
 
 def weights_file(model: Model, spec: TrialSpec, bits: int) -> dict[str, bytes]:

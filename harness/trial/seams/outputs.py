@@ -19,9 +19,9 @@ from harness.trial.seams.blind import unlabelled
 
 SLACK = 1e-2
 """Largest distance from [0, 1] that rounding in bf16 explains."""
-RANGE_LAW = "ArchitectureLaws.test_scores_and_saliency_lie_between_0_and_1"
-LOSS_LAW = "ArchitectureLaws.test_losses_are_finite_scalars_in_single_precision"
-MAP_LAW = "ExplainerLaws.test_a_map_is_in_range_at_the_images_size"
+RANGE_LAW = "scores_and_saliency_lie_between_0_and_1"
+LOSS_LAW = "losses_are_finite_scalars_in_single_precision"
+MAP_LAW = "a_map_is_in_range_at_the_images_size"
 
 
 def forward(model: Model, batch: Batch) -> Output:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from harness import hookimpl
 from harness.contract.components import Component
 from harness.contract.loading.catalog import Catalog, Provider
 from harness.contract.metrics import MetricRecord
@@ -25,7 +26,7 @@ def register(catalog: Catalog, kind: str, **components: Any) -> Catalog:
         else Component(name=name, build=item, summary="of a stranger", **_more(kind))
         for name, item in components.items()
     ]
-    plugin = type("Acme", (), {f"harness_{kind}s": staticmethod(lambda: found)})()
+    plugin = type("Acme", (), {f"harness_{kind}s": staticmethod(hookimpl(lambda: found))})()
     catalog.register(plugin, Provider(f"acme{len(catalog.providers)}", ACME.distribution, ACME.version))
     assert not catalog.broken, catalog.broken
     return catalog

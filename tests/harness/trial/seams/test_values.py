@@ -68,7 +68,7 @@ def test_an_output_that_breaks_the_contract_fails_the_trial_at_the_first_batch(
     (found,) = events(tiny_spec(model={"use": "strange"}), tiny, workspace)
     assert isinstance(found, TrialResult) and found.state == "failed"
     assert re.match(f"architecture 'strange'{NAMED}{reason}", found.reason), found.reason
-    assert "an Output" in reason or "the law ArchitectureLaws.test_" in found.reason
+    assert "an Output" in reason or "the law Architecture law " in found.reason
 
 
 @pytest.mark.parametrize(
