@@ -139,7 +139,7 @@ class End(Exception):
 
 
 class Silence(TrialProgressCallback):  # type: ignore[misc]
-    """In place of the one that Ray adds, which prints a line per trial at every verbosity and keeps every trial."""
+    """In place of the one that Ray adds, which prints a line a trial at every verbosity and keeps every trial."""
 
     def on_trial_result(self, *_: Any, **__: Any) -> None:
         """Print nothing: an observer displays."""
