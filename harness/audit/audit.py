@@ -30,7 +30,7 @@ def check_dataset(dataset: Dataset, cache: Cache | None = None) -> list[Finding]
     findings = [
         Finding(
             level="info",
-            message=f"{dataset.task.kind}, one label a {dataset.task.unit}, {_sample_text(dataset.task)}, "
+            message=f"{dataset.task.kind}, one label per {dataset.task.unit}, {_sample_text(dataset.task)}, "
             f"masks: {dataset.task.mask_kind}",
         )
     ]
@@ -47,7 +47,8 @@ def check_dataset(dataset: Dataset, cache: Cache | None = None) -> list[Finding]
 
 def _sample_text(task: Task) -> str:
     """Return a description of a sample."""
-    image = f"{task.image_size[0]} x {task.image_size[1]} px, {task.channels} channel(s)"
+    channels = "1 channel" if task.channels == 1 else f"{task.channels} channels"
+    image = f"{task.image_size[0]} x {task.image_size[1]} px, {channels}"
     words = {
         "bag": f"bags of images of {image}",
         "views": f"views {', '.join(task.views)} of {image}",

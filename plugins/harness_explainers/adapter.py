@@ -58,7 +58,7 @@ class Attribution(Explainer):
 
 
 class ClassScores(nn.Module):
-    """A model as libraries want it: images in, a score a class out.
+    """A model as libraries want it: images in, a score per class out.
 
     Args:
         model: any.
@@ -103,7 +103,7 @@ def unit_interval(maps: Tensor, batch: Batch) -> Float[Tensor, "b h w"]:
     A map without a positive value stays 0 everywhere: the method found nothing for the class.
 
     Raises:
-        ValueError: they are not one map an image, or not finite.
+        ValueError: they are not one map per image, or not finite.
     """
     assert batch.images is not None
     count, size = len(batch.images), tuple(batch.images.shape[2:])

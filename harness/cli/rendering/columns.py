@@ -22,7 +22,7 @@ class Column:
         right: True for numbers, which are aligned to the right.
         key: True if the column identifies a row; every part of a divided table repeats it.
         spare: True if the column may be left out before the table is divided.
-        cells: one a row.
+        cells: one per row.
     """
 
     title: str

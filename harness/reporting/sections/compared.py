@@ -350,7 +350,7 @@ def _score_notes(material: Material, names: Sequence[str]) -> list[str]:
 
 
 def against_section(material: Material) -> Section:
-    """Return what localisation is summed up by against AUC, a point a variant."""
+    """Return what localisation is summed up by against AUC, a point per variant."""
     own, metric = material.own, next(iter(material.of_maps), None)
     title = f"{metric.title if metric else 'Localisation'} against AUC"
     known = None

@@ -35,8 +35,11 @@ def check_samples(dataset: Dataset) -> None:
     found = [*_ids(splits), *_groups(splits), *_labels(splits, dataset.task)]
     if found:
         got, expected, law = (list(part) for part in zip(*found, strict=True))
-        laws = ", ".join(dict.fromkeys(f"DatasetLaws.{name}" for name in law))
-        raise ContractError(origin_of(dataset), "; ".join(got), "; ".join(dict.fromkeys(expected)), laws)
+        raise ContractError(origin_of(dataset), "; ".join(got), _joined(expected, "; "), _joined(law, ", "))
+
+
+def _joined(texts: Sequence[str], by: str) -> str:
+    return by.join(dict.fromkeys(texts))
 
 
 Mistake = tuple[str, str, str]
@@ -46,7 +49,7 @@ Mistake = tuple[str, str, str]
 def _ids(splits: Mapping[Split, Sequence[Sample]]) -> Iterator[Mistake]:
     counts = Counter(sample.id for sample in itertools.chain.from_iterable(splits.values()))
     if twice := [key for key, count in counts.items() if count > 1]:
-        yield f"the id {_some(twice)} more than once", "unique ids", "test_ids_are_unique_and_a_unit_has_one_group"
+        yield f"the id {_some(twice)} more than once", "unique ids", "ids_are_unique_and_a_unit_has_one_group"
 
 
 def _groups(splits: Mapping[Split, Sequence[Sample]]) -> Iterator[Mistake]:
@@ -54,7 +57,7 @@ def _groups(splits: Mapping[Split, Sequence[Sample]]) -> Iterator[Mistake]:
     for one, other in _APART:
         if shared := sorted(groups[one] & groups[other]):
             found = f"the group {_some(shared)} in {one} and {other}"
-            yield found, "each group in one split", "test_no_group_is_in_two_splits"
+            yield found, "each group in one split", "no_group_is_in_two_splits"
 
 
 def _labels(splits: Mapping[Split, Sequence[Sample]], task: Task) -> Iterator[Mistake]:
@@ -65,7 +68,7 @@ def _labels(splits: Mapping[Split, Sequence[Sample]], task: Task) -> Iterator[Mi
         found = f"the labels {list(wrong[0].labels)} of {wrong[0].id!r}" + (
             f" and {len(wrong) - 1} more" * (len(wrong) > 1)
         )
-        yield found, expected, "test_every_class_is_present_and_absent_in_every_split"
+        yield found, expected, "every_class_is_present_and_absent_in_every_split"
 
 
 def _are_labels(labels: Sequence[Any], task: Task) -> bool:

@@ -22,7 +22,7 @@ def build_a_mil(
     features: int = 500,
     width: int = 20,
 ) -> Any:
-    """Build A-MIL: patches through a small network, attention over them, one score an image.
+    """Build A-MIL: patches through a small network, attention over them, one score per image.
 
     Args:
         task: classes, channels and image size.

@@ -115,7 +115,7 @@ ATTENTION_POOLING: Component[Any] = Component(
         "pooling.rule = mean_square, root_mean_square, signed",
         "kept, highest, lowest": "10 each; k and m are not published",
         "patch_px": "56 by default; the side of a patch is not published, nor are optimiser, rate and epochs",
-        "scores": "a sigmoid a class also where exactly one class holds; the scorer's image score is the mean of its "
+        "scores": "a sigmoid per class also where exactly one class holds; the scorer's image score is the mean of its "
         "k highest patches, divided by the sum over classes where exactly one holds",
         "several classes": "each class re-selects its own k patches; patches are ranked by their highest class score "
         "for the second network, and all classes share its attention",

@@ -31,9 +31,9 @@ def build_cnn(
     Args:
         task: classes, channels and image size.
         backbone: the network.
-        pooling: reduces feature cells, or class maps, to one vector an image.
+        pooling: reduces feature cells, or class maps, to one vector per image.
         head: "linear_after_pool" pools features and classifies their mean, as these networks do; "conv_before_pool"
-            draws a map a class by a 1x1 convolution and sigmoid, and pools that: with `top_fraction` the
+            draws a map per class by a 1x1 convolution and sigmoid, and pools that: with `top_fraction` the
             ResNet-34 of GMIC's baselines.
         dropout: share of pooled features, or of feature channels before the convolution, set to 0 in training.
 
@@ -77,7 +77,7 @@ CNN: Component[Any] = Component(
         "saliency": "of the linear head: what it says of each cell alone, softmax or sigmoid of w A_ij + b (the class "
         "activation map of Zhou et al. 2016 behind the link), not scaled image by image; weights of an attention "
         "pooling are not in it",
-        "multi-class maps": "with conv_before_pool one sigmoid a class; pooled scores are divided by their sum",
+        "multi-class maps": "with conv_before_pool one sigmoid per class; pooled scores are divided by their sum",
         "initialisation": "PyTorch's and timm's defaults where there are no weights; the head is always new",
         "random crops": "none: SaliencyCNNAnalysis also resizes to 260 px and crops 254 px at random sizes (its code, "
         "not its README)",

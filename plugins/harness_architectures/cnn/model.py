@@ -19,7 +19,7 @@ class CNN(Model):
         pooling: over cells.
         classes: how many.
         exclusive: exactly one class holds: softmax and cross-entropy, else sigmoids and binary cross-entropy.
-        pool_first: the linear layer classifies pooled features; else it draws a map a class, which is pooled.
+        pool_first: the linear layer classifies pooled features; else it draws a map per class, which is pooled.
         dropout: see `harness_architectures.cnn.component.build_cnn`.
     """
 

@@ -135,7 +135,7 @@ GLAM: Component[Any] = Component(
         "pasting": "inside the patch the local map replaces the global one, on a grid as fine as the local map",
         "map_l1": "10^-4.5, the middle of GMIC's searched range",
         "colour": "all channels of the patch are read; the paper knows grey images only",
-        "multi-class": "softmax for the fusion; maps stay one sigmoid a class with binary cross-entropy, and their "
+        "multi-class": "softmax for the fusion; maps stay one sigmoid per class with binary cross-entropy, and their "
         "scores are divided by their sum",
         "initialisation": "the default global network starts as released, Xavier's normal convolutions and batch-norms "
         "at 1; the local one with batch-norms at 1 and Kaiming's convolutions; heads from PyTorch's default",

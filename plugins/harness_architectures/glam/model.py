@@ -35,7 +35,7 @@ class GLAM(Model):
     Output: `probs` is the fusion's; `heads` are global (the mean of the three scales), local, their mean,
     and fusion; `saliency` is the combined map with the patch's map in its place, about as fine as that one;
     `parts` are `global_map` "b k i j", `local_map` "b k y x" of the patch, `corners` (cells), and `boxes`
-    (pixels x0 y0 x1 y1, one an image).
+    (pixels x0 y0 x1 y1, one per image).
 
     No gradient reaches the global network through the choice of the patch.
 

@@ -126,7 +126,7 @@ GMIC: Component[Any] = Component(
         "constant maps": "contribute nothing, where the released code divides 0 by 0; an empty sum picks corner (0, 0)",
         "random crops": "drawn evenly over all corners a window fits at, with replacement",
         "colour": "all channels of an image are cropped; the papers know grey images only",
-        "multi-class": "softmax for local and fusion; the map stays one sigmoid a class with binary cross-entropy, "
+        "multi-class": "softmax for local and fusion; the map stays one sigmoid per class with binary cross-entropy, "
         "and its scores are divided by their sum",
         "initialisation": "PyTorch's defaults; of the default local network Kaiming's with every batch-norm at 1, as "
         "released (`zero_init_last = false`): timm would set the last of each block to 0",

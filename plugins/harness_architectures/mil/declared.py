@@ -5,4 +5,4 @@ ENCODER = {
     "encoder": "of images the LeNet of Ilse et al. 2018 (or `backbone`, its last map averaged) with one fully "
     "connected layer and a ReLU; the paper starts from features",
 }
-SEVERAL = "a sigmoid a class with binary cross-entropy; exclusive classes a softmax"
+SEVERAL = "a sigmoid per class with binary cross-entropy; exclusive classes a softmax"

@@ -19,7 +19,7 @@ SPACE = {"architecture": {"use": "gmic", "crop_channels": 1, "map_l1": {"log10":
 """Ranges of the default architecture; another one brings its own, and the window is the classifier's."""
 ASSUMED = {
     "stride_px": "half a window; neither text says",
-    "classifier": "one sigmoid a class on averaged features of a DenseNet-121; it is frozen, batch-norm included, "
+    "classifier": "one sigmoid per class on averaged features of a DenseNet-121; it is frozen, batch-norm included, "
     "while the architecture behind it learns",
     "heat maps": "a pixel has the score of the window whose centre is nearest",
     "colour": "the default architecture crops the first channel, which is all of a grey image: for colour set "

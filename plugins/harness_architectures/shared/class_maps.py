@@ -1,6 +1,6 @@
-"""Parts of architectures with a sigmoid map a class: maps, scores, crops for a local network, losses.
+"""Parts of architectures with a sigmoid map per class: maps, scores, crops for a local network, losses.
 
-For a multi-class task the maps stay one sigmoid a class; only scores made of them are brought to sum to 1.
+For a multi-class task the maps stay one sigmoid per class; only scores made of them are brought to sum to 1.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def random_corners(
         images: how many images.
         crops: how many corners for each.
         device: where the result is wanted.
-        names: one an image; what is drawn then depends on the name alone. None draws from torch's
+        names: one per image; what is drawn then depends on the name alone. None draws from torch's
             generator, as dropout does.
     """
     high, wide = place.corners

@@ -1,4 +1,4 @@
-"""FROC: the share of lesions found against false positives an image."""
+"""FROC: the share of lesions found against false positives per image."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from harness.metrics.functional import Array, Froc
 
 RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""False positives an image at which sensitivity is stated (van Ginneken et al. 2010)."""
+"""False positives per image at which sensitivity is stated (van Ginneken et al. 2010)."""
 FITTED_RATE = 1.0
-"""False positives an image, on tune_loc, at which a threshold on candidates is fitted."""
+"""False positives per image, on tune_loc, at which a threshold on candidates is fitted."""
 
 
 def froc(terms: Froc, weights: Array | None, /) -> Array | float:
@@ -29,7 +29,7 @@ def froc(terms: Froc, weights: Array | None, /) -> Array | float:
 
 
 def froc_sensitivity(terms: Froc, weights: Array | None, /, *, rate: float = 1.0) -> Array | float:
-    """Return the highest share of lesions hit at no more than `rate` false positives an image, not interpolated.
+    """Return the highest share of lesions hit at no more than `rate` false positives per image, not interpolated.
 
     Args:
         terms: lesions and candidates.
@@ -53,7 +53,7 @@ def false_positives_fitted(terms: Froc, weights: Array | None, threshold: float,
 
 
 def at_rate(terms: Froc, /) -> float:
-    """Return the lowest score with at most FITTED_RATE false positives an image; NaN without images."""
+    """Return the lowest score with at most FITTED_RATE false positives per image; NaN without images."""
     return terms.threshold(FITTED_RATE) if terms.images else math.nan
 
 
@@ -85,7 +85,7 @@ _BUNCH = "Bunch et al. 1977, SPIE 127, 124-135"
 FROC = MetricRecord(
     name="froc",
     label="FROC",
-    summary="mean share of lesions found at stated rates of false positives an image",
+    summary="mean share of lesions found at stated rates of false positives per image",
     source="van Ginneken et al. 2010, Medical Image Analysis 14, 707-722",
     build=froc,
     per="lesion",
@@ -98,7 +98,7 @@ FROC = MetricRecord(
 FROC_SENSITIVITY = MetricRecord(
     name="froc_sensitivity",
     label="FROC sensitivity",
-    summary="share of lesions found at `rate` false positives an image",
+    summary="share of lesions found at `rate` false positives per image",
     source=_BUNCH,
     build=froc_sensitivity,
     facts=check_rate,
@@ -120,7 +120,7 @@ FROC_SENSITIVITY = MetricRecord(
 LESION_SENSITIVITY_FITTED = MetricRecord(
     name="lesion_sensitivity_fitted",
     label="lesions found, fitted",
-    summary="share of lesions found at the threshold of 1 false positive an image on tune_loc",
+    summary="share of lesions found at the threshold of 1 false positive per image on tune_loc",
     source=_BUNCH,
     build=lesion_sensitivity_fitted,
     fit=at_rate,
@@ -132,7 +132,7 @@ LESION_SENSITIVITY_FITTED = MetricRecord(
 FALSE_POSITIVES_FITTED = MetricRecord(
     name="false_positives_fitted",
     label="false positives, fitted",
-    summary="false positives an image at the threshold of 1 an image on tune_loc; lower is better",
+    summary="false positives per image at the threshold of 1 per image on tune_loc; lower is better",
     source=_BUNCH,
     build=false_positives_fitted,
     fit=at_rate,

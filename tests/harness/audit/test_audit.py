@@ -120,7 +120,7 @@ def test_features_are_finite_on_flat_images():
 def test_the_counts_of_every_split_are_told(tmp_path):
     dataset = Noise(patients=30)
     told = [finding.message for finding in check_dataset(dataset, Cache.ensure(dataset, tmp_path))]
-    assert "multilabel, one label a image, 24 x 20 px, 1 channel(s), masks: outline" in told
+    assert "multilabel, one label per image, 24 x 20 px, 1 channel, masks: outline" in told
     assert "train: 36 images, 18 groups, 36 units; ill 12" in told
     assert "train: ill 12 of 12 positives outlined, median 10.00 % of the image" in told
     assert not [line for line in told if line.startswith("test: ill")]

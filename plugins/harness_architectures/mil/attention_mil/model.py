@@ -17,7 +17,7 @@ from harness_architectures.shared.scores import logit_loss
 
 
 class AttentionMil(Model):
-    """Instances to vectors, one pooled vector a bag, one linear classifier.
+    """Instances to vectors, one pooled vector per bag, one linear classifier.
 
     Args:
         task: bags.

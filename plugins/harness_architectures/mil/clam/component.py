@@ -29,7 +29,7 @@ def build_clam(
     Args:
         task: bags of images, views or feature tables.
         backbone: the encoder of images, its last map averaged; without one the LeNet of Ilse et al.
-        branches: one attention for all classes, or one a class.
+        branches: one attention for all classes, or one per class.
         dim: length of the vectors.
         attention_dim: width of the attention's hidden layer.
         dropout: behind the vectors and in the attention.
@@ -82,7 +82,7 @@ CLAM: Component[Any] = Component(
     name="clam",
     build=build_clam,
     facts=clam_facts,
-    summary="gated attention, one branch or one a class, and clustering of the most and least attended instances",
+    summary="gated attention, one branch or one per class, and clustering of the most and least attended instances",
     source="Lu et al. 2021, Nature Biomedical Engineering 5, 555",
     needs=NEEDS,
     provides=frozenset({"attention"}),

@@ -2,8 +2,8 @@
 
 "Data-efficient and weakly supervised computational pathology on whole-slide images".
 
-Gated attention over the instances, one branch for all classes (SB) or one a class (MB). Of each bag the instances that
-a class attends to most and least train a two-way classifier of that class, whose vectors thereby part.
+Gated attention over the instances, one branch for all classes (SB) or one per class (MB). Of each bag the instances
+that a class attends to most and least train a two-way classifier of that class, whose vectors thereby part.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class GatedAttention(nn.Module):
 
 
 class Clam(Model):
-    """CLAM-SB (one branch) or CLAM-MB (a branch a class).
+    """CLAM-SB (one branch) or CLAM-MB (a branch per class).
 
     Args:
         task: bags.

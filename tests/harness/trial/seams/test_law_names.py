@@ -14,7 +14,7 @@ ROOT = Path(harness.__file__).parent
 
 
 def _named() -> Iterator[str]:
-    """Every text that a variable of an error's law holds: `law`, `_LAW`, `MAP_LAW`."""
+    """Yield every text that a variable of an error's law holds: `law`, `_LAW`, `MAP_LAW`."""
     for path in sorted((ROOT / "trial").rglob("*.py")) + sorted((ROOT / "contract").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
