@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api.results import results as read
 from harness.api.session import Session
-from harness.contract.tables import named
+from harness.contract.components import Use
 from harness.reporting.material import Material
 from harness.reporting.report import write_report
 from harness.study.journal.writing import Ledger, digests_of
@@ -145,7 +145,7 @@ def assumptions(plan: Plan, catalog: Catalog) -> dict[str, Mapping[str, str]]:
 
     wanted = set().union(*(used(variant.tree, catalog) for variant in plan.variants))
     wanted |= {("metric", item.record.name) for item in study_metrics(catalog, plan.metrics, plan.metric_tables)}
-    wanted |= {("explainer", str(named(entry)[1]["use"])) for entry in plan.explain.get("use", ())}
+    wanted |= {("explainer", item.name) for entry in plan.explain.get("use", ()) if (item := Use.of(entry))}
     found = [(kind, item) for kind, item, _ in catalog.items() if (kind, item.name) in wanted and item.assumed]
     shared = Counter(item.name for _, item in found)
     return {f"{kind} {item.name}" if shared[item.name] > 1 else item.name: item.assumed for kind, item in found}
