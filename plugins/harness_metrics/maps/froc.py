@@ -18,10 +18,7 @@ FITTED_RATE = 1.0
 
 
 def froc(terms: Froc, weights: Array | None, /) -> Array | float:
-    """Return the mean over RATES of the sensitivity.
-
-    Source: van Ginneken et al. 2010, Medical Image Analysis 14, 707-722.
-    """
+    """Return the mean over RATES of the sensitivity."""
     import numpy as np
 
     found: Array = np.mean(terms.sensitivities(RATES)(_once(terms) if weights is None else weights), axis=0)
@@ -29,10 +26,7 @@ def froc(terms: Froc, weights: Array | None, /) -> Array | float:
 
 
 def froc_sensitivity(terms: Froc, weights: Array | None, /, *, rate: float = 1.0) -> Array | float:
-    """Return the highest share of lesions hit at no more than `rate` false positives an image, not interpolated.
-
-    Source: Bunch et al. 1977, SPIE 127, 124-135.
-    """
+    """Return the highest share of lesions hit at no more than `rate` false positives an image, not interpolated."""
     of = terms.sensitivity(rate)
     return float(of(_once(terms))[0]) if weights is None else of(weights)
 
