@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.api.results import results as read
 from harness.api.session import Session
-from harness.contract.tables import named
+from harness.contract.components import Use
 from harness.reporting.material import Material
 from harness.reporting.report import write_report
 from harness.study.journal.writing import Ledger, digests_of
@@ -147,7 +147,7 @@ def assumptions(plan: Plan, catalog: Catalog) -> dict[str, Mapping[str, str]]:
     wanted = set().union(*(used(variant.tree, catalog) for variant in plan.variants))
     records = [metric_named(catalog, key, plan.metric_tables.get(key)) for key in plan.metrics]
     wanted |= {("metric", catalog.address_of("metric", item.record)) for item in records if item is not None}
-    explainers = [str(named(entry)[1]["use"]) for entry in plan.explain.get("use", ())]
+    explainers = [item.name for entry in plan.explain.get("use", ()) if (item := Use.of(entry))]
     wanted |= {("explainer", catalog.address("explainer", name) or name) for name in explainers}
     offered = [(kind, item) for kind, item, _ in catalog.items() if item.assumed]
     found = [(kind, item) for kind, item in offered if (kind, catalog.address_of(kind, item)) in wanted]

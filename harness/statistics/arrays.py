@@ -20,6 +20,12 @@ def read_only(values: Array) -> Array:
     return view
 
 
+def ratio(part: Array | float, whole: Array | float, otherwise: float = math.nan) -> Array:
+    """Return part / whole; `otherwise` where the whole is not above 0."""
+    found: Array = np.divide(part, whole, out=np.full(np.shape(part), otherwise), where=np.asarray(whole) > 0)
+    return found
+
+
 def mean_defined(values: Sequence[float] | Array) -> float:
     """Return the mean of the values that are not NaN; NaN if there are none."""
     array = np.asarray(values, dtype=np.float64)

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from harness.statistics.arrays import Array
+from harness.statistics.arrays import Array, ratio
 
 Statistic: TypeAlias = Callable[[Array], Array]
 """Weights "r n" -> values "r", or "r f" for several statistics; NaN if undefined."""
@@ -143,7 +143,7 @@ def auc(labels: Array, scores: Array) -> Statistic:
         np.cumsum(weights[:, negative], axis=1, out=wins[:, 1:])  # r, weight of the lowest negatives
         won = wins[:, below] if np.array_equal(below, upto) else (wins[:, below] + wins[:, upto]) / 2
         pairs = weights[:, positive].sum(1) * wins[:, -1]
-        return _ratio(np.einsum("rp,rp->r", weights[:, positive], won), pairs)
+        return ratio(np.einsum("rp,rp->r", weights[:, positive], won), pairs)
 
     return of
 
@@ -154,7 +154,7 @@ def mean(values: Array) -> Statistic:
     known = ~np.isnan(values)
 
     def of(weights: Array) -> Array:
-        return _ratio(weights[:, known] @ values[known], weights[:, known].sum(1))
+        return ratio(weights[:, known] @ values[known], weights[:, known].sum(1))
 
     return of
 
@@ -163,7 +163,7 @@ def means(values: Array) -> Statistic:
     """Return the statistic of the mean of each column of "n f": "r f"."""
     known = ~np.isnan(values)
     filled, counted = np.where(known, values, 0.0), known.astype(np.float64)
-    return lambda weights: _ratio(weights @ filled, weights @ counted)
+    return lambda weights: ratio(weights @ filled, weights @ counted)
 
 
 def average_precision(labels: Array, scores: Array) -> Statistic:
@@ -183,7 +183,7 @@ def average_precision(labels: Array, scores: Array) -> Statistic:
             return np.full(len(weights), math.nan)
         sick, both = hits[:, -1], (hits[:, -1] > 0) & (hits[:, -1] < called[:, -1])
         hits, called = hits[:, last], called[:, last]
-        precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
+        precision = ratio(hits, called, 0.0)
         area = np.einsum("rt,rt->r", precision, np.diff(hits, axis=1, prepend=0.0))
         found: Array = np.divide(area, sick, out=np.full(len(area), math.nan), where=both)
         return found
@@ -203,10 +203,10 @@ def decisions(labels: Array, called: Array) -> Statistic:
 
     def of(weights: Array) -> Array:
         tp, fp, fn, tn = (weights @ cells).T
-        recall, specificity = _ratio(tp, tp + fn), _ratio(tn, tn + fp)
-        f1 = np.where(tp + fn > 0, _ratio(2 * tp, 2 * tp + fp + fn), math.nan)
-        accuracy, balanced = _ratio(tp + tn, tp + fp + fn + tn), (recall + specificity) / 2
-        return np.stack([accuracy, balanced, _ratio(tp, tp + fp), recall, specificity, f1], 1)
+        recall, specificity = ratio(tp, tp + fn), ratio(tn, tn + fp)
+        f1 = np.where(tp + fn > 0, ratio(2 * tp, 2 * tp + fp + fn), math.nan)
+        accuracy, balanced = ratio(tp + tn, tp + fp + fn + tn), (recall + specificity) / 2
+        return np.stack([accuracy, balanced, ratio(tp, tp + fp), recall, specificity, f1], 1)
 
     return of
 
@@ -222,8 +222,3 @@ def average(statistics: Sequence[Array]) -> Array:
         return np.full_like(statistics[0], math.nan) if statistics else np.full(1, math.nan)
     result: Array = np.mean(defined, axis=0)
     return result
-
-
-def _ratio(part: Array, whole: Array) -> Array:
-    ratio: Array = np.divide(part, whole, out=np.full(np.shape(part), math.nan), where=whole > 0)
-    return ratio

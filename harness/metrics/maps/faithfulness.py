@@ -12,7 +12,7 @@ import math
 import numpy as np
 from scipy import ndimage, stats
 
-from harness.statistics.arrays import Array
+from harness.statistics.arrays import Array, ratio
 
 _WINDOW_SIGMA, _WINDOW_RADIUS = 1.5, 5
 
@@ -34,8 +34,7 @@ def relative_drop(before: Array, after: Array) -> Array:
     Source: Chattopadhay et al. 2018, WACV, section 4.1.
     """
     before = np.asarray(before, np.float64)
-    share: Array = np.divide(100 * drop(before, after), before, out=np.full(before.shape, math.nan), where=before > 0)
-    return share
+    return ratio(100 * drop(before, after), before)
 
 
 def increase(before: Array, after: Array) -> Array:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.statistics.arrays import Array, read_only
+from harness.statistics.arrays import Array, ratio, read_only
 from harness.statistics.bootstrap import Statistic
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Froc:
         """Return the same in each resample; `weights` "r n" say how often each of `images` counts."""
         hit, alarm = self.found >= threshold, self.false >= threshold
         of_lesions, images = weights[:, self.found_in], weights.sum(1)
-        return _ratio(of_lesions @ hit, of_lesions.sum(1)), _ratio(weights[:, self.false_in] @ alarm, images)
+        return ratio(of_lesions @ hit, of_lesions.sum(1)), ratio(weights[:, self.false_in] @ alarm, images)
 
     def threshold(self, rate: float) -> float:
         """Return the lowest candidate's score with at most `rate` false positives per image; inf if there is none."""
@@ -110,11 +110,6 @@ class Froc:
             alarms = (counted * ~is_found).cumsum(1)[:, last]
             images, total = weights.sum(1, keepdims=True), weights[:, self.found_in].sum(1)
             best = [np.where(alarms <= rate * images + 1e-9, hits, 0).max(1, initial=0) for rate in rates]
-            return np.stack([_ratio(own, total) for own in best])
+            return np.stack([ratio(own, total) for own in best])
 
         return of
-
-
-def _ratio(part: Array, whole: Array) -> Array:
-    ratio: Array = np.divide(part, whole, out=np.full(np.shape(part), math.nan), where=whole > 0)
-    return ratio

@@ -6,7 +6,6 @@ is the background. All values are of one map divided by its maximum, H in [0, 1]
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from harness.contract.masks import LAYERS, TOLERANCE
 from harness.metrics.maps.grid import resize_nearest
-from harness.statistics.arrays import Array
+from harness.statistics.arrays import Array, ratio
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,8 +81,7 @@ def layer_overlap(rows: LayerRows, level: int) -> Array:
     covered = np.asarray(rows[level]["covered"], dtype=np.float64)
     called = np.sum([np.asarray(row["covered"], dtype=np.float64) for row in rows.values()], axis=0)
     union = called + rows[level]["pixels"] - covered
-    found: Array = np.divide(covered, union, out=np.full(len(TAUS), math.nan), where=union > 0)
-    return found
+    return ratio(covered, union)
 
 
 def by_image(layers: pd.DataFrame) -> list[LayerRows]:

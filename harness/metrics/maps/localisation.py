@@ -9,7 +9,7 @@ import numpy as np
 
 from harness.contract.tables import BINS
 from harness.metrics.maps.grid import cell_edges, min_max, resize_nearest
-from harness.statistics.arrays import Array
+from harness.statistics.arrays import Array, ratio
 from harness.statistics.bootstrap import Statistic
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def soft_dice(overlap: Array | float, total: Array | float) -> Array:
     Source: Shen et al. 2020 report it for GMIC; the formula is the continuous F1 of their 2019 paper.
     """
     overlap, total = np.asarray(overlap, dtype=np.float64), np.asarray(total, dtype=np.float64)
-    dice: Array = np.divide(2 * overlap, total, out=np.full(np.shape(total), math.nan), where=total > 0)
-    return dice
+    return ratio(2 * overlap, total)
 
 
 def pixel_ap(positive: Array, negative: Array) -> float:
@@ -102,7 +101,7 @@ def pixel_ap(positive: Array, negative: Array) -> float:
     if not hits[-1]:
         return math.nan
     called = hits + alarms
-    precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
+    precision = ratio(hits, called, 0.0)
     return float(precision @ np.diff(hits, prepend=0.0) / hits[-1])
 
 
@@ -113,10 +112,9 @@ def weighted_pixel_ap(positive: Array, negative: Array) -> Statistic:
     def of(weights: Array) -> Array:
         hits = np.cumsum(weights @ inside, axis=1)
         called = hits + np.cumsum(weights @ outside, axis=1)
-        precision = np.divide(hits, called, out=np.zeros_like(hits), where=called > 0)
+        precision = ratio(hits, called, 0.0)
         area, total = np.einsum("rt,rt->r", precision, np.diff(hits, axis=1, prepend=0.0)), hits[:, -1]
-        found: Array = np.divide(area, total, out=np.full(len(area), math.nan), where=total > 0)
-        return found
+        return ratio(area, total)
 
     return of
 

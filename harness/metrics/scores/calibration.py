@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from harness.statistics.arrays import Array
+from harness.statistics.arrays import Array, ratio
 from harness.statistics.bootstrap import Statistic
 
 BINS = 15
@@ -35,16 +35,10 @@ def reliability(labels: Array, scores: Array, bins: int = BINS) -> dict[str, Arr
         raise ValueError(f"`bins >= 1` must hold, but got {bins=}.")
     if scores.size and not (scores.min() >= 0 and scores.max() <= 1):
         raise ValueError(f"a probability lies in [0, 1], but these span {scores.min()} to {scores.max()}.")
-    edges = np.linspace(0, 1, bins + 1)
-    place = np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, bins - 1)
+    edges, place = _binned(scores, bins)
     count = np.bincount(place, minlength=bins)
-
-    def mean(values: Array) -> Array:
-        total = np.bincount(place, values, minlength=bins)
-        found: Array = np.divide(total, count, out=np.full(bins, math.nan), where=count > 0)
-        return found
-
-    return {"low": edges[:-1], "high": edges[1:], "count": count, "score": mean(scores), "share": mean(labels)}
+    score, share = (ratio(np.bincount(place, values, minlength=bins), count) for values in (scores, labels))
+    return {"low": edges[:-1], "high": edges[1:], "count": count, "score": score, "share": share}
 
 
 def calibration_error(labels: Array, scores: Array, bins: int = BINS) -> float:
@@ -66,14 +60,11 @@ def calibration_error(labels: Array, scores: Array, bins: int = BINS) -> float:
 def weighted_calibration_error(labels: Array, scores: Array, bins: int = BINS) -> Statistic:
     """Return `calibration_error` as a function of weights "r n", with the same arguments and errors."""
     labels, scores = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    gaps = np.eye(bins)[_binned(scores, bins)[1]] * (labels - scores)[:, None]  # n bins
+    return lambda weights: ratio(np.abs(weights @ gaps).sum(1), weights.sum(1))
+
+
+def _binned(scores: Array, bins: int) -> tuple[Array, Array]:
+    """Return the edges of bins of equal width, and the bin of each score."""
     edges = np.linspace(0, 1, bins + 1)
-    member = np.eye(bins)[np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, bins - 1)]  # n bins
-    gaps = member * (labels - scores)[:, None]
-
-    def of(weights: Array) -> Array:
-        total = weights.sum(1)
-        error = np.abs(weights @ gaps).sum(1)
-        found: Array = np.divide(error, total, out=np.full(len(weights), math.nan), where=total > 0)
-        return found
-
-    return of
+    return edges, np.clip(np.searchsorted(edges, scores, side="right") - 1, 0, bins - 1)

@@ -11,9 +11,9 @@ from typing import Any
 import harness.study.plan.identity as identity
 from harness.config.space import searched
 from harness.config.trees import of_fold
+from harness.contract.components import Use
 from harness.contract.errors import InputError
 from harness.contract.provider import BUILT_IN
-from harness.contract.tables import named
 from harness.contract.types import Claim, Objective, Plan, Skip, VariantPlan
 from harness.metrics.registry import study_metrics
 from harness.study.file.resolve import Resolved
@@ -83,7 +83,7 @@ def assemble(
     baseline = section.baseline or (*resolved.run, *derived)[0]
     metrics = study_metrics(checker.catalog, measures.metrics, measures.metric_tables)
     measured = {("metric", checker.catalog.address_of("metric", metric.record)) for metric in metrics}
-    measured |= {("explainer", str(named(entry)[1]["use"])) for entry in measures.explain.use}
+    measured |= {("explainer", item.name) for entry in measures.explain.use if (item := Use.of(entry))}
     return Plan(
         study=study.name,
         study_id=study_id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from typing import Any
 
@@ -13,6 +12,7 @@ from harness.contract.masks import unmet
 from harness.contract.tables import OWN_MAP, named
 from harness.study.file.sections import ExplainSection
 from harness.study.plan.checks import Checked
+from harness.study.plan.metrics import misnamed
 from harness.study.plan.pricing import explaining
 
 
@@ -54,12 +54,8 @@ def _check_name(
     if name in taken:
         hint = f'; name one of them, as `name = "{factory.name}_2"`'
         problems.add(path, f"{name!r} is listed twice: its maps would have one name{hint}")
-    elif name == factory.name:
-        return
-    elif not re.fullmatch("[a-z][a-z0-9_]*", name):
-        problems.add(f"{path}.name", f"a name is made of small letters, digits and _, a letter first; found {name!r}")
-    elif name in {OWN_MAP, *catalog.names("explainer")}:
-        problems.add(f"{path}.name", f"{name!r} is another explainer's name, and this is {factory.name!r}")
+    elif message := misnamed(name, factory.name, {OWN_MAP, *catalog.names("explainer")}, "explainer"):
+        problems.add(f"{path}.name", message)
 
 
 def _explainer(entry: Any, path: str, catalog: Catalog, problems: Problems) -> Factory | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -126,24 +126,21 @@ def _check_entries(metrics: NamedMetrics, problems: Problems) -> None:
         factory = metrics.catalog.factory("metric", table, problems, path)
         if factory is None or len(problems.messages) > before:
             continue
-        for message in (*_misnamed(key, factory.name, metrics), *_out_of_range(factory)):
+        if message := misnamed(key, factory.name, metrics.installed, "metric"):
             problems.add(path, message)
+        try:
+            factory.facts()
+        except ValueError as error:
+            problems.add(path, f"{factory.name!r}: {error}")
 
 
-def _misnamed(key: str, name: str, metrics: NamedMetrics) -> Iterator[str]:
+def misnamed(key: str, name: str, taken: Collection[str], kind: str) -> str:
+    """Return why a study may not give the component `name` this key; "" if it may."""
     if key == name:
-        return
+        return ""
     if not re.fullmatch(_NAME, key):
-        yield f"a name is made of small letters, digits and _, a letter first; found {key!r}"
-    elif key in metrics.catalog.names("metric") or key in metrics.standing:
-        yield f"{key!r} is another metric's name, and this is {name!r}"
-
-
-def _out_of_range(factory: Any) -> Iterator[str]:
-    try:
-        factory.facts()
-    except ValueError as error:
-        yield f"{factory.name!r}: {error}"
+        return f"a name is made of small letters, digits and _, a letter first; found {key!r}"
+    return f"{key!r} is another {kind}'s name, and this is {name!r}" if key in taken else ""
 
 
 def _check_objective(metrics: NamedMetrics, checked: Collection[Checked], problems: Problems) -> None:

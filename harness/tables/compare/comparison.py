@@ -118,7 +118,10 @@ def _same(run: Replicate, other: Replicate) -> bool:
 def ranked(
     tested: pd.DataFrame, drawn: Resamples, classes: Sequence[str], kept: dict[Any, Any] | None = None
 ) -> dict[tuple[str, str], VariantValues]:
-    """Return the AUROC of every (variant, head) of a predictions table, by which variants are ranked and tested."""
+    """Return the AUROC of every (variant, head) of a predictions table, by which variants are ranked and tested.
+
+    `kept` holds the values that other tables of the same models computed (`Tables.kept`), and gets those of this one.
+    """
     patients = tested.groupby(["variant", "head", "class"])["group"].nunique().to_dict()
     found, kept = dict[tuple[str, str], VariantValues](), {} if kept is None else kept
     for key, own in by_model(tested):

@@ -18,10 +18,7 @@ FITTED_RATE = 1.0
 
 
 def froc(terms: Froc, weights: Array | None, /) -> Array | float:
-    """Return the mean over RATES of the sensitivity.
-
-    Source: van Ginneken et al. 2010, Medical Image Analysis 14, 707-722.
-    """
+    """Return the mean over RATES of the sensitivity."""
     import numpy as np
 
     found: Array = np.mean(terms.sensitivities(RATES)(_once(terms) if weights is None else weights), axis=0)

@@ -13,10 +13,7 @@ if TYPE_CHECKING:
 
 
 def pixel_ap(rows: pd.DataFrame, weights: Array | None, /) -> Array | float:
-    """Return the average precision of the pixels of all images as one list, maps min-max scaled image by image.
-
-    Source: Choe et al. 2020, CVPR; 2022, TPAMI.
-    """
+    """Return the average precision of the pixels of all images as one list, maps min-max scaled image by image."""
     from harness.metrics.functional import histograms, weighted_pixel_ap
     from harness.metrics.functional import pixel_ap as of_histograms
 

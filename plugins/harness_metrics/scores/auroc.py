@@ -11,10 +11,7 @@ if TYPE_CHECKING:
 
 
 def auroc(terms: Scores, weights: Array | None, /) -> Array | float:
-    """Return the share of (positive, negative) pairs in the right order, ties halved.
-
-    Source: Hanley and McNeil 1982, Radiology 143, 29-36.
-    """
+    """Return the share of (positive, negative) pairs in the right order, ties halved."""
     from harness.metrics.functional import rank_auc, weighted_auc
 
     if weights is None:

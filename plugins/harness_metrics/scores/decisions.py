@@ -25,10 +25,7 @@ _METRICS = {
 
 
 def youden(terms: Scores, /) -> float:
-    """Return the score with the largest sensitivity + specificity - 1; of equals the highest.
-
-    Source: Youden 1950, Cancer 3(1), 32-35.
-    """
+    """Return the score with the largest sensitivity + specificity - 1; of equals the highest."""
     from harness.metrics.functional import youden_threshold
 
     return youden_threshold(terms.labels, terms.scores)

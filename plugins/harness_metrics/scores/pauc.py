@@ -20,8 +20,6 @@ def pauc(terms: Scores, weights: Array | None, /, *, max_fpr: float = 0.1) -> Ar
         terms: one class against the rest.
         weights: "r n", how often each image counts.
         max_fpr: the highest false positive rate, in (0, 1].
-
-    Source: McClish 1989, Medical Decision Making 9, 190-195.
     """
     import numpy as np
 
