@@ -91,7 +91,7 @@ def run_confirm(
     tree = {"dataset": {"use": NAME}, "train": train, "model": dict(model)}
     known = {"study": "laws", "study_id": "0" * 16, "budget": "base", "variant": "law", "variant_id": "0" * 16}
     trial = TrialSpec(**{**known, "stage": "confirm", "number": 0, "seed": 0, "tree": tree, **spec})
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="harness-trial-", ignore_cleanup_errors=True) as folder:
         root = Path(folder)
         workspace = Workspace(data=root, cache=root / "cache", device="cpu")
         *_, result = run_trial(
