@@ -60,8 +60,8 @@ def plain(value: Any) -> Any:
 
 def _parameter(parameter: Parameter, meaning: str) -> dict[str, Any]:
     kind = f"a {parameter.slot}" if parameter.slot else describe(parameter.annotation)
-    row = {"name": parameter.name, "type": kind, "range": _range(parameter, meaning), "meaning": meaning}
-    row |= {"required": parameter.required}
+    row: dict[str, Any] = {"name": parameter.name, "type": kind, "range": _range(parameter, meaning)}
+    row |= {"meaning": meaning, "required": parameter.required}
     return row if parameter.required else row | {"default": plain(parameter.default)}
 
 
