@@ -55,7 +55,7 @@ def _lines(row: Mapping[str, Any], width: int) -> Iterator[str]:
 def _type(parameter: Mapping[str, Any]) -> str:
     allowed = parameter["range"]
     said = not allowed or allowed in parameter["meaning"] or allowed.startswith("one of")
-    return f"{parameter['type']}{'' if said else f', {allowed}'}{', required' if parameter['required'] else ''}"
+    return str(parameter["type"]) + ("" if said else f", {allowed}") + (", required" if parameter["required"] else "")
 
 
 def _assigned(parameter: Mapping[str, Any]) -> str:
