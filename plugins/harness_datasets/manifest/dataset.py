@@ -58,6 +58,7 @@ class Manifest(Dataset):
     ) -> None:
         self._mammogram, self._windows = mammogram, dict[str, Window]()
         self.task, self._root, self._fit, self._refuse_colour = task, root, fit, refuse_colour
+        self._values: dict[int, str] = {}  # the values inside of masks, each with a file that has it
         self._asked_bits, self._rules, self._window = bits, rules, window
         found = inside(root, root, path)
         if found is None:
@@ -176,6 +177,12 @@ class Manifest(Dataset):
         assert self._facts is not None  # headers first: they name more mistakes for less
         with ThreadPoolExecutor(4) as pool:
             mistakes = Mistakes(self.path, [message for message in pool.map(attempt, reads) if message])
+        if len(self._values) > 1:
+            listed = ", ".join(f"{value} in {name}" for value, name in sorted(self._values.items())[:6])
+            mistakes.add(
+                f"masks hold several values ({listed}), and none is named: `mask_values` names that of each class of a "
+                "label map; mask_threshold = 1 takes all values"
+            )
         mistakes.raise_if_any()
 
     @cached_property
@@ -262,8 +269,14 @@ class Manifest(Dataset):
             masks = [self._attempt(entry, path, read_layers) for path in entry.masks[number]]
             return np.asarray(np.maximum.reduce(masks))
         rule = self._rules[number] if self._rules else Inside()
-        read = partial(read_mask, rule=rule)
-        return union([self._attempt(entry, path, read) for path in entry.masks[number]])
+
+        def read(path: Path) -> np.ndarray:
+            def seen(value: int) -> None:
+                self._values.setdefault(value, self._name(path))
+
+            return self._attempt(entry, path, partial(read_mask, rule=rule, seen=seen))
+
+        return union([read(path) for path in entry.masks[number]])
 
     def _attempt(self, entry: Entry, path: Path, read: Callable[[bytes, str], np.ndarray]) -> np.ndarray:
         """Read a file; whatever goes wrong names its row."""
