@@ -17,7 +17,7 @@ from harness.metrics.maps.localisation import (
     soft_dice,
     weighted_pixel_ap,
 )
-from harness.metrics.maps.reduction import covered_area, reduced_mask
+from harness.metrics.maps.reduction import reduced_mask
 from harness.metrics.scores.calibration import calibration_error, weighted_calibration_error
 from harness.metrics.scores.classification import (
     Decisions,
@@ -52,7 +52,6 @@ __all__ = [
     "calibration_error",
     "check_once",
     "components",
-    "covered_area",
     "decide",
     "decision",
     "decode_layers",

@@ -10,7 +10,7 @@ PUBLIC = {
     "harness": """
         ArchitectureFactory BackboneFactory Component Dataset Epoch HarnessError InputError MetricRecord Plan
         PoolingFactory Sample Schedule SizeMismatchError Standing Task TrialResult TrialSpec compare file_facts hookimpl
-        nearest plan report results run seed_of use
+        nearest plan report results run seed_of stamp_of use
     """,
     "harness.nn": """
         Backbone Batch Explainer Model Output Phase Pooled Pooling Targets generator masked_bce
@@ -19,8 +19,8 @@ PUBLIC = {
     "harness.metrics.functional": """
         Array BINS Decisions Froc LayerImages STEPS Scores Winners attention_gap auroc average_precision
         box_terms boxes_of calibration_error check_once components decide decision decode_layers dice_curves histograms
-        layer_overlap layer_terms localisable map_terms mean_defined middle_best pixel_ap rank_auc
-        resize_nearest soft_dice threshold_at_sensitivity threshold_at_specificity to_arrays touched
+        layer_overlap layer_terms localisable map_terms mean_defined middle_best peak_hit pixel_ap rank_auc
+        reduced_mask resize_nearest soft_dice threshold_at_sensitivity threshold_at_specificity to_arrays touched
         weighted_auc weighted_average_precision weighted_calibration_error weighted_decisions weighted_means
         weighted_pixel_ap youden_threshold
     """,

@@ -25,6 +25,7 @@ def results_view(
     classes: Sequence[str],
     missing: Mapping[str, str],
     titles: Mapping[str, str],
+    counts: Mapping[tuple[str, str], int] | None = None,
 ) -> RenderableType:
     """Return the leaderboard of a study: a row for each variant and, if `rows` hold them, one for each head below it.
 
@@ -34,10 +35,13 @@ def results_view(
         classes: the classes' names.
         missing: variant -> why it has no row, or fewer replicates than planned; variant and map -> why it has none.
         titles: key -> head of the column of each metric, what variants are ranked by first.
+        counts: (variant, key) -> number of outlines (image and class) or lesions that a metric of maps is the mean of.
     """
+    counts = counts or {}
     others = [key for key in titles if key != RANKED and any(known(row.get(key)) for row in rows)]
     labels = [] if len(classes) == 1 else list(classes)
-    numbers = ["AUC", *labels, *(titles[key] for key in others), f"against {plan.baseline}"]
+    heads = [titles[key] + _counted({n for (_, of), n in counts.items() if of == key}) for key in others]
+    numbers = ["AUC", *labels, *heads, f"against {plan.baseline}"]
     table = Grid("variant", *numbers, right=numbers)
     for variant in plan.variants:
         own_rows = [row for row in rows if row["variant"] == variant.name]
@@ -45,7 +49,7 @@ def results_view(
             own = row["head"] == OWN_HEAD
             cells = [three_digits(row[RANKED]) + (f" ±{short(row[STD])}" if known(row[STD]) else "")]
             cells += [three_digits(row[f"{RANKED}/{label}"]) for label in labels]
-            cells += [three_digits(row.get(key)) for key in others]
+            cells += [three_digits(row.get(key)) + _own_count(counts, variant.name, key, own) for key in others]
             cells.append(difference(row, own and variant.name == plan.baseline))
             name = f"{variant.name} †" if fully_supervised(variant) else variant.name
             if own:
@@ -68,6 +72,17 @@ def results_view(
     parts += [Words(f"{variant}: {reason}", "yellow") for variant, reason in missing.items()]
     parts += [Words(f"skipped: {skip.variant}: {skip.reason}", "yellow") for skip in plan.skipped]
     return Group(*parts)
+
+
+def _counted(found: set[int]) -> str:
+    """Return the number of outlines for the head of a column; "" if it differs between rows, or there is none."""
+    return f", n = {next(iter(found))}" if len(found) == 1 else ""
+
+
+def _own_count(counts: Mapping[tuple[str, str], int], variant: str, key: str, own: bool) -> str:
+    """Return the number of outlines of one value, where it differs between variants."""
+    differs = len({n for (_, of), n in counts.items() if of == key}) > 1
+    return f" (n = {counts[variant, key]})" if own and differs and (variant, key) in counts else ""
 
 
 def claims_view(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> RenderableType:

@@ -15,6 +15,7 @@ from harness.cli.rendering.atoms import Words
 from harness.cli.views.leaderboard import claims_view, results_view
 from harness.cli.views.numbers import defined
 from harness.cli.views.variants import fully_supervised, trials_of
+from harness.contract.tables import OWN_MAP
 from harness.study.journal.progress import Progress
 from harness.study.results.results import Results
 from harness.tables.markdown import records
@@ -29,7 +30,10 @@ def show_table(app: App, results: Results, heads: bool, units: bool = False) -> 
     """Print the leaderboard, the claims, and what is missing."""
     classes, titles = results.task.classes, results.metrics.titles
     missing = {name: reason.strip().splitlines()[-1] for name, reason in results.failures().items()} | results.left_out
-    parts: list[RenderableType] = [results_view(results.plan, rows_of(results, heads, units), classes, missing, titles)]
+    rows = rows_of(results, heads, units)
+    parts: list[RenderableType] = [
+        results_view(results.plan, rows, classes, missing, titles, _outline_counts(results) if rows else {})
+    ]
     if len(results.claims):
         parts.append(claims_view(records(results.claims), results.metrics.all_titles))
     if units:
@@ -37,6 +41,16 @@ def show_table(app: App, results: Results, heads: bool, units: bool = False) -> 
     if not results.finished:
         parts.append(Words(f"not finished: {progress_of(results)}", "yellow"))
     app.show(*parts)
+
+
+def _outline_counts(results: Results) -> dict[tuple[str, str], int]:
+    """Return (variant, metric) -> number of outlines, or of lesions, of the model's own map on the test split."""
+    table = results.localisation
+    if not len(table):
+        return {}
+    own = table[(table["map"] == OWN_MAP) & (table["stratum"] == "all") & (table["class"] == "")]
+    counts = own.groupby(["variant", "metric"])["n"].max()
+    return {(str(variant), str(metric)): int(n) for (variant, metric), n in counts.items()}
 
 
 def show_costs(app: App, results: Results) -> None:

@@ -10,7 +10,6 @@ from harness_datasets.manifest.task import manifest_task
 
 if TYPE_CHECKING:
     from harness import Dataset
-    from harness_datasets.manifest.images.masks import Inside
     from harness_datasets.manifest.mammograms.window import Mammogram, Polarity
 
 
@@ -114,6 +113,8 @@ def build_manifest(
     from harness_datasets.manifest.assign import Deal
     from harness_datasets.manifest.dataset import Manifest
     from harness_datasets.manifest.entries import Columns
+    from harness_datasets.manifest.images.masks import Inside
+    from harness_datasets.manifest.reading import Reading
 
     if unseen and (bag or exam):
         raise InputError("dataset manifest: unseen: new images are single ones, so neither bag nor exam can be given")
@@ -146,20 +147,15 @@ def build_manifest(
         where=where,
         deal=Deal(fractions, folds, fold, seed),
         fit=fit,
-        refuse_colour=colour == "refuse",
+        reading=Reading(
+            rules=tuple(Inside(value, mask_threshold) for value in mask_values or (None,) * len(labels)),
+            window=dicom_window,
+            mammogram=_mammogram(preprocess, task.image_size, window_px, inverted),
+            refuse_colour=colour == "refuse",
+        ),
         unseen=unseen,
         bits=bits,
-        rules=_rules(labels, mask_values, mask_threshold),
-        window=dicom_window,
-        mammogram=_mammogram(preprocess, task.image_size, window_px, inverted),
     )
-
-
-def _rules(labels: tuple[str, ...], values: tuple[int, ...], threshold: int | None) -> list[Inside]:
-    """Return the rule of each class."""
-    from harness_datasets.manifest.images.masks import Inside
-
-    return [Inside(value, threshold) for value in (values or (None,) * len(labels))]
 
 
 def _mammogram(

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -17,14 +17,11 @@ from harness import Dataset, InputError, Sample, Task
 from harness_datasets.manifest.assign import Deal, assign, check_multiclass, check_splits
 from harness_datasets.manifest.entries import Columns, Entry, Mistakes
 from harness_datasets.manifest.files import FileFacts, describe_files, memory_for
-from harness_datasets.manifest.images.dicom import Window as Shown
 from harness_datasets.manifest.images.facts import misfit
-from harness_datasets.manifest.images.formats import decode
-from harness_datasets.manifest.images.masks import Inside, bring_layers_to, bring_mask_to, read_layers, read_mask, union
+from harness_datasets.manifest.images.masks import bring_layers_to, bring_mask_to
 from harness_datasets.manifest.images.sizes import Fit, bring_to, padded, padded_size
-from harness_datasets.manifest.mammograms.window import VERSION as PREPARATION
-from harness_datasets.manifest.mammograms.window import Mammogram, Window, prepare
 from harness_datasets.manifest.notes import notes
+from harness_datasets.manifest.reading import Reader, Reading, name_in
 from harness_datasets.manifest.samples import Whole, assemble, in_common
 from harness_datasets.manifest.table import inside, read_entries
 
@@ -49,16 +46,11 @@ class Manifest(Dataset):
         where: str,
         deal: Deal,
         fit: Fit,
-        refuse_colour: bool = False,
+        reading: Reading,
         unseen: bool = False,
         bits: int = 0,
-        rules: Sequence[Inside] = (),
-        window: Shown = "apply",
-        mammogram: Mammogram | None = None,
     ) -> None:
-        self._mammogram, self._windows = mammogram, dict[str, Window]()
-        self.task, self._root, self._fit, self._refuse_colour = task, root, fit, refuse_colour
-        self._asked_bits, self._rules, self._window = bits, rules, window
+        self.task, self._root, self._fit, self._asked_bits, self._reading = task, root, fit, bits, reading
         found = inside(root, root, path)
         if found is None:
             raise InputError(f"dataset manifest: path: {path!r} climbs out of the data root {root}")
@@ -76,7 +68,7 @@ class Manifest(Dataset):
             mistakes.raise_if_any()  # a deal balances labels, and rows of one sample share them: all must be known
         self._wholes = _dealt(wholes, columns, deal, task.classes, unseen, mistakes)
         mistakes.raise_if_any()
-        self._entries = entries
+        self._entries, self._reader = entries, Reader(self.path, root, task, reading)
         self._by_id = {whole.entry.id: whole for whole in self._wholes}
 
     @cached_property
@@ -91,11 +83,8 @@ class Manifest(Dataset):
         head: list[object] = [VERSION, self.task.kind, self.task.classes, self.task.channels, self.task.image_size]
         head += [] if self.task.sample == "image" else [self.task.sample]
         head += [f"{self._asked_bits} bits"] if self._asked_bits else []
-        head += [[asdict(rule) for rule in self._rules]] if any(rule != Inside() for rule in self._rules) else []
-        head += ["window ignored"] if self._window == "ignore" else []
-        prepared: list[list[object]] = [[PREPARATION, self._mammogram.window_px]] if self._mammogram else []
-        prepared += [["inverted", self._mammogram.inverted]] if self._mammogram else []
-        if self._mammogram:  # digests of tables without that column stay as they are
+        prepared = self._reading.identity()
+        if self._reading.mammogram:  # digests of tables without that column stay as they are
             shown = [image for whole in self._wholes for image in whole.images if image is not None]
             prepared += [[image.side, image.view, *(["flipped"] if image.flipped else [])] for image in shown]
         text = json.dumps([head, self.task.mask_kind, self._fit, rows, *prepared])
@@ -166,9 +155,10 @@ class Manifest(Dataset):
 
     def prepare(self) -> None:
         """Decode every file once and keep nothing; report all damaged ones in one error."""
-        reads = [partial(self._prepared, entry) for entry in self._entries]
+        reader, bits = self._reader, self._bits  # headers first: they name more mistakes for less
+        reads: list[Callable[[], object]] = [partial(reader.image, entry, bits) for entry in self._entries]
         for entry in self._entries:
-            reads += [partial(self._mask, entry, number) for number, own in enumerate(entry.masks) if own]
+            reads += [partial(reader.stored_mask, entry, number) for number, own in enumerate(entry.masks) if own]
 
         def attempt(read: Callable[[], object]) -> str:
             try:
@@ -177,9 +167,9 @@ class Manifest(Dataset):
                 return str(error)
             return ""
 
-        assert self._facts is not None  # headers first: they name more mistakes for less
         with ThreadPoolExecutor(4) as pool:
             mistakes = Mistakes(self.path, [message for message in pool.map(attempt, reads) if message])
+        reader.check_values(mistakes)
         mistakes.raise_if_any()
 
     @cached_property
@@ -199,7 +189,7 @@ class Manifest(Dataset):
                     mistakes.add(self._unreadable(path, fact.error if fact else "it is gone"), entry.row)
                 elif image and not image.error and path != entry.image:
                     if reason := misfit(fact.header, image.header):
-                        mistakes.add(f"mask {self._name(path)} {reason}", entry.row)
+                        mistakes.add(f"mask {name_in(self._root, path)} {reason}", entry.row)
         mistakes.raise_if_any()
         return facts
 
@@ -214,27 +204,7 @@ class Manifest(Dataset):
         return {"row": whole.entry.row, "size": list(facts.size)}
 
     def _read(self, entry: Entry) -> np.ndarray:
-        return bring_to(self._prepared(entry), self.task.image_size, self.task.channels, self._fit)
-
-    def _prepared(self, entry: Entry) -> np.ndarray:
-        """Return the image of one row in the depth of the set; of a mammogram its window."""
-        image = self._decode(entry)
-        if self._refuse_colour and (found := _channels(image)) != self.task.channels:
-            message = f"{self._name(entry.image)} has {found} channels, {self.task.channels} expected"
-            raise InputError(f"{self.path}: row {entry.row}: {message}")
-        if self._bits == 16 and image.dtype == np.uint8:
-            image = image.astype(np.uint16) * np.uint16(257)
-        if self._bits == 8 and image.dtype == np.uint16:
-            image = np.round(image / 257).astype(np.uint8)
-        if not self._mammogram:
-            return image
-        try:
-            image = self._mammogram.positive(image)
-            window, breast = self._mammogram.window(image, entry.side, entry.view, entry.flipped)
-        except ValueError as error:
-            raise InputError(f"{self.path}: row {entry.row}: {self._name(entry.image)} {error}") from error
-        self._windows[entry.id] = window
-        return prepare(image, window, breast)
+        return bring_to(self._reader.image(entry, self._bits), self.task.image_size, self.task.channels, self._fit)
 
     def _known(self, entry: Entry) -> dict[str, str | float]:
         facts = self._facts[entry.image].header
@@ -250,32 +220,9 @@ class Manifest(Dataset):
     def _masks(self, sample: Sample) -> Iterator[tuple[int, np.ndarray]]:
         """Yield number and mask of each class that has one, at the size of the file, or of its window."""
         (entry,) = self._by_id[sample.id].rows  # only single images have masks
-        if self._mammogram and any(entry.masks) and entry.id not in self._windows:
-            self._prepared(entry)
         for number, paths in enumerate(entry.masks):
             if paths:
-                mask = self._mask(entry, number)
-                yield number, self._windows[entry.id].take(mask) if self._mammogram else mask
-
-    def _decode(self, entry: Entry) -> np.ndarray:
-        return self._attempt(entry, entry.image, lambda content, suffix: decode(content, suffix, self._window))
-
-    def _mask(self, entry: Entry, number: int) -> np.ndarray:
-        """Return the mask of one class, "h w": the union of its files, or its layers."""
-        if self.task.mask_kind == "layers":
-            masks = [self._attempt(entry, path, read_layers) for path in entry.masks[number]]
-            return np.asarray(np.maximum.reduce(masks))
-        rule = self._rules[number] if self._rules else Inside()
-        read = partial(read_mask, rule=rule)
-        return union([self._attempt(entry, path, read) for path in entry.masks[number]])
-
-    def _attempt(self, entry: Entry, path: Path, read: Callable[[bytes, str], np.ndarray]) -> np.ndarray:
-        """Read a file; whatever goes wrong names its row."""
-        try:
-            return read(path.read_bytes(), path.suffix)
-        except Exception as error:  # decoders raise whatever they like on a damaged file
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise InputError(f"{self.path}: row {entry.row}: {self._unreadable(path, reason)}") from error
+                yield number, self._reader.mask(entry, number, self._bits)
 
     def _check_exists(self, entry: Entry, mistakes: Mistakes) -> None:
         for path in entry.files:  # the root is the placeholder of an invalid path
@@ -283,15 +230,12 @@ class Manifest(Dataset):
                 continue
             try:
                 if not path.is_file():
-                    mistakes.add(f"no such file: {self._name(path)}", entry.row)
+                    mistakes.add(f"no such file: {name_in(self._root, path)}", entry.row)
             except OSError as error:  # a folder that may not be entered, a name that is too long
                 mistakes.add(self._unreadable(path, error.strerror or str(error)), entry.row)
 
     def _unreadable(self, path: Path, reason: str) -> str:
-        return f"{self._name(path)} cannot be read: {reason}"
-
-    def _name(self, path: Path) -> str:
-        return str(path.relative_to(self._root))
+        return f"{name_in(self._root, path)} cannot be read: {reason}"
 
 
 def _dealt(
@@ -305,8 +249,3 @@ def _dealt(
         found = assign(entries, columns.split, deal, mistakes)
         check_splits(found, classes, columns, mistakes)
     return [replace(whole, entry=entry) for whole, entry in zip(wholes, found, strict=True)]
-
-
-def _channels(image: np.ndarray) -> int:
-    """Return 1 for grey, even where it is stored as RGB; else 3."""
-    return 1 if image.ndim == 2 or (image[..., :1] == image).all() else 3

@@ -53,6 +53,14 @@ def row(variant: str, head: str = OWN_HEAD, auroc: float = 0.873, gap: float = 0
     }
 
 
+def test_every_value_of_maps_has_its_number_of_outlines() -> None:
+    rows = [row("gmic"), row("random_crops")]
+    equal = {("gmic", "dice"): 6, ("random_crops", "dice"): 6}
+    assert "Dice, n = 6" in text(results_view(plan(), rows, ("a",), {}, TITLES, equal), 100)
+    shown = text(results_view(plan(), rows, ("a",), {}, TITLES, {**equal, ("gmic", "dice"): 5}), 100)
+    assert "0.310 (n = 5)" in shown and "0.310 (n = 6)" in shown and "Dice, n" not in shown
+
+
 @pytest.mark.parametrize("width", [60, 100])
 def test_the_table_fits_and_keeps_every_value(width: int) -> None:
     rows = [row("gmic"), row("gmic", "global"), row("random_crops")]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.metrics.functional import decode_layers, reduced_mask, resize_nearest
 from harness_datasets.manifest.images import dicom, pictures, tiff
-from harness_datasets.manifest.images.formats import decode, kind_of
+from harness_datasets.manifest.images.formats import decode, header, kind_of
 from harness_datasets.manifest.images.sizes import Fit, inner_size, padded
 
 HALF = 128
@@ -30,12 +30,21 @@ class Inside:
     threshold: int | None = None
 
 
-def read_mask(content: bytes, suffix: str, rule: Inside) -> np.ndarray:
+def read_mask(
+    content: bytes, suffix: str, rule: Inside, seen: Callable[[int], object] = lambda value: None
+) -> np.ndarray:
     """Return which pixels of a mask file are inside, "h w" bool, upright.
 
     Without a rule a file must hold two values, 0 and another: 0 is outside. A lossy file must be black and white,
     and is divided at half. A shape in the alpha channel alone is that shape. Of a DICOM mask whose values are shifted
     by a rescale or a sign, the darker value is outside.
+
+    Args:
+        content: of the file.
+        suffix: of its name.
+        rule: which values are inside.
+        seen: called with the one value inside of a grey file of 8 or 16 bits: masks of a set share it, and the
+            classes of a label map do not.
 
     Raises:
         ValueError: it has several values and none is named, or it is lossy and not black and white.
@@ -47,8 +56,13 @@ def read_mask(content: bytes, suffix: str, rule: Inside) -> np.ndarray:
         return _inside(values, dicom.is_lossy(content), rule, shifted=True, falling=bright_background)
     reader = tiff if kind == "tiff" else pictures
     values, alpha = reader.drawing(content, indexed=rule != Inside())
-    inside = _inside(values, reader.is_lossy(content), rule) if alpha is None else None
-    return _seen(values, alpha, rule) if inside is None and alpha is not None else np.asarray(inside)
+    if alpha is not None:
+        return _over_black(values, alpha, rule)
+    inside = _inside(values, reader.is_lossy(content), rule)
+    plain = values.ndim == 2 and not reader.is_lossy(content) and not header(content, suffix).binary
+    if rule == Inside() and plain and inside.any():
+        seen(int(values[inside][0]))
+    return inside
 
 
 def read_layers(content: bytes, suffix: str) -> np.ndarray:
@@ -140,7 +154,7 @@ def _halved(values: np.ndarray, rule: Inside) -> np.ndarray:
     return np.asarray(scaled >= HALF)
 
 
-def _seen(values: np.ndarray, alpha: np.ndarray, rule: Inside) -> np.ndarray:
+def _over_black(values: np.ndarray, alpha: np.ndarray, rule: Inside) -> np.ndarray:
     """Return the pixels inside of a mask with an alpha channel: the colours that are seen over black.
 
     If what is seen is black, or the colours are the same everywhere, the shape is that of the alpha channel.

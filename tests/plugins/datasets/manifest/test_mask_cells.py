@@ -88,3 +88,15 @@ def test_masks_of_label_maps_name_their_values_in_the_study(tmp_path):
 def test_values_that_cannot_be_are_refused_before_the_table_is_opened(tmp_path, changed, message):
     with pytest.raises(InputError, match=message):
         build(tmp_path, **changed)
+
+
+def test_files_whose_values_differ_over_the_set_are_a_label_map_too(tmp_path):
+    for number, value in ((2, 1), (3, 2)):
+        path = tmp_path / f"set/masks/{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.where(np.eye(30, 20), value, 0).astype(np.uint8)).save(path)
+    write(tmp_path, rows())
+    with pytest.raises(InputError, match=r"several values \(1 in set/masks/2.png, 2 in set/masks/3.png, 255 in "):
+        build(tmp_path).prepare()
+    build(tmp_path, mask_threshold=1).prepare()
+    build(tmp_path, mask_values=(1, 2)).prepare()

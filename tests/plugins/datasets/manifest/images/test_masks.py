@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from pydicom.uid import RLELossless
 
-from harness.metrics.functional import components, covered_area, reduced_mask
+from harness.metrics.functional import components, reduced_mask
+from harness.metrics.maps.reduction import covered_area
 from harness_datasets.manifest.images.masks import Inside, bring_mask_to, read_mask, union
 from tests.plugins.datasets.manifest.images.files import as_dicom, as_file, as_png16, as_tiff, dicom_of
 
