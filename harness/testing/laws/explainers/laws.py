@@ -72,7 +72,7 @@ def a_failure_names_explainer_and_cause_and_leaves_the_model_as_it_was(subject: 
     LAWS, mend="Compute each map from its own image; draw from a generator of your own, seeded by nothing of the batch."
 )
 def a_map_depends_on_its_own_image_and_class_only(subject: Subject) -> None:
-    """Check that a map is the same alone and in a batch, after any random draws, and that none are used up."""
+    """Check that a map is the same alone and in a batch, and after any random draws, and uses none up."""
     model, explainer, batch = Spots(), _explainer(subject), planted()[0]
     whole = explainer.explain(model, batch, [0, 1, 1, 0])
     torch.rand(7)
@@ -83,7 +83,7 @@ def a_map_depends_on_its_own_image_and_class_only(subject: Subject) -> None:
 
 @law(LAWS, mend="Open `torch.enable_grad()` yourself, work on `detach()`ed images, and detach the maps.")
 def it_explains_where_gradients_are_off(subject: Subject) -> None:
-    """Check that a caller under `no_grad` gets the same maps and that the images do not change."""
+    """Check that a caller under `no_grad` gets the same maps, and the images do not change."""
     batch, _ = planted()
     assert batch.images is not None
     before, explainer = batch.images.clone(), _explainer(subject)

@@ -62,7 +62,7 @@ def has_reference(subject: Subject) -> bool:
 
 @law(LAWS, mend="Set `higher_is_better`, or correct the formula.", applies=is_direct)
 def perfect_is_best_and_inverted_is_worst(subject: Subject) -> None:
-    """Check that the truth is best, and that its opposite is worse than guesses are on average.
+    """Check that the truth is best, and its opposite is worse than guesses are on average.
 
     Only on average: a lucky guess may be worse than tied scores that are all wrong (average precision).
     """
