@@ -38,7 +38,8 @@ class Settings:
         ray_address: address of a running Ray cluster; empty starts Ray on this machine. Its workers must reach
             `data`, `cache` and `results` under the same paths.
         gpus_per_trial: GPUs that a trial requests from Ray; None for an equal share of those available.
-        disabled: names of the entry points of plugins that are not loaded.
+        stall_s: seconds without a report after which a trial is ended; None for ten median epochs, at least 600 s.
+        disabled: addresses of plugins and components that are not loaded.
     """
 
     data: Path
@@ -51,6 +52,7 @@ class Settings:
     concurrent: int = 1
     ray_address: str = ""
     gpus_per_trial: float | None = None
+    stall_s: float | None = None
     disabled: tuple[str, ...] = ()
 
 
@@ -60,6 +62,7 @@ class _Compute(Strict):
     concurrent: Annotated[int, Field(ge=1)] = 1
     ray_address: str = ""
     gpus_per_trial: Annotated[float, Field(ge=0)] | None = None
+    stall_s: Annotated[float, Field(gt=0)] | None = None
 
     @field_validator("device")
     @classmethod
@@ -126,6 +129,7 @@ def _settings(file: _File, folder: Path) -> Settings:
         concurrent=file.compute.concurrent,
         ray_address=file.compute.ray_address,
         gpus_per_trial=file.compute.gpus_per_trial,
+        stall_s=file.compute.stall_s,
         disabled=tuple(file.plugins.disabled),
     )
 

@@ -48,6 +48,7 @@ class RayTuner:
         disabled: plugins that the worker leaves out; passed to `catalog` if there are any.
         address: of a running cluster, or "" for a cluster of its own on this machine.
         gpus_per_trial: share of a GPU, or None for equal shares of all GPUs.
+        stall_s: seconds without a report after which a trial is ended; None for ten epochs, at least 600 s.
     """
 
     def __init__(
@@ -57,8 +58,9 @@ class RayTuner:
         disabled: tuple[str, ...] = (),
         address: str = "",
         gpus_per_trial: float | None = None,
+        stall_s: float | None = None,
     ) -> None:
-        self._job = {"run_trial": run_trial, "catalog": catalog, "disabled": list(disabled)}
+        self._job = {"run_trial": run_trial, "catalog": catalog, "disabled": list(disabled), "stall_s": stall_s}
         self._address, self._gpus_per_trial = address, gpus_per_trial
 
     def run(self, driver: Driver, catalog: Catalog, workspace: Workspace, concurrent: int) -> None:
@@ -66,7 +68,7 @@ class RayTuner:
         # For Ray's sockets, whose path may have 104 characters; TMPDIR alone can be that long.
         folder = tempfile.mkdtemp(prefix="harness-", dir="/tmp" if os.path.isdir("/tmp") else None)
         driver.remember(temporary=folder)
-        job = {**self._job, "workspace": _plain(workspace)}
+        job = {**self._job, "workspace": _plain(workspace), "words": tempfile.mkdtemp(prefix="words-", dir=folder)}
         environment = {**_ENVIRONMENT, "OMP_NUM_THREADS": str(workspace.threads)}
         environment["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")  # see harness.cli.main
         environment |= {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}

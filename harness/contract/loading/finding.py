@@ -71,7 +71,7 @@ def entry_points() -> list[tuple[Any, Provider]]:
 
 @contextmanager
 def importing(provider: Provider, attempts: Attempts | None, changes: list[str]) -> Iterator[None]:
-    """Watch the import of one plugin and the calls of its hooks that follow.
+    """Observe the import of one plugin and the calls of its hooks that follow.
 
     Args:
         provider: of the plugin.
