@@ -50,6 +50,7 @@ def events(run: RunTrial, spec: TrialSpec, catalog: Catalog, workspace: Workspac
         InputError: what the user wrote is wrong.
     """
     catalog.expect(spec.plugins)
+    catalog.expect_code(spec.code)
     try:
         for event in run(spec, catalog, workspace):
             yield event

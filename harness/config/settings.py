@@ -40,7 +40,8 @@ class Settings:
         ray_address: address of a running Ray cluster; empty starts Ray on this machine. Its workers must reach
             `data`, `cache` and `results` under the same paths.
         gpus_per_trial: GPUs that a trial requests from Ray; None for an equal share of those available.
-        disabled: names of the entry points of plugins that are not loaded.
+        stall_s: seconds without a report after which a trial is ended; None for ten median epochs, at least 600 s.
+        disabled: addresses of plugins and components that are not loaded.
         max_megapixels: largest image that is read; a larger one is refused by its header.
     """
 
@@ -54,6 +55,7 @@ class Settings:
     concurrent: int = 1
     ray_address: str = ""
     gpus_per_trial: float | None = None
+    stall_s: float | None = None
     disabled: tuple[str, ...] = ()
     max_megapixels: float = 400.0
 
@@ -64,6 +66,7 @@ class _Compute(Strict):
     concurrent: Annotated[int, Field(ge=1)] = 1
     ray_address: str = ""
     gpus_per_trial: Annotated[float, Field(ge=0)] | None = None
+    stall_s: Annotated[float, Field(gt=0)] | None = None
 
     @field_validator("device")
     @classmethod

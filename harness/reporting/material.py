@@ -33,7 +33,7 @@ class Material:
     `left_out` `<variant>, map <name>` -> why there are no such maps.
     `outlines` is True if masks are outlines, so that Dice may be shown. `data_check` is the verdict of the data check
     with its findings. `test_openings` counts the openings of this data set's test split by all studies,
-    `own_openings` those by this one.
+    `own_openings` those by this one. `changed` names the plugins whose code has changed since.
     """
 
     plan: Plan
@@ -62,6 +62,7 @@ class Material:
     assumed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     outlines: bool = True
     unknown_masks: tuple[int, int] = (0, 0)
+    changed: str = ""
     data_check: Sequence[str] = ()
     test_openings: int | None = None
     own_openings: int | None = None

@@ -56,6 +56,7 @@ class RayTuner:
         files: plugins of single files, which travel to the worker as text.
         address: of a running cluster, or "" for a cluster of its own on this machine.
         gpus_per_trial: share of a GPU, or None for equal shares of all GPUs.
+        stall_s: seconds without a report after which a trial is ended; None for ten epochs, at least 600 s.
     """
 
     def __init__(
@@ -66,9 +67,10 @@ class RayTuner:
         files: tuple[SingleFile, ...] = (),
         address: str = "",
         gpus_per_trial: float | None = None,
+        stall_s: float | None = None,
     ) -> None:
         self._job: dict[str, Any] = {"run_trial": run_trial, "catalog": catalog, "disabled": list(disabled)}
-        self._job["files"] = [asdict(file) for file in files]
+        self._job |= {"files": [asdict(file) for file in files], "stall_s": stall_s}
         self._address, self._gpus_per_trial = address, gpus_per_trial
 
     def run(self, driver: Driver, catalog: Catalog, workspace: Workspace, concurrent: int) -> None:
@@ -76,7 +78,8 @@ class RayTuner:
         # For Ray's sockets, whose path may have 104 characters; TMPDIR alone can be that long.
         folder = tempfile.mkdtemp(prefix="harness-", dir="/tmp" if os.path.isdir("/tmp") else None)
         driver.remember(temporary=folder)
-        bridge = Bridge(driver, concurrent, {**self._job, "workspace": _plain(workspace)})
+        job = {**self._job, "workspace": _plain(workspace), "words": tempfile.mkdtemp(prefix="words-", dir=folder)}
+        bridge = Bridge(driver, concurrent, job)
         environment = self._environment(workspace.threads)
         own = {"num_cpus": concurrent, "include_dashboard": False, "_temp_dir": f"{folder}/ray"}
         joined = {"address": self._address, "runtime_env": {"env_vars": environment}}

@@ -11,7 +11,7 @@ import click
 from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
-from harness.cli.commands.resume import show_last_duration
+from harness.cli.commands.resume import show_changed_code, show_last_duration
 from harness.cli.commands.run import resume, run
 from harness.cli.options import (
     budget_option,
@@ -110,12 +110,14 @@ def show(app: App, study: str, budget: str | None, heads: bool, units: bool, as_
     trained with masks.
     """
     from harness.cli.views import show as view
+    from harness.study.results.changed import changed_code
 
     results = results_of(app, study, budget)
     if as_json:
         emit(view.as_json(results, heads, units, **view.costs_of(app, results)))
         return
     view.show_table(app, results, heads, units)
+    show_changed_code(app, changed_code(results.plan, results.state, app.catalog))
     view.show_costs(app, results)
     view.show_places(app, results)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -32,20 +33,15 @@ def watched_import(changes: list[str]) -> Iterator[None]:
 
 def _torch() -> TorchState | None:
     """Return torch's state; None while torch is not loaded, which this does not change."""
-    if "torch" not in sys.modules:
-        return None
-    from harness.contract.loading.torch_state import TorchState
-
-    return TorchState.now()
+    state: TorchState | None = _module().TorchState.now() if "torch" in sys.modules else None
+    return state
 
 
 def _undone(before: TorchState | None, position: Any) -> list[str]:
     after = _torch()
     if after is None:
         return []
-    from harness.contract.loading.torch_state import initial
-
-    expected = before or initial(after)
+    expected: TorchState = before or _module().initial(after)
     changes = list(expected.changes(after))
     expected.put_back(after)
     if after.seed != expected.seed:
@@ -53,10 +49,13 @@ def _undone(before: TorchState | None, position: Any) -> list[str]:
     return changes
 
 
-def _generator() -> Any:
-    import torch
+def _module() -> Any:
+    """Return the module that reads torch's state, which imports torch: what loads plugins must not need it."""
+    return importlib.import_module("harness.contract.loading.torch_state")
 
-    return torch.default_generator
+
+def _generator() -> Any:
+    return sys.modules["torch"].default_generator
 
 
 def _process() -> dict[str, dict[str, Any]]:

@@ -17,6 +17,7 @@ import pluggy
 from harness.contract.components import KINDS, Component, Factory, Use, mismatch, parameters
 from harness.contract.errors import InputError, MachineError, Origin, Problems, blamed_for, nearest
 from harness.contract.loading.attempts import Attempts
+from harness.contract.loading.code import code_digest, is_fluid
 from harness.contract.loading.fields import misfit, unknown_words
 from harness.contract.loading.finding import Wanted, ended, entry_points, importing, in_one_line
 from harness.contract.loading.hooks import HOOKS, OBSERVING, check_hooks, new_manager
@@ -248,6 +249,24 @@ class Catalog:
             for name, version in planned.items()
             if here.get(name) != version
         ]
+
+    def code(self, distributions: Iterable[str]) -> dict[str, str]:
+        """Return the digest of the code of those distributions whose version does not identify it, as it is now."""
+        found: dict[str, list[Any]] = {}
+        for name, provider in self.providers.items():
+            if provider.distribution in distributions and is_fluid(provider):
+                found.setdefault(provider.distribution, []).append(self.manager.get_plugin(name))
+        return {distribution: code_digest(plugins) for distribution, plugins in sorted(found.items())}
+
+    def expect_code(self, planned: Mapping[str, str]) -> None:
+        """Check that the code of plugins is that of the plan.
+
+        Raises:
+            MachineError: some has changed; the run pauses.
+        """
+        now = self.code(planned)
+        if changed := [name for name, digest in planned.items() if now.get(name, digest) != digest]:
+            raise MachineError(f"{', '.join(changed)}: code changed while the study was running; undo the change")
 
     def hooks(self) -> dict[str, list[str]]:
         """Return the hooks of each plugin by the name of the plugin, in the order in which they were loaded."""

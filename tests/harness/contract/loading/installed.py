@@ -27,3 +27,9 @@ def harness(site: Path, *arguments: str, **environment: str) -> subprocess.Compl
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], cwd=site, env={**os.environ, **own}, capture_output=True, text=True
     )
+
+
+def editable(site: Path, name: str, version: str = "0.1") -> None:
+    """Mark an installed distribution as pip marks one that is installed with `-e`."""
+    info = site / f"{name.replace('-', '_')}-{version}.dist-info"
+    (info / "direct_url.json").write_text('{"url": "file:///home/acme", "dir_info": {"editable": true}}')
