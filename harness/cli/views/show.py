@@ -49,8 +49,8 @@ def _outline_counts(results: Results) -> dict[tuple[str, str], int]:
     if not len(table):
         return {}
     own = table[(table["map"] == OWN_MAP) & (table["stratum"] == "all") & (table["class"] == "")]
-    counts = own.groupby(["variant", "metric"], as_index=False)["n"].max()
-    return {(str(row["variant"]), str(row["metric"])): int(row["n"]) for row in records(counts)}
+    own = own.sort_values("n")  # the largest number of a replicate is kept
+    return {(str(row["variant"]), str(row["metric"])): int(row["n"]) for row in records(own)}
 
 
 def show_costs(app: App, results: Results) -> None:
