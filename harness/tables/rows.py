@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.contract.tables import OWN_HEAD, OWN_MAP
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 REPLICATE = ["seed", "fold"]
 """Columns that distinguish the replicates of one variant."""
+
+Replicate: TypeAlias = tuple[Any, ...]
+"""Seed and fold as a table has them (`harness.contract.types.Replicate`): a column with gaps holds seeds as floats."""
 
 
 def heads_of(maps: pd.DataFrame) -> Any:

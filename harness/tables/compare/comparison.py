@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.contract.keys import RANKED
-from harness.contract.types import SEEDED, Replicate
+from harness.contract.types import SEEDED
 from harness.metrics.metric import Metric
 from harness.metrics.scores.ranking import check_once
 from harness.statistics.arrays import Array
 from harness.statistics.bootstrap import Resamples, auc, average, if_enough
-from harness.tables.rows import by_model
+from harness.tables.rows import Replicate, by_model
 from harness.tables.terms import Tables, Terms
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import numpy as np
 
 from harness.contract.keys import RANKED
 from harness.contract.tables import OWN_HEAD
-from harness.contract.types import Replicate
 from harness.statistics.delong import Contrast
 from harness.statistics.multiplicity import holm
 from harness.tables.compare.contrasts import Areas
+from harness.tables.rows import Replicate
 
 if TYPE_CHECKING:
     import pandas as pd
