@@ -157,6 +157,13 @@ def test_a_failure_inside_a_pooling_is_blamed_on_the_pooling(
     assert re.search(r"\(raised in .*pooling 'strange'", found.reason), found.reason
 
 
+def test_a_builder_that_returns_nothing_is_named(catalog: Catalog, tiny: Catalog, workspace: Workspace) -> None:
+    found = end(
+        tiny_spec(model=with_part(catalog, tiny, "pooling", lambda features, outputs, /: None)), tiny, workspace
+    )
+    assert re.match(f"pooling 'strange'{NAMED}gave nothing when it was built", found.reason), found.reason
+
+
 def test_a_part_that_cannot_be_built_is_named(catalog: Catalog, tiny: Catalog, workspace: Workspace) -> None:
     def build(features: int, outputs: int, /) -> Pooling:
         raise ValueError("no such size")
