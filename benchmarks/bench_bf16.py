@@ -48,6 +48,7 @@ def _test(spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: byte
     import torch
     from safetensors.torch import load
 
+    from harness.metrics.registry import study_metrics
     from harness.trial.data.cache import Cache
     from harness.trial.data.loader import Loader
     from harness.trial.data.stage import ConfirmData, Ledger
@@ -61,4 +62,5 @@ def _test(spec: TrialSpec, catalog: Catalog, workspace: Workspace, weights: byte
     settings = TrainSettings.of({**spec.tree["train"], "amp": amp})
     device = torch.device("cpu")
     predictions = predict(model, Loader(data.test, dataset.task, settings, device), settings, device)
-    return score(predictions, Scorer(catalog, ["auroc"], dataset.task, "test", masks=False))["test/auroc"]
+    scorer = Scorer(study_metrics(catalog, ["auroc"]), dataset.task, "test", masks=False)
+    return score(predictions, scorer)["test/auroc"]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
-from harness.contract.errors import Origin, blamed, nearest
+from harness.contract.errors import ContractError, Origin, blamed, nearest
 
 T = TypeVar("T")
 
@@ -131,10 +131,16 @@ class Factory:
         return self.component.name
 
     def __call__(self, *supplied: Any) -> Any:
-        """Build the component."""
+        """Build the component.
+
+        Raises:
+            ContractError: the builder returns None.
+        """
         with blamed(self.origin):
             built = self.component.build(*supplied, **self.params)
         if self.origin is not None:
+            if built is None:
+                raise ContractError(self.origin, "nothing when it was built", "what the builder makes")
             with suppress(AttributeError, TypeError):  # frozen, or without attributes of its own
                 built.harness_origin = self.origin
         return built

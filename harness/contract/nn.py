@@ -43,11 +43,13 @@ class Batch:
         features: vectors of feature tables, in place of images; unchanged, padded with 0.
         mask: True for real instances, False for padding; None for single images.
         coords: coordinates of each instance, if the data set has them.
-        labels: 1, 0, or NaN if unknown.
-        targets: masks; in training only with "train_masks", in search never for validation images.
+        labels: 1, 0, or NaN if unknown; outside training all NaN for `forward` and explainers.
+        targets: masks; in training only with "train_masks", outside training never for `forward` and explainers.
         weights: weight of each label in the loss, mean 1 over the training images; set with
             `balance = "weights"`. Pass it on: `masked_bce(out.logits, batch.labels, weights=batch.weights)`.
             A model that ignores it is refused with that setting.
+        ids: a digest of each sample's id, the same in every epoch and on every machine.
+        groups: a digest of each sample's group.
     """
 
     labels: Float[Tensor, "b k"]
@@ -136,11 +138,12 @@ class Backbone(nn.Module, ABC):
 
     def _check_output(self, images: Tensor, out: Any) -> None:
         law = "maps_have_the_size_that_stride_and_features_promise"
-        ranges = [{size // self.stride, -(-size // self.stride)} for size in images.shape[2:]]
+        # Without padding a network gives fewer cells.
+        ranges = [(size // self.stride - 1, -(-size // self.stride)) for size in images.shape[2:]]
         fits = isinstance(out, Tensor) and out.is_floating_point() and out.ndim == 4
         fits = fits and out.shape[:2] == (len(images), self.features)
-        if not fits or any(size not in allowed for size, allowed in zip(out.shape[2:], ranges, strict=True)):
-            sizes = (len(images), self.features, *(max(allowed) for allowed in ranges))
+        if not fits or any(not low <= size <= high for size, (low, high) in zip(out.shape[2:], ranges, strict=True)):
+            sizes = (len(images), self.features, *(high for _, high in ranges))
             raise ContractError(origin_of(self), f"the feature map {shape_of(out)}", f"float {sizes}", law)
 
 
@@ -273,8 +276,8 @@ class Explainer(ABC):
         """Return one map in [0, 1] at image size for `classes[i]` of image i; the model stays unchanged.
 
         Raises:
-            TypeError: it does not explain models of this kind and is left out for this one.
-            Exception: the map cannot be made. Both messages name the explainer and the cause.
+            TypeError: it does not explain models of this kind.
+            Exception: the map cannot be made. Both messages name the explainer and the cause; its maps are left out.
         """
 
 

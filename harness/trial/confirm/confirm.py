@@ -60,6 +60,13 @@ def confirm(
     """
     data, named = ConfirmData.of(cache, ledger), study_metrics(catalog, spec.metrics, spec.metric_tables)
     saved, before = weights_file(model, spec, _bits(data.test)), Snapshot.of(model)
+
+    def rebuilt() -> Model:
+        made = build_model(spec, catalog, data.task, settings, device)
+        made.load_state_dict(safetensors.torch.load(saved[WEIGHTS]))
+        return made.eval()
+
+    explaining = Explaining(spec.explain, catalog, rebuilt)
     examined = Examined(
         model=model,
         settings=settings,
@@ -78,13 +85,7 @@ def confirm(
                 pass
         metrics |= _metrics_by_unit(examined, named, data)
         metrics |= reported(examined.record.tables(), named, data.task)
-
-    def rebuilt() -> Model:
-        made = build_model(spec, catalog, data.task, settings, device)
-        made.load_state_dict(safetensors.torch.load(saved[WEIGHTS]))
-        return made.eval()
-
-    explaining = Explaining(spec.explain, catalog, rebuilt, moving=before.changes(model))
+    explaining.moving = before.changes(model)
     _explain(examined, explaining, data, spec.seed)
     return Tested(metrics, {**examined.files(), **explaining.files(), **saved})
 

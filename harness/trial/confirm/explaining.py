@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional
 
-from harness.contract.errors import ContractError, Interrupted, MachineError, blamed_for, origin_of
+from harness.contract.errors import ContractError, Interrupted, MachineError, Problems, blamed_for, origin_of
 from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Explainer, Model, Output
 from harness.contract.tables import LEFT_OUT, OWN_MAP, named
@@ -46,20 +46,28 @@ class Explaining:
         explain: the study's table.
         catalog: provides the explainers.
         rebuilt: builds the model in eval mode from the saved weights.
+
+    Attributes:
         moving: names of tensors that the model changes by itself when it is run.
+        left_out: name of maps -> why they are missing.
+
+    Raises:
+        InputError: an explainer is not installed, or takes other parameters.
     """
 
-    def __init__(
-        self, explain: Mapping[str, Any], catalog: Catalog, rebuilt: Callable[[], Model], moving: Collection[str] = ()
-    ) -> None:
-        self._tables = {name: table for name, table in map(named, explain.get("use", ())) if name != OWN_MAP}
-        self._catalog, self._rebuilt, self._moving = catalog, rebuilt, moving
+    def __init__(self, explain: Mapping[str, Any], catalog: Catalog, rebuilt: Callable[[], Model]) -> None:
+        tables = {name: table for name, table in map(named, explain.get("use", ())) if name != OWN_MAP}
+        problems, self._rebuilt = Problems(""), rebuilt
+        made = {name: catalog.factory("explainer", table, problems, "explainer") for name, table in tables.items()}
+        problems.raise_if_any()
+        self._factories = {name: factory for name, factory in made.items() if factory is not None}
+        self.moving: Collection[str] = ()
         self.left_out: dict[str, str] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the explainers' maps."""
-        return tuple(self._tables)
+        return tuple(self._factories)
 
     @contextmanager
     def turn(self, name: str) -> Iterator[Turn]:
@@ -68,10 +76,10 @@ class Explaining:
         An error inside ends the block, and is recorded instead of raised, unless the machine failed.
         """
         with self.attempt(name):
-            turn = Turn(name, self._catalog.build("explainer", self._tables[name]), self._rebuilt())
+            turn = Turn(name, self._factories[name](), self._rebuilt())
             before = Snapshot.of(turn.model)
             yield turn
-            if changes := before.changes(turn.model, self._moving):
+            if changes := before.changes(turn.model, self.moving):
                 shown = ", ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
                 raise ContractError(
                     origin_of(turn.explainer), f"back a changed model ({shown})", "the same model", _LAW

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from harness.contract.dataset import Dataset
-from harness.contract.errors import HarnessError, InputError, nearest
+from harness.contract.errors import InputError, nearest
 from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Explainer, Output
 from harness.contract.tables import OWN_MAP
@@ -33,7 +33,7 @@ from harness.trial.data.loader import Loader
 from harness.trial.data.stage import Images
 from harness.trial.model.load import Confirmed, mean_output
 from harness.trial.model.tta import over_copies
-from harness.trial.seams.blind import unlabelled
+from harness.trial.seams.outputs import explained
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -190,6 +190,7 @@ def explain_unseen(
 
     Raises:
         InputError: there is no such class or explainer, or it cannot explain the model.
+        ContractError: its maps have another size, are not finite or lie outside [0, 1].
     """
     first = models[0]
     names = tuple(classes) or first.task.classes
@@ -197,13 +198,11 @@ def explain_unseen(
     name = str(explainer["use"])
     built: Explainer | None = None if name == OWN_MAP else catalog.build("explainer", explainer, where="--explainer")
     with _threads(threads):
-        for batch in map(unlabelled, _loader(first, unseen).evaluation()):
+        for batch in _loader(first, unseen).evaluation():
             outs = [model(batch) for model in models]
             own = mean_output(outs)
             each = [_maps(name, built, *pair, batch, places) for pair in zip(models, outs, strict=True)]
             maps = torch.stack(each).mean(0).cpu().numpy().astype(np.float32)
-            if not np.isfinite(maps).all():
-                raise HarnessError(f"the explainer {name!r} gave values that are not finite")
             scores = own.probs.cpu().numpy()
             for place, key in enumerate(batch.ids):
                 yield _explained(unseen, unseen.images.rows[key], scores[place], maps[place], names)
@@ -239,10 +238,10 @@ def _maps(
     count = len(batch.ids)
     with model.chance(f"explain {batch.ids[0]}"):
         try:
-            found = [explainer.explain(model.model, batch, [k] * count) for k in places]
+            found = [explained(explainer, model.model, batch, [k] * count) for k in places]
         except (TypeError, ValueError) as error:  # the errors of an explainer for an unsuitable model or batch
             raise InputError(f"{name!r} cannot explain the model of {model.spec.variant!r}: {error}") from error
-    return torch.stack([maps.detach().float() for maps in found], 1)
+    return torch.stack([maps.float() for maps in found], 1)
 
 
 def _loader(model: Confirmed, unseen: Unseen) -> Loader:

@@ -45,13 +45,17 @@ def check_form(model: Model, batch: Batch, out: Any) -> None:
     origin = origin_of(model)
     if not isinstance(out, Output):
         raise ContractError(origin, shape_of(out), "an Output")
+    if not isinstance(out.heads, Mapping):
+        raise ContractError(origin, f"the heads {out.heads!r}", "a dict of scores", RANGE_LAW)
     count, classes = batch.labels.shape
     scores = {"probs": out.probs, **({} if out.logits is None else {"logits": out.logits}), **out.heads}
     for name, value in scores.items():
         if not isinstance(value, Tensor) or not value.is_floating_point() or value.shape != (count, classes):
             raise ContractError(origin, f"{name} {shape_of(value)}", f"float {(count, classes)}", RANGE_LAW)
     maps = out.saliency
-    if maps is not None and not (_is_float(maps) and maps.ndim == 4 and maps.shape[:2] == (count, classes)):
+    if maps is not None and not (
+        _is_float(maps) and maps.ndim == 4 and maps.shape[:2] == (count, classes) and maps.numel() > 0
+    ):
         raise ContractError(origin, f"saliency {shape_of(maps)}", f"float ({count}, {classes}, i, j)", RANGE_LAW)
 
 

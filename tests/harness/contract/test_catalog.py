@@ -78,9 +78,8 @@ def test_an_error_is_told_with_the_plugin_whose_code_raised_it(crowded: Catalog)
     model = crowded.build("backbone", "two_convs", 1)
     with pytest.raises(RuntimeError) as caught:
         model(torch.zeros(1, 3, 8, 8))
-    assert re.fullmatch(
-        r"backbone/network\.py:\d+ of acme_example \(acme-example 0\.1\.0\)", raised_in(caught.value, crowded)
-    )
+    expected = r"backbone/network\.py:\d+ of acme_example \(acme-example 0\.1\.0\), backbone 'two_convs'"
+    assert re.fullmatch(expected, raised_in(caught.value, crowded))
     with pytest.raises(ZeroDivisionError) as other:
         1 // 0  # noqa: B018
     assert raised_in(other.value, crowded) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -55,6 +56,14 @@ def end(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> TrialResult:
 def events(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Sequence[Epoch | Opening | TrialResult]:
     """Return everything that a trial yields."""
     return list(run_trial(spec, catalog, workspace))
+
+
+def swapped(value: Any, /, **fields: Any) -> Any:
+    """Return a copy with other fields, which are not checked: jaxtyping is there in tests only."""
+    made = copy.copy(value)
+    for name, item in fields.items():
+        object.__setattr__(made, name, item)
+    return made
 
 
 def _more(kind: str) -> Mapping[str, Any]:

@@ -17,14 +17,14 @@ from harness.contract.loading.catalog import Catalog
 from harness.contract.types import Sample, Split, Workspace
 from harness.testing.fakes import Squares, tiny_spec
 from harness.trial.data.sound import check_samples
-from tests.harness.trial.seams.strangers import NAMED, end, events, register
+from tests.harness.trial.seams.strangers import NAMED, end, events, register, swapped
 
 Change = Callable[[str, Sequence[Sample]], Sequence[Sample]]
 
 
 def first(name: str, **fields: Any) -> Change:
     """Return a change of the first sample of one split."""
-    return lambda split, found: [replace(found[0], **fields), *found[1:]] if split == name else found
+    return lambda split, found: [swapped(found[0], **fields), *found[1:]] if split == name else found
 
 
 def builder(change: Change, kind: str = "multilabel", base: type[Squares] = Squares) -> Callable[..., Squares]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import re
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from harness.contract.types import TrialResult, Workspace
 from harness.metrics.functional import Scores
 from harness.testing.fake_models import TinyCnn
 from harness.testing.fakes import area, tiny_spec
-from tests.harness.trial.seams.strangers import NAMED, architecture, end, events, metric, register
+from tests.harness.trial.seams.strangers import NAMED, architecture, end, events, metric, register, swapped
 
 
 def changed(change: Callable[[Output], Output], training: bool | None = None) -> Callable[..., Output]:
@@ -32,14 +31,6 @@ def changed(change: Callable[[Output], Output], training: bool | None = None) ->
         return change(out) if training in (None, self.training) else out
 
     return forward
-
-
-def swapped(value: Any, /, **fields: Any) -> Any:
-    """Return a copy with other fields, which are not checked: jaxtyping is there in tests only."""
-    made = copy.copy(value)
-    for name, item in fields.items():
-        object.__setattr__(made, name, item)
-    return made
 
 
 @pytest.mark.parametrize(
@@ -164,6 +155,13 @@ def test_a_failure_inside_a_pooling_is_blamed_on_the_pooling(
     model = with_part(catalog, tiny, "pooling", lambda features, outputs, /: Raising())
     found = end(tiny_spec(model=model), tiny, workspace)
     assert re.search(r"\(raised in .*pooling 'strange'", found.reason), found.reason
+
+
+def test_a_builder_that_returns_nothing_is_named(catalog: Catalog, tiny: Catalog, workspace: Workspace) -> None:
+    found = end(
+        tiny_spec(model=with_part(catalog, tiny, "pooling", lambda features, outputs, /: None)), tiny, workspace
+    )
+    assert re.match(f"pooling 'strange'{NAMED}gave nothing when it was built", found.reason), found.reason
 
 
 def test_a_part_that_cannot_be_built_is_named(catalog: Catalog, tiny: Catalog, workspace: Workspace) -> None:
