@@ -26,7 +26,13 @@ def dice(rows: pd.DataFrame, /) -> Array:
 
 
 def dice_fitted(rows: pd.DataFrame, threshold: float, /, *, scaled: bool = False) -> Array:
-    """Return 2 |B and M| / (|B| + |M|) of B = {map >= threshold} of each image."""
+    """Return 2 |B and M| / (|B| + |M|) of B = {map >= threshold} of each image.
+
+    Args:
+        rows: an image and class each, with the terms of the record.
+        threshold: of the map, in [0, 1].
+        scaled: True to scale each map to [0, 1] by its own lowest and highest value.
+    """
     import numpy as np
 
     from harness.metrics.functional import BINS, dice_curves, histograms
