@@ -49,8 +49,9 @@ def _outline_counts(results: Results) -> dict[tuple[str, str], int]:
     if not len(table):
         return {}
     own = table[(table["map"] == OWN_MAP) & (table["stratum"] == "all") & (table["class"] == "")]
-    own = own.sort_values("n")  # the largest number of a replicate is kept
-    return {(str(row["variant"]), str(row["metric"])): int(row["n"]) for row in records(own)}
+    counts = own.groupby(["variant", "metric"], as_index=False)["n"].max()
+    places = zip(counts["variant"], counts["metric"], counts["n"], strict=True)
+    return {(str(variant), str(metric)): int(n) for variant, metric, n in places}
 
 
 def show_costs(app: App, results: Results) -> None:

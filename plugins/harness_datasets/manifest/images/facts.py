@@ -78,7 +78,13 @@ def check_size(height: int, width: int) -> None:
 
 
 def quiet() -> None:
-    """Keep warnings of the libraries that decode from the user: what matters is refused with a message of ours."""
+    """Keep warnings of the libraries that decode from the user: what matters is refused with a message of ours.
+
+    Pillow's own limit of pixels goes too, because `check_size` holds that of the machine.
+    """
+    import PIL.Image
+
+    PIL.Image.MAX_IMAGE_PIXELS = None
     warnings.filterwarnings("ignore", module=_LIBRARIES)
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)

@@ -88,7 +88,6 @@ def opened(content: bytes) -> Image:
     """
     import PIL.Image
 
-    PIL.Image.MAX_IMAGE_PIXELS = None  # the limit is ours: see `check_size`
     try:
         image = PIL.Image.open(io.BytesIO(content), formats=FORMATS)
     except PIL.UnidentifiedImageError:  # Pillow's message names a buffer, unknown to the user

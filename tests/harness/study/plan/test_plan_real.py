@@ -94,6 +94,15 @@ def test_a_table_with_outlines_leaves_out_nothing(plan: Any) -> None:
     assert not found.skipped
 
 
+def test_what_a_reader_of_the_plan_may_not_expect_of_its_files_is_a_warning(plan: Any, tmp_path: Path) -> None:
+    assert not [text for text in plan().warnings if "images" in text]
+    Image.new("RGB", (30, 40), (9, 90, 200)).save(tmp_path / "2.png")
+    told = plan("dataset.image_size=[96, 128]").warnings
+    assert sum("1 of 6 images are stored in colour and read as grey" in text for text in told) == 1
+    assert sum("6 of 6 images are higher than wide; did you mean [128, 96]?" in text for text in told) == 1
+    assert not [text for text in plan("dataset.channels=3").warnings if "colour" in text]
+
+
 @pytest.mark.parametrize("key", ["model.weights", "model.local_backbone.weights"])
 def test_a_file_of_weights_counts_with_its_content(plan: Any, tmp_path: Path, key: str) -> None:
     file, other = tmp_path / "a.pt", tmp_path / "b.pt"

@@ -123,9 +123,28 @@ def test_the_ending_of_a_name_does_not_matter():
 def test_an_image_of_180_megapixels_is_read_and_the_limit_is_the_machines(monkeypatch):
     content = as_file(Image.new("1", (18000, 10000)), "PNG")
     assert header(content, ".png").height == 10000
-    monkeypatch.setenv(LIMIT_VARIABLE, "150")
-    with pytest.raises(ValueError, match=r"180 megapixels, and 150 are allowed: raise images.max_megapixels"):
+    wide = as_file(Image.new("1", (11000, 8200)), "TIFF", compression="group4")  # more than Pillow warns of
+    assert decode(wide, ".tif").shape == (8200, 11000)
+    monkeypatch.setenv(LIMIT_VARIABLE, "80")
+    with pytest.raises(ValueError, match=r"180 megapixels, and 80 are allowed: raise images.max_megapixels"):
         header(content, ".png")
+    with pytest.raises(ValueError, match="90 megapixels"):
+        header(wide, ".tif")
+
+
+def test_no_warning_of_a_library_reaches_the_user(capfd, caplog):
+    content = as_file(COLOUR, "PNG")
+    damaged = content.replace(b"IEND", b"iENd")
+    exif = as_file(COLOUR, "JPEG", 6)
+    place = exif.index(b"Exif\0\0") + 10
+    for broken in (damaged, exif[:place] + b"\xff" * 6 + exif[place + 6 :]):
+        try:
+            header(broken, ".png"), decode(broken, ".png")
+        except Exception as error:  # noqa: BLE001 - warnings are errors here, whatever they are
+            assert not isinstance(error, Warning)
+    tiff = bytearray(as_tiff(COLOUR, photometric="rgb", extratags=[(65000, "s", 0, "x" * 9, True)]))
+    np.testing.assert_array_equal(decode(bytes(tiff), ".tif"), COLOUR)
+    assert capfd.readouterr() == ("", "") and not caplog.records
 
 
 def test_a_mask_of_another_orientation_than_its_image_is_refused_unless_the_size_tells():
