@@ -30,4 +30,4 @@ class Session:
             InputError: the settings are wrong.
         """
         settings = load_settings(folder)
-        return cls(settings, Catalog.discover(settings.disabled, attempts=Attempts()))
+        return cls(settings, Catalog.discover(settings.disabled, attempts=Attempts(), settings=settings.plugins))

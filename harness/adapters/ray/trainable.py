@@ -89,8 +89,8 @@ class HarnessTrainable(Trainable):  # type: ignore[misc]
         yield Started(os.getpid(), socket.gethostname())
         try:
             if self._catalog is None:
-                arguments = [tuple(job["disabled"])] if job["disabled"] else []
-                self._catalog = load(job["catalog"])(*arguments)
+                arguments = {name: job[name] for name in ("disabled", "settings") if job[name]}
+                self._catalog = load(job["catalog"])(**arguments)
             run = load(job["run_trial"])
             yield from events(run, spec, self._catalog, _workspace(job["workspace"]))
         except HarnessError as error:
