@@ -187,6 +187,7 @@ def _tuner(name: TunerName, session: Session) -> Any:
         address=settings.ray_address,
         gpus_per_trial=settings.gpus_per_trial,
         stall_s=settings.stall_s,
+        plugins=settings.plugins,
     )
 
 

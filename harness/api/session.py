@@ -36,7 +36,7 @@ class Session:
             InputError: the settings are wrong.
         """
         settings = load_settings(folder)
-        catalog = Catalog.discover(settings.disabled, attempts=Attempts())
+        catalog = Catalog.discover(settings.disabled, attempts=Attempts(), settings=settings.plugins)
         if files:
             load_files(catalog, find_files(folder or Path.cwd()), refusal)
         return cls(settings, catalog)

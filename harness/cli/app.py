@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from harness.cli.rendering.atoms import Words, longest
-from harness.config.settings_files import disabled_plugins
+from harness.config.settings_files import disabled_plugins, plugin_tables
 from harness.contract.errors import HarnessError
 from harness.contract.loading.attempts import Attempts
 from harness.contract.loading.catalog import Catalog
@@ -68,7 +68,8 @@ class App:
     @cached_property
     def catalog(self) -> Catalog:
         """The installed components without disabled plugins; wrong settings disable nothing."""
-        catalog = Catalog.discover(disabled_plugins(self.folder), attempts=Attempts())
+        disabled, tables = disabled_plugins(self.folder), plugin_tables(self.folder)
+        catalog = Catalog.discover(disabled, attempts=Attempts(), settings=tables)
         if os.environ.get("HARNESS_TRACE") == "1":
             trace(catalog, self.err)
         return catalog

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from harness.config.database_urls import sqlite_file
 from harness.config.merge import merge
 from harness.config.schema import validate
 from harness.config.settings_files import FILE, LOCAL_FILE, read_tables
 from harness.config.strict import Strict
-from harness.contract.errors import InputError, Problems
+from harness.contract.errors import InputError, Problems, nearest
 
 DATA_VARIABLE = "HARNESS_DATA"
 MEGAPIXELS_VARIABLE = "HARNESS_MAX_MEGAPIXELS"
@@ -43,6 +44,7 @@ class Settings:
         stall_s: seconds without a report after which a trial is ended; None for ten median epochs, at least 600 s.
         disabled: addresses of plugins and components that are not loaded.
         max_megapixels: largest image that is read; a larger one is refused by its header.
+        plugins: settings of plugins by address, as written: a value `env:NAME` is read by the plugin's process.
     """
 
     data: Path
@@ -58,6 +60,7 @@ class Settings:
     stall_s: float | None = None
     disabled: tuple[str, ...] = ()
     max_megapixels: float = 400.0
+    plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class _Compute(Strict):
@@ -85,7 +88,23 @@ class _Search(Strict):
 
 
 class _Plugins(Strict):
+    """`disabled`, and a table of settings for each plugin that has some."""
+
+    model_config = ConfigDict(extra="allow")
     disabled: list[str] = Field(default_factory=list)
+
+    @property
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """The settings of plugins, by address."""
+        return dict(self.model_extra or {})
+
+    @model_validator(mode="after")
+    def _are_tables(self) -> _Plugins:
+        for name, table in (self.model_extra or {}).items():
+            if not isinstance(table, Mapping):
+                hint = nearest(name, ["disabled"])
+                raise ValueError(f"{name!r} is neither `disabled` nor a table [plugins.{name}] of settings{hint}")
+        return self
 
 
 class _Images(Strict):
@@ -137,6 +156,7 @@ def _settings(file: _File, folder: Path) -> Settings:
         optuna_url=_absolute(file.search.optuna_url, folder),
         disabled=tuple(file.plugins.disabled),
         max_megapixels=file.images.max_megapixels,
+        plugins=file.plugins.tables,
         **file.compute.model_dump(),
     )
 

@@ -72,9 +72,9 @@ def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterat
         _log.debug("trial %s failed", spec.id, exc_info=True)
         yield TrialResult(
             state="failed",
-            reason=_reason(error, catalog),
+            reason=catalog.masked(_reason(error, catalog)),
             seconds=time.perf_counter() - started,
-            files={"traceback.txt": traceback.format_exc().encode()},
+            files={"traceback.txt": catalog.masked(traceback.format_exc()).encode()},
             ledger=ledger.as_table(),
             notes=tuple(notes),
         )

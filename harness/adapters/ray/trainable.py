@@ -88,8 +88,8 @@ class HarnessTrainable(Trainable):  # type: ignore[misc]
         yield Started(os.getpid(), socket.gethostname())
         try:
             if self._catalog is None:
-                arguments = [tuple(job["disabled"])] if job["disabled"] else []
-                self._catalog = load(job["catalog"])(*arguments)
+                arguments = {name: job[name] for name in ("disabled", "settings") if job[name]}
+                self._catalog = load(job["catalog"])(**arguments)
                 for file in job["files"]:
                     run_file(self._catalog, SingleFile(**file))
             run = load(job["run_trial"])

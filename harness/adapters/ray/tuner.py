@@ -12,6 +12,7 @@ import secrets
 import shutil
 import socket
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -57,6 +58,7 @@ class RayTuner:
         address: of a running cluster, or "" for a cluster of its own on this machine.
         gpus_per_trial: share of a GPU, or None for equal shares of all GPUs.
         stall_s: seconds without a report after which a trial is ended; None for ten epochs, at least 600 s.
+        plugins: settings of plugins by address; workers read `env:NAME` from their own environment.
     """
 
     def __init__(
@@ -68,9 +70,11 @@ class RayTuner:
         address: str = "",
         gpus_per_trial: float | None = None,
         stall_s: float | None = None,
+        plugins: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self._job: dict[str, Any] = {"run_trial": run_trial, "catalog": catalog, "disabled": list(disabled)}
-        self._job |= {"files": [asdict(file) for file in files], "stall_s": stall_s}
+        self._job: dict[str, Any] = {"run_trial": run_trial, "catalog": catalog, "stall_s": stall_s}
+        self._job |= {"disabled": list(disabled), "files": [asdict(file) for file in files]}
+        self._job["settings"] = {name: dict(table) for name, table in (plugins or {}).items()}
         self._address, self._gpus_per_trial = address, gpus_per_trial
 
     def run(self, driver: Driver, catalog: Catalog, workspace: Workspace, concurrent: int) -> None:

@@ -20,8 +20,9 @@ from harness.contract.loading.attempts import Attempts
 from harness.contract.loading.code import code_digest, is_fluid
 from harness.contract.loading.fields import misfit, unknown_words
 from harness.contract.loading.finding import Wanted, ended, entry_points, importing, in_one_line
-from harness.contract.loading.hooks import HOOKS, OBSERVING, check_hooks, new_manager
+from harness.contract.loading.hooks import HOOKS, OBSERVING, check_contract, check_hooks, new_manager
 from harness.contract.loading.offers import Offer, Offers, address_of, normal, normal_address
+from harness.contract.loading.plugin_settings import PluginSettings, masked, settings_of
 from harness.contract.loading.signatures import wrong_signature
 from harness.contract.provider import BUILT_IN, LOCAL, Broken, Provider, Remark
 
@@ -50,6 +51,7 @@ class Catalog:
         left_out: names in `disabled` that an installed plugin has.
         disabled: addresses that are left out.
         files: plugins of single files that `single_files.run_file` has added, by name.
+        settings: tables of harness.toml, by address.
     """
 
     manager: pluggy.PluginManager = field(default_factory=new_manager)
@@ -62,11 +64,17 @@ class Catalog:
     left_out: set[str] = field(default_factory=set)
     disabled: frozenset[str] = frozenset()
     files: dict[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    _own: dict[str, PluginSettings] = field(default_factory=dict)
     _offers: dict[str, Offers] = field(default_factory=lambda: {kind: Offers(kind) for kind in KINDS})
 
     @classmethod
     def discover(
-        cls, disabled: Iterable[str] = (), only: Iterable[str] | None = None, attempts: Attempts | None = None
+        cls,
+        disabled: Iterable[str] = (),
+        only: Iterable[str] | None = None,
+        attempts: Attempts | None = None,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> Catalog:
         """Load the entry points of group `harness` that HARNESS_PLUGINS allows.
 
@@ -74,8 +82,10 @@ class Catalog:
             disabled: addresses to leave out: of distributions, components or entry points.
             only: the entry points to load, or None for all of them.
             attempts: records of imports; a plugin that ended an earlier process is left out. None to keep none.
+            settings: of plugins, by address.
         """
-        catalog, wanted, found = cls(disabled=frozenset(disabled)), Wanted.of_environment(), entry_points()
+        catalog = cls(disabled=frozenset(disabled), settings=settings or {})
+        wanted, found = Wanted.of_environment(), entry_points()
         names = None if only is None else set(only)
         dangerous = [] if attempts is None else attempts.ended()
         catalog.broken += wanted.unknown([provider for _, provider in found])
@@ -115,6 +125,8 @@ class Catalog:
         name = getattr(plugin, "__name__", type(plugin).__name__)
         provider = provider or Provider(name, LOCAL, "0")
         try:
+            check_contract(plugin)
+            self._own[provider.plugin] = settings_of(provider, self.settings)
             self.manager.register(plugin, name=provider.plugin)
             check_hooks(plugin)
             self.manager.check_pending()
@@ -125,7 +137,7 @@ class Catalog:
             return
         self.providers[provider.plugin] = provider
         for kind in KINDS:
-            self._collect(kind, plugin, provider)
+            self._collect(kind, provider)
 
     def names(self, kind: str) -> list[str]:
         """Return the names of one kind, sorted; the addresses of components whose name two plugins offer."""
@@ -289,23 +301,29 @@ class Catalog:
         """Call a hook of one plugin after the other, as `notify` does, and yield whether each call succeeded."""
         caller = getattr(self.manager.hook, hook)
         for name in [found.plugin_name for found in caller.get_hookimpls() if only in (None, found.plugin_name)]:
-            others, worked = [plugin for other, plugin in self.manager.list_name_plugin() if other != name], True
+            worked = True
             try:
-                self.manager.subset_hook_caller(hook, others)(**kwargs)
+                self._call(hook, name, **kwargs)
             except _ANY as error:
                 worked = False
-                self.broken.append(
-                    Broken(self.providers[name], f"{hook}: {in_one_line(error)}", traceback.format_exc())
-                )
+                self._break(self.providers[name], error, f"{hook}: ")
                 self.manager.unregister(name=name)
             yield self.providers[name], worked
 
-    def _collect(self, kind: str, plugin: Any, provider: Provider) -> None:
+    def _call(self, hook: str, name: str, **kwargs: Any) -> list[Any]:
+        """Call a hook of one plugin with its own settings; return its result in a list, empty without the hook."""
+        others = [plugin for other, plugin in self.manager.list_name_plugin() if other != name]
+        found: list[Any] = self.manager.subset_hook_caller(hook, others)(settings=self._own[name], **kwargs)
+        return found
+
+    def masked(self, text: str) -> str:
+        """Return the text without values that settings of plugins took from the environment."""
+        return masked(text, {value: name for own in self._own.values() for value, name in own.secrets.items()})
+
+    def _collect(self, kind: str, provider: Provider) -> None:
         hook = _HOOKS[kind]
-        if not hasattr(plugin, hook):
-            return
         try:
-            components = list(getattr(plugin, hook)())
+            components = [item for found in self._call(hook, provider.plugin) for item in found]
         except _ANY as error:
             self._break(provider, error, f"{hook}: ")
             return
@@ -321,7 +339,8 @@ class Catalog:
 
     def _break(self, provider: Provider, error: BaseException, where: str = "") -> None:
         """Remember the error that is being handled, which makes a plugin unusable."""
-        self.broken.append(Broken(provider, f"{where}{in_one_line(error)}", traceback.format_exc()))
+        reason, details = f"{where}{in_one_line(error)}", traceback.format_exc()
+        self.broken.append(Broken(provider, self.masked(reason), self.masked(details)))
 
     def _leaves_out(self, provider: Provider, component: str = "") -> bool:
         """Return True if `disabled` names this plugin, or this component of it."""
