@@ -89,7 +89,16 @@ def _is(law: str, made: type[Backbone], *also: str, **declared: Any) -> Animal:
 
 
 ANIMALS = [
-    _is("maps_have_the_size_that_stride_and_features_promise", LyingStride, "odd_and_oblong_images_are_taken"),
+    _is(
+        "maps_have_the_size_that_stride_and_features_promise",
+        LyingStride,
+        "odd_and_oblong_images_are_taken",
+        "a_batch_of_one_is_a_slice_of_a_batch",
+        "constant_images_give_finite_maps_and_are_left_as_they_are",
+        "every_parameter_gets_a_gradient",
+        "gradient_reaches_the_image",
+        "weights_survive_a_state_dict",
+    ),
     _is("odd_and_oblong_images_are_taken", ByEight),
     _is("constant_images_give_finite_maps_and_are_left_as_they_are", Standardised),
     _is("facts_are_true", Honest, facts=lambda **_: {"stride": 16}),

@@ -63,7 +63,17 @@ def _is(law: str, build: Any = area, *also: str, exact: bool = True, **declared:
 
 ANIMALS = [
     _is("perfect_is_best_and_inverted_is_worst", higher_is_better=False),
-    _is("values_lie_within_the_bounds", bounds=(0.0, 0.5)),
+    _is(
+        "values_lie_within_the_bounds",
+        area,
+        "perfect_is_best_and_inverted_is_worst",
+        "weights_say_how_often_each_row_counts",
+        "the_order_of_batches_does_not_matter",
+        "what_is_seen_has_a_value",
+        "values_are_numbers",
+        "inputs_are_left_as_they_are",
+        bounds=(0.0, 0.5),
+    ),
     _is("weights_say_how_often_each_row_counts", unweighted),
     _is("the_record_says_what_it_is", label=""),
     _is("the_order_of_batches_does_not_matter", by_the_first_row),
