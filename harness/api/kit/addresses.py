@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from harness.contract.components import Component
-from harness.contract.errors import InputError, nearest_or_all
+from harness.contract.errors import InputError, nearest
 from harness.contract.loading.catalog import Catalog
 from harness.contract.loading.offers import normal
 from harness.contract.provider import Broken, Provider
@@ -27,7 +27,8 @@ def find(catalog: Catalog, name: str) -> list[Item]:
         found = [item for item in items if item[1].name == name]
     if found or (not colon and (broken_of(catalog, name) or _loaded(catalog, name))):
         return found
-    raise InputError(f"no plugin or component named {name!r}{nearest_or_all(name, _known(catalog, owner, colon))}")
+    hint = nearest(name, _known(catalog, owner, colon)) or "; `harness plugin list` shows all"
+    raise InputError(f"no plugin or component named {name!r}{hint}")
 
 
 def broken_of(catalog: Catalog, name: str) -> list[Broken]:
