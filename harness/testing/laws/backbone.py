@@ -37,7 +37,7 @@ def odd_and_oblong_images_are_taken(subject: Subject) -> None:
 
 @law(LAWS, mend="Keep divisions and roots away from 0, and change no input in place.")
 def constant_images_give_finite_maps_and_are_left_as_they_are(subject: Subject) -> None:
-    """Check that black and white images have finite maps, and that no input is written to."""
+    """Check that black and white images have finite maps, and no input is written to."""
     net: Backbone = subject.build(1).eval()
     size = subject.settings.sizes[0]
     images, before = _images(subject), _images(subject)
@@ -62,7 +62,7 @@ def facts_are_true(subject: Subject) -> None:
 
 @law(LAWS, mend="Normalise by nothing of the batch in eval mode.")
 def a_batch_of_one_is_a_slice_of_a_batch(subject: Subject) -> None:
-    """Check that the map of an image does not depend on the images beside it."""
+    """Check that the map of an image does not depend on the other images of its batch."""
     net: Backbone = subject.build(1).eval()
     images = noise(3, 1, *subject.settings.sizes[0])
     with torch.no_grad():

@@ -54,7 +54,7 @@ def ids_are_unique_and_a_unit_has_one_group(subject: Subject) -> None:
 
 @law(LAWS, mend="Give each sample a label (0, 1 or NaN) for each class, and each split both labels of each class.")
 def every_class_is_present_and_absent_in_every_split(subject: Subject) -> None:
-    """Check that labels are 0, 1 or NaN, and that train, val and test have both labels of every class."""
+    """Check that labels are 0, 1 or NaN, and train, val and test have both labels of every class."""
     dataset = _dataset(subject)
     for name in ("train", "val", "test"):
         labels = np.array([sample.labels for sample in dataset.split(name)])
@@ -68,7 +68,7 @@ def every_class_is_present_and_absent_in_every_split(subject: Subject) -> None:
 
 @law(LAWS, mend="Keep paths of masks in the data set, not in `Sample.source`.")
 def what_training_sees_has_no_way_to_a_mask(subject: Subject) -> None:
-    """Check that samples have no further field, and that no `source` names a mask file."""
+    """Check that samples have no further field, and no `source` names a mask file."""
     dataset = _dataset(subject)
     masks = {str(path) for path in dataset.mask_files()} | {path.name for path in dataset.mask_files()}
     for sample in _all(dataset):
@@ -160,7 +160,7 @@ def preparing_twice_is_preparing_once(subject: Subject) -> None:
 
 @law(LAWS, mend="Compute the digest from every parameter and every file that changes pixels, labels or masks.")
 def the_digest_is_stable_and_follows_the_parameters(subject: Subject) -> None:
-    """Check that the digest repeats, and that other parameters have another one."""
+    """Check that the digest repeats, and other parameters have another one."""
     change = subject.settings.change
     if not set(change) <= set(parameters(subject.component.build)):
         raise SkipLaw(f"it does not take {', '.join(change)}; name parameters in `change`")

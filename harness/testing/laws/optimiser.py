@@ -42,7 +42,7 @@ def a_weight_without_a_gradient_is_left_as_it_is(subject: Subject) -> None:
     before = _copies(weights)
     _run(_over(subject, weights, decay=0.1), weights[1:], 3)
     expect(torch.equal(weights[0], before[0]), "the weight without a gradient changes")
-    expect(not torch.equal(weights[1], before[1]), "the weight beside it does not change")
+    expect(not torch.equal(weights[1], before[1]), "another weight does not change")
 
 
 @law(LAWS, mend="Read `weight_decay` from each parameter group.")

@@ -39,7 +39,7 @@ def order_does_not_matter(subject: Subject) -> None:
 
 @law(LAWS, mend="Leave the instances out whose `mask` is False; they may hold anything.")
 def masked_instances_do_not_matter(subject: Subject) -> None:
-    """Check that a padded bag has the value of the bag alone, and that padding has the weight 0."""
+    """Check that a padded bag has the value of the bag alone, and padding has the weight 0."""
     pooling, values, mask = _pooling(subject), _values(2, 7, 4), torch.ones(2, 7, dtype=torch.bool)
     mask[1, 4:] = False
     padded = values.clone()
@@ -59,7 +59,7 @@ def a_single_instance_is_given_back(subject: Subject) -> None:
 
 @law(LAWS, mend="Keep logarithms, roots and quotients away from 0, and change no input in place.")
 def equal_instances_give_finite_values_and_are_left_as_they_are(subject: Subject) -> None:
-    """Check that instances that are all 0, 0.5 or 1 have finite values, and that no input is written to."""
+    """Check that instances that are all 0, 0.5 or 1 have finite values, and no input is written to."""
     pooling, others = _pooling(subject), _values(3, 7, 4)
     for value in (0.0, 0.5, 1.0):
         values = torch.full((3, 7, 4), value)
@@ -130,8 +130,8 @@ def an_empty_bag_stays_finite(subject: Subject) -> None:
     pooling, values, mask = _pooling(subject), _values(2, 5, 4), torch.ones(2, 5, dtype=torch.bool)
     mask[1] = False
     pooled = pooling(values, mask=mask)
-    finite(pooled.value, "values beside and of an empty bag")
-    close(pooled.value[:1], pooling(values[:1]).value, "the bag beside it")
+    finite(pooled.value, "values of a batch with an empty bag")
+    close(pooled.value[:1], pooling(values[:1]).value, "the other bag")
 
 
 @law(LAWS, mend="Work in logarithms or means: products and sums of exponentials over- or underflow.")

@@ -19,6 +19,7 @@ _MODULES: Mapping[str, tuple[str, ...]] = {
         "models.training",
         "models.instances",
         "models.views",
+        "models.trials",
     ),
     "explainer": ("explainers.laws",),
     "metric": ("metrics.laws",),

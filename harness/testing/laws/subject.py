@@ -61,11 +61,15 @@ class Subject:
     settings: Settings = field(default_factory=Settings)
     _shared: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The parameters that it is built with."""
+        return self.component.tiny if self.settings.params is None else self.settings.params
+
     def factory(self, **changed: Any) -> Factory:
         """Return the component in its smallest configuration, with changed parameters."""
         problems = Problems("")
-        params = self.component.tiny if self.settings.params is None else self.settings.params
-        table = {"use": self.component.name, **params, **changed}
+        table = {"use": self.component.name, **self.params, **changed}
         made = self.catalog.factory(self.kind, table, problems, self.kind)
         problems.raise_if_any()
         assert made is not None

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import cache
 
 import torch
 
+from harness.contract.catalog import Catalog
 from harness.contract.nn import Explainer
+from harness.testing import fakes
+from harness.testing.fakes import squares_task
 from harness.testing.laws.compare import close, no_random_numbers, within
 from harness.testing.laws.explainers.model import EDGE, SIZE, Failing, Spots, planted, state_of, unchanged
 from harness.testing.laws.law import Law, expect, law
+from harness.testing.laws.models.data import LawData
+from harness.testing.laws.models.trials import run_confirm, same
 from harness.testing.laws.subject import Subject
 
 LAWS: list[Law] = []
@@ -66,7 +72,7 @@ def a_failure_names_explainer_and_cause_and_leaves_the_model_as_it_was(subject: 
     LAWS, mend="Compute each map from its own image; draw from a generator of your own, seeded by nothing of the batch."
 )
 def a_map_depends_on_its_own_image_and_class_only(subject: Subject) -> None:
-    """Check that a map is the same alone and in a batch, after any random draws, and that none are used up."""
+    """Check that a map is the same alone and in a batch, and after any random draws, and uses none up."""
     model, explainer, batch = Spots(), _explainer(subject), planted()[0]
     whole = explainer.explain(model, batch, [0, 1, 1, 0])
     torch.rand(7)
@@ -77,7 +83,7 @@ def a_map_depends_on_its_own_image_and_class_only(subject: Subject) -> None:
 
 @law(LAWS, mend="Open `torch.enable_grad()` yourself, work on `detach()`ed images, and detach the maps.")
 def it_explains_where_gradients_are_off(subject: Subject) -> None:
-    """Check that a caller under `no_grad` gets the same maps and that the images do not change."""
+    """Check that a caller under `no_grad` gets the same maps, and the images do not change."""
     batch, _ = planted()
     assert batch.images is not None
     before, explainer = batch.images.clone(), _explainer(subject)
@@ -99,6 +105,29 @@ def labels_and_groups_do_not_matter(subject: Subject) -> None:
     }
     for name, other in others.items():
         close(_explainer(subject).explain(Spots(), other, [0, 1, 0, 1]), maps, f"maps with {name}", exact=True)
+
+
+@law(LAWS, mend="Restore the model in a `finally`; read nothing but the batch and the model.", trains=True)
+def it_changes_no_result(subject: Subject) -> None:
+    """Check that weights and test scores keep their bits with the explainer, inverted masks and other test labels."""
+    name, task = subject.component.name, replace(squares_task(size_px=SIZE), mask_kind="none")
+    model = {"use": "tiny_cnn"}
+    plain = run_confirm(_fakes(), model, lambda root: LawData(root, task))
+    explained = run_confirm(
+        _fakes(),
+        model,
+        lambda root: LawData(root, task, swapped=True),
+        subject.factory(),
+        explain={"use": [name], "images": 2},
+    )
+    same(explained, plain, "with the explainer")
+
+
+@cache
+def _fakes() -> Catalog:
+    catalog = Catalog.discover()
+    catalog.register(fakes)
+    return catalog
 
 
 def _explainer(subject: Subject) -> Explainer:

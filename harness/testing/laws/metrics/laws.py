@@ -61,7 +61,7 @@ def has_reference(subject: Subject) -> bool:
 
 @law(LAWS, mend="Set `higher_is_better`, or correct the formula.", applies=is_direct)
 def perfect_is_best_and_inverted_is_worst(subject: Subject) -> None:
-    """Check that the truth is best, and that its opposite is worse than guesses are on average.
+    """Check that the truth is best, and its opposite is worse than guesses are on average.
 
     Only on average: a lucky guess may be worse than tied scores that are all wrong (average precision).
     """
@@ -112,17 +112,6 @@ def the_record_says_what_it_is(subject: Subject) -> None:
     expect(metric.bounds[0] < metric.bounds[1], f"bounds are {metric.bounds}")
 
 
-@law(
-    LAWS,
-    mend="Return one number for the terms of a class; set `whole` to what the classes have together.",
-    applies=is_direct,
-)
-def values_carry_the_names_of_the_classes(subject: Subject) -> None:
-    """Check that the metric itself has the key "" and each class its name."""
-    keys = set(values_of(_record(subject), draw(0)))
-    expect("" in keys and keys - {""} <= set(TASK.classes), f"values have the keys {sorted(keys)}")
-
-
 @law(LAWS, mend="Compute from all terms at once, without their order.", applies=is_direct)
 def the_order_of_batches_does_not_matter(subject: Subject) -> None:
     """Check that another order of images and another size of batches give the same values."""
@@ -132,17 +121,6 @@ def the_order_of_batches_does_not_matter(subject: Subject) -> None:
     shuffled = {name: values[order] for name, values in case.items()}
     _same(values_of(_record(subject), shuffled), expected_values, "in another order")
     _same(values_of(_record(subject), case, batch=IMAGES), expected_values, "in one batch")
-
-
-@law(LAWS, mend="Leave out images whose label is NaN.", applies=is_direct)
-def unknown_labels_do_not_matter(subject: Subject) -> None:
-    """Check that the scores and maps of an image whose label is NaN change nothing."""
-    case = draw(4)
-    unknown = np.isnan(case["labels"])
-    scores, saliency = case["scores"].copy(), case["saliency"].copy()
-    scores[unknown], saliency[unknown] = 1 - scores[unknown], 1 - saliency[unknown]
-    other = values_of(_record(subject), {**case, "scores": scores, "saliency": saliency})
-    _same(other, values_of(_record(subject), case), "with other scores where the label is NaN")
 
 
 @law(LAWS, mend="Return a finite number where there are positives and negatives.", applies=is_direct)

@@ -51,7 +51,7 @@ def logits_agree_with_probs(subject: Subject) -> None:
 
 @law(LAWS, mend="Keep divisions and roots away from 0, and change no input in place.")
 def constant_images_are_scored_and_a_batch_is_left_as_it_is(subject: Subject) -> None:
-    """Check that constant images have finite scores and maps, and that no input is written to."""
+    """Check that constant images have finite scores and maps, and no input is written to."""
     model, batch = model_of(subject), batch_of(subject)
     name, pixels = pixels_of(batch)
     before = pixels.clone()
