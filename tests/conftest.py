@@ -37,6 +37,12 @@ def data_root() -> Path:
     return Path(root).resolve()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_state_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep records of imports out of the home folder, also those of commands that tests start."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
 @pytest.fixture(scope="session")
 def catalog() -> Catalog:
     """The built-in components, found as a user's run finds them."""

@@ -50,6 +50,7 @@ def events(run: RunTrial, spec: TrialSpec, catalog: Catalog, workspace: Workspac
         InputError: what the user wrote is wrong.
     """
     catalog.expect(spec.plugins)
+    catalog.expect_code(spec.code)
     try:
         for event in run(spec, catalog, workspace):
             yield event
@@ -58,6 +59,6 @@ def events(run: RunTrial, spec: TrialSpec, catalog: Catalog, workspace: Workspac
     except HarnessError:
         raise
     except (Exception, SystemExit):  # the model of a plugin may call sys.exit
-        yield TrialResult(state="failed", reason=traceback.format_exc(limit=-8).strip())
+        yield TrialResult(state="failed", reason=catalog.masked(traceback.format_exc(limit=-8).strip()))
         return
     yield TrialResult(state="failed", reason="the trial ended without a result")

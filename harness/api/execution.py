@@ -14,6 +14,7 @@ from harness.contract.types import Plan
 
 if TYPE_CHECKING:
     from harness.adapters.mlflow.store import MlflowObserver
+    from harness.study.results.changed import Changed
     from harness.study.results.results import Results
     from harness.study.run.observers import Observer
     from harness.study.run.run import Outcome
@@ -49,13 +50,16 @@ def execute(
     """Run or resume a plan's study; leave a finished one as it is.
 
     Raises:
-        InputError: another process runs it, or results cannot be kept where the settings say.
+        InputError: another process runs it, results cannot be kept where the settings say, or code has changed
+            since an unfinished run.
         MachineError: processes of an earlier run cannot be ended.
     """
     from harness.study.journal.plan_io import plan_to_json
 
     folder = session.settings.results / plan.directory
     earlier = earlier_results(plan, session)
+    if earlier and not earlier.finished and (changed := changed_since(plan, session)):
+        raise InputError(f"{changed.says}; {changed.offer}. Or undo the change, and the run continues")
     if earlier and earlier.finished and (folder / "plan.json").read_text() == plan_to_json(plan):
         return _finished_before(session, folder, earlier)
     return _execute(plan, session, folder, tuner, time_limit_s, display)
@@ -79,6 +83,27 @@ def earlier_results(plan: Plan, session: Session) -> Results | None:
     controls = [record for record in results.state.trials.values() if record.spec.stage == "control"]
     known = known and (bool(controls) or not plan.confirm.get("label_control"))
     return results if known else replace(results, state=replace(results.state, status="paused"))
+
+
+def changed_since(plan: Plan, session: Session) -> Changed:
+    """Return what of an earlier run of this study was trained with other code than is installed now."""
+    from harness.study.journal.folders import read_state
+    from harness.study.journal.state import StudyState
+    from harness.study.results.changed import changed_code
+
+    folder = session.settings.results / plan.directory
+    state = read_state(folder) if (folder / "journal.jsonl").exists() else StudyState()
+    return changed_code(plan, state, session.catalog)
+
+
+def train_anew(plan: Plan, session: Session) -> bool:
+    """Mark the variants whose code has changed, so that the next plan trains them again; return False without any."""
+    from harness.study.journal.anew import write_anew
+
+    changed = changed_since(plan, session)
+    if changed:
+        write_anew(session.settings.results / plan.directory, changed.variants)
+    return bool(changed)
 
 
 def set_aside(folder: Path) -> Path:
@@ -154,12 +179,14 @@ def _tuner(name: TunerName, session: Session) -> Any:
         return InlineTuner()
     from harness.adapters.ray.tuner import RayTuner
 
-    settings = session.settings
+    settings, deadly = session.settings, session.catalog.deadly  # these would end every worker, too
     return RayTuner(
-        disabled=settings.disabled,
+        disabled=(*settings.disabled, *deadly),
         files=tuple(session.catalog.files.values()),
         address=settings.ray_address,
         gpus_per_trial=settings.gpus_per_trial,
+        stall_s=settings.stall_s,
+        plugins=settings.plugins,
     )
 
 

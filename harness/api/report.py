@@ -16,6 +16,7 @@ from harness.study.journal.writing import Ledger, digests_of
 from harness.study.plan.command_lines import check_command, run_command
 from harness.study.plan.differences import differs_by
 from harness.study.plan.sweeps import sweeps
+from harness.study.results.changed import changed_code
 from harness.study.results.results import RESAMPLES, Results
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _material(results: Results, session: Session) -> Material:
         data_check=_data_check(results, session),
         test_openings=ledger.openings(digests_of(plan)),
         own_openings=ledger.openings(digests_of(plan), plan.study_id),
+        changed=changed.says if (changed := changed_code(plan, results.state, session.catalog)) else "",
         command=run_command(plan),
         check_command=check_command(plan),
         resamples=RESAMPLES,

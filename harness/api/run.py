@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.api.execution import TunerName, execute, set_aside
+from harness.api.execution import TunerName, execute, set_aside, train_anew
 from harness.api.plan import Overrides, StudyLike, plan
 from harness.api.report import write
 from harness.api.session import Session
@@ -20,6 +20,7 @@ def run(
     budget: str | None = None,
     overrides: Overrides = (),
     fresh: bool = False,
+    anew: bool = False,
     tuner: TunerName = "ray",
     concurrent: int | None = None,
     time_limit_s: float | None = None,
@@ -34,6 +35,7 @@ def run(
         budget: one of the study's budgets; None for the study's own choice.
         overrides: values by dotted path, as a dict or as `--set` arguments.
         fresh: rename earlier results of the same study and start again.
+        anew: train again those variants whose plugins have other code than they were trained with.
         tuner: "ray", or "inline" for one trial at a time in this process.
         concurrent: trials at a time; None for the setting in harness.toml.
         time_limit_s: end the run after this time; it can be resumed.
@@ -52,6 +54,8 @@ def run(
     """
     session = session or Session.of(files=True)
     made = plan(study, budget=budget, overrides=overrides, session=session)
+    if anew and train_anew(made, session):
+        made = plan(study, budget=budget, overrides=overrides, session=session)
     if concurrent is not None:
         if concurrent < 1:
             raise InputError(f"concurrent: expected at least 1 trial at a time, found {concurrent!r}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.config.settings import Settings, load_settings
 from harness.config.trust import refusal
+from harness.contract.loading.attempts import Attempts
 from harness.contract.loading.catalog import Catalog
 from harness.contract.loading.single_files import find_files, load_files
 
@@ -35,7 +36,7 @@ class Session:
             InputError: the settings are wrong.
         """
         settings = load_settings(folder)
-        catalog = Catalog.discover(settings.disabled)
+        catalog = Catalog.discover(settings.disabled, attempts=Attempts(), settings=settings.plugins)
         if files:
             load_files(catalog, find_files(folder or Path.cwd()), refusal)
         return cls(settings, catalog)

@@ -15,8 +15,9 @@ from rich.panel import Panel
 from rich.text import Text
 
 from harness.cli.rendering.atoms import Words, longest
-from harness.config.settings_files import disabled_plugins
+from harness.config.settings_files import disabled_plugins, plugin_tables
 from harness.contract.errors import HarnessError
+from harness.contract.loading.attempts import Attempts
 from harness.contract.loading.catalog import Catalog
 
 if TYPE_CHECKING:
@@ -32,9 +33,11 @@ class App:
 
     Args:
         folder: the folder of `harness.toml`.
+        owns_streams: True if the process exists for this invocation, so that its file descriptors can be moved.
     """
 
     folder: Path = field(default_factory=Path.cwd)
+    owns_streams: bool = False
 
     @property
     def out(self) -> Console:
@@ -65,7 +68,8 @@ class App:
     @cached_property
     def catalog(self) -> Catalog:
         """The installed components without disabled plugins; wrong settings disable nothing."""
-        catalog = Catalog.discover(disabled_plugins(self.folder))
+        disabled, tables = disabled_plugins(self.folder), plugin_tables(self.folder)
+        catalog = Catalog.discover(disabled, attempts=Attempts(), settings=tables)
         if os.environ.get("HARNESS_TRACE") == "1":
             trace(catalog, self.err)
         return catalog

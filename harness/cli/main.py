@@ -18,6 +18,7 @@ from harness.cli.commands.predict import predict
 from harness.cli.commands.study import study
 from harness.cli.commands.ui import ui
 from harness.cli.help import complete_help
+from harness.cli.streams import output_aside
 from harness.contract.errors import HarnessError, MachineError
 from harness.contract.loading.catalog import Catalog
 from harness.contract.provider import Broken
@@ -94,8 +95,9 @@ def main() -> None:
     """Run the command `harness`."""
     # Waiting threads of OpenMP sleep: active ones take the cores from NNPACK, the loader and other trials.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
-    app = App()
-    cli = build_cli(app)
+    app = App(owns_streams=True)
+    with output_aside():
+        cli = build_cli(app)
     show_broken(app.err, app.catalog)
     cli(prog_name="harness")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from harness.cli.app import App
+from harness.cli.streams import results_apart
 from harness.contract.types import Plan
 
 if TYPE_CHECKING:
@@ -56,8 +57,14 @@ def set_option(command: Command) -> Command:
 
 
 def json_option(command: Command) -> Command:
-    """Add the option `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+    """Add the option `--json`, with which only `emit` writes to standard output."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.", callback=_apart)(command)
+
+
+def _apart(context: click.Context, _: click.Parameter, value: bool) -> bool:
+    if value and context.ensure_object(App).owns_streams:
+        results_apart()
+    return value
 
 
 def heads_option(command: Command) -> Command:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from harness.config.database_urls import sqlite_file
 from harness.config.merge import merge
 from harness.config.schema import validate
 from harness.config.settings_files import FILE, LOCAL_FILE, read_tables
 from harness.config.strict import Strict
-from harness.contract.errors import InputError, Problems
+from harness.contract.errors import InputError, Problems, nearest
 
 DATA_VARIABLE = "HARNESS_DATA"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -38,7 +39,9 @@ class Settings:
         ray_address: address of a running Ray cluster; empty starts Ray on this machine. Its workers must reach
             `data`, `cache` and `results` under the same paths.
         gpus_per_trial: GPUs that a trial requests from Ray; None for an equal share of those available.
-        disabled: names of the entry points of plugins that are not loaded.
+        stall_s: seconds without a report after which a trial is ended; None for ten median epochs, at least 600 s.
+        disabled: addresses of plugins and components that are not loaded.
+        plugins: settings of plugins by address, as written: a value `env:NAME` is read by the plugin's process.
     """
 
     data: Path
@@ -51,7 +54,9 @@ class Settings:
     concurrent: int = 1
     ray_address: str = ""
     gpus_per_trial: float | None = None
+    stall_s: float | None = None
     disabled: tuple[str, ...] = ()
+    plugins: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 class _Compute(Strict):
@@ -60,6 +65,7 @@ class _Compute(Strict):
     concurrent: Annotated[int, Field(ge=1)] = 1
     ray_address: str = ""
     gpus_per_trial: Annotated[float, Field(ge=0)] | None = None
+    stall_s: Annotated[float, Field(gt=0)] | None = None
 
     @field_validator("device")
     @classmethod
@@ -78,7 +84,23 @@ class _Search(Strict):
 
 
 class _Plugins(Strict):
+    """`disabled`, and a table of settings for each plugin that has some."""
+
+    model_config = ConfigDict(extra="allow")
     disabled: list[str] = Field(default_factory=list)
+
+    @property
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """The settings of plugins, by address."""
+        return dict(self.model_extra or {})
+
+    @model_validator(mode="after")
+    def _are_tables(self) -> _Plugins:
+        for name, table in (self.model_extra or {}).items():
+            if not isinstance(table, Mapping):
+                hint = nearest(name, ["disabled"])
+                raise ValueError(f"{name!r} is neither `disabled` nor a table [plugins.{name}] of settings{hint}")
+        return self
 
 
 class _File(Strict):
@@ -126,7 +148,9 @@ def _settings(file: _File, folder: Path) -> Settings:
         concurrent=file.compute.concurrent,
         ray_address=file.compute.ray_address,
         gpus_per_trial=file.compute.gpus_per_trial,
+        stall_s=file.compute.stall_s,
         disabled=tuple(file.plugins.disabled),
+        plugins=file.plugins.tables,
     )
 
 

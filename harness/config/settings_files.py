@@ -36,6 +36,17 @@ def disabled_plugins(folder: Path) -> tuple[str, ...]:
     return tuple(found) if isinstance(found, list) and all(isinstance(name, str) for name in found) else ()
 
 
+def plugin_tables(folder: Path) -> dict[str, Mapping[str, Any]]:
+    """Return the tables `[plugins.NAME]` by name; none if the files are invalid."""
+    try:
+        tables = read_tables(folder)
+    except InputError:
+        return {}
+    plugins = merge(tables[FILE], tables[LOCAL_FILE]).get("plugins")
+    items = plugins.items() if isinstance(plugins, Mapping) else ()
+    return {name: table for name, table in items if isinstance(table, Mapping)}
+
+
 def _read(path: Path) -> Mapping[str, Any]:
     if not path.exists():
         return {}

@@ -97,7 +97,10 @@ class Objective:
 
 @dataclass(frozen=True, kw_only=True)
 class VariantPlan:
-    """One variant of a study, resolved: its tree still holds the distributions to search."""
+    """One variant of a study, resolved: its tree still holds the distributions to search.
+
+    `code` holds, by distribution, the digest of the code of plugins that are installed as editable or single files.
+    """
 
     name: str
     id: str
@@ -105,6 +108,7 @@ class VariantPlan:
     searched: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> Kind:
@@ -146,6 +150,11 @@ class Claim:
     label: str = ""
     within: float | None = None
     not_below: float | None = None
+
+
+def folder_name(study: str, budget: str, study_id: str) -> str:
+    """Return the folder of a study's results at one budget, relative to the results folder."""
+    return f"{study}/{budget}-{study_id[:8]}"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -203,7 +212,7 @@ class Plan:
     @property
     def directory(self) -> str:
         """Folder of the study's results, relative to the results folder."""
-        return f"{self.study}/{self.budget}-{self.study_id[:8]}"
+        return folder_name(self.study, self.budget, self.study_id)
 
     @property
     def trials(self) -> int:
@@ -233,6 +242,7 @@ class TrialSpec:
         metric_tables: key -> `use` and parameters of metrics that the study does not give by bare name.
         digest: the data set's digest, to detect data that changed during a study.
         plugins: versions of the distributions that the tree uses, compared by the worker.
+        code: digests of the code of those whose version does not identify it, likewise.
     """
 
     study: str
@@ -252,6 +262,7 @@ class TrialSpec:
     digest: str = ""
     plugins: Mapping[str, str] = field(default_factory=dict)
     metric_tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    code: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -265,7 +276,10 @@ class TrialSpec:
 
     def to_json(self) -> str:
         """Return the spec as one line of JSON."""
-        return json.dumps({item.name: _plain(getattr(self, item.name)) for item in fields(self)}, sort_keys=True)
+        values = {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+        if not self.code:  # as for every trial of built-in and released components
+            del values["code"]
+        return json.dumps(values, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> TrialSpec:
@@ -345,6 +359,7 @@ class TrialResult:
         files: tables, weights and pictures by relative name, as bytes: a cluster shares no disk.
         ledger: the data that were read: splits `opened`, `masks` opened by stage, and `read`: numbers of images,
             of labelled images and of images with a mask by stage.
+        notes: what components changed in the global state of their worker; each change was put back.
     """
 
     state: State
@@ -356,6 +371,7 @@ class TrialResult:
     seconds: float = 0.0
     files: Mapping[str, bytes] = field(default_factory=dict)
     ledger: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

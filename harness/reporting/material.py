@@ -54,6 +54,7 @@ class Material:
         data_check: verdict and summary of the data check, and its findings.
         test_openings: number of openings of this data set's test split, over all studies.
         own_openings: number of openings by this study.
+        changed: whose code has changed since the study, as a sentence without its end; "" for none.
         command: that reproduces the study.
         check_command: that checks the data.
         resamples: number of bootstrap samples of patients of each interval.
@@ -84,6 +85,7 @@ class Material:
     assumed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     outlines: bool = True
     unknown_masks: tuple[int, int] = (0, 0)
+    changed: str = ""
     data_check: Sequence[str] = ()
     test_openings: int | None = None
     own_openings: int | None = None

@@ -30,8 +30,8 @@ def run_scripted(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Eve
 
     quality: limit of the curve; the share 1 - 1 / (1 + epochs) of it is reached.
     epoch_s: duration of an epoch.
-    fault: none, nan, raise, machine, input; die kills the worker; die_once only the first time;
-        die_tested the first time that the test split is open.
+    fault: none, nan, raise, machine, input; leave ends the worker by os._exit; die kills it; die_once only the
+        first time; die_tested the first time that the test split is open.
     fault_epoch: epoch before which the fault occurs.
     bytes: size of a file that the result carries.
     """
@@ -114,6 +114,8 @@ def _fail(spec: TrialSpec, workspace: Workspace) -> None:
         raise InputError("crops: K = 20 does not fit the map")
     if fault == "die":
         os.kill(os.getpid(), signal.SIGKILL)
+    if fault == "leave":
+        os._exit(3)
     if fault == "die_once":
         _die_once(spec, workspace)
 

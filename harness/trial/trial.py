@@ -25,6 +25,7 @@ from harness.contract.keys import head_of
 from harness.contract.loading.catalog import Catalog
 from harness.contract.loading.error_origin import raised_in
 from harness.contract.nn import Batch, Model
+from harness.contract.provider import BUILT_IN
 from harness.contract.types import UNBUILT, WEIGHTS, Epoch, Opening, TrialResult, TrialSpec, Workspace
 from harness.metrics.registry import study_metrics
 from harness.trial.confirm.confirm import confirm
@@ -36,6 +37,8 @@ from harness.trial.fit.checkpoint import Checkpoint
 from harness.trial.fit.phases import measured
 from harness.trial.fit.schedule import Updates
 from harness.trial.fit.train import Diverged, Fit, fit
+from harness.trial.guards.calls import Notes, noted
+from harness.trial.guards.stages import watched
 from harness.trial.model.build import BuildError, build_model, device_of
 from harness.trial.model.evaluate import Scorer, in_fp32, predict, run, score
 from harness.trial.settings.training import TrainSettings
@@ -58,9 +61,9 @@ def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterat
             planned: every other trial would fail too.
         MachineError: the disk is full, or the cache or a checkpoint cannot be written. Resumable.
     """
-    ledger, started, checkpoint = Ledger(), time.perf_counter(), Checkpoint(spec, workspace)
+    ledger, started, checkpoint, notes = Ledger(), time.perf_counter(), Checkpoint(spec, workspace), Notes()
     try:
-        yield from _run(spec, catalog, workspace, ledger, checkpoint)
+        yield from _run(spec, catalog, workspace, ledger, checkpoint, notes)
     except (InputError, MachineError):
         raise
     except (Exception, SystemExit) as error:  # a third-party model may call sys.exit
@@ -69,10 +72,11 @@ def run_trial(spec: TrialSpec, catalog: Catalog, workspace: Workspace) -> Iterat
         _log.debug("trial %s failed", spec.id, exc_info=True)
         yield TrialResult(
             state="failed",
-            reason=_reason(error, catalog),
+            reason=catalog.masked(_reason(error, catalog)),
             seconds=time.perf_counter() - started,
-            files={"traceback.txt": traceback.format_exc().encode()},
+            files={"traceback.txt": catalog.masked(traceback.format_exc()).encode()},
             ledger=ledger.as_table(),
+            notes=tuple(notes),
         )
 
 
@@ -102,14 +106,14 @@ def measure(
         raise InputError(f"trial {spec.id} cannot be measured again: {error}") from error
     cache = Cache.ensure(dataset, workspace.cache)
     opening()
-    with _inside(workspace):
+    with _inside(workspace, spec, Notes()):
         tested = confirm(spec, catalog, cache, model, settings, device, ledger)
     files = {name: data for name, data in tested.files.items() if name != WEIGHTS}
     return TrialResult(state="complete", metrics=tested.metrics, files=files, ledger=ledger.as_table())
 
 
 def _run(
-    spec: TrialSpec, catalog: Catalog, workspace: Workspace, ledger: Ledger, checkpoint: Checkpoint
+    spec: TrialSpec, catalog: Catalog, workspace: Workspace, ledger: Ledger, checkpoint: Checkpoint, notes: Notes
 ) -> Iterator[Epoch | Opening | TrialResult]:
     settings, device = TrainSettings.of(spec.tree["train"]), device_of(workspace.device)
     dataset = _dataset(spec, catalog, workspace.data)
@@ -124,7 +128,7 @@ def _run(
         scorer = Scorer(metrics, data.task, "val", masks=False)
         return score(predict(model, val, settings, device), scorer)
 
-    with _inside(workspace, seal):
+    with _inside(workspace, spec, notes, seal):
         model = build_model(spec, catalog, dataset.task, settings, device)
         keys = measured(spec.metrics, model.phases(), _known(spec, catalog))
         metrics = study_metrics(catalog, keys, spec.metric_tables)
@@ -134,7 +138,7 @@ def _run(
         _refuse_ignored_weights(job)
     epochs = fit(job, checkpoint)
     while True:
-        with _inside(workspace, seal):  # not across the yield: the seal does not apply to the caller
+        with _inside(workspace, spec, notes, seal):  # not across the yield: the seal does not apply to the caller
             epoch = next(epochs, None)
         if epoch is None:
             break
@@ -152,7 +156,7 @@ def _run(
     if spec.stage != "search":
         yield Opening()
         started = time.perf_counter()
-        with _inside(workspace):
+        with _inside(workspace, spec, notes):
             tested = confirm(spec, catalog, cache, model, settings, device, ledger)
         result = replace(
             result,
@@ -161,16 +165,17 @@ def _run(
             seconds=result.seconds + time.perf_counter() - started,
             ledger=ledger.as_table(),
         )
-    yield result
+    yield replace(result, notes=tuple(notes))
 
 
 @contextmanager
-def _inside(workspace: Workspace, seal: Seal | None = None) -> Iterator[None]:
-    """Hold the seal and set torch's threads; restore both at the end."""
+def _inside(workspace: Workspace, spec: TrialSpec, notes: Notes, seal: Seal | None = None) -> Iterator[None]:
+    """Hold the seal, set torch's threads and watch the state of the process; restore all at the end."""
+    strangers = [f"{name} {version}" for name, version in spec.plugins.items() if name != BUILT_IN]
     before = torch.get_num_threads()
     torch.set_num_threads(workspace.threads)
     try:
-        with sealed(seal or ()):
+        with sealed(seal or ()), noted(notes), watched(notes, strangers[0] if len(strangers) == 1 else "a component"):
             yield
     finally:
         torch.set_num_threads(before)

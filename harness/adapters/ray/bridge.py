@@ -17,6 +17,8 @@ from ray.tune.progress_reporter import TrialProgressCallback
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
+from harness.adapters.last_words import read_last_words
+from harness.adapters.memory import Memory, out_of_memory, said_by_ray
 from harness.adapters.ray.asha import Pruners
 from harness.adapters.ray.trainable import Message
 from harness.contract.errors import HarnessError
@@ -32,6 +34,7 @@ class Bridge:
         self._driver, self._concurrent, self._job = driver, concurrent, job
         self._prunes = Pruners(Progress(driver.plan, driver.state)).prunes
         self._running: dict[str, str] = {}
+        self._memory = Memory.now()
         self.error: BaseException | None = None
 
     def __reduce__(self) -> Any:
@@ -53,7 +56,8 @@ class Bridge:
             step = self._driver.next()
             if isinstance(step, Start):
                 self._running[ray_trial] = step.spec.id
-                return {"spec": step.spec.to_json(), "job": self._job}
+                epoch_s = self._driver.epoch_seconds(step.spec.variant_id)
+                return {"spec": step.spec.to_json(), "job": self._job, "epoch_s": epoch_s}
             return None if self._running else Searcher.FINISHED
         return Searcher.FINISHED
 
@@ -71,7 +75,15 @@ class Bridge:
     def lost(self, ray_trial: str, reason: str) -> None:
         """Record that a worker has died or could not start; Ctrl-C in a terminal may reach workers too."""
         with self._errors():
-            self._driver.lost(self._running.pop(ray_trial), reason, died=not self.ending)
+            trial = self._running.pop(ray_trial)
+            self._driver.lost(trial, self._explained(trial, reason), died=not self.ending)
+
+    def _explained(self, trial: str, reason: str) -> str:
+        """Return why a worker was lost: memory that ran out, its last words, or what Ray says."""
+        before, self._memory = self._memory, Memory.now()
+        if said_by_ray(reason):
+            return out_of_memory(self._memory)
+        return read_last_words(Path(self._job["words"], trial)) or self._memory.since(before) or reason
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -12,11 +12,12 @@ from typing import Any
 
 from ray.tune import Trainable
 
+from harness.adapters.last_words import LastWords, stall_limit
 from harness.adapters.worker import events, load, ready_for_another
 from harness.contract.errors import HarnessError
 from harness.contract.loading.catalog import Catalog
 from harness.contract.loading.single_files import SingleFile, run_file
-from harness.contract.types import TrialSpec, Workspace
+from harness.contract.types import Epoch, Opening, TrialSpec, Workspace
 from harness.study.run.tuning import Report, Started
 
 GROUP_SIGNALS = (signal.SIGTERM, signal.SIGHUP) if sys.platform == "linux" else ()
@@ -47,6 +48,7 @@ class HarnessTrainable(Trainable):  # type: ignore[misc]
         if GROUP_SIGNALS:  # so that the worker and the processes that it starts can be ended
             signal.pthread_sigmask(signal.SIG_UNBLOCK, GROUP_SIGNALS)
         self._catalog: Catalog | None = None
+        self._words, self._epochs = LastWords(), list[float]()
         self._reports: Generator[Item, None, None] | None = None
         self.reset_config(config)
 
@@ -58,16 +60,29 @@ class HarnessTrainable(Trainable):  # type: ignore[misc]
         self.cleanup()
         if not ready_for_another():
             os._exit(1)
-        self._reports = self._run(TrialSpec.from_json(new_config["spec"]), new_config["job"])
+            return False  # where a test replaces that function
+        spec, job = TrialSpec.from_json(new_config["spec"]), new_config["job"]
+        self._limits, self._epochs, self._silent = (job["stall_s"], new_config["epoch_s"]), [], False
+        self._words.begin(Path(job["words"], spec.id))
+        self._reports = self._run(spec, job)
         return True
 
     def step(self) -> dict[str, Any]:
         """Return the next report alone: Ray keeps everything that is returned."""
         assert self._reports is not None
-        return {"parcel": Message(next(self._reports))}
+        self._words.wait(self._limits[0] if self._silent else stall_limit(*self._limits, self._epochs))
+        try:
+            item = next(self._reports)
+        finally:
+            self._words.rest()
+        if isinstance(item, Epoch):
+            self._epochs.append(item.seconds)
+        self._silent = isinstance(item, Opening)  # the test of a model takes as long as its explainers
+        return {"parcel": Message(item)}
 
     def cleanup(self) -> None:
         """Close the trial."""
+        self._words.end()
         if self._reports is not None:
             self._reports.close()
 
@@ -75,8 +90,8 @@ class HarnessTrainable(Trainable):  # type: ignore[misc]
         yield Started(os.getpid(), socket.gethostname())
         try:
             if self._catalog is None:
-                arguments = [tuple(job["disabled"])] if job["disabled"] else []
-                self._catalog = load(job["catalog"])(*arguments)
+                arguments = {name: job[name] for name in ("disabled", "settings") if job[name]}
+                self._catalog = load(job["catalog"])(**arguments)
                 for file in job["files"]:
                     run_file(self._catalog, SingleFile(**file))
             run = load(job["run_trial"])

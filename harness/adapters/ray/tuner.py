@@ -17,6 +17,7 @@ from typing import Any
 
 from harness.adapters.worker import CATALOG, RUN_TRIAL
 from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.finding import VARIABLE
 from harness.contract.loading.single_files import SingleFile
 from harness.contract.types import Workspace
 from harness.study.run.driver import Driver
@@ -50,6 +51,8 @@ class RayTuner:
         files: plugins of single files, which travel to the worker as text.
         address: of a running cluster, or "" for a cluster of its own on this machine.
         gpus_per_trial: share of a GPU, or None for equal shares of all GPUs.
+        stall_s: seconds without a report after which a trial is ended; None for ten epochs, at least 600 s.
+        plugins: settings of plugins by address; workers read `env:NAME` from their own environment.
     """
 
     def __init__(
@@ -60,9 +63,12 @@ class RayTuner:
         files: tuple[SingleFile, ...] = (),
         address: str = "",
         gpus_per_trial: float | None = None,
+        stall_s: float | None = None,
+        plugins: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self._job: dict[str, Any] = {"run_trial": run_trial, "catalog": catalog, "disabled": list(disabled)}
-        self._job["files"] = [asdict(file) for file in files]
+        self._job: dict[str, Any] = {"run_trial": run_trial, "catalog": catalog, "stall_s": stall_s}
+        self._job |= {"disabled": list(disabled), "files": [asdict(file) for file in files]}
+        self._job["settings"] = {name: dict(table) for name, table in (plugins or {}).items()}
         self._address, self._gpus_per_trial = address, gpus_per_trial
 
     def run(self, driver: Driver, catalog: Catalog, workspace: Workspace, concurrent: int) -> None:
@@ -70,9 +76,10 @@ class RayTuner:
         # For Ray's sockets, whose path may have 104 characters; TMPDIR alone can be that long.
         folder = tempfile.mkdtemp(prefix="harness-", dir="/tmp" if os.path.isdir("/tmp") else None)
         driver.remember(temporary=folder)
-        job = {**self._job, "workspace": _plain(workspace)}
+        job = {**self._job, "workspace": _plain(workspace), "words": tempfile.mkdtemp(prefix="words-", dir=folder)}
         environment = {**_ENVIRONMENT, "OMP_NUM_THREADS": str(workspace.threads)}
         environment["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")  # see harness.cli.main
+        environment |= {VARIABLE: os.environ[VARIABLE]} if VARIABLE in os.environ else {}
         if self._address and "RAY_AUTH_MODE" in os.environ:
             environment["RAY_AUTH_MODE"] = os.environ["RAY_AUTH_MODE"]  # a cluster's own choice
         try:

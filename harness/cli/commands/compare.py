@@ -10,6 +10,7 @@ import click
 
 from harness.cli.app import App, examples, pass_app
 from harness.cli.options import json_option
+from harness.cli.streams import emit
 
 if TYPE_CHECKING:
     from harness.study.results.results import Results
@@ -48,7 +49,7 @@ def compare(app: App, studies: tuple[str, ...], baseline: str | None, out: Path 
     joined = join(found, chosen)
     written = write_compared(out, joined) if out else []
     if as_json:
-        click.echo(json.dumps(compared_json(joined, chosen, written), indent=2))
+        emit(json.dumps(compared_json(joined, chosen, written), indent=2))
         return
     app.show(compared_view(joined, chosen, {name: _note(results) for name, results in found.items()}))
     for path in written:

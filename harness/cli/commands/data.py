@@ -15,6 +15,7 @@ from harness.audit.verdicts import NOT_CHECKED, WRONG, DataCheck
 from harness.cli.app import App, examples, pass_app
 from harness.cli.options import budget_option, json_option, plan_of
 from harness.cli.rendering.atoms import Words
+from harness.cli.streams import emit
 from harness.cli.views.components import component_table
 from harness.cli.views.data_view import findings_view, shortcuts_view, verdict_line
 from harness.contract.errors import InputError
@@ -53,7 +54,7 @@ def list_data(app: App, as_json: bool) -> None:
         rows = [
             {key: getattr(item, key) for key in names} | {"parameters": parameter_rows(item)} for _, item, _ in items
         ]
-        click.echo(json.dumps(rows, indent=2))
+        emit(json.dumps(rows, indent=2))
         return
     app.show(component_table(items, "dataset"), Words(f"data root: {app.settings.data}", "dim"))
 
@@ -76,7 +77,7 @@ def prepare(app: App, name: str, budget: str | None, sets: tuple[str, ...], as_j
     cache = _cache(app, dataset)
     if as_json:
         images = {split: len(dataset.split(split)) for split in get_args(Split)}
-        click.echo(json.dumps({"folder": str(cache.folder), "digest": dataset.digest, "images": images}, indent=2))
+        emit(json.dumps({"folder": str(cache.folder), "digest": dataset.digest, "images": images}, indent=2))
         return
     click.echo(f"ready: {cache.folder}")
 
@@ -141,7 +142,7 @@ def _print_json(app: App, found: DataCheck, full: bool) -> None:
     if not full:
         kept = read_check(app.settings.results, found.digest)
         values["kept"] = None if kept is None else json.loads(kept.to_json())
-    click.echo(json.dumps(values, indent=2))
+    emit(json.dumps(values, indent=2))
 
 
 def _print_check(app: App, found: DataCheck, full: bool) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 from harness.cli.app import App, examples, pass_app
 from harness.cli.options import json_option
 from harness.cli.rendering.grid import Grid
+from harness.cli.streams import emit
 
 _COLOURS = {"ok": "green", "note": "yellow", "wrong": "red"}
 
@@ -55,7 +56,7 @@ def doctor(app: App, send: bool, as_json: bool) -> None:
                 sender.close()
         findings += check_study(folder, optuna_states, lambda at: states(uri, at), lambda at: unsent(uri, at))
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+        emit(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         table = Grid("", "about", "finding", keys=2)
         for finding in findings:

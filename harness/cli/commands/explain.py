@@ -15,6 +15,7 @@ from harness.cli.app import App, examples, pass_app
 from harness.cli.commands.confirmed import load_models, open_images, refuse_to_overwrite, run_and_manifest
 from harness.cli.options import json_option
 from harness.cli.rendering.atoms import Words
+from harness.cli.streams import emit
 from harness.contract.errors import Problems
 from harness.contract.tables import OWN_MAP
 
@@ -102,9 +103,7 @@ def explain(
             write_file(out / f"{stem}-{_plain(name)}.png", overlay_figure(overlay, title, 1))
         written.append({"id": item.id, "file": str(out / f"{stem}.npz")})
     if as_json:
-        click.echo(
-            json.dumps({"models": models.says, "explainer": table, "out": str(out), "images": written}, indent=2)
-        )
+        emit(json.dumps({"models": models.says, "explainer": table, "out": str(out), "images": written}, indent=2))
         return
     app.show(Words(f"{models.says}: {table['use']}, {len(written)} images", "bold"))
     click.echo(f"written: {out} (a .png of each image and class, a .npz of each image)")

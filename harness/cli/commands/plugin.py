@@ -15,6 +15,7 @@ from harness.cli.commands.kit.new import new
 from harness.cli.commands.kit.show import show
 from harness.cli.commands.kit.trust import trust
 from harness.cli.rendering.atoms import Words
+from harness.cli.streams import emit
 from harness.cli.views.components import broken_table, component_table, hooks_view, notes_view
 from harness.contract.components import KINDS
 
@@ -43,7 +44,7 @@ HARNESS_TRACE=1 shows the traceback of each broken plugin and every hook call.
 
 @plugin.command("list", help=_LIST, epilog=examples("harness plugin list", "harness plugin list pooling --json"))
 @click.argument("kind", required=False, metavar="[KIND]", type=click.Choice(KINDS))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON: one object for each component.")
+@json_option
 @pass_app
 def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
     """List the components of one kind or of all."""
@@ -51,7 +52,7 @@ def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
     if as_json:
         found = {"components": [described(item) for item in items], "plugins": _plugins(app)}
         found |= {"broken": _broken(app), "slow": _slow(app), "files": _files(app)}
-        click.echo(json.dumps(found, indent=2))
+        emit(json.dumps(found, indent=2))
         return
     app.show(component_table(items, kind))
     if kind:
@@ -71,9 +72,9 @@ def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
 def _plugins(app: App) -> list[dict[str, Any]]:
     """Return every loaded plugin with its hooks and the likely mistakes in it; also one without components."""
     catalog = app.catalog
-    notes = {
-        name: [note.message for note in catalog.remarks if note.provider.plugin == name] for name in catalog.providers
-    }
+    notes: dict[str, list[str]] = {name: [] for name in catalog.providers}
+    for note in (*catalog.remarks, *catalog.at_import):
+        notes.setdefault(note.provider.plugin, []).append(note.message)
     return [
         asdict(catalog.providers[name]) | {"hooks": hooks, "notes": notes[name]}
         for name, hooks in catalog.hooks().items()

@@ -14,6 +14,7 @@ from harness.cli.commands.confirmed import load_models, open_images, refuse_to_o
 from harness.cli.options import json_option
 from harness.cli.rendering.atoms import Words
 from harness.cli.rendering.grid import Grid
+from harness.cli.streams import emit
 from harness.cli.views.numbers import three_digits
 from harness.contract.errors import InputError
 from harness.contract.keys import RANKED
@@ -79,9 +80,7 @@ def predict(
     write_file(out, _bytes(table, out.suffix))
     rows = summary(table, models.models[0].task.classes)
     if as_json:
-        click.echo(
-            json.dumps({"models": models.says, "images": len(images), "out": str(out), "classes": rows}, indent=2)
-        )
+        emit(json.dumps({"models": models.says, "images": len(images), "out": str(out), "classes": rows}, indent=2))
         return
     numbers = ("mean score", "above .5", "labelled", "AUC")
     shown = Grid("class", *numbers, right=numbers)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.text import Text
+
 from harness.cli.app import App
 from harness.cli.rendering.atoms import Words
 from harness.contract.errors import HarnessError, InputError
 from harness.contract.types import Plan
 
 if TYPE_CHECKING:
+    from harness.study.results.changed import Changed
     from harness.study.results.results import Results
 
 
@@ -44,6 +47,12 @@ def show_last_duration(app: App, plan: Plan) -> None:
     if found := last_duration(app.settings.results, plan):
         name, seconds = found
         app.show(Words(f"{name} took {duration(seconds)} on this machine", "dim"))
+
+
+def show_changed_code(app: App, changed: Changed) -> None:
+    """Print whose code has changed since the trials of the study, and what `--anew` would train again."""
+    if changed:
+        app.err.print(Text(f"{changed.says}; {changed.offer}", "yellow"), soft_wrap=True)
 
 
 def _identity(plan: Plan) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app, show_panel
-from harness.cli.commands.resume import check_versions, describe_earlier, show_last_duration
+from harness.cli.commands.resume import check_versions, describe_earlier, show_changed_code, show_last_duration
 from harness.cli.options import (
     Duration,
     budget_option,
@@ -21,6 +21,7 @@ from harness.cli.options import (
     study_argument,
 )
 from harness.cli.rendering.atoms import Words
+from harness.cli.streams import emit
 from harness.cli.views.plan import plan_view
 from harness.contract.errors import InputError
 from harness.contract.types import Plan
@@ -87,16 +88,23 @@ def manner_options(command: Any) -> Any:
 @click.option(
     "--fresh", is_flag=True, help="Start again even if nothing changed; earlier results are renamed, not removed."
 )
+@click.option(
+    "--anew", is_flag=True, help="Train again the variants whose plugins have other code than they were trained with."
+)
 @pass_app
-def run(app: App, /, study: str, budget: str | None, sets: tuple[str, ...], fresh: bool, **manner: Any) -> None:
+def run(
+    app: App, /, study: str, budget: str | None, sets: tuple[str, ...], fresh: bool, anew: bool, **manner: Any
+) -> None:
     """Search every variant, confirm its best trial over seeds, and print one table.
 
     The same command resumes a run that was stopped and shows the table of a finished one. If the study, the
     data or a plugin changed, it starts again and lists the differences. After Ctrl-C the run can be resumed.
     """
-    from harness.api.execution import set_aside
+    from harness.api.execution import set_aside, train_anew
 
     plan = plan_of(app, study, budget, sets)
+    if anew and train_anew(plan, app.session):
+        plan = plan_of(app, study, budget, sets)
     folder = app.settings.results / plan.directory
     if fresh and folder.exists():
         set_aside(folder)
@@ -118,7 +126,7 @@ def resume(app: App, /, study: str, budget: str | None, **manner: Any) -> None:
 
 
 def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
-    from harness.api.execution import earlier_results, execute
+    from harness.api.execution import changed_since, earlier_results, execute
     from harness.api.report import write
     from harness.api.tracking import send_report
     from harness.cli.views import show
@@ -133,6 +141,7 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
         show_last_duration(app, plan)
         for line in describe_earlier(app, plan, earlier_results(plan, session)):
             app.show(Words(line, "cyan"))
+    show_changed_code(app, changed_since(plan, session))
     known = len(app.catalog.broken)
     display = None if silent else _display(app, plan)
     execution = execute(plan, session, tuner=manner.tuner, time_limit_s=manner.time_limit_s, display=display)
@@ -143,7 +152,7 @@ def _run(app: App, plan: Plan, concurrent: int | None, **options: Any) -> None:
         click.get_current_context().exit(outcome.exit_code)
     results = read_results(folder, app.catalog)
     if manner.as_json:
-        click.echo(show.as_json(results, manner.heads, exit_code=outcome.exit_code, unsent=outcome.unsent))
+        emit(show.as_json(results, manner.heads, exit_code=outcome.exit_code, unsent=outcome.unsent))
     elif results.state.trials:
         show.show_table(app, results, manner.heads)
     # After the table, which must be on the screen even if the report fails.

@@ -10,7 +10,7 @@ import click
 from rich.text import Text
 
 from harness.cli.app import App, examples, pass_app
-from harness.cli.commands.resume import show_last_duration
+from harness.cli.commands.resume import show_changed_code, show_last_duration
 from harness.cli.commands.run import resume, run
 from harness.cli.options import (
     budget_option,
@@ -23,6 +23,7 @@ from harness.cli.options import (
     study_argument,
 )
 from harness.cli.rendering.grid import Grid
+from harness.cli.streams import emit
 from harness.cli.views.plan import plan_view
 from harness.contract.errors import InputError
 
@@ -61,7 +62,7 @@ def list_studies(app: App, as_json: bool) -> None:
             | {"variants": list(item.variants), "runs": runs[name]}
             for name, item in found.items()
         ]
-        click.echo(json.dumps(rows, indent=2))
+        emit(json.dumps(rows, indent=2))
         return
     table = Grid("study", "question", "budgets", "runs")
     for name, item in found.items():
@@ -87,7 +88,7 @@ def plan(app: App, study: str, budget: str | None, sets: tuple[str, ...], as_jso
 
     found = plan_of(app, study, budget, sets)
     if as_json:
-        click.echo(plan_to_json(found))
+        emit(plan_to_json(found))
         return
     app.show(plan_view(found))
     show_last_duration(app, found)
@@ -108,12 +109,14 @@ def show(app: App, study: str, budget: str | None, heads: bool, units: bool, as_
     trained with masks.
     """
     from harness.cli.views import show as view
+    from harness.study.results.changed import changed_code
 
     results = results_of(app, study, budget)
     if as_json:
-        click.echo(view.as_json(results, heads, units, **view.costs_of(app, results)))
+        emit(view.as_json(results, heads, units, **view.costs_of(app, results)))
         return
     view.show_table(app, results, heads, units)
+    show_changed_code(app, changed_code(results.plan, results.state, app.catalog))
     view.show_costs(app, results)
     view.show_places(app, results)
 
@@ -133,7 +136,7 @@ def report(app: App, study: str, budget: str | None, as_json: bool) -> None:
     results = results_of(app, study, budget)
     paths = write(results, app.session)
     if as_json:
-        click.echo(json.dumps({"folder": str(results.folder), "files": [str(path) for path in paths]}, indent=2))
+        emit(json.dumps({"folder": str(results.folder), "files": [str(path) for path in paths]}, indent=2))
         return
     for path in paths:
         click.echo(path)
@@ -168,7 +171,7 @@ def rm(app: App, study: str, budget: str | None, yes: bool, as_json: bool) -> No
         forget(tracking_uri(app.settings), folder)
         shutil.rmtree(folder)
     if as_json:
-        click.echo(json.dumps({"removed": str(folder), "optuna_studies": searches}, indent=2))
+        emit(json.dumps({"removed": str(folder), "optuna_studies": searches}, indent=2))
         return
     click.echo(f"removed {folder}")
 

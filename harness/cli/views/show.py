@@ -14,6 +14,7 @@ from harness.cli.rendering.atoms import Words
 from harness.cli.views.leaderboard import claims_view, results_view
 from harness.cli.views.numbers import defined
 from harness.cli.views.variants import fully_supervised, trials_of
+from harness.study.journal.progress import Progress
 from harness.study.results.results import Results
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def as_json(results: Results, heads: bool, units: bool = False, **more: Any) -> 
         "claims": _rows(results.claims),
         **({"unit": results.task.unit} if units else {}),
         "failed": results.failures(),
+        "notes": Progress(plan, results.state).notes(),
         "skipped": {skip.variant: skip.reason for skip in plan.skipped},
         **more,
     }

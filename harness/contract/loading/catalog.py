@@ -6,27 +6,26 @@ with its distribution, version and traceback. It fails a run only if the study n
 
 from __future__ import annotations
 
-import importlib.metadata
-import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import redirect_stdout
 from dataclasses import dataclass, field
-from textwrap import shorten
 from typing import Any
 
 import pluggy
 
 from harness.contract.components import KINDS, Component, Factory, Use, mismatch, parameters
 from harness.contract.errors import InputError, MachineError, Problems, nearest
+from harness.contract.loading.attempts import Attempts
+from harness.contract.loading.code import code_digest, is_fluid
 from harness.contract.loading.fields import misfit, unknown_words
-from harness.contract.loading.hooks import HOOKS, OBSERVING, check_hooks, new_manager
+from harness.contract.loading.finding import Wanted, ended, entry_points, importing, in_one_line
+from harness.contract.loading.hooks import HOOKS, OBSERVING, check_contract, check_hooks, new_manager
 from harness.contract.loading.offers import Offer, Offers, address_of, normal, normal_address
+from harness.contract.loading.plugin_settings import PluginSettings, masked, settings_of
 from harness.contract.loading.signatures import wrong_signature
 from harness.contract.provider import BUILT_IN, LOCAL, Broken, Provider, Remark
 
-GROUP = "harness"
 SLOW_S = 0.5
 RESULTS_VERSION = "1"
 """Version of the built-in components in identities. Raised when their results change, not at each release."""
@@ -39,70 +38,125 @@ _HOOKS = {kind: f"harness_{kind}s" for kind in KINDS}
 class Catalog:
     """All components that are installed and not disabled, by kind and name.
 
-    `Catalog.discover()` builds one. Tests register their own plugins in an empty one. `files` holds the plugins of
-    single files that `single_files.run_file` has added, by name.
+    `Catalog.discover()` builds one. Tests register their own plugins in an empty one.
+
+    Args:
+        manager: calls hooks.
+        providers: of the plugins that are loaded, by entry point.
+        broken: plugins and components that cannot be used.
+        remarks: likely mistakes in plugins that are used all the same.
+        at_import: what imports changed in this process.
+        deadly: entry points that are left out because their import ended an earlier process.
+        slow: seconds of imports that took long.
+        left_out: names in `disabled` that an installed plugin has.
+        disabled: addresses that are left out.
+        settings: tables of harness.toml, by address.
+        files: plugins of single files that `single_files.run_file` has added, by name.
     """
 
     manager: pluggy.PluginManager = field(default_factory=new_manager)
     providers: dict[str, Provider] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
+    at_import: list[Remark] = field(default_factory=list)
+    deadly: list[str] = field(default_factory=list)
     slow: dict[Provider, float] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
     disabled: frozenset[str] = frozenset()
     files: dict[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    _own: dict[str, PluginSettings] = field(default_factory=dict)
     _offers: dict[str, Offers] = field(default_factory=lambda: {kind: Offers(kind) for kind in KINDS})
 
     @classmethod
-    def discover(cls, disabled: Iterable[str] = (), only: Iterable[str] | None = None) -> Catalog:
-        """Load the entry points of group `harness`.
+    def discover(
+        cls,
+        disabled: Iterable[str] = (),
+        only: Iterable[str] | None = None,
+        attempts: Attempts | None = None,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Catalog:
+        """Load the entry points of group `harness` that HARNESS_PLUGINS allows.
 
         Args:
             disabled: addresses to leave out: of distributions, components or entry points.
             only: the entry points to load, or None for all of them.
+            attempts: records of imports; a plugin that ended an earlier process is left out. None to keep none.
+            settings: of plugins, by address.
         """
-        catalog = cls(disabled=frozenset(disabled))
-        wanted = None if only is None else set(only)
-        for entry, provider in _entry_points():
-            if wanted is not None and provider.plugin not in wanted:
+        catalog = cls(disabled=frozenset(disabled), settings=settings or {})
+        wanted, found = Wanted.of_environment(), entry_points()
+        names = None if only is None else set(only)
+        dangerous = [] if attempts is None else attempts.ended()
+        catalog.broken += wanted.unknown([provider for _, provider in found])
+        for entry, provider in found:
+            if names is not None and provider.plugin not in names:
                 continue
-            if catalog._leaves_out(provider):
-                continue
-            if provider.plugin in catalog.providers:
-                other = catalog.providers[provider.plugin]
-                catalog.broken.append(Broken(provider, f"the name is taken by {other}"))
-                continue
-            started = time.perf_counter()
+            catalog.admit(entry, provider, wanted, attempts, dangerous)
+        return catalog
+
+    def admit(
+        self,
+        entry: Any,
+        provider: Provider,
+        wanted: Wanted,
+        attempts: Attempts | None,
+        dangerous: Collection[Provider] = (),
+    ) -> None:
+        """Load one plugin, unless the settings or HARNESS_PLUGINS leave it out or it is known to end the process.
+
+        Args:
+            entry: has `load()`, which returns the plugin.
+            provider: of the plugin.
+            wanted: of the environment.
+            attempts: records of imports; None to keep none.
+            dangerous: plugins whose import ended an earlier process.
+        """
+        if self._leaves_out(provider) or not wanted.allows(provider):
+            return
+        if provider in dangerous and not wanted.named(provider):
+            self.broken.append(ended(provider))
+            self.deadly.append(provider.plugin)
+        elif provider.plugin in self.providers:
+            other = self.providers[provider.plugin]
+            self.broken.append(Broken(provider, f"the name is taken by {other}"))
+        else:
+            self._load(entry, provider, attempts)
+
+    def _load(self, entry: Any, provider: Provider, attempts: Attempts | None) -> None:
+        started, changes = time.perf_counter(), list[str]()
+        with importing(provider, attempts, changes):
             try:
-                with redirect_stdout(sys.stderr):  # what a plugin prints must not precede our JSON
-                    plugin = entry.load()
+                plugin = entry.load()
             except BaseException as error:  # an import may raise more than Exception; only Ctrl-C is passed on
                 if isinstance(error, KeyboardInterrupt):
                     raise
-                catalog.broken.append(Broken(provider, _line(error), traceback.format_exc()))
+                self._break(provider, error)
             else:
-                catalog.register(plugin, provider)
-            seconds = time.perf_counter() - started
-            if seconds > SLOW_S:
-                catalog.slow[provider] = seconds
-        return catalog
+                self.register(plugin, provider)
+        self.at_import += [Remark(provider, change) for change in changes]
+        seconds = time.perf_counter() - started
+        if seconds > SLOW_S:
+            self.slow[provider] = seconds
 
     def register(self, plugin: Any, provider: Provider | None = None) -> None:
         """Add one plugin (a module or object with hook implementations)."""
         name = getattr(plugin, "__name__", type(plugin).__name__)
         provider = provider or Provider(name, LOCAL, "0")
         try:
+            check_contract(plugin)
+            self._own[provider.plugin] = settings_of(provider, self.settings)
             self.manager.register(plugin, name=provider.plugin)
             check_hooks(plugin)
             self.manager.check_pending()
         except _ANY as error:
             if self.manager.has_plugin(provider.plugin):
                 self.manager.unregister(name=provider.plugin)
-            self.broken.append(Broken(provider, _line(error), traceback.format_exc()))
+            self._break(provider, error)
             return
         self.providers[provider.plugin] = provider
         for kind in KINDS:
-            self._collect(kind, plugin, provider)
+            self._collect(kind, provider)
 
     def names(self, kind: str) -> list[str]:
         """Return the names of one kind, sorted; the addresses of components whose name two plugins offer."""
@@ -220,6 +274,24 @@ class Catalog:
             if here.get(name) != version
         ]
 
+    def code(self, distributions: Iterable[str]) -> dict[str, str]:
+        """Return the digest of the code of those distributions whose version does not identify it, as it is now."""
+        found: dict[str, list[Any]] = {}
+        for name, provider in self.providers.items():
+            if provider.distribution in distributions and is_fluid(provider):
+                found.setdefault(provider.distribution, []).append(self.manager.get_plugin(name))
+        return {distribution: code_digest(plugins) for distribution, plugins in sorted(found.items())}
+
+    def expect_code(self, planned: Mapping[str, str]) -> None:
+        """Check that the code of plugins is that of the plan.
+
+        Raises:
+            MachineError: some has changed; the run pauses.
+        """
+        now = self.code(planned)
+        if changed := [name for name, digest in planned.items() if now.get(name, digest) != digest]:
+            raise MachineError(f"{', '.join(changed)}: code changed while the study was running; undo the change")
+
     def hooks(self) -> dict[str, list[str]]:
         """Return the hooks of each plugin by the name of the plugin, in the order in which they were loaded."""
         found: dict[str, list[str]] = {name: [] for name in self.providers}
@@ -241,23 +313,31 @@ class Catalog:
         """Call a hook of one plugin after the other, as `notify` does, and yield whether each call succeeded."""
         caller = getattr(self.manager.hook, hook)
         for name in [found.plugin_name for found in caller.get_hookimpls() if only in (None, found.plugin_name)]:
-            others, worked = [plugin for other, plugin in self.manager.list_name_plugin() if other != name], True
+            worked = True
             try:
-                self.manager.subset_hook_caller(hook, others)(**kwargs)
+                self._call(hook, name, **kwargs)
             except _ANY as error:
                 worked = False
-                self.broken.append(Broken(self.providers[name], f"{hook}: {_line(error)}", traceback.format_exc()))
+                self._break(self.providers[name], error, f"{hook}: ")
                 self.manager.unregister(name=name)
             yield self.providers[name], worked
 
-    def _collect(self, kind: str, plugin: Any, provider: Provider) -> None:
+    def _call(self, hook: str, name: str, **kwargs: Any) -> list[Any]:
+        """Call a hook of one plugin with its own settings; return its result in a list, empty without the hook."""
+        others = [plugin for other, plugin in self.manager.list_name_plugin() if other != name]
+        found: list[Any] = self.manager.subset_hook_caller(hook, others)(settings=self._own[name], **kwargs)
+        return found
+
+    def masked(self, text: str) -> str:
+        """Return the text without values that settings of plugins took from the environment."""
+        return masked(text, {value: name for own in self._own.values() for value, name in own.secrets.items()})
+
+    def _collect(self, kind: str, provider: Provider) -> None:
         hook = _HOOKS[kind]
-        if not hasattr(plugin, hook):
-            return
         try:
-            components = list(getattr(plugin, hook)())
+            components = [item for found in self._call(hook, provider.plugin) for item in found]
         except _ANY as error:
-            self.broken.append(Broken(provider, f"{hook}: {_line(error)}", traceback.format_exc()))
+            self._break(provider, error, f"{hook}: ")
             return
         for component in components:
             if reason := misfit(kind, component) or wrong_signature(kind, component):
@@ -268,6 +348,11 @@ class Catalog:
                 self.broken.append(Broken(provider, f"{hook}: {reason}"))
             else:
                 self.remarks += [Remark(provider, message) for message in unknown_words(component)]
+
+    def _break(self, provider: Provider, error: BaseException, where: str = "") -> None:
+        """Remember the error that is being handled, which makes a plugin unusable."""
+        reason, details = f"{where}{in_one_line(error)}", traceback.format_exc()
+        self.broken.append(Broken(provider, self.masked(reason), self.masked(details)))
 
     def _leaves_out(self, provider: Provider, component: str = "") -> bool:
         """Return True if `disabled` names this plugin, or this component of it."""
@@ -282,22 +367,6 @@ class Catalog:
         if self.broken and not message.startswith("several"):
             message += " (not loaded: " + "; ".join(f"{item.provider}: {item.reason}" for item in self.broken) + ")"
         return message
-
-
-def _entry_points() -> list[tuple[Any, Provider]]:
-    # Any: once the backport importlib_metadata is imported (by MLflow), it provides entry points of its own class.
-    found = []
-    for entry in importlib.metadata.entry_points(group=GROUP):
-        name = entry.dist.name if entry.dist else "unknown"
-        version = entry.dist.version if entry.dist else "0"
-        found.append((entry, Provider(entry.name, name, version)))
-    # Our own distribution first, so that a third party that reuses a built-in name is reported as the clash.
-    return sorted(found, key=lambda pair: (pair[1].distribution != BUILT_IN, pair[1].distribution, pair[1].plugin))
-
-
-def _line(error: BaseException) -> str:
-    """Return an error as one line; pluggy names a wrong argument on its second line."""
-    return shorten(f"{type(error).__name__}: {error}", 400, placeholder=" …")
 
 
 def _results_version(provider: Provider) -> str:

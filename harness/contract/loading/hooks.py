@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pluggy
@@ -15,6 +15,26 @@ PREFIX = "harness_"
 HOOKS = tuple(name for name in vars(HarnessSpecs) if name.startswith(PREFIX))
 OBSERVING = tuple(name for name in HOOKS if name.endswith(("_started", "_finished")))
 """The hooks that are called while a study runs."""
+CONTRACT = 1
+"""The contract between harness and plugins. It rises with a change that breaks plugins; see docs/plugins.md."""
+ACCEPTED: Mapping[int, str] = {CONTRACT: ""}
+"""Contract that plugins may state -> what has changed since, for a plugin that states an older one."""
+
+
+def check_contract(plugin: Any) -> None:
+    """Check the contract that a plugin states by `contract = 1`; one that states none is written for 1.
+
+    Raises:
+        InputError: it is written for another contract.
+    """
+    stated = getattr(plugin, "contract", 1)
+    if not isinstance(stated, int | float | str):  # a function or module of the plugin's own
+        return
+    if isinstance(stated, bool) or not isinstance(stated, int) or stated < 1:
+        raise InputError(f"a plugin states its contract by a number, as `contract = {CONTRACT}`, not {stated!r}")
+    if stated not in ACCEPTED:
+        way = "update mil-harness" if stated > CONTRACT else "update the plugin"
+        raise InputError(f"it is written for contract {stated}, and this harness has contract {CONTRACT}: {way}")
 
 
 def new_manager() -> pluggy.PluginManager:

@@ -33,6 +33,7 @@ def answer_section(material: Material) -> Section:
     """Return the question, the answer in sentences made from the values, and the main table."""
     plan, own = material.plan, material.own
     parts: list[Part] = [Text(DEMONSTRATION.format(plan.budget), "warning")] if plan.demonstration else []
+    parts += [Text(f"{material.changed}.", "warning")] if material.changed else []
     parts.append(Text(f"Question: {plan.question}"))
     if own is None:
         parts.append(Text("No variant was confirmed, so there is nothing to compare.", "answer"))

@@ -10,6 +10,8 @@ from harness.contract.types import UNBUILT, Plan, Stage, TrialSpec, VariantPlan
 from harness.study.journal.state import StudyState
 from harness.study.journal.trial_record import TrialRecord
 
+STAGES: tuple[Stage, ...] = ("search", "confirm", "control")
+
 
 @dataclass(frozen=True)
 class Replicate:
@@ -101,6 +103,14 @@ class Progress:
                 result = next(iter([*confirm, *search]), None)
                 found[variant.name] = result.reason if result else "no trial was completed"
         return found
+
+    def notes(self) -> list[str]:
+        """Return what components changed in the global state of their workers, `variant: note`, each once."""
+        found = []
+        for variant in self.plan.variants:
+            results = [record.result for stage in STAGES for record in self.of(variant, stage) if record.result]
+            found += [f"{variant.name}: {note}" for result in results for note in result.notes]
+        return list(dict.fromkeys(found))
 
     def unbuilt(self) -> str:
         """Return why no model can be built, where each variant was tried and all failed for one reason; else ""."""

@@ -68,6 +68,7 @@ def _finished(record: TrialRecord, event: Event) -> TrialRecord:
     if record.result is not None:
         return record
     values = {name: value for name, value in event.data.items() if name not in ("trial", "files")}
+    values["notes"] = tuple(values.get("notes", ()))
     result = TrialResult(**values, files=dict.fromkeys(event.data.get("files", ()), b""))
     return replace(record, result=result, finished=event.time)
 

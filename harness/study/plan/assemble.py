@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import harness.study.plan.identity as identity
@@ -14,12 +15,13 @@ from harness.config.trees import of_fold
 from harness.contract.errors import InputError
 from harness.contract.loading.catalog import Catalog
 from harness.contract.provider import BUILT_IN
-from harness.contract.types import Claim, Objective, Plan, Skip, VariantPlan
+from harness.contract.types import Claim, Objective, Plan, Skip, VariantPlan, folder_name
 from harness.metrics.registry import study_metrics
 from harness.study.file.resolve import Resolved
 from harness.study.file.sections import ConfirmSection, ExplainSection, SearchSection, StudySection
 from harness.study.file.slots import used
 from harness.study.file.spec import Study
+from harness.study.journal.anew import read_anew
 from harness.study.plan.advice import warnings
 from harness.study.plan.checks import Checked, Checker
 from harness.study.plan.derived import Derived
@@ -54,8 +56,19 @@ def assemble(
     derived: Mapping[str, Derived],
     checker: Checker,
     measures: Measures,
+    results: Path,
 ) -> Plan:
     """Return the plan of a study without mistakes.
+
+    Args:
+        study: the file.
+        resolved: the study at its budget.
+        sections: those that are not components.
+        checked: facts of each valid variant.
+        derived: variants that are read or averaged.
+        checker: knows the data sets.
+        measures: what is computed.
+        results: folder of all results, in which variants may be marked to be trained anew.
 
     Raises:
         InputError: every variant is skipped.
@@ -73,7 +86,10 @@ def assemble(
     skips = {name: checked[name].skip(resolved.variants[name]) for name in resolved.run}
     runnable = [name for name, reason in skips.items() if not reason]
     folds = confirm.folds
-    trained = tuple(_variant(name, resolved, checked[name], checker, study_id, base, folds) for name in runnable)
+    anew = read_anew(results / folder_name(study.name, resolved.budget, study_id))
+    trained = tuple(
+        _variant(name, resolved, checked[name], checker, study_id, base, folds, anew.get(name, {})) for name in runnable
+    )
     variants = (*trained, *_derived(derived, study_id, trained))
     skipped = tuple(Skip(variant=name, reason=reason) for name, reason in skips.items() if reason)
     skipped += tuple(Skip(variant=name, reason=item.skip) for name, item in derived.items() if item.skip)
@@ -127,6 +143,7 @@ def _variant(
     study_id: str,
     base: Mapping[str, Any],
     folds: int | None,
+    anew: Mapping[str, str],
 ) -> VariantPlan:
     tree = resolved.variants[name]
     plugins = checker.catalog.versions(checked.used)
@@ -137,12 +154,15 @@ def _variant(
         own["files"] = files
     if others := {key: version for key, version in plugins.items() if key not in base["plugins"]}:
         own["plugins"] = others
+    if anew:
+        own["code"] = anew
     return VariantPlan(
         name=name,
         id=identity.variant_id(study_id, name, tree, own),
         tree=_plain(tree),
         searched=searched(tree),
         needs=tuple(sorted(checked.needs)),
+        code=checker.catalog.code(plugins),
         facts=_plain(
             {**checked.facts, "digest": checked.digest, **_data_facts(tree["dataset"], checked, folds, checker)}
         ),

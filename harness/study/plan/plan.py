@@ -66,7 +66,7 @@ def make_plan(
     about = list(checked.values()) or _about(derived, sections.study.kind)
     measures = _check_measures(study, sections, catalog, about, problems)
     problems.raise_if_any()
-    plan = assemble(study, resolved, sections, checked, derived, checker, measures)
+    plan = assemble(study, resolved, sections, checked, derived, checker, measures, settings.results)
     digests = [plan.dataset_digest, *(str(variant.facts["digest"]) for variant in plan.trained)]
     known = verdicts(settings.results, digests if plan.trained else [])
     return replace(plan, data_checks=known, overrides=tuple(overrides))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from harness.contract.errors import HarnessError, nearest
 from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.plugin_settings import owns
 from harness.study.journal.folders import read_plan, read_state, searches_of
 from harness.study.journal.state import StudyState
 from harness.study.run.lock import Holder
@@ -63,10 +64,16 @@ def check_machine(settings: Settings, catalog: Catalog) -> list[Finding]:
     findings += [Finding("note", "plugin", f"{remark.provider}: {remark.message}") for remark in catalog.remarks]
     for provider, seconds in catalog.slow.items():
         findings.append(Finding("note", "plugin", f"{provider} took {seconds:.1f} s to load"))
+    known = {name for item in catalog.providers.values() for name in (item.plugin, item.distribution)}
     for name in sorted({*settings.disabled} - catalog.left_out):
-        known = {name for item in catalog.providers.values() for name in (item.plugin, item.distribution)}
         hint = nearest(name, known)
         findings.append(Finding("note", "plugin", f"[plugins] disabled names {name!r}, which is not installed{hint}"))
+    for name in sorted(settings.plugins):
+        if not any(owns(provider, name) for provider in catalog.providers.values()):
+            hint = nearest(name.partition(":")[0], known)
+            findings.append(
+                Finding("note", "plugin", f"[plugins.{name}] has settings of no plugin that is loaded{hint}")
+            )
     return findings
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import statistics
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
@@ -121,6 +122,12 @@ class Driver:
                 self._end(trial, policy.pruned(record, self.plan.objective))
                 return True
         return False
+
+    def epoch_seconds(self, variant_id: str) -> float | None:
+        """Return the median duration of an epoch over the ended search trials of a variant; None without any."""
+        ended = [record.result for record in self.state.of_variant(variant_id, "search") if record.result]
+        seconds = [result.seconds / result.epochs for result in ended if result.epochs]
+        return statistics.median(seconds) if seconds else None
 
     def lost(self, trial: str, reason: str, died: bool = False) -> None:
         """Take back a trial that was cut off from outside; `died` where its worker may have been killed by it."""

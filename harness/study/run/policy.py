@@ -204,4 +204,5 @@ def _spec(
         explain=plan.explain if stage == "confirm" else {},
         digest=digest,
         plugins=plan.plugins,
+        code=variant.code,
     )

@@ -109,6 +109,7 @@ class Recorder:
             self._ledger.note(spec)
         self._opened.discard(trial)
         values = {name: getattr(result, name) for name in _RESULT_FIELDS}
+        values |= {"notes": list(result.notes)} if result.notes else {}
         record = self._write(TRIAL_FINISHED, trial=trial, **values, files=sorted(result.files))
         assert record is not None, f"{trial} was never asked."
         for path in (self.folder / "checkpoints").glob(f"{trial}.*"):  # with those that a kill left incomplete

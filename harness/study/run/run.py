@@ -162,6 +162,7 @@ def _outcome(driver: Driver, error: HarnessError | None, feed: Feed) -> Outcome:
     else:
         code = 1 if reasons else 0
         lines.extend(f"{name} failed: {reason.splitlines()[-1]}" for name, reason in reasons.items())
+    lines.extend(Progress(plan, state).notes())
     return Outcome(code, tuple(reasons), "\n".join(lines), feed.unsent, reasons)
 
 

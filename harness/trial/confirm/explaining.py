@@ -14,6 +14,7 @@ from torch.nn import functional
 from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Batch, Explainer, Model, Output
 from harness.contract.tables import OWN_MAP, WEIGHTS_CONTROL, named
+from harness.trial.guards.calls import guarded
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +51,8 @@ class Explaining:
             if name in self._left_out or control in self._left_out:
                 continue
             try:
-                maps = _every_class(explainer, fresh, batch, wanted)
+                with guarded(explainer):
+                    maps = _every_class(explainer, fresh, batch, wanted)
             except (TypeError, ValueError, RuntimeError) as error:
                 _log.warning("left out: %s: %s", control, error)
                 self._left_out[control] = str(error)
@@ -77,7 +79,8 @@ class Explaining:
             if name in self._left_out or only not in (None, name):
                 continue
             try:
-                maps = explain(explainer)
+                with guarded(explainer):
+                    maps = explain(explainer)
             except TypeError as error:
                 if name in self._given:  # it explained earlier batches, so this is another error
                     raise

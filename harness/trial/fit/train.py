@@ -22,6 +22,7 @@ from harness.trial.data.loader import Loader
 from harness.trial.fit.checkpoint import Checkpoint, Snapshot
 from harness.trial.fit.phases import choose, set_modes, spread
 from harness.trial.fit.schedule import Updates
+from harness.trial.guards.calls import guarded
 from harness.trial.model.evaluate import autocast, in_fp32, predict
 from harness.trial.model.rng import seeded
 from harness.trial.settings.training import TrainSettings
@@ -108,7 +109,8 @@ def _epoch(
     rate = job.updates.rates(length * steps, length)
     totals: dict[str, float] = {}
     with seeded(seeds.of("epoch", job.seed, number), job.device):
-        job.model.begin_epoch(lambda: predict(job.model, job.train, job.settings, job.device))
+        with guarded(job.model):
+            job.model.begin_epoch(lambda: predict(job.model, job.train, job.settings, job.device))
         set_modes(job.model, phase)
         for step, batch in enumerate(job.train.training(number)):
             losses = _step(job, batch, optimiser, scaler, rate(len(before) * steps + step))
@@ -141,9 +143,10 @@ def _step(
     """Run one batch: forward under autocast, losses in fp32, one update."""
     for group in optimiser.param_groups:
         group["lr"] = lr
-    with autocast(job.settings, job.device):
-        out = job.model(batch)
-    losses = job.model.losses(in_fp32(out), batch)
+    with guarded(job.model):
+        with autocast(job.settings, job.device):
+            out = job.model(batch)
+        losses = job.model.losses(in_fp32(out), batch)
     optimiser.zero_grad(set_to_none=True)
     total = functools.reduce(operator.add, [loss.float() for loss in losses.values()])
     torch.autograd.backward(scaler.scale(total))
@@ -152,7 +155,8 @@ def _step(
         torch.nn.utils.clip_grad_norm_(
             [parameter for group in optimiser.param_groups for parameter in group["params"]], job.settings.clip
         )
-    scaler.step(optimiser)
+    with guarded(optimiser):
+        scaler.step(optimiser)
     scaler.update()
     return {name: loss.detach() for name, loss in losses.items()}
 

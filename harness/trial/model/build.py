@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,7 @@ from harness.contract.errors import InputError
 from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Model
 from harness.contract.types import UNBUILT, Task, TrialSpec
+from harness.trial.guards.calls import guarded
 from harness.trial.model.rng import seeded
 from harness.trial.model.winograd import use_winograd
 from harness.trial.settings.training import TrainSettings
@@ -25,9 +28,11 @@ def build_model(spec: TrialSpec, catalog: Catalog, task: Task, settings: TrainSe
     Raises:
         BuildError: the table gives no model for this task.
     """
-    with seeded(seeds.of("init", spec.seed), torch.device("cpu")):
+    table = spec.tree["model"]
+    named = f"architecture {(table['use'] if isinstance(table, Mapping) else table)!r}"
+    with seeded(seeds.of("init", spec.seed), torch.device("cpu")), guarded(named):
         try:
-            model: Model = catalog.build("architecture", spec.tree["model"], task)
+            model: Model = catalog.build("architecture", table, task)
         except InputError as error:  # the other variants may be valid
             raise BuildError(f"{UNBUILT}: {error}") from error
     return laid_out(model, settings, device)

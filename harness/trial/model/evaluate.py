@@ -15,6 +15,7 @@ from harness.metrics.metric import Metric
 from harness.metrics.registry import fits
 from harness.trial.data.loader import Loader
 from harness.trial.data.stage import Images
+from harness.trial.guards.calls import guarded
 from harness.trial.model.measure import ATTENTION, Collector, collector, direct
 from harness.trial.settings.training import TrainSettings
 
@@ -36,7 +37,7 @@ def predict(
 
 def run(model: Model, batch: Batch, settings: TrainSettings, device: torch.device) -> Output:
     """Return the model's output in fp32, without gradients."""
-    with torch.no_grad(), autocast(settings, device):
+    with torch.no_grad(), autocast(settings, device), guarded(model):
         return in_fp32(model(batch))
 
 

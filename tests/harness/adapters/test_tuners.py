@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,6 +18,7 @@ import ray
 import torch
 
 from harness.adapters.inline import InlineTuner
+from harness.adapters.last_words import LastWords
 from harness.adapters.optuna.search import OptunaSampler
 from harness.adapters.ray import session as ray_session
 from harness.adapters.ray.asha import Pruners
@@ -136,6 +138,7 @@ def rough(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Path, Outcome
     models = {
         "dies": {"quality": 0.5, "fault": "die", "fault_epoch": 2},
         "dies_once": {"quality": 0.5, "fault": "die_once", "fault_epoch": 2},
+        "leaves": {"quality": 0.5, "fault": "leave"},
         "sound": {**SEARCHED, "bytes": 300_000},
     }
     plan, folder = scripted_plan(models, trials=4, epochs=3, seeds=(0,)), tmp_path_factory.mktemp("rough")
@@ -156,11 +159,21 @@ def test_a_killed_workers_trial_goes_on_where_its_checkpoint_was(rough: Any) -> 
 
 def test_a_trial_that_always_kills_its_worker_fails_alone(rough: Any) -> None:
     plan, folder, outcome, events = rough
-    assert outcome.exit_code == 1 and outcome.failed == ("dies",)
+    assert outcome.exit_code == 1 and outcome.failed == ("dies", "leaves")
     assert "died 3 times: its worker process has died" in outcome.reasons["dies"]
-    assert states(plan, folder) == {"dies": ["FAIL"], "dies_once": ["COMPLETE"], "sound": 4 * ["COMPLETE"]}
+    ended = {"dies": ["FAIL"], "dies_once": ["COMPLETE"], "leaves": ["FAIL"], "sound": 4 * ["COMPLETE"]}
+    assert states(plan, folder) == ended
     reasons = [event.data["reason"] for event in events if event.kind == "trial_interrupted"]
-    assert reasons == 4 * ["its worker process has died"]  # 3 - 1 of one trial, one each of search and confirm
+    # 3 - 1 of one trial, one each of search and confirm
+    assert [reason for reason in reasons if "_exit" not in reason] == 4 * ["its worker process has died"]
+
+
+def test_a_trial_that_ends_its_worker_fails_with_the_stack(rough: Any) -> None:
+    _, _, outcome, _ = rough
+    reason = outcome.reasons["leaves"]
+    assert reason.startswith("its worker died 3 times: os._exit(3)")
+    assert re.search(r"os\._exit\(3\) was called at .*scripted\.py:\d+, in _fail$", reason)
+    assert "in run_scripted" in reason or "scripted.py" in reason
 
 
 def test_the_files_of_a_result_come_back_through_ray(rough: Any) -> None:
@@ -259,6 +272,7 @@ def test_cuda_that_an_earlier_trial_has_broken_ends_the_worker_and_not_the_trial
     monkeypatch.setattr(os, "_exit", ended.append)
     worker = HarnessTrainable.__new__(HarnessTrainable)
     worker._reports = worker._catalog = None
+    worker._words = LastWords()
     worker.reset_config({"spec": next(iter(StudyState.of(events).trials.values())).spec.to_json(), "job": {}})
     assert ended == [1]
 

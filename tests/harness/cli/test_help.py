@@ -301,7 +301,7 @@ def test_tracing_shows_hook_calls_and_tracebacks(folder: Path, capsys: pytest.Ca
     catalog.broken.append(Broken(Provider("bad", "bad-package", "1"), "it broke", "Traceback: line 1"))
     app = App(folder)
     trace(catalog, app.err)
-    catalog.manager.hook.harness_study_finished(plan=None, results=None)
+    catalog.manager.hook.harness_study_finished(plan=None, results=None, settings={})
     told = capsys.readouterr().err
     assert "bad-package 1" in told and "Traceback: line 1" in told
     assert "harness_study_finished(" in told and "-> no plugin" in told

@@ -82,7 +82,7 @@ def test_all_unknown_keys_of_both_files_are_told_at_once(tmp_path: Path) -> None
         "harness.toml: compute.device: 'gpu' is not one of auto, cpu, mps, cuda, cuda:0, cuda:1, …",
         "harness.toml: compute.concurrent: must be greater than or equal to 1, found 0",
         "harness.toml: compute.thread: unknown key; allowed are concurrent, device, gpus_per_trial, ray_address, "
-        "threads; did you mean 'threads'?",
+        "stall_s, threads; did you mean 'threads'?",
         "harness.toml: dta: unknown key; allowed are cache, compute, data, plugins, results, search, tracking; "
         "did you mean 'data'?",
         "harness.local.toml: trackin: unknown key; allowed are cache, compute, data, plugins, results, search, "

@@ -202,7 +202,7 @@ def _entry(monkeypatch: pytest.MonkeyPatch, load: Callable[[], object]) -> Catal
     """What is found where one entry point, of a stranger, loads by this."""
     provider = Provider("odd", "odd-dist", "1.0")
     monkeypatch.setattr(
-        "harness.contract.loading.catalog._entry_points", lambda: [(SimpleNamespace(load=load), provider)]
+        "harness.contract.loading.catalog.entry_points", lambda: [(SimpleNamespace(load=load), provider)]
     )
     return Catalog.discover()
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.contract.catalog import Catalog
-
 from harness import Component, hookimpl
+from harness.contract.loading.catalog import Catalog
 from harness.testing.laws.check import check
 from harness.testing.laws.law import Finding
 from harness.testing.laws.registry import laws_of_kind

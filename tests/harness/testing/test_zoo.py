@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import pytest
-from harness.contract.catalog import Catalog
 
 from harness import Component, Task, hookimpl
+from harness.contract.loading.catalog import Catalog
 from harness.testing.laws.check import try_law
 from harness.testing.laws.registry import laws_of, laws_of_kind
 from harness.testing.laws.subject import Settings, Subject

@@ -8,7 +8,7 @@ from functools import cache
 
 import torch
 
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Explainer
 from harness.testing import fakes
 from harness.testing.fakes import squares_task

@@ -15,7 +15,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from harness.contract.catalog import Catalog
+from harness.contract.loading.catalog import Catalog
 from harness.contract.tables import from_bytes
 from harness.contract.types import WEIGHTS, TrialResult, TrialSpec, Workspace
 from harness.testing.laws.law import Law, expect, law
