@@ -52,11 +52,11 @@ def check_plugin(name: str, session: Session) -> Iterator[Row]:
     for broken in broken_of(session.catalog, name):
         mend = "Correct it; HARNESS_TRACE=1 shows the traceback."
         yield Row(
-            "", broken.provider.plugin, LOADING, "fail", "The plugin and its components load", broken.reason, mend
+            "", broken.provider.plugin, LOADING, "fail", "The plugin and its components load.", broken.reason, mend
         )
     for note in (*session.catalog.remarks, *session.catalog.at_import):
         if belongs(note.provider, name):
-            yield Row("", note.provider.plugin, NOTE, "note", "A likely mistake, which stops nothing", note.message)
+            yield Row("", note.provider.plugin, NOTE, "note", "A likely mistake, which stops nothing.", note.message)
     yield from _laws(items, session)
     with tempfile.TemporaryDirectory(prefix="harness-check-") as folder:
         for number, item in enumerate(items):
@@ -80,5 +80,5 @@ def _study(item: Item, session: Session, folder: Path) -> Row:
     kind, component, _ = item
     outcome = try_study(kind, component, session, folder)
     mend = "Correct what the message names." if outcome.verdict == "fail" else ""
-    statement = "It is planned, trained for two epochs, tested, and has a row in the leaderboard"
+    statement = "It is planned, trained for two epochs, tested, and has a row in the leaderboard."
     return Row(kind, component.name, STUDY, outcome.verdict, statement, outcome.seen, mend)

@@ -14,6 +14,7 @@ from harness.cli.commands.kit.check import check
 from harness.cli.commands.kit.new import new
 from harness.cli.commands.kit.show import show
 from harness.cli.commands.kit.trust import trust
+from harness.cli.options import json_option
 from harness.cli.rendering.atoms import Words
 from harness.cli.streams import emit
 from harness.cli.views.components import broken_table, component_table, hooks_view, notes_view
