@@ -6,8 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from harness.contract.errors import MachineError
-from harness.contract.loading.single_files import SingleFile
+from harness.contract.errors import InputError, MachineError
+from harness.contract.loading.single_files import SingleFile, read_file
 
 
 def trust(file: SingleFile) -> Path:
@@ -35,6 +35,14 @@ def refusal(file: SingleFile) -> str:
         return ""
     why = "is not trusted" if stored is None else "has changed since you trusted it"
     return f"{_short(file.path)} {why}: read it, then `harness plugin trust {_short(file.path)}`"
+
+
+def refused(path: Path) -> str:
+    """Return why the file of a path is not run; "" if it may be."""
+    try:
+        return refusal(read_file(path))
+    except InputError as error:
+        return str(error)
 
 
 def _short(path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 from harness.contract.components import Component
-from harness.contract.errors import InputError, nearest_or_all
+from harness.contract.errors import InputError, nearest
 from harness.contract.loading.catalog import Catalog
 from harness.contract.loading.offers import normal
 from harness.contract.provider import Broken, Provider
@@ -22,29 +22,31 @@ def find(catalog: Catalog, name: str) -> list[Item]:
     """
     owner, colon, part = name.partition(":")
     items = list(catalog.items())
-    found = [item for item in items if _belongs(item[2], owner) and part in ("", item[1].name)]
+    found = [item for item in items if belongs(item[2], owner) and part in ("", item[1].name)]
     if not found and not colon:
         found = [item for item in items if item[1].name == name]
     if found or (not colon and (broken_of(catalog, name) or _loaded(catalog, name))):
         return found
-    raise InputError(f"no plugin or component named {name!r}{nearest_or_all(name, _known(catalog, owner, colon))}")
+    hint = nearest(name, _known(catalog, owner, colon)) or "; `harness plugin list` shows all"
+    raise InputError(f"no plugin or component named {name!r}{hint}")
 
 
 def broken_of(catalog: Catalog, name: str) -> list[Broken]:
     """Return what could not be loaded of a plugin."""
-    return [item for item in catalog.broken if _belongs(item.provider, name.partition(":")[0])]
+    return [item for item in catalog.broken if belongs(item.provider, name)]
+
+
+def belongs(provider: Provider, name: str) -> bool:
+    """Return True if a name or address is that of the provider's distribution or entry point."""
+    return normal(name.partition(":")[0]) in (normal(provider.distribution), normal(provider.plugin))
 
 
 def _loaded(catalog: Catalog, name: str) -> bool:
-    return any(_belongs(provider, name) for provider in catalog.providers.values())
-
-
-def _belongs(provider: Provider, name: str) -> bool:
-    return normal(name) in (normal(provider.distribution), normal(provider.plugin))
+    return any(belongs(provider, name) for provider in catalog.providers.values())
 
 
 def _known(catalog: Catalog, owner: str, colon: str) -> list[str]:
-    if colon and (own := [item[1].name for item in catalog.items() if _belongs(item[2], owner)]):
+    if colon and (own := [item[1].name for item in catalog.items() if belongs(item[2], owner)]):
         return [f"{owner}:{name}" for name in own]
     providers = [*catalog.providers.values(), *(item.provider for item in catalog.broken)]
     return sorted({provider.distribution for provider in providers} | {item[1].name for item in catalog.items()})

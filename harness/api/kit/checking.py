@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.api.kit.addresses import Item, broken_of, find
+from harness.api.kit.addresses import Item, belongs, broken_of, find
 from harness.api.session import Session
 
 STUDY = "a_study_of_two_epochs"
 LOADING = "is_loaded"
+NOTE = "is_noted"
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class Row:
     Args:
         kind: of the component; "" for the plugin itself.
         component: its name; "" for the plugin itself.
-        law: the law's name, STUDY or LOADING.
-        verdict: "pass", "fail", "xfail" (a failure that the component declares) or "skipped".
+        law: the law's name, STUDY, LOADING or NOTE.
+        verdict: "pass", "fail", "xfail" (a failure that the component declares), "skipped" or "note".
         statement: what the law states.
         seen: what was seen; empty for a law that holds.
         mend: how to mend it; empty unless it failed.
@@ -51,8 +52,11 @@ def check_plugin(name: str, session: Session) -> Iterator[Row]:
     for broken in broken_of(session.catalog, name):
         mend = "Correct it; HARNESS_TRACE=1 shows the traceback."
         yield Row(
-            "", broken.provider.plugin, LOADING, "fail", "The plugin and its components load", broken.reason, mend
+            "", broken.provider.plugin, LOADING, "fail", "The plugin and its components load.", broken.reason, mend
         )
+    for note in (*session.catalog.remarks, *session.catalog.at_import):
+        if belongs(note.provider, name):
+            yield Row("", note.provider.plugin, NOTE, "note", "A likely mistake, which stops nothing.", note.message)
     yield from _laws(items, session)
     with tempfile.TemporaryDirectory(prefix="harness-check-") as folder:
         for number, item in enumerate(items):
@@ -76,5 +80,5 @@ def _study(item: Item, session: Session, folder: Path) -> Row:
     kind, component, _ = item
     outcome = try_study(kind, component, session, folder)
     mend = "Correct what the message names." if outcome.verdict == "fail" else ""
-    statement = "It is planned, trained for two epochs, tested, and has a row in the leaderboard"
+    statement = "It is planned, trained for two epochs, tested, and has a row in the leaderboard."
     return Row(kind, component.name, STUDY, outcome.verdict, statement, outcome.seen, mend)

@@ -18,7 +18,8 @@ from harness.contract.loading.offers import address_of
 _SECTION = re.compile(r"^Args:\n((?:[ \t]+.*\n?|\n)+)", re.MULTILINE)
 _NUMBER = r"-?\d[\d.,]*"
 _RANGE = re.compile(
-    rf"\b(in [\[(]{_NUMBER}, {_NUMBER}[\])]|(at least|above|at most) {_NUMBER}(?<![.,])|{_NUMBER} or more)",
+    rf"\b(in [\[(]{_NUMBER}, {_NUMBER}[\])]|(at least|above|at most) {_NUMBER}(?<![.,])"
+    rf"|{_NUMBER} or more|one of [^;:]*\d)",
     re.IGNORECASE,
 )
 

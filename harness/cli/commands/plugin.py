@@ -52,7 +52,7 @@ def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
     items = [item for item in app.catalog.items() if kind in (None, item[0])]
     if as_json:
         found = {"components": [described(item) for item in items], "plugins": _plugins(app)}
-        found |= {"broken": _broken(app), "slow": _slow(app)}
+        found |= {"broken": _broken(app), "slow": _slow(app), "files": _files(app)}
         emit(json.dumps(found, indent=2))
         return
     app.show(component_table(items, kind))
@@ -65,6 +65,9 @@ def list_plugins(app: App, kind: str | None, as_json: bool) -> None:
     for provider, seconds in app.catalog.slow.items():
         message = f"{provider} took {seconds:.1f} s to load: move its heavy imports into its builders"
         app.show(Words(message, "yellow"))
+    for item in _files(app):
+        trusted = f"{item['file']} is trusted; commands that need components run it"
+        app.show(Words(item["refused"] or trusted, "yellow" if item["refused"] else ""))
 
 
 def _plugins(app: App) -> list[dict[str, Any]]:
@@ -77,6 +80,14 @@ def _plugins(app: App) -> list[dict[str, Any]]:
         asdict(catalog.providers[name]) | {"hooks": hooks, "notes": notes[name]}
         for name, hooks in catalog.hooks().items()
     ]
+
+
+def _files(app: App) -> list[dict[str, str]]:
+    """Return the single files of the user's folder, which this command does not run, and why one may not be run."""
+    from harness.config.trust import refused
+    from harness.contract.loading.single_files import find_files
+
+    return [{"file": str(path), "refused": refused(path)} for path in find_files(app.folder)]
 
 
 def _broken(app: App) -> list[dict[str, Any]]:

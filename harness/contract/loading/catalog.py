@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,17 +92,36 @@ class Catalog:
         for entry, provider in found:
             if names is not None and provider.plugin not in names:
                 continue
-            if catalog._leaves_out(provider) or not wanted.allows(provider):
-                continue
-            if provider in dangerous and not wanted.named(provider):
-                catalog.broken.append(ended(provider))
-                catalog.deadly.append(provider.plugin)
-            elif provider.plugin in catalog.providers:
-                other = catalog.providers[provider.plugin]
-                catalog.broken.append(Broken(provider, f"the name is taken by {other}"))
-            else:
-                catalog._load(entry, provider, attempts)
+            catalog.admit(entry, provider, wanted, attempts, dangerous)
         return catalog
+
+    def admit(
+        self,
+        entry: Any,
+        provider: Provider,
+        wanted: Wanted,
+        attempts: Attempts | None,
+        dangerous: Collection[Provider] = (),
+    ) -> None:
+        """Load one plugin, unless the settings or HARNESS_PLUGINS leave it out or it is known to end the process.
+
+        Args:
+            entry: has `load()`, which returns the plugin.
+            provider: of the plugin.
+            wanted: of the environment.
+            attempts: records of imports; None to keep none.
+            dangerous: plugins whose import ended an earlier process.
+        """
+        if self._leaves_out(provider) or not wanted.allows(provider):
+            return
+        if provider in dangerous and not wanted.named(provider):
+            self.broken.append(ended(provider))
+            self.deadly.append(provider.plugin)
+        elif provider.plugin in self.providers:
+            other = self.providers[provider.plugin]
+            self.broken.append(Broken(provider, f"the name is taken by {other}"))
+        else:
+            self._load(entry, provider, attempts)
 
     def _load(self, entry: Any, provider: Provider, attempts: Attempts | None) -> None:
         started, changes = time.perf_counter(), list[str]()

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import linecache
-import os
 import sys
-import traceback
 import types
-from collections.abc import Callable, Iterable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contract.errors import InputError
+from harness.contract.loading.attempts import Attempts
 from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.finding import Wanted
 from harness.contract.provider import Broken, Provider
 
 FOLDER = "plugins"
@@ -55,6 +54,16 @@ class SingleFile:
         """The source of its components."""
         return Provider(self.name, f"{self.name}.py", VERSION)
 
+    def load(self) -> types.ModuleType:
+        """Run the file and return its module, as an entry point does."""
+        module = types.ModuleType(_MODULE + self.name)
+        module.__file__ = self.path
+        lines = self.text.splitlines(keepends=True)
+        linecache.cache[self.path] = (len(self.text), None, lines, self.path)  # for tracebacks on other machines
+        sys.modules[module.__name__] = module  # what is pickled names its module
+        exec(compile(self.text, self.path, "exec"), module.__dict__)
+        return module
+
 
 def find_files(folder: Path) -> list[Path]:
     """Return the single files of a user's folder, sorted; one whose name begins with _ is none."""
@@ -83,8 +92,10 @@ def load_files(catalog: Catalog, paths: Iterable[Path], refusal: Callable[[Singl
         paths: of the files; one that is loaded already is left as it is.
         refusal: returns why a file may not be run; "" if it may.
     """
+    attempts = Attempts()
+    dangerous = attempts.ended()
     for path in paths:
-        if not _wanted(catalog, path.stem) or path.stem in catalog.files:
+        if path.stem in catalog.files:
             continue
         try:
             file = read_file(path)
@@ -94,31 +105,20 @@ def load_files(catalog: Catalog, paths: Iterable[Path], refusal: Callable[[Singl
         if reason := refusal(file):
             catalog.broken.append(Broken(file.provider, reason))
         else:
-            run_file(catalog, file)
+            run_file(catalog, file, attempts, dangerous)
 
 
-def run_file(catalog: Catalog, file: SingleFile) -> None:
-    """Run a file and add its components to the catalog; an error is recorded as that of a broken plugin."""
-    if (taken := catalog.providers.get(file.name)) is not None:
-        catalog.broken.append(Broken(file.provider, f"the name is taken by {taken}; rename the file"))
-        return
-    module = types.ModuleType(_MODULE + file.name)
-    module.__file__ = file.path
-    lines = file.text.splitlines(keepends=True)
-    linecache.cache[file.path] = (len(file.text), None, lines, file.path)  # tracebacks show lines on a worker, too
-    sys.modules[module.__name__] = module  # what is pickled names its module
-    try:
-        with redirect_stdout(sys.stderr):
-            exec(compile(file.text, file.path, "exec"), module.__dict__)
-    except (Exception, SystemExit) as error:
-        catalog.broken.append(Broken(file.provider, f"{type(error).__name__}: {error}", traceback.format_exc()))
-        return
-    catalog.files[file.name] = file
-    catalog.register(module, file.provider)
+def run_file(
+    catalog: Catalog, file: SingleFile, attempts: Attempts | None = None, dangerous: Collection[Provider] = ()
+) -> None:
+    """Run a file and add its components to the catalog, under the same guards as an installed plugin.
 
-
-def _wanted(catalog: Catalog, name: str) -> bool:
-    """Return False for a plugin that the settings or HARNESS_PLUGINS leave out."""
-    chosen = os.environ.get("HARNESS_PLUGINS")
-    named = chosen is None or name in [item.strip() for item in chosen.split(",")]
-    return named and not catalog.disabled & {name, f"{name}.py"}
+    Args:
+        catalog: of the installed plugins.
+        file: trusted by the user.
+        attempts: records of imports; None to keep none.
+        dangerous: plugins that ended an earlier process.
+    """
+    catalog.admit(file, file.provider, Wanted.of_environment(), attempts, dangerous)
+    if catalog.providers.get(file.name) == file.provider:
+        catalog.files[file.name] = file

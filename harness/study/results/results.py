@@ -186,10 +186,8 @@ def task_of(plan: Plan, catalog: Catalog) -> Task:
         return task_of_tables(plan.variants[0].tree, tuple(plan.variants[0].facts["classes"]))
     stored = plan.trained[0].facts.get("task") if plan.trained else None
     if stored is not None and catalog.address("dataset", str(table["use"])) is None:
-        fields: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()
-        }
-        return Task(**fields)
+        values: dict[str, Any] = {key: tuple(item) if isinstance(item, list) else item for key, item in stored.items()}
+        return Task(**values)
     factory = catalog.factory("dataset", table, problems, "dataset")
     problems.raise_if_any()
     assert factory is not None and factory.component.task is not None

@@ -29,8 +29,8 @@ def build_a_mil(
         patch_px: side of a patch, 16 or more; must divide the crop, or the image.
         crop: height and width of the centred crop that is cut up; by default the whole image.
         pooling: reduces the patches' features to one vector.
-        features: width of a patch's feature vector.
-        width: channels of the first convolution; the second has 5/2 of them.
+        features: width of a patch's feature vector, at least 1.
+        width: channels of the first convolution, at least 2; the second has 5/2 of them.
 
     Raises:
         ValueError: the parameters cannot work for this image size.

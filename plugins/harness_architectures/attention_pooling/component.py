@@ -36,16 +36,16 @@ def build_attention_pooling(
 
     Args:
         task: classes, channels and image size.
-        patch_px: side of a patch; must divide the crop, or the image.
+        patch_px: side of a patch, at least 1; must divide the crop, or the image.
         crop: height and width of the centred crop that is cut up; by default the whole image.
         kept: k, patches of an image and class that the scorer learns from; at least 1.
         highest: m, patches with the highest scores that the second network sees; at least 1.
-        lowest: patches with the lowest scores that it sees as well; m as published, 0 leaves them out.
-        scorer_epochs: length of the first phase; by default half of all epochs.
+        lowest: patches with the lowest scores that it sees as well, at least 0; m as published, 0 leaves them out.
+        scorer_epochs: length of the first phase, at least 1; by default half of all epochs.
         scorer: model A's network.
         backbone: model B's network.
         pooling: reduces the selected patches to one vector.
-        features: width of a patch's vector.
+        features: width of a patch's vector, at least 1.
 
     Raises:
         ValueError: the parameters cannot work for this image size.

@@ -35,7 +35,8 @@ def build_cnn(
         head: "linear_after_pool" pools features and classifies their mean, as these networks do; "conv_before_pool"
             draws a map per class by a 1x1 convolution and sigmoid, and pools that: with `top_fraction` the
             ResNet-34 of GMIC's baselines.
-        dropout: share of pooled features, or of feature channels before the convolution, set to 0 in training.
+        dropout: share of pooled features, or of feature channels before the convolution, set to 0 in training;
+            in [0, 1).
 
     Raises:
         ValueError: the parameters cannot work.

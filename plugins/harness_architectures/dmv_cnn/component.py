@@ -20,7 +20,7 @@ def build_dmv_cnn(task: Task, /, *, backbone: BackboneFactory = use("resnet22"),
     Args:
         task: classes, channels, image size and views.
         backbone: built once for each projection.
-        hidden: features of the layer between a projection's pair of vectors and its scores.
+        hidden: features of the layer between a projection's pair of vectors and its scores, at least 1.
 
     Raises:
         ValueError: the views are not pairs of a breast and the other one.

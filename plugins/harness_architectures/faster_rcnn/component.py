@@ -33,16 +33,16 @@ def build_faster_rcnn(
         task: classes, channels and image size.
         backbone: one that provides stages; its own weights, if it is to start from any.
         levels: how many of its coarsest resolutions the pyramid has; at least 1.
-        width: channels of the pyramid.
-        head: features of the two layers that judge a box.
-        anchor_px: side of the smallest anchor; each coarser level's is twice as large. By default 32 px of
+        width: channels of the pyramid, at least 1.
+        head: features of the two layers that judge a box, at least 1.
+        anchor_px: side of the smallest anchor, at least 1; each coarser level's is twice as large. By default 32 px of
             800, in proportion for other lengths of the image's shorter side.
-        proposals: boxes an image that the first stage hands to the second, after suppression; in training twice
-            as many, as torchvision does.
-        samples: of them, how many an image the second stage is trained on, a quarter with a lesion.
-        detections: most boxes that are kept of an image.
-        least_score: boxes that score no higher are dropped.
-        least_px: components of a mask with fewer pixels get no box, unless its class has no larger one.
+        proposals: boxes an image that the first stage hands to the second, after suppression, at least 1; in training
+            twice as many, as torchvision does.
+        samples: of them, how many an image, at least 1, the second stage is trained on; a quarter has a lesion.
+        detections: most boxes that are kept of an image, at least 1.
+        least_score: boxes that score no higher than this, in [0, 1), are dropped.
+        least_px: components of a mask with fewer pixels, at least 1, get no box, unless its class has no larger one.
 
     Raises:
         ValueError: the parameters cannot work.

@@ -33,7 +33,7 @@ def build_glam(
         local_backbone: the network that sees the patch and draws its map; a small stride makes a fine map.
         pooling: reduces the class maps of each scale to image scores.
         local_pooling: reduces the patch's class maps to scores.
-        patch_px: side of the patch; by default 512/2944 of the image's height, rounded.
+        patch_px: side of the patch, at least 1; by default 512/2944 of the image's height, rounded.
         map_l1: beta, the weight of both maps' sums for maps of 1,380 cells; at least 0.
         replicate_grey: a grey patch goes as three equal channels into the local network.
 

@@ -37,7 +37,7 @@ def build_gmic(
         pooling: reduces each class map to an image score.
         local_pooling: reduces the crops' features to one vector.
         crops: K in total, not per class; at least 1, at most what the map has room for.
-        crop_px: side of a crop; by default 256/2944 of the image's height, rounded.
+        crop_px: side of a crop, at least 1; by default 256/2944 of the image's height, rounded.
         map_l1: beta, the weight of the class maps' sum for a map of 1,380 cells; at least 0.
         crop_choice: "saliency" is retrieve_roi; "random" draws corners evenly, in eval from the
             image's id alone.

@@ -34,8 +34,8 @@ def build_gmic_2019(
         local_backbone: the network that sees the crops.
         pooling: reduces each class map to an image score.
         local_pooling: reduces the crops' features to one vector.
-        crops: K in total.
-        crop_px: side of a crop.
+        crops: K in total, at least 1.
+        crop_px: side of a crop, at least 1.
         map_weight: lambda, for a map of 1,380 cells; at least 0.
         map_exponent: beta, above 0; below 1 faint cells cost more than their share, above 1 less.
         crop_choice: "saliency" or "random".

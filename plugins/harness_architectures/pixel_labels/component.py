@@ -31,11 +31,11 @@ def build_pixel_labels(
         task: classes, channels and image size.
         architecture: the one that receives image and heat maps; GMIC with `crop_channels = 1` crops the image alone.
         backbone: of the patch classifier.
-        window_px: side of a patch; by default 256/2944 of the image's height, rounded.
-        stride_px: from one window to the next; by default half a window.
-        patches: drawn from each image and epoch while the classifier learns, half of them at a lesion if
-            there is one.
-        patch_epochs: of the study's, how many the classifier learns; by default its equal share.
+        window_px: side of a patch, at least 1; by default 256/2944 of the image's height, rounded.
+        stride_px: from one window to the next, at least 1; by default half a window.
+        patches: drawn from each image and epoch while the classifier learns, half of them at a lesion if there is one,
+            at least 2.
+        patch_epochs: of the study's, how many the classifier learns, at least 1; by default its equal share.
 
     Raises:
         ValueError: the parameters cannot work for this image size.

@@ -30,8 +30,8 @@ def build_heat_maps(
             this order, were the same; or "random", a control: further channels of a classifier that knows nothing.
         architecture: the architecture that is given image and heat maps.
         backbone: of the patch classifier.
-        window_px: side of a patch; by default 256/2944 of the image's height, rounded.
-        stride_px: from one window to the next; by default half a window.
+        window_px: side of a patch, at least 1; by default 256/2944 of the image's height, rounded.
+        stride_px: from one window to the next, at least 1; by default half a window.
 
     Raises:
         ValueError: the parameters cannot work for this image size.

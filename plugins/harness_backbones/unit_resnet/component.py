@@ -15,7 +15,7 @@ def build_unit_resnet(channels: int, /, *, depth: Literal[18, 34] = 34, width: i
     Args:
         channels: of the images.
         depth: 18 or 34.
-        width: channels of the first stage; each of the three later ones has twice as many.
+        width: channels of the first stage, at least 1; each of the three later ones has twice as many.
     """
     from harness_backbones.unit_resnet.model import UnitResNet
 

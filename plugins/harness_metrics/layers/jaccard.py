@@ -21,8 +21,8 @@ def layer_jaccard(images: LayerImages, /, *, level: int = 255, tau: float = 0.0)
 
     Args:
         images: level -> its row of the layers table, of each image.
-        level: grey value of the layer.
-        tau: of .50, .55, …, .95; 0 is the mean over the ten.
+        level: grey value of the layer, one of 255, 128, 64, 32, 0.
+        tau: one of .50, .55, …, .95; 0 is the mean over the ten.
     """
     import numpy as np
 

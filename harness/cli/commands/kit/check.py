@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +20,7 @@ from harness.contract.errors import InputError
 if TYPE_CHECKING:
     from harness.api.kit.checking import Row
 
-_COLOURS = {"pass": "green", "xfail": "yellow", "skipped": "yellow", "fail": "red"}
+_COLOURS = {"pass": "green", "xfail": "yellow", "skipped": "yellow", "note": "yellow", "fail": "red"}
 
 
 @click.command(
@@ -45,12 +43,11 @@ def check(app: App, name: str, as_json: bool) -> None:
 
     name = _loaded(app, name)
     rows, seen = [], set[tuple[str, str]]()
-    with redirect_stdout(sys.stderr):  # what a plugin prints must not precede our JSON
-        for row in check_plugin(name, app.session):
-            if (about := (row.kind, row.component)) not in seen and not as_json:
-                seen.add(about)
-                app.err.print(Text(f"checking {' '.join(about).strip()} …", "dim"))
-            rows.append(row)
+    for row in check_plugin(name, app.session):
+        if (about := (row.kind, row.component)) not in seen and not as_json:
+            seen.add(about)
+            app.err.print(Text(f"checking {' '.join(about).strip()} …", "dim"))
+        rows.append(row)
     failed = sum(row.verdict == "fail" for row in rows)
     if as_json:
         click.echo(
@@ -96,5 +93,5 @@ def _summary(rows: Sequence[Row]) -> str:
     if not rows:
         return "no components: hooks alone have no laws"
     counts = Counter(row.verdict for row in rows)
-    words = {"pass": "hold", "xfail": "fail as declared", "skipped": "are skipped", "fail": "fail"}
+    words = {"pass": "hold", "xfail": "fail as declared", "skipped": "are skipped", "note": "are notes", "fail": "fail"}
     return f"{len(rows)} checks: " + ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key])

@@ -11,6 +11,7 @@ from harness.api.kit.scaffold import PARTS, write_package
 from harness.cli.app import App, examples, pass_app
 from harness.cli.options import json_option
 from harness.cli.rendering.atoms import Words
+from harness.cli.streams import emit
 
 _NEW = f"""Write an installable plugin package with a working component of each KIND.
 
@@ -28,7 +29,7 @@ def new(app: App, name: str, kinds: tuple[str, ...], as_json: bool) -> None:
     """Write a new package."""
     written = write_package(name, kinds, Path())
     if as_json:
-        click.echo(json.dumps({"package": name, "files": [str(path) for path in written]}, indent=2))
+        emit(json.dumps({"package": name, "files": [str(path) for path in written]}, indent=2))
         return
     studies = [path.stem for path in written if path.parent.name == "studies"]
     app.show(Words(f"{name}: {len(written)} files are written. Next:"))

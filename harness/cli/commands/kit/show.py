@@ -13,6 +13,7 @@ from harness.api.kit.addresses import broken_of, find
 from harness.api.kit.described import described
 from harness.cli.app import App, examples, pass_app
 from harness.cli.options import json_option
+from harness.cli.streams import emit
 from harness.cli.views.components import broken_table
 from harness.config.toml import toml
 
@@ -29,7 +30,7 @@ def show(app: App, name: str, as_json: bool) -> None:
     items, broken = find(app.catalog, name), broken_of(app.catalog, name)
     rows = [described(item) for item in items]
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        emit(json.dumps(rows, indent=2))
         return
     for number, row in enumerate(rows):
         click.echo("\n" * (number > 0) + "\n".join(_lines(row, app.out.width)))

@@ -10,6 +10,7 @@ import click
 from harness.cli.app import App, examples, pass_app
 from harness.cli.options import json_option
 from harness.cli.rendering.atoms import Words
+from harness.cli.streams import emit
 
 
 @click.command(epilog=examples("harness plugin trust plugins/mine.py"))
@@ -29,7 +30,7 @@ def trust(app: App, file: Path, as_json: bool) -> None:
     found = read_file(file)
     record = store(found)
     if as_json:
-        click.echo(json.dumps({"file": found.path, "digest": found.digest, "record": str(record)}, indent=2))
+        emit(json.dumps({"file": found.path, "digest": found.digest, "record": str(record)}, indent=2))
         return
     app.show(Words(f"{file} is trusted as it is now (sha256 {found.digest[:16]}, in {record})"))
     if Path(found.path).parent != (app.folder / FOLDER).resolve():

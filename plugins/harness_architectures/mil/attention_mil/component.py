@@ -24,7 +24,7 @@ def build_attention_mil(
         task: bags of images, views or feature tables.
         backbone: the encoder of images, its last map averaged; without one the LeNet of the paper.
         pooling: reduces a bag's vectors to one; "gated_attention" is the paper's other.
-        dim: length of the vectors: one fully connected layer and a ReLU bring images and features to it.
+        dim: length of the vectors, at least 1: one fully connected layer and a ReLU bring images and features to it.
 
     Raises:
         ValueError: the parameters cannot work.

@@ -30,12 +30,12 @@ def build_clam(
         task: bags of images, views or feature tables.
         backbone: the encoder of images, its last map averaged; without one the LeNet of Ilse et al.
         branches: one attention for all classes, or one per class.
-        dim: length of the vectors.
-        attention_dim: width of the attention's hidden layer.
-        dropout: behind the vectors and in the attention.
-        clustered: B: how many instances of highest and of lowest attention get a pseudo-label.
+        dim: length of the vectors, at least 1.
+        attention_dim: width of the attention's hidden layer, at least 1.
+        dropout: behind the vectors and in the attention, in [0, 1).
+        clustered: B: how many instances of highest and of lowest attention get a pseudo-label, at least 1.
         clustering_loss: their loss, "svm" (smooth top-1) or "ce".
-        bag_weight: share of the bag's loss in the whole.
+        bag_weight: share of the bag's loss in the whole, in [0, 1].
         subtyping: whether the top instances of a class that the bag has not are pseudo-labelled out.
 
     Raises:

@@ -16,8 +16,8 @@ def build_dsmil(task: Task, /, *, backbone: BackboneFactory | None = None, dim: 
     Args:
         task: bags of images, views or feature tables.
         backbone: the encoder of images, its last map averaged; without one the LeNet of Ilse et al.
-        dim: length of the vectors that images are encoded to; features stay as they are.
-        query_dim: width of the queries.
+        dim: length of the vectors that images are encoded to, at least 1; features stay as they are.
+        query_dim: width of the queries, at least 1.
 
     Raises:
         ValueError: the parameters cannot work.

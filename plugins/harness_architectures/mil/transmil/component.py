@@ -27,12 +27,13 @@ def build_transmil(
     Args:
         task: bags of images, views or feature tables.
         backbone: the encoder of images, its last map averaged; without one the LeNet of Ilse et al.
-        dim: length of the vectors.
-        heads: of the attention; must divide `dim`.
-        landmarks: of the Nyström approximation.
-        iterations: of its pseudo-inverse.
-        dropout: behind each attention.
-        value_kernel: width, odd, of the convolution of the values that is added to the attention; 0 leaves it out.
+        dim: length of the vectors, at least 1.
+        heads: of the attention, at least 1; must divide `dim`.
+        landmarks: of the Nyström approximation, at least 1.
+        iterations: of its pseudo-inverse, at least 1.
+        dropout: behind each attention, in [0, 1).
+        value_kernel: width, odd, of the convolution of the values that is added to the attention, at least 0; 0 leaves
+            it out.
 
     Raises:
         ValueError: the parameters cannot work.

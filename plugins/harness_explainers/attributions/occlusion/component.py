@@ -25,7 +25,7 @@ def build_occlusion(
 
     Args:
         window_px: side of the square that is covered, in pixels; at least 1, at most the image's shorter side.
-        stride_px: how far it moves, in pixels; from 1 to `window_px`.
+        stride_px: how far it moves, in pixels; at least 1, at most `window_px`.
         baseline: what covers it: "zero", or each image's "darkest" value.
         sign: where covering lowers the score, raises it, or both.
         chunk: covered images in one forward pass; at least 1.

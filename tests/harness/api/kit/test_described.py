@@ -10,11 +10,12 @@ from typing import Any, Literal
 import pytest
 from click.testing import CliRunner, Result
 
-from harness import Component, hookimpl
+from harness import Component, Task, hookimpl
 from harness.api.kit.described import described, meanings
 from harness.cli.app import App
 from harness.cli.main import build_cli
 from harness.contract.components import parameters
+from harness.contract.errors import Problems
 from harness.contract.loading.catalog import Catalog
 from harness.contract.provider import Provider
 
@@ -57,6 +58,22 @@ def harness(folder: Path, *arguments: str) -> Result:
 @pytest.mark.parametrize("item", ITEMS)
 def test_every_parameter_of_a_built_in_component_has_a_meaning(item: Any) -> None:
     assert [name for name in parameters(item[1].build) if not meanings(item[1].build).get(name)] == []
+
+
+@pytest.mark.parametrize("item", ITEMS)
+def test_a_number_whose_builder_refuses_a_negative_one_has_a_range(item: Any, catalog: Catalog) -> None:
+    kind, component, _ = item
+    task = Task(classes=("one",), image_size=(256, 192))
+    supplied = {"pooling": (100,), "architecture": (task,)}.get(kind, ())
+    for entry in described(item)["parameters"]:
+        if entry["type"] in (negative := {"int": -1, "float": -1.0}):
+            table = {"use": component.name, **component.tiny, entry["name"]: negative[entry["type"]]}
+            factory = catalog.factory(kind, table, Problems(""), kind)
+            assert factory is not None
+            try:
+                factory.facts(*supplied)
+            except ValueError:
+                assert entry["range"], entry["name"]
 
 
 def test_a_parameter_has_type_range_meaning_and_default(tmp_path: Path) -> None:

@@ -148,6 +148,17 @@ def test_a_file_that_cannot_be_run_is_named_and_stops_nothing(folder: Path) -> N
     assert catalog.names("pooling") == ["stumbling"]
 
 
+def test_the_list_names_the_files_and_whether_they_are_trusted(folder: Path) -> None:
+    def listed() -> str:
+        (item,) = json.loads(harness(folder, "plugin", "list", "pooling", "--json").stdout)["files"]
+        assert item["file"] == str(folder / "plugins" / "mine.py")
+        return str(item["refused"])
+
+    assert "is not trusted" in listed()
+    trust(read_file(folder / "plugins" / "mine.py"))
+    assert listed() == "" and not was_run(folder)
+
+
 def test_a_file_may_be_disabled(folder: Path) -> None:
     trust(read_file(folder / "plugins" / "mine.py"))
     (folder / "harness.toml").write_text('[plugins]\ndisabled = ["mine"]\n')
