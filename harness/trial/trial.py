@@ -32,6 +32,7 @@ from harness.trial.confirm.explaining import MACHINE
 from harness.trial.data.cache import Cache
 from harness.trial.data.fence import Seal, sealed
 from harness.trial.data.loader import Loader
+from harness.trial.data.sound import check_samples
 from harness.trial.data.stage import FitData, Ledger, seal_of
 from harness.trial.fit.checkpoint import Checkpoint
 from harness.trial.fit.phases import measured
@@ -192,9 +193,10 @@ def _dataset(spec: TrialSpec, catalog: Catalog, root: Path) -> Dataset:
 
 
 def _cache(dataset: Dataset, workspace: Workspace) -> Cache:
-    """Return the decoded images; an error names the data set."""
+    """Return the decoded images of a data set whose samples are sound; an error names the data set."""
     try:
         with blamed(dataset):
+            check_samples(dataset, Cache.at(dataset, workspace.cache).samples())
             return Cache.ensure(dataset, workspace.cache)
     except InputError as error:
         raise InputError(f"{origin_of(dataset)}: {error}") from error

@@ -92,10 +92,13 @@ def confirm(
 
 def _explain(examined: Examined, explaining: Explaining, data: ConfirmData, seed: int) -> None:
     """Record the maps of each explainer in turn, and drop those of one that failed."""
-    with explaining.attempt(f"faithfulness:{OWN_MAP}"), seeded(seeds.of("explain", seed, OWN_MAP), examined.device):
+    own = f"faithfulness of {OWN_MAP}"
+    with explaining.attempt(own), seeded(seeds.of("explain", seed, OWN_MAP), examined.device):
         examined.faithfulness.measure(OWN_MAP, lambda _, batch, out, classes: own_map(out, batch, classes))
+    if own in explaining.left_out:
+        examined.faithfulness.drop(OWN_MAP)
     masked = () if data.tune_loc is None else (data.test, data.tune_loc)
-    for name in explaining.names:
+    for name in explaining.names if masked or examined.faithfulness.asked else ():
         control = f"{WEIGHTS_CONTROL}:{name}"
         with explaining.turn(name) as turn, seeded(seeds.of("explain", seed, name), examined.device):
             for images in masked:

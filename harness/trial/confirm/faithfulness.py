@@ -74,9 +74,14 @@ class Faithfulness:
         self._spec, self._data, self._task = spec, data, task
         self._model, self._settings, self._device = model, settings, device
 
+    @property
+    def asked(self) -> bool:
+        """True if anything is measured."""
+        return bool(self._wanted.use) and self._task.sample == "image"
+
     def measure(self, name: str, explain: Explain) -> None:
         """Measure the maps of one explainer, or the model's own."""
-        if not self._wanted.use or self._task.sample != "image":
+        if not self.asked:
             return
         judge = _Judge(self._wanted, self._model, self._settings, self._device, explain, self._spec.seed)
         chosen = choose(self._data, self._wanted.images)

@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,6 @@ from harness.trial.data.bags import Bags, names, values_file, write_bags
 from harness.trial.data.decode import mapped, write_split
 from harness.trial.data.originals import NAME as ORIGINALS
 from harness.trial.data.originals import Originals
-from harness.trial.data.sound import check_samples
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 FORMAT = 1
@@ -83,6 +82,17 @@ class Cache:
     dataset: Dataset
 
     @classmethod
+    def at(cls, dataset: Dataset, root: Path) -> Cache:
+        """Return the cache of `dataset` below `root`, complete or not."""
+        return cls(root / file_name(dataset.digest), dataset)
+
+    def samples(self) -> Mapping[Split, Sequence[Sample]] | None:
+        """Return the samples of every split; None if the cache is not complete."""
+        if not all(self._intact(name) for name in SPLITS):
+            return None
+        return {name: _read_samples(self.folder / name / "samples.json") for name in SPLITS}
+
+    @classmethod
     def ensure(cls, dataset: Dataset, root: Path, progress: Progress | None = None) -> Cache:
         """Return the cache of `dataset` below `root`; decode what is missing or damaged.
 
@@ -95,14 +105,12 @@ class Cache:
             progress: called with (images decoded, number of images); not called for a complete cache.
 
         Raises:
-            ContractError: an id is given twice, a group is in two splits, or a label is wrong.
             InputError: an image or mask cannot be read, or has the wrong size.
             MachineError: the disk is full or cannot be written.
         """
-        cache = cls(root / file_name(dataset.digest), dataset)
+        cache = cls.at(dataset, root)
         missing = [name for name in SPLITS if not cache._intact(name)]
         if missing:
-            check_samples(dataset)
             cache._build(missing, progress)
         return cache
 

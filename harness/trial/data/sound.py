@@ -6,13 +6,13 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 from harness.contract.dataset import Dataset
 from harness.contract.errors import ContractError, blamed, origin_of
 from harness.contract.types import Sample, Split, Task
+from harness.trial.data.cache import SPLITS
 
-SPLITS: tuple[Split, ...] = get_args(Split)
 _SHOWN = 3
 _APART: tuple[tuple[Split, Split], ...] = (
     ("train", "val"),
@@ -24,14 +24,18 @@ _APART: tuple[tuple[Split, Split], ...] = (
 """Pairs of splits without a common group; tune_loc may have those of val."""
 
 
-def check_samples(dataset: Dataset) -> None:
+def check_samples(dataset: Dataset, known: Mapping[Split, Sequence[Sample]] | None = None) -> None:
     """Check that ids are unique, a group is in one split, and labels are those of the task.
+
+    Args:
+        dataset: is asked for its splits, which may take seconds, unless they are known.
+        known: the samples of every split, from a cache.
 
     Raises:
         ContractError: they are not; the message lists every kind of mistake.
     """
     with blamed(dataset):
-        splits = {name: list(dataset.split(name)) for name in SPLITS}
+        splits = known or {name: list(dataset.split(name)) for name in SPLITS}
     found = [*_ids(splits), *_groups(splits), *_labels(splits, dataset.task)]
     if found:
         got, expected, law = (list(part) for part in zip(*found, strict=True))

@@ -63,9 +63,10 @@ def test_a_missing_view_is_zeros_in_its_own_place(tmp_path):
 
 def test_features_and_coordinates_are_passed_as_they_are(tmp_path):
     dataset = SquareBags("features")
-    batch = next(_loader(Cache.ensure(dataset, tmp_path), augment=["flip", "noise"]).training(1))
+    loader = _loader(Cache.ensure(dataset, tmp_path), augment=["flip", "noise"])
+    batch = next(loader.training(1))
     by_id = {sample.id: sample for sample in dataset.split("train")}
-    for row, key in enumerate(batch.ids):
+    for row, key in enumerate(loader.data.ids(batch)):
         real = batch.mask[row]
         np.testing.assert_array_equal(batch.features[row, real], dataset.read(by_id[key]))
         np.testing.assert_array_equal(batch.coords[row, real], dataset.read_coords(by_id[key]))
