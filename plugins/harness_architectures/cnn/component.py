@@ -73,7 +73,7 @@ CNN: Component[Any] = Component(
     source="SaliencyCNNAnalysis; ResNet-34 baselines: Shen et al. 2021, Medical Image Analysis 68, 101908",
     provides=frozenset({"saliency", "explain_layer"}),
     space={"dropout": {"float": [0.0, 0.5]}},
-    tiny={"backbone": {"use": "timm", "model": "resnet10t"}},
+    tiny={"backbone": {"use": "resnet22", "stride": 8, "width": 2}},
     assumed={
         "saliency": "of the linear head: what it says of each cell alone, softmax or sigmoid of w A_ij + b (the class "
         "activation map of Zhou et al. 2016 behind the link), not scaled image by image; weights of an attention "

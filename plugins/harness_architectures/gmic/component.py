@@ -113,7 +113,7 @@ GMIC: Component[Any] = Component(
     },
     tiny={
         "backbone": {"use": "resnet22", "stride": 8, "width": 2},
-        "local_backbone": {"use": "timm", "model": "resnet10t"},
+        "local_backbone": {"use": "resnet22", "stride": 8, "width": 2},
         "pooling": {"use": "top_fraction", "fraction": 0.2},
         "local_pooling": {"use": "gated_attention", "dim": 8},
         "crops": 2,
