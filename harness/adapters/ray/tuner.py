@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from harness.adapters.worker import CATALOG, RUN_TRIAL
-from harness.config.settings import MEGAPIXELS_VARIABLE
 from harness.contract.catalog import Catalog
 from harness.contract.types import Workspace
 from harness.study.run.driver import Driver
@@ -69,8 +68,6 @@ class RayTuner:
         job = {**self._job, "workspace": _plain(workspace)}
         environment = {**_ENVIRONMENT, "OMP_NUM_THREADS": str(workspace.threads)}
         environment["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")  # see harness.cli.main
-        if MEGAPIXELS_VARIABLE in os.environ:
-            environment[MEGAPIXELS_VARIABLE] = os.environ[MEGAPIXELS_VARIABLE]
         if self._address and "RAY_AUTH_MODE" in os.environ:
             environment["RAY_AUTH_MODE"] = os.environ["RAY_AUTH_MODE"]  # a cluster's own choice
         try:
