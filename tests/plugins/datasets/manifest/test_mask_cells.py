@@ -71,6 +71,8 @@ def test_masks_of_label_maps_name_their_values_in_the_study(tmp_path):
     write(tmp_path, rows())
     with pytest.raises(InputError, match=r"row 4: set/masks/2.png cannot be read: holds 3 values \(0, 1, 2\)"):
         build(tmp_path).prepare()
+    with pytest.raises(InputError, match=r"row 4: set/masks/2.png cannot be read: holds 3 values"):
+        build(tmp_path).notes()  # as the plan asks for them
     masks = build(tmp_path, image_size=(30, 20), mask_values=(2, 1))
     assert mask_of_third(masks).sum() == 2 * 20
     assert len({masks.digest, build(tmp_path, image_size=(30, 20), mask_threshold=2).digest}) == 2
