@@ -246,7 +246,9 @@ class Manifest(Dataset):
                 continue
             try:
                 if not path.is_file():
-                    mistakes.add(f"no such file: {name_in(self._root, path)}", entry.row)
+                    several = path != entry.image and " " in path.name
+                    hint = "; several masks of an image have ; between their paths" if several else ""
+                    mistakes.add(f"no such file: {name_in(self._root, path)}{hint}", entry.row)
             except OSError as error:  # a folder that may not be entered, a name that is too long
                 mistakes.add(self._unreadable(path, error.strerror or str(error)), entry.row)
 
