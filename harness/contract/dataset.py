@@ -82,7 +82,11 @@ class Dataset(ABC):
         return None
 
     def notes(self) -> Sequence[str]:
-        """Return remarks on how the files are read, one sentence each, for plan and data check; decodes nothing."""
+        """Return remarks on how the files are read, one sentence each, for plan and data check; decodes no image.
+
+        Raises:
+            InputError: something is wrong that training would find only later.
+        """
         return ()
 
     def metadata(self, sample: Sample) -> Mapping[str, str | float]:

@@ -27,6 +27,8 @@ from harness_datasets.manifest.table import inside, read_entries
 
 VERSION = 2
 """Of the reading of files and masks; the digest changes with it."""
+PEEKED = 6
+"""Masks of each class that `notes` reads."""
 
 
 class Manifest(Dataset):
@@ -135,7 +137,12 @@ class Manifest(Dataset):
         return tuple(path for entry in self._entries for path in entry.files[1:])
 
     def notes(self) -> Sequence[str]:
-        """Return what the author of the table may not expect of how its images are read."""
+        """Return what the author of the table may not expect of how its images are read.
+
+        Raises:
+            InputError: one of a few masks, PEEKED of each class, is not of the kind that is expected.
+        """
+        self._peek()
         images = [self._facts[entry.image].header for entry in self._entries]
         return tuple(notes(images, self.task, self._bits))
 
@@ -170,6 +177,19 @@ class Manifest(Dataset):
         with ThreadPoolExecutor(4) as pool:
             mistakes = Mistakes(self.path, [message for message in pool.map(attempt, reads) if message])
         reader.check_values(mistakes)
+        mistakes.raise_if_any()
+
+    def _peek(self) -> None:
+        """Read a few masks of each class, so that a label map is refused before training decodes everything."""
+        mistakes = Mistakes(self.path)
+        for number in range(len(self.task.classes)) if self.task.mask_kind not in ("none", "layers") else ():
+            drawn = [entry for entry in self._entries if entry.masks[number]]
+            for place in np.linspace(0, len(drawn) - 1, min(PEEKED, len(drawn))).round().astype(int):
+                try:
+                    self._reader.stored_mask(drawn[place], number)
+                except InputError as error:
+                    mistakes.found.append(str(error))
+        self._reader.check_values(mistakes)
         mistakes.raise_if_any()
 
     @cached_property
@@ -230,7 +250,9 @@ class Manifest(Dataset):
                 continue
             try:
                 if not path.is_file():
-                    mistakes.add(f"no such file: {name_in(self._root, path)}", entry.row)
+                    several = path != entry.image and " " in path.name
+                    hint = "; several masks of an image have ; between their paths" if several else ""
+                    mistakes.add(f"no such file: {name_in(self._root, path)}{hint}", entry.row)
             except OSError as error:  # a folder that may not be entered, a name that is too long
                 mistakes.add(self._unreadable(path, error.strerror or str(error)), entry.row)
 

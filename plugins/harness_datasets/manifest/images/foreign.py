@@ -15,6 +15,8 @@ _MAGIC = (
     (b"%PDF", "a PDF document"),
     (b"\0\0\0\x0cjP  ", "a JPEG 2000 file"),
     (b"\xff\x4f\xff\x51", "a JPEG 2000 code stream"),
+    (b"\xff\x0a", "a JPEG XL file"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL file"),
 )
 _NIFTI = (b"n+1\0", b"ni1\0", b"n+2\0", b"ni2\0")
 

@@ -91,12 +91,18 @@ def opened(content: bytes) -> Image:
     try:
         image = PIL.Image.open(io.BytesIO(content), formats=FORMATS)
     except PIL.UnidentifiedImageError:  # Pillow's message names a buffer, unknown to the user
-        raise ValueError(f"no image that is known begins with {content[:8]!r}" if content else "is empty") from None
+        raise ValueError(_unknown(content)) from None
     check_size(image.height, image.width)
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # the further pictures of a camera's MPO are previews
         raise ValueError(f"one image expected, but got {frames} frames")
     return image
+
+
+def _unknown(content: bytes) -> str:
+    if content[:2] == b"\xff\xd8":
+        return "is damaged, or a JPEG file of a kind that is not read: 12 bits, or without loss"
+    return f"no image that is known begins with {content[:8]!r}" if content else "is empty"
 
 
 def _channels(image: Image, content: bytes) -> int:

@@ -1,4 +1,4 @@
-"""TIFF: Pillow reads up to 8 bits a sample, tifffile 9 to 16; what a file means is decided here for both."""
+"""TIFF: Pillow reads up to 8 bits a sample, tifffile 9 to 16 and newer compressions; its meaning is decided here."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _GREY, _COLOUR = ("MINISWHITE", "MINISBLACK"), ("RGB", "PALETTE", "SEPARATED", "YCBCR")
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _ALPHA = (1, 2)  # kinds of ExtraSamples
+_OF_PILLOW = (1, 2, 3, 4, 5, 7, 8, 32773, 32946, 34925, 50000)  # none, CCITT, LZW, JPEG, deflate, …, LZMA, Zstandard
 _LOSSY = ("JPEG", "OJPEG", "WEBP", "JPEGXL", "JPEG2000", "APERIO_JP2000_RGB", "APERIO_JP2000_YCBC")
 
 
@@ -44,11 +45,11 @@ def header(content: bytes) -> Header:
 def decode(content: bytes) -> np.ndarray:
     """Return the pixels, uint8 or uint16, "h w" or "h w 3"; 9 to 15 bits are stretched over 16."""
     page = _page(content)
-    if _bits(page) <= 8:
+    if _is_for_pillow(page):
         return _by_pillow(content, grey=_meaning(page) in _GREY or _grey_palette(page))
     stored, bits = _stored(page), _bits(page)
-    image = stored if bits == 16 else np.round(stored * (65535 / (2**bits - 1))).astype(np.uint16)
-    image = 65535 - image if _meaning(page) == "MINISWHITE" else image
+    image = stored if bits in (8, 16) else np.round(stored * (65535 / (2**bits - 1))).astype(np.uint16)
+    image = np.iinfo(image.dtype).max - image if _meaning(page) == "MINISWHITE" else image
     return turned(image, _orientation(page))
 
 
@@ -57,7 +58,7 @@ def drawing(content: bytes, indexed: bool) -> tuple[np.ndarray, np.ndarray | Non
     import PIL.Image
 
     page = _page(content)
-    if _bits(page) > 8:
+    if not _is_for_pillow(page):
         return turned(_stored(page), _orientation(page)), None
     with PIL.Image.open(io.BytesIO(content)) as image:
         image.load()
@@ -101,7 +102,7 @@ def _refused(page: TiffPage) -> str:
         return f"8 or 16 bits without sign expected, but got {kind} of {_bits(page)} bits"
     if page.imagedepth > 1:
         return f"one image expected, but got {page.imagedepth} slices"
-    if meaning not in (*_GREY, *_COLOUR) or (_bits(page) > 8 and meaning not in (*_GREY, "RGB")):
+    if meaning not in (*_GREY, *_COLOUR) or (not _is_for_pillow(page) and meaning not in (*_GREY, "RGB")):
         return f"grey or RGB expected, but got the photometric interpretation {meaning} of {_bits(page)} bits"
     extra = [int(kind) for kind in page.extrasamples]
     beside = len(extra) > 1 or (meaning in _GREY and any(kind not in _ALPHA for kind in extra))
@@ -113,14 +114,17 @@ def _refused(page: TiffPage) -> str:
     return ""
 
 
+def _is_for_pillow(page: TiffPage) -> bool:
+    return _bits(page) <= 8 and int(page.compression) in _OF_PILLOW
+
+
 def _compression_is_read(page: TiffPage) -> bool:
-    import PIL.TiffImagePlugin
     import tifffile
 
-    if _bits(page) <= 8:
-        return int(page.compression) in PIL.TiffImagePlugin.COMPRESSION_INFO
+    if _is_for_pillow(page):
+        return True
     try:
-        return callable(tifffile.TIFF.DECOMPRESSORS[page.compression])
+        return _bits(page) >= 8 and callable(tifffile.TIFF.DECOMPRESSORS[page.compression])
     except KeyError:
         return False
 

@@ -65,7 +65,8 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         for number in range(6):
             name, split = f"{number}.png", ("train", "val", "test")[number // 2]
             Image.fromarray(np.full((40, 30), 40 * number, np.uint8)).save(tmp_path / name)
-            table.writerow([name, f"p{number}", number % 2, name, split])
+            table.writerow([name, f"p{number}", number % 2, "mask.png", split])
+    Image.fromarray(np.eye(40, 30, dtype=bool)).save(tmp_path / "mask.png")
     (tmp_path / "study.toml").write_text(STUDY)
     catalog = Catalog.discover()
     catalog.register(Plugin())

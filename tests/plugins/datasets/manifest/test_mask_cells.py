@@ -40,6 +40,13 @@ def test_a_path_that_exists_is_one_path_whatever_signs_it_has(tmp_path):
     assert np.flatnonzero(mask_of_third(with_cell(tmp_path, "masks/one;two.png")).any(1)).tolist() == [*range(20, 25)]
 
 
+def test_masks_with_a_blank_between_them_are_refused_with_the_sign_that_is_meant(tmp_path):
+    with pytest.raises(
+        InputError, match="no such file: set/masks/a.png b.png; several masks of an image have ; between"
+    ):
+        with_cell(tmp_path, "masks/a.png b.png")
+
+
 def test_every_mask_of_an_image_counts_for_the_digest_and_is_named_as_a_mask_file(tmp_path):
     one, two = with_cell(tmp_path / "1", "masks/a.png"), with_cell(tmp_path / "2", "masks/a.png;masks/b.png")
     assert one.digest != two.digest
@@ -71,6 +78,8 @@ def test_masks_of_label_maps_name_their_values_in_the_study(tmp_path):
     write(tmp_path, rows())
     with pytest.raises(InputError, match=r"row 4: set/masks/2.png cannot be read: holds 3 values \(0, 1, 2\)"):
         build(tmp_path).prepare()
+    with pytest.raises(InputError, match=r"row 4: set/masks/2.png cannot be read: holds 3 values"):
+        build(tmp_path).notes()  # as the plan asks for them
     masks = build(tmp_path, image_size=(30, 20), mask_values=(2, 1))
     assert mask_of_third(masks).sum() == 2 * 20
     assert len({masks.digest, build(tmp_path, image_size=(30, 20), mask_threshold=2).digest}) == 2

@@ -106,6 +106,8 @@ def test_an_animation_is_refused_by_its_number_of_frames():
         (b"<?xml version='1.0'?><annotation/>", "XML"),
         (b"\x93NUMPY" + bytes(99), "NumPy"),
         (b"", "is empty"),
+        (b"\xff\x0a" + bytes(99), "JPEG XL"),
+        (b"\xff\xd8\xff\xc1" + bytes(99), "12 bits, or without loss"),
         (b"hello, this is no image", "no image that is known begins with b'hello, t'"),
     ],
 )

@@ -54,6 +54,21 @@ def test_lossless_compressions_with_and_without_predictor(image, compression):
     np.testing.assert_array_equal(shown(tiled), image)
 
 
+@pytest.mark.parametrize(
+    ("image", "compression"),
+    [(image, kind) for image in (GREY, COLOUR, DEEP, DEEP_COLOUR) for kind in ("jpegxl", "jpeg2000")]
+    + [(COLOUR, "webp")],
+)
+def test_newer_compressions_are_read(image, compression):
+    photometric = "rgb" if image.ndim == 3 else "minisblack"
+    options = (
+        {"compressionargs": {"lossless": True}} if compression != "jpeg2000" else {"compressionargs": {"level": 0}}
+    )
+    np.testing.assert_array_equal(
+        shown(as_tiff(image, compression=compression, photometric=photometric, **options)), image
+    )
+
+
 @pytest.mark.parametrize("compression", ["group3", "group4", "tiff_ccitt"])
 def test_fax_compressions_of_one_bit(compression):
     bits = GREY > 128
