@@ -58,10 +58,18 @@ def _generator() -> Any:
     return sys.modules["torch"].default_generator
 
 
+def working_folder() -> str:
+    """Return the working directory; "" if it was removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
 def _process() -> dict[str, dict[str, Any]]:
     return {
         "changes the environment": dict(os.environ),
-        "changes the working directory": {"to": os.getcwd()},
+        "changes the working directory": {"to": working_folder()},
         "handles signals": {number.name: signal.getsignal(number) for number in signal.Signals},
         "adds filters of warnings": {"": list(warnings.filters)},
     }

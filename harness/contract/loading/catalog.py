@@ -66,7 +66,7 @@ class Catalog:
     files: dict[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     _own: dict[str, PluginSettings] = field(default_factory=dict)
-    _offers: dict[str, Offers] = field(default_factory=lambda: {kind: Offers(kind) for kind in KINDS})
+    _components: dict[str, Offers] = field(default_factory=lambda: {kind: Offers(kind) for kind in KINDS})
 
     @classmethod
     def discover(
@@ -160,12 +160,12 @@ class Catalog:
 
     def names(self, kind: str) -> list[str]:
         """Return the names of one kind, sorted; the addresses of components whose name two plugins offer."""
-        return self._offers[kind].names()
+        return self._components[kind].names()
 
     def items(self) -> Iterator[tuple[str, Component[Any], Provider]]:
         """Yield every component with its kind and provider, in the order of KINDS, then by name."""
         for kind in KINDS:
-            for component, provider in self._offers[kind]:
+            for component, provider in self._components[kind]:
                 yield kind, component, provider
 
     def address(self, kind: str, name: str) -> str | None:
@@ -173,7 +173,7 @@ class Catalog:
 
         A built-in component has its name, any other `distribution:name`.
         """
-        return self._offers[kind].find(name)
+        return self._components[kind].find(name)
 
     def address_of(self, kind: str, component: Component[Any]) -> str:
         """Return the address of a component that `get` or `items` returned."""
@@ -181,7 +181,7 @@ class Catalog:
 
     def provider_of(self, kind: str, component: Component[Any]) -> Provider:
         """Return the provider of a component that `get` or `items` returned."""
-        return next(provider for found, provider in self._offers[kind] if found is component)
+        return next(provider for found, provider in self._components[kind] if found is component)
 
     def get(self, kind: str, name: str) -> Component[Any]:
         """Return a component by name or address.
@@ -199,7 +199,7 @@ class Catalog:
         address = self.address(kind, name)
         if address is None:
             raise InputError(self._unknown(kind, name))
-        return self._offers[kind].offer(address)
+        return self._components[kind].offer(address)
 
     def origin(self, kind: str, name: str) -> Origin:
         """Return the component and its provider, as errors name them."""
@@ -234,12 +234,20 @@ class Catalog:
             if parameter.required and key not in given:
                 problems.add(here, f"{name!r} needs this parameter")
             elif parameter.slot and (isinstance(value, Mapping | Use | str)):
+                value = self._of_neighbour(value, parameter.slot, name, kind) if key not in given else value
                 filled[key] = self.factory(parameter.slot, value, problems, here)
             elif key in given and (reason := mismatch(parameter.annotation, value)):
                 problems.add(here, reason)
             else:
                 filled[key] = tuple(value) if isinstance(value, list) else value
         return Factory(component, filled, self.origin(kind, name))
+
+    def _of_neighbour(self, default: Any, kind: str, owner: str, owner_kind: str) -> Any:
+        """Return the default of a slot; a name that several plugins offer is that of the owner's own plugin."""
+        if not isinstance(default, Use) or self.address(kind, default.name):
+            return default
+        own = f"{normal(self.provider(owner_kind, owner).distribution)}:{default.name}"
+        return Use(own, default.params) if self.address(kind, own) else default
 
     def build(self, kind: str, table: Mapping[str, Any] | Use | str, *supplied: Any, where: str = "") -> Any:
         """Build a component from its table.
@@ -351,7 +359,7 @@ class Catalog:
                 self.broken.append(Broken(provider, f"{hook}: {reason}"))
             elif self._leaves_out(provider, component.name):
                 continue
-            elif reason := self._offers[kind].add(component, provider):
+            elif reason := self._components[kind].add(component, provider):
                 self.broken.append(Broken(provider, f"{hook}: {reason}"))
             else:
                 self.remarks += [Remark(provider, message) for message in unknown_words(component)]
@@ -370,7 +378,7 @@ class Catalog:
         return bool(found)
 
     def _unknown(self, kind: str, name: str) -> str:
-        message = self._offers[kind].unknown(name)
+        message = self._components[kind].unknown(name)
         if self.broken and not message.startswith("several"):
             message += " (not loaded: " + "; ".join(f"{item.provider}: {item.reason}" for item in self.broken) + ")"
         return message

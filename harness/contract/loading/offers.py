@@ -48,6 +48,12 @@ class Offers:
         self._by_name.setdefault(component.name, []).append(address)
         return None
 
+    def __ior__(self, other: Offers) -> Offers:
+        """Add the components of another catalog that are not here yet."""
+        for component, provider in other:
+            self.add(component, provider)
+        return self
+
     def __iter__(self) -> Iterator[Offer]:
         """Yield every offer, by name."""
         return iter(self._offers[address] for name in sorted(self._by_name) for address in self._by_name[name])

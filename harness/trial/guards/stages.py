@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.contract.loading.at_import import working_folder
 from harness.trial.guards.calls import Notes, guarded
 
 LIBRARIES = ("KMP_", "CUDA_MODULE_LOADING", "PYTORCH_", "TORCHINDUCTOR_", "TORCHELASTIC_", "TRITON_")
@@ -37,7 +38,7 @@ class ProcessState:
     def now(cls) -> ProcessState:
         """Read the state."""
         return cls(
-            os.getcwd(),
+            working_folder(),
             {name: value for name, value in os.environ.items() if not name.startswith(LIBRARIES)},
             {number: signal.getsignal(number) for number in signal.Signals},
         )
@@ -53,7 +54,8 @@ class ProcessState:
 
     def put_back(self, after: ProcessState) -> None:
         """Restore the state."""
-        os.chdir(self.folder)
+        with suppress(OSError):  # it was removed
+            os.chdir(self.folder)
         for name in _differing(self.environment, after.environment):
             if name in self.environment:
                 os.environ[name] = self.environment[name]

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import harness
 from harness import InputError
 from harness.api.execution import changed_since
 from harness.api.session import Session
+from harness.cli.app import App
+from harness.cli.main import build_cli
 from harness.contract.errors import MachineError
 from harness.contract.provider import Provider
 from harness.study.journal.folders import read_state
@@ -65,6 +68,13 @@ def trained(session: Session) -> dict[str, list[str]]:
     return found
 
 
+def command(session: Session, folder: Path, *arguments: str) -> str:
+    """Return what a command prints on both streams, in the folder of the session."""
+    app = App(folder)
+    app.catalog = session.catalog
+    return CliRunner().invoke(build_cli(app), arguments).output
+
+
 def test_a_change_is_said_and_anew_trains_what_uses_it(session: Session, file: Path) -> None:
     first = harness.run(study(), tuner="inline", session=session)
     before = trained(session)
@@ -78,6 +88,8 @@ def test_a_change_is_said_and_anew_trains_what_uses_it(session: Session, file: P
     again = harness.run(study(), tuner="inline", session=session)
     assert trained(session) == before  # nothing is trained unasked
     assert "code changed since this run" in harness.report(again, session=session).read_text()
+    shown = command(session, file.parent, "study", "show", "tiny")
+    assert "acme-file 0.1.0: code changed since this run; `--anew` trains acme again (2 trials" in shown
 
     anew = harness.run(study(), tuner="inline", anew=True, session=session)
     after = trained(session)

@@ -394,7 +394,7 @@ def test_the_tables_say_what_the_metrics_say(tiny: Catalog, workspace: Workspace
 
 def test_localisation_is_measured_on_the_test_split_only(catalog: Catalog, tiny: Catalog, workspace: Workspace):
     for name in ("dice", "pointing"):
-        tiny._components["metric"][name] = catalog._components["metric"][name]
+        tiny._components["metric"].add(catalog.get("metric", name), catalog.provider("metric", name))
     spec = tiny_spec(metrics=("auroc", "dice", "pointing"))
     assert not [key for key in _end(spec, tiny, workspace).metrics if "dice" in key or "pointing" in key]
     found = _end(replace(spec, stage="confirm"), tiny, workspace).metrics

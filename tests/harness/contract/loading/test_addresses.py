@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness import Component, InputError, hookimpl
+from harness import Component, InputError, PoolingFactory, hookimpl, use
 from harness.contract.errors import Problems
 from harness.contract.loading.catalog import Catalog
 from harness.contract.provider import BUILT_IN, Provider
@@ -113,3 +113,22 @@ def test_one_component_is_left_out_by_its_address(disabled: str, left: list[str]
 
 def test_a_distribution_is_left_out_with_all_its_plugins() -> None:
     assert list(Catalog.discover(disabled=["mil-harness"]).items()) == []
+
+
+def test_the_default_of_a_builder_is_the_component_of_its_own_plugin() -> None:
+    def build_net(task: object, /, *, pooling: PoolingFactory = use("median", window=5)) -> object:
+        return pooling(4, 2)
+
+    class Net:
+        @hookimpl
+        def harness_architectures(self) -> list[Component[Any]]:
+            return [Component(name="net", build=build_net, summary="")]
+
+    for distribution in ("rocket_pools", "acme-pools"):
+        found = catalog()
+        found.register(Net(), Provider("net", distribution, "1"))
+        factory = found.factory("architecture", "net", Problems(""), "model")
+        assert factory is not None
+        own = factory.params["pooling"].component
+        assert found.provider_of("pooling", own).plugin == distribution[: distribution.index("p") - 1]
+        assert factory(None) == (4, 2, 5)

@@ -293,7 +293,7 @@ def test_an_explainer_that_fails_is_left_out_by_name(drawn: Catalog, workspace: 
 
 
 def test_the_built_in_explainers_run_in_a_confirmation(catalog: Catalog, tiny: Catalog, workspace: Workspace):
-    tiny._components["explainer"].update(catalog._components["explainer"])
+    tiny._components["explainer"] |= catalog._components["explainer"]
     result = _end(_spec("gradcam", "saliency", use=["darken"], images=2), tiny, workspace)
     assert (result.state, result.reason) == ("complete", "")
     assert set(from_bytes(result.files["maps.parquet"])["map"]) == {"native", "gradcam", "saliency"}

@@ -78,6 +78,15 @@ def test_drawing_is_no_reseeding() -> None:
     assert torch.equal(torch.rand(3), drawn)
 
 
+def test_a_folder_that_is_gone_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (gone := tmp_path / "gone").mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with watched(notes := Notes(), "acme-pools 0.1"):
+        pass
+    assert not list(notes)
+
+
 def drawn() -> list[int]:
     """Return the state of NumPy's generator; the checks of types in the tests draw from Python's."""
     return np.random.get_state()[1].tolist()  # type: ignore[union-attr, index]
