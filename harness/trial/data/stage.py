@@ -41,7 +41,8 @@ class Outlines:
 
     def original(self, row: int) -> npt.NDArray[np.bool_] | None:
         """Return the outlines "k h w" of one image at the size of their file; None if `of` has all there is."""
-        return None if self.originals is None else self.originals.of(row if self.order is None else self.order[row])
+        place = row if self.order is None else int(self.order[row])
+        return None if self.originals is None else self.originals.of(place)
 
     def of(self, rows: Any) -> npt.NDArray[np.uint8]:
         """Return the masks of these images."""
