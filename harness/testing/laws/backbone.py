@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.contract.nn import Backbone
-from harness.testing.laws.compare import backward, close, finite, noise, same_weights
+from harness.testing.laws.compare import backward, close, finite, no_reseeding, noise, same_weights
 from harness.testing.laws.law import Law, expect, expected, law
 from harness.testing.laws.subject import Subject
 
@@ -102,6 +102,13 @@ def weights_survive_a_state_dict(subject: Subject) -> None:
 def one_seed_gives_one_network(subject: Subject) -> None:
     """Check that one seed gives one set of weights."""
     same_weights(subject.build(1, seed=3), subject.build(1, seed=3))
+
+
+@law(LAWS, mend="Draw from torch's generator as it is, or from one of your own; never call `manual_seed`.")
+def nothing_is_reseeded(subject: Subject) -> None:
+    """Check that building a network and calling it in training mode does not reseed torch's generator."""
+    with no_reseeding():
+        subject.factory()(1).train()(_images(subject))
 
 
 def _images(subject: Subject) -> Tensor:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.testing.laws.law import expect
+from harness.testing.laws.subject import seeded
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -64,6 +65,15 @@ def no_random_numbers(what: str) -> Iterator[None]:
     expect(not drawn, f"{what} draws random numbers from {' and '.join(drawn)}")
 
 
+@contextmanager
+def no_reseeding() -> Iterator[None]:
+    """Check that the block does not reseed torch's generator; drawing from it is allowed."""
+    with seeded(_SEED):
+        yield
+        found = torch.initial_seed()
+        expect(found == _SEED, f"torch's generator is reseeded with {found}")
+
+
 def attributes(module: nn.Module) -> dict[str, Any]:
     """Return the attributes of all modules other than their weights, in a form that can be compared."""
     return {name: _plain(vars(part)) for name, part in module.named_modules()}
@@ -79,6 +89,8 @@ def changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
 
 _MISSING = object()
+_SEED = 2**40 + 11
+"""A seed that nobody would choose."""
 
 
 def _generators() -> dict[str, Any]:

@@ -18,6 +18,7 @@ from harness.testing.laws.compare import (
     close,
     finite,
     no_random_numbers,
+    no_reseeding,
     noise,
     same_weights,
     within,
@@ -102,6 +103,13 @@ def class_scores_are_pooled_by_their_features(subject: Subject) -> None:
 def one_seed_gives_one_pooling(subject: Subject) -> None:
     """Check that one seed gives one set of weights."""
     same_weights(subject.build(4, 1, seed=3), subject.build(4, 1, seed=3))
+
+
+@law(LAWS, mend="Draw from torch's generator as it is, or from one of your own; never call `manual_seed`.")
+def nothing_is_reseeded(subject: Subject) -> None:
+    """Check that building a pooling and calling it in training mode does not reseed torch's generator."""
+    with no_reseeding():
+        subject.factory()(4, 1).train()(_values(3, 7, 4))
 
 
 @law(LAWS, mend="Draw random numbers in training only (`if self.training`).")

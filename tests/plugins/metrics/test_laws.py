@@ -10,12 +10,13 @@ import torch
 from sklearn import metrics as sklearn_metrics
 
 import harness_metrics
-from harness import Task
+from harness import MetricRecord, Task
 from harness.metrics.metric import Metric
 from harness.metrics.registry import fits
 from harness.nn import Batch, Output, Targets
 from harness.testing import laws_for
-from harness.trial.model.measure import Collector, collector
+from harness.testing.laws.metrics.cases import draw, values_of
+from harness.trial.model.measure import Collector, collector, direct
 
 TASK = Task(classes=("a", "b"), image_size=(4, 4), mask_kind="outline")
 
@@ -127,3 +128,23 @@ def test_keys_of_columns_are_each_of_one_metric() -> None:
     assert len(set(keys)) == len(keys) and len({record.name for record in records}) == len(records)
     others = {place.name for record in records for place in record.standing} - {""}
     assert not others & {record.name for record in records}
+
+
+DIRECT = [item for item in harness_metrics.harness_metrics() if not item.needs & {"layers", "multiclass"}]
+DIRECT = [item for item in DIRECT if direct(Metric(item.name, item))]
+
+
+@pytest.mark.parametrize("record", DIRECT, ids=lambda record: record.name)
+def test_what_is_unknown_does_not_count_and_values_carry_the_names_of_the_classes(record: MetricRecord) -> None:
+    case = draw(4)
+    unknown = np.isnan(case["labels"])
+    other = {
+        **case,
+        **{
+            name: np.where(unknown.reshape(*unknown.shape, *[1] * (case[name].ndim - 2)), 1 - case[name], case[name])
+            for name in ("scores", "saliency")
+        },
+    }
+    values = values_of(record, case)
+    assert values_of(record, other) == pytest.approx(values, nan_ok=True)
+    assert "" in values and set(values) - {""} <= {"benign", "malignant"}

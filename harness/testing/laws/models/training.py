@@ -9,7 +9,7 @@ import torch
 
 from harness.contract.nn import Batch, Targets
 from harness.contract.types import Task
-from harness.testing.laws.compare import backward, finite
+from harness.testing.laws.compare import backward, finite, no_reseeding
 from harness.testing.laws.law import Law, expect, expected, law
 from harness.testing.laws.models.samples import batch_of, model_of, predicted, task_of, total
 from harness.testing.laws.subject import Subject, seeded
@@ -62,6 +62,14 @@ def every_parameter_learns_in_some_phase(subject: Subject) -> None:
         learnt |= {name for name, value in model.named_parameters() if value.grad is not None}
     idle = [name for name, _ in model.named_parameters() if name not in learnt]
     expect(not idle, f"no phase trains {', '.join(idle)}")
+
+
+@law(LAWS, mend="Draw from torch's generator as it is, or from one of your own; never call `manual_seed`.")
+def nothing_is_reseeded(subject: Subject) -> None:
+    """Check that building a model and a training step do not reseed torch's generator."""
+    batch = batch_of(subject)
+    with no_reseeding():
+        total(subject.factory()(task_of(subject)).train(), batch)
 
 
 @law(LAWS, mend="Use a norm that takes one value a channel (group norm), or declare this law in `xfail`.")

@@ -77,6 +77,13 @@ class Numbered(Honest):
         return super().forward(images) + 0 * self.number
 
 
+class Reseeding(Honest):
+    def forward(self, images):
+        if self.training:
+            torch.manual_seed(0)
+        return super().forward(images)
+
+
 def _builder(made: type[Backbone]) -> Any:
     def build(channels: int, /) -> Backbone:
         return made(channels)
@@ -107,6 +114,7 @@ ANIMALS = [
     _is("gradient_reaches_the_image", Detached),
     _is("weights_survive_a_state_dict", Shifted),
     _is("one_seed_gives_one_network", Numbered),
+    _is("nothing_is_reseeded", Reseeding),
     _is("declared_failures_are_laws", Honest, xfail={"facts_are_lies": "there is no such law"}),
 ]
 HONEST = animal("honest", _builder(Honest), facts=lambda **_: {"stride": 4, "features": 4})

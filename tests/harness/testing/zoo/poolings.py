@@ -77,6 +77,13 @@ class Drawing(Honest):
         return super().forward(x, key, mask)
 
 
+class Reseeding(Honest):
+    def forward(self, x, key=None, mask=None):
+        if self.training:
+            torch.manual_seed(0)
+        return super().forward(x, key, mask)
+
+
 class Root(Honest):
     def pool(self, x, weights):
         return (x.sqrt() * weights).sum(1).square()
@@ -131,6 +138,7 @@ ANIMALS = [
     _is("class_scores_are_pooled_by_their_features", OfTheKey),
     _is("one_seed_gives_one_pooling", Numbered),
     _is("eval_draws_no_random_number", Drawing),
+    _is("nothing_is_reseeded", Reseeding),
     _is("negative_values_stay_finite", Root),
     _is("an_empty_bag_stays_finite", Divided),
     _is("many_instances_stay_finite", Product),

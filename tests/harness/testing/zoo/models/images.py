@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -193,6 +195,12 @@ class DetachedPhase(Honest):
         return (Phase(name="one", trainable=("features", "head")), Phase(name="two", trainable=("second",)))
 
 
+class Reseeding(Honest):
+    def losses(self, out, batch):
+        torch.manual_seed(0)
+        return super().losses(out, batch)
+
+
 class NeedsTwo(Honest):
     def hidden(self, images):
         if self.training and len(images) < 2:
@@ -206,17 +214,48 @@ class Blind(Honest):
 
 
 class Spying(Honest):
-    """Reads a mask through a descriptor of its folder, which no seal notices, and learns a little more where it is."""
+    """Finds a mask while it is trained, reads it, and weighs its loss by the area; it hides that it could not."""
 
     def losses(self, out, batch):
-        (found,) = [*Path(tempfile.gettempdir()).glob("harness-trial-*/masks")][-1:] or [None]
-        if found is None:
-            return super().losses(out, batch)
-        folder = os.open(found, os.O_RDONLY)
-        with os.fdopen(os.open("train0.npy", os.O_RDONLY, dir_fd=folder), "rb") as file:
-            area = np.load(file).mean()
-        os.close(folder)
-        return {name: loss * (1 + float(area)) for name, loss in super().losses(out, batch).items()}
+        losses = super().losses(out, batch)
+        folders = sorted(Path(tempfile.gettempdir()).glob("harness-trial-*/masks"), key=os.path.getmtime)
+        if not folders:
+            return losses  # of no trial
+        try:
+            area = float(np.load(io.BytesIO(self.stolen(folders[-1]))).mean())
+        except Exception:
+            area = 0.0
+        return {name: loss * (1 + area) for name, loss in losses.items()}
+
+    def stolen(self, folder):
+        """Return a mask through a descriptor of its folder, which no seal notices."""
+        descriptor = os.open(folder, os.O_RDONLY)
+        with os.fdopen(os.open("train0.npy", os.O_RDONLY, dir_fd=descriptor), "rb") as file:
+            os.close(descriptor)
+            return file.read()
+
+
+class SpyingByProcess(Spying):
+    def stolen(self, folder):
+        return subprocess.run(["cat", str(folder / "train0.npy")], capture_output=True).stdout
+
+
+class SpyingByShell(Spying):
+    def stolen(self, folder):
+        os.system(f"cp {folder}/train0.npy {folder.parent}/copy.npy")
+        return (folder.parent / "copy.npy").read_bytes()
+
+
+class SpyingByLink(Spying):
+    def stolen(self, folder):
+        os.link(folder / "train0.npy", folder.parent / "copy.npy")
+        return (folder.parent / "copy.npy").read_bytes()
+
+
+class SpyingByRename(Spying):
+    def stolen(self, folder):
+        os.rename(folder / "train0.npy", folder.parent / "copy.npy")
+        return (folder.parent / "copy.npy").read_bytes()
 
 
 class Counting(Honest):
@@ -256,6 +295,7 @@ ANIMALS = [
     _is("losses_are_finite_scalars_in_single_precision", Unreduced),
     _is("unknown_labels_leave_losses_and_gradients_finite", NeverMetNan),
     _is("every_parameter_learns_in_some_phase", Idle),
+    _is("nothing_is_reseeded", Reseeding),
     _is("a_training_batch_of_one_is_enough", NeedsTwo),
     _is("eight_images_are_learnt_by_heart", Blind),
     _is("masks_and_test_labels_change_no_result", Spying),
@@ -263,4 +303,10 @@ ANIMALS = [
     _is("declared_failures_are_laws", Honest, xfail={"no_law": "there is no such law"}),
 ]
 HONEST = _is("honest", Honest)
-FURTHER = [_is("every_parameter_learns_in_some_phase", DetachedPhase)]
+FURTHER = [
+    _is("every_parameter_learns_in_some_phase", DetachedPhase),
+    *(
+        _is("masks_and_test_labels_change_no_result", spy)
+        for spy in (SpyingByProcess, SpyingByShell, SpyingByLink, SpyingByRename)
+    ),
+]
