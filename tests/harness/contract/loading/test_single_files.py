@@ -18,6 +18,7 @@ from harness.contract.loading.catalog import Catalog
 from harness.contract.loading.error_origin import raised_in
 from harness.contract.loading.single_files import find_files, load_files, read_file, run_file
 from harness.study.results.results import task_of
+from harness.testing.fakes import tiny_spec
 
 SOURCE = """
 from pathlib import Path
@@ -163,3 +164,17 @@ def test_a_file_may_be_disabled(folder: Path) -> None:
     trust(read_file(folder / "plugins" / "mine.py"))
     (folder / "harness.toml").write_text('[plugins]\ndisabled = ["mine"]\n')
     assert Session.of(files=True).catalog.files == {} and not was_run(folder)
+
+
+def test_ray_hands_the_text_of_a_file_to_its_workers(folder: Path) -> None:
+    from harness.adapters.ray.trainable import HarnessTrainable
+    from harness.adapters.ray.tuner import RayTuner
+
+    path = folder / "plugins" / "mine.py"
+    job = RayTuner(files=(read_file(path),))._job | {"workspace": {"checkpoints": None, "data": "", "cache": ""}}
+    path.unlink()
+    worker = HarnessTrainable.__new__(HarnessTrainable)
+    worker._catalog = None
+    started, result = worker._run(tiny_spec(plugins={"mine.py": "file"}), json.loads(json.dumps(job)))
+    assert was_run(folder) and worker._catalog.names("pooling").count("stumbling") == 1
+    assert "no dataset named 'squares'" in str(result), "the versions of the plan are accepted, and the trial begins"
