@@ -49,11 +49,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         picture = np.full((64, 48), number, dtype=np.uint8)
         picture[20:30, 10:20] = 255
         Image.fromarray(picture).save(root / "mine" / name)
+        Image.fromarray((picture == 255).astype(np.uint8) * 255).save(root / "mine" / f"outline-{name}")
     columns = ["image", "patient_id", "label_lesion", "mask_lesion", "label_malignant", "mask_malignant", "split"]
     rows = []
     for number, name in enumerate(names):
         lesion, malignant = number % 2, number % 4 // 3
-        masks = [name if lesion else "", name if malignant else ""]
+        masks = [f"outline-{name}" if wanted else "" for wanted in (lesion, malignant)]
         split = ("train", "val", "test")[number % 12 // 4]
         rows.append([name, f"p{number}", str(lesion), masks[0], str(malignant), masks[1], split])
     (root / "mine" / "manifest.csv").write_text("\n".join(map(",".join, [columns, *rows])))

@@ -26,7 +26,7 @@ def manifest_task(
     view: str,
     flipped: str,
     window_px: tuple[int, int] | None,
-    inverted: str = "refuse",
+    inverted: str,
     **_: Any,
 ) -> Task:
     """Return the task of a manifest from its parameters; the table is not opened.
