@@ -339,7 +339,21 @@ class Results:
 
         options = self._compared(self.plan.baseline) | {"heads": heads, "unit": unit}
         name = ("heads" if heads else "variants") + ("_by_unit" if unit else "")
-        return self._kept(name, variant_table, options)
+        found = self._kept(name, variant_table, options)
+        return (
+            found if unit or found.empty else found.assign(**{key: self._stored(key, found) for key in self.not_loaded})
+        )
+
+    @cached_property
+    def not_loaded(self) -> tuple[str, ...]:
+        """The study's metrics whose plugin is not loaded here; tables have the values that the trials stored."""
+        return tuple(key for key in self.plan.metrics if self.metrics.get(key) is None)
+
+    def _stored(self, key: str, rows: pd.DataFrame) -> list[float]:
+        """Return the mean of a metric over the replicates of each row, as the trials reported it."""
+        known = self.declared[(self.declared["metric"] == key) & (self.declared["class"] == "")]
+        values = dict(zip(zip(known["variant"], known["head"], strict=True), known["value"], strict=True))
+        return [values.get(place, float("nan")) for place in zip(rows["variant"], rows["head"], strict=True)]
 
     def compare(self, baseline: str) -> pd.DataFrame:
         """Return the comparison with any variant; see `comparison`."""
