@@ -28,7 +28,8 @@ def rows_of(results: Results, heads: bool, units: bool = False) -> list[dict[str
 
 def show_table(app: App, results: Results, heads: bool, units: bool = False) -> None:
     """Print the leaderboard, the claims, and what is missing."""
-    classes, titles = results.task.classes, results.metrics.titles
+    classes = results.task.classes
+    titles = results.metrics.titles | {key: key for key in results.not_loaded}
     missing = {name: reason.strip().splitlines()[-1] for name, reason in results.failures().items()} | results.left_out
     rows = rows_of(results, heads, units)
     parts: list[RenderableType] = [

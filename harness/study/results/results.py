@@ -62,7 +62,10 @@ class Results(MeasuredTables):
 
         options = self._compared(self.plan.baseline) | {"heads": heads, "unit": unit}
         name = ("heads" if heads else "variants") + ("_by_unit" if unit else "")
-        return self._over_variants(name, variant_table, options)
+        found = self._over_variants(name, variant_table, options)
+        if unit or found.empty:
+            return found
+        return found.assign(**{key: self._reported(key, found) for key in self.not_loaded})
 
     @cached_property
     def comparison(self) -> pd.DataFrame:
@@ -141,6 +144,17 @@ class Results(MeasuredTables):
         right = dict(zip(self.variants["variant"], self.variants.get(RANKED, ()), strict=False))
         limits = {"focus_from": focus_from, "accuracy_from": accuracy_from}
         return decision_chart(self.faithfulness, focus, right, **limits)
+
+    @cached_property
+    def not_loaded(self) -> tuple[str, ...]:
+        """The study's metrics whose plugin is not loaded here; tables have the values that the trials stored."""
+        return tuple(key for key in self.plan.metrics if self.metrics.get(key) is None)
+
+    def _reported(self, key: str, rows: pd.DataFrame) -> list[float]:
+        """Return the mean of a metric over the replicates of each row, as the trials reported it."""
+        known = self.declared[(self.declared["metric"] == key) & (self.declared["class"] == "")]
+        values = dict(zip(zip(known["variant"], known["head"], strict=True), known["value"], strict=True))
+        return [values.get(place, float("nan")) for place in zip(rows["variant"], rows["head"], strict=True)]
 
     def _compared(self, baseline: str) -> dict[str, Any]:
         """Return the options of a table over variants."""

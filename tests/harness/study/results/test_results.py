@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from harness.adapters.inline import InlineTuner
 from harness.adapters.optuna.search import OptunaSampler
 from harness.config.settings import Settings
 from harness.contract import tables
+from harness.metrics.registry import Metrics
 from harness.study.results.frames import gather
 from harness.study.results.measured import RESAMPLES
 from harness.study.results.results import Results, read_results
@@ -89,3 +91,12 @@ def test_columns_that_are_not_asked_for_are_not_read(found: Results) -> None:
     all_of_it, terms = (tables.from_bytes(path.read_bytes(), without) for without in ((), tables.HISTOGRAMS))
     assert {*all_of_it} - {*terms} == {*tables.HISTOGRAMS}
     pd.testing.assert_frame_equal(all_of_it.drop(columns=list(tables.HISTOGRAMS)), terms)
+
+
+def test_a_metric_whose_plugin_is_not_loaded_has_the_values_that_the_trials_stored(found: Results) -> None:
+    assert found.not_loaded == () and found.plan.metrics == ("auroc",)
+    computed = found.variants.set_index("variant")["auroc"]
+    without = replace(found, metrics=Metrics())
+    assert without.not_loaded == ("auroc",)
+    stored = without._stored("auroc", found.variants)
+    assert stored == pytest.approx(computed.tolist(), abs=1e-6)
