@@ -169,7 +169,7 @@ def test_results_are_data_frames_in_a_notebook(finished: Any, monkeypatch: pytes
     from harness.testing.fakes import tiny_catalog
 
     catalog = tiny_catalog()
-    monkeypatch.setattr(Catalog, "discover", lambda disabled: catalog)
+    monkeypatch.setattr(Catalog, "discover", lambda disabled, **_: catalog)
     monkeypatch.chdir(finished.folder)
     found = package.results("tiny")
     assert list(found.variants["variant"]) == ["narrow", "wide"]
