@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+pytestmark = pytest.mark.slow
 NOTEBOOK = Path(__file__).parents[2] / "docs" / "notebooks" / "first_study.ipynb"
 
 

@@ -503,47 +503,18 @@ def build_shuffled(root: Path, /) -> Any:
     return Shuffled(root, 24, 16, 0.0, "multilabel", False)
 
 
-GMIC = {
-    "backbone": {"use": "resnet22", "stride": 8, "width": 2},
-    "local_backbone": {"use": "resnet22", "stride": 8, "width": 2},
-    "crops": 1,
-    "crop_px": 8,
-}
-
-
-RESNET22 = {"use": "resnet22", "stride": 8, "width": 2}
-DETECTOR = {"backbone": RESNET22, "width": 8, "head": 8, "anchor_px": 5.0, "proposals": 20, "samples": 16}
-PATCHES = {
-    "architecture": {"use": "gmic", **GMIC, "crop_channels": 1},
-    "backbone": RESNET22,
-    "window_px": 8,
-    "stride_px": 8,
-}
-
-
 class ShuffledMasks:
     @hookimpl
     def harness_datasets(self) -> list[Component[Any]]:
         return [Component(name="shuffled", build=build_shuffled, summary="masks of other images")]
 
 
-@pytest.mark.parametrize(
-    ("model", "same"),
-    [
-        ({"use": "tiny_cnn"}, True),
-        ({"use": "gmic", **GMIC}, True),
-        ({"use": "copies_masks"}, False),
-        ({"use": "faster_rcnn", **DETECTOR}, False),
-        ({"use": "pixel_labels", **PATCHES}, False),
-    ],
-)
+@pytest.mark.parametrize(("model", "same"), [({"use": "tiny_cnn"}, True), ({"use": "copies_masks"}, False)])
 def test_shuffled_training_masks_give_the_same_weights_bit_for_bit(
-    catalog: Catalog, tiny: Catalog, workspace: Workspace, model: dict, same: bool
+    tiny: Catalog, workspace: Workspace, model: dict, same: bool
 ):
     tiny.register(ShuffledMasks())
     tiny.register(Extras())
-    for kind in ("architecture", "backbone", "pooling"):
-        tiny._components[kind] |= catalog._components[kind]
     weights = []
     for name in ("squares", "shuffled"):
         spec = tiny_spec(stage="confirm", model=model, train={"augment": ["flip"]})

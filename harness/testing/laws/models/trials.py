@@ -132,7 +132,7 @@ def _swapped(subject: Subject) -> Outcome:
 
 def _run(subject: Subject, seed: int = 0, **changed: Any) -> Outcome:
     task = replace(task_of(subject), mask_kind="none")
-    epochs = max(2, subject.once("phases", lambda: len(subject.build(task).phases())))
+    epochs = subject.once("phases", lambda: len(subject.build(task).phases()))
     model = {"use": subject.component.name, **subject.params}
     return run_confirm(subject.catalog, model, lambda root: LawData(root, task, **changed), seed=seed, epochs=epochs)
 

@@ -133,6 +133,7 @@ def test_a_driver_killed_at_random_moments_goes_on_inline(tmp_path: Path) -> Non
     command.check()
 
 
+@pytest.mark.slow
 def test_drivers_and_workers_killed_at_random_moments_go_on_with_ray(tmp_path: Path, migrated_mlflow: Path) -> None:
     _kill_ray(tmp_path, migrated_mlflow, drivers=2, workers=1)
 
