@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from textwrap import shorten
 from typing import Any
@@ -33,6 +33,7 @@ class Metric:
         label: for the title of a column.
         level: at which it is shown by default; None if a study names it.
         origin: distribution and version that provide it.
+        faults: key -> the first error of a metric that breaks its contract; its values are then NaN. None to raise it.
     """
 
     key: str
@@ -41,6 +42,11 @@ class Metric:
     label: str = ""
     level: Level | None = None
     origin: tuple[str, str] = ("", "")
+    faults: dict[str, str] | None = field(default=None, compare=False)
+
+    def tolerated(self, faults: dict[str, str]) -> Metric:
+        """Return the metric whose errors are noted and give NaN, so that a broken metric costs no other result."""
+        return replace(self, faults=faults)
 
     @property
     def title(self) -> str:
@@ -70,7 +76,7 @@ class Metric:
         fit = self.record.fit
         if fit is None or terms is None:
             return math.nan
-        return float(self._numbers(self._called(fit, terms), ()))
+        return float(self._called((), fit, terms))
 
     def term(self, *arrays: Array) -> float:
         """Return the value of one image, of a metric of form "term".
@@ -78,7 +84,7 @@ class Metric:
         Raises:
             ContractError: it is not a number.
         """
-        return float(self._numbers(self._called(self.record.build, *arrays), ()))
+        return float(self._called((), self.record.build, *arrays))
 
     def values(self, terms: Any, threshold: float = math.nan) -> Array:
         """Return the value of each image, "n"; NaN if the threshold that it needs is NaN.
@@ -92,10 +98,10 @@ class Metric:
         if self.record.form != "mean":
             raise TypeError(f"{self.key!r} is not a mean over images, so it has no value per image.")
         if self.record.fit is None:
-            return self._numbers(self._called(self.record.build, terms), None)
+            return self._called((len(terms),), self.record.build, terms)
         if math.isnan(threshold):
             return np.full(len(terms), math.nan)
-        return self._numbers(self._called(self.record.build, terms, threshold), None)
+        return self._called((len(terms),), self.record.build, terms, threshold)
 
     def value(self, terms: Any, weights: Array | None = None, threshold: float = math.nan) -> Array:
         """Return the metric in each resample, "r", or its value without resampling.
@@ -108,14 +114,16 @@ class Metric:
         Raises:
             ContractError: it is not a number, is infinite, or lies outside the bounds of the record.
         """
+        shape = () if weights is None else (len(weights),)
         if self.record.form != "statistic":
             values = self.values(terms, threshold)
-            return self._bounded(np.asarray(mean_defined(values)) if weights is None else mean(values)(weights))
-        shape = () if weights is None else (len(weights),)
-        if self.record.fit is not None and math.isnan(threshold):
+            found = np.asarray(mean_defined(values)) if weights is None else mean(values)(weights)
+        elif self.record.fit is not None and math.isnan(threshold):
             return np.full(shape, math.nan)
-        more = () if self.record.fit is None else (threshold,)
-        return self._bounded(self._numbers(self._called(self.record.build, terms, weights, *more), shape))
+        else:
+            more = () if self.record.fit is None else (threshold,)
+            found = self._called(shape, self.record.build, terms, weights, *more)
+        return self._attempt(shape, lambda: _bounded(found, self.record.bounds, self._named))
 
     def statistic(self, terms: Any, threshold: float = math.nan) -> Statistic:
         """Return the metric as a function of weights."""
@@ -134,30 +142,48 @@ class Metric:
     def _named(self) -> Origin:
         return Origin("metric", self.record.name, *self.origin)
 
-    def _called(self, formula: Callable[..., Any], *arguments: Any) -> Any:
-        """Return what a formula gives for arguments that it cannot write to."""
-        with blamed(self._named):
-            return formula(*map(_protected, arguments), **self.arguments)
+    def _called(self, shape: tuple[int, ...], formula: Callable[..., Any], *arguments: Any) -> Array:
+        """Return the numbers that a formula gives for arguments that it cannot write to."""
 
-    def _numbers(self, found: Any, shape: tuple[int, ...] | None) -> Array:
-        """Return numbers as float64, "n" for no shape; NaN is undefined and may be."""
-        try:
-            array = np.asarray(found)
-        except ValueError:  # a ragged list
-            array = np.asarray(None)
-        fits = array.dtype.kind in "fiub" and (array.ndim == 1 if shape is None else array.shape == shape)
-        if not fits or np.isinf(array).any():
-            expected = "a number per image" if shape is None else f"numbers of shape {shape}" if shape else "a number"
-            raise ContractError(self._named, shorten(repr(found), 80), f"{expected}, finite or NaN", _LAW)
-        return array.astype(np.float64, copy=False)
+        def call() -> Array:
+            with blamed(self._named):
+                found = formula(*map(_protected, arguments), **self.arguments)
+            return _as_numbers(found, shape, self._named)
 
-    def _bounded(self, found: Array) -> Array:
-        low, high = self.record.bounds
-        slack = 1e-6 * max(1.0, abs(low) if math.isfinite(low) else 0, abs(high) if math.isfinite(high) else 0)
-        if (found < low - slack).any() or (found > high + slack).any():
-            got = f"a value from {np.nanmin(found):.4g} to {np.nanmax(found):.4g}"
-            raise ContractError(self._named, got, f"a value in [{low:g}, {high:g}]", _LAW)
-        return found
+        return self._attempt(shape, call)
+
+    def _attempt(self, shape: tuple[int, ...], compute: Callable[[], Array]) -> Array:
+        """Return computed numbers, or NaN of a tolerated metric that has failed."""
+        if self.faults is None:
+            return compute()
+        if self.key not in self.faults:
+            try:
+                return compute()
+            except Exception as error:
+                named = isinstance(error, ContractError)
+                self.faults[self.key] = str(error) if named else f"{self._named}: {type(error).__name__}: {error}"
+        return np.full(shape, math.nan)
+
+
+def _bounded(found: Array, bounds: tuple[float, float], origin: Origin) -> Array:
+    low, high = bounds
+    slack = 1e-6 * max(1.0, abs(low) if math.isfinite(low) else 0, abs(high) if math.isfinite(high) else 0)
+    if (found < low - slack).any() or (found > high + slack).any():
+        got = f"a value from {np.nanmin(found):.4g} to {np.nanmax(found):.4g}"
+        raise ContractError(origin, got, f"a value in [{low:g}, {high:g}]", _LAW)
+    return found
+
+
+def _as_numbers(found: Any, shape: tuple[int, ...], origin: Origin) -> Array:
+    """Return numbers as float64; NaN is undefined and may be."""
+    try:
+        array = np.asarray(found)
+    except ValueError:  # a ragged list
+        array = np.asarray(None)
+    if array.dtype.kind not in "fiub" or array.shape != shape or np.isinf(array).any():
+        expected = f"numbers of shape {shape}" if shape else "a number"
+        raise ContractError(origin, shorten(repr(found), 80), f"{expected}, finite or NaN", _LAW)
+    return array.astype(np.float64, copy=False)
 
 
 def _protected(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,17 @@ from harness.metrics.metric import Metric
 
 @dataclass(frozen=True)
 class Metrics:
-    """Metrics in the order of their columns."""
+    """Metrics in the order of their columns.
+
+    Args:
+        named: by the study.
+        standing: what tables have by default.
+        faults: key -> the first error of a metric whose values are NaN for it.
+    """
 
     named: tuple[Metric, ...] = ()
     standing: tuple[Metric, ...] = ()
+    faults: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -41,10 +48,11 @@ class Metrics:
             keys: of the metrics that the study names.
             tables: key -> table of the study file, for metrics that are not given by a bare name.
         """
-        shown = tuple(metric for metric in standing(catalog) if fits(metric.record, task))
+        faults: dict[str, str] = {}
+        shown = tuple(metric.tolerated(faults) for metric in standing(catalog) if fits(metric.record, task))
         known = {metric.key: metric for metric in shown}
         found = (named(catalog, key, (tables or {}).get(key), known) for key in keys)
-        return cls(tuple(metric for metric in found if metric is not None), shown)
+        return cls(tuple(metric.tolerated(faults) for metric in found if metric is not None), shown, faults)
 
     def at(self, level: Level, reads: Collection[str] = (), extra: bool = True) -> list[Metric]:
         """Return the metrics that are shown at a level, default ones first."""

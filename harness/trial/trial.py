@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from harness.contract.errors import ContractError, InputError, MachineError, bla
 from harness.contract.keys import head_of
 from harness.contract.loading.catalog import Catalog
 from harness.contract.loading.error_origin import raised_in
-from harness.contract.nn import Batch, Model
+from harness.contract.nn import Batch, Model, Phase
 from harness.contract.provider import BUILT_IN
 from harness.contract.types import UNBUILT, WEIGHTS, Epoch, Opening, TrialResult, TrialSpec, Workspace
 from harness.metrics.registry import study_metrics
@@ -132,7 +132,10 @@ def _run(
     with _inside(workspace, spec, notes, seal):
         model = build_model(spec, catalog, dataset.task, settings, device)
         keys = measured(spec.metrics, model.phases(), _known(spec, catalog))
-        metrics = study_metrics(catalog, keys, spec.metric_tables)
+        faults: dict[str, str] = {}
+        selecting = _selecting(spec, model.phases(), keys)
+        found = study_metrics(catalog, keys, spec.metric_tables)
+        metrics = [metric if metric.key in selecting else metric.tolerated(faults) for metric in found]
         updates = Updates.of(settings, catalog)
         job = Fit(model, train, settings, updates, spec.objective, spec.seed, device, validate, (train, val))
         _refuse_unknown_head(job, val, _known(spec, catalog))
@@ -166,7 +169,13 @@ def _run(
             seconds=result.seconds + time.perf_counter() - started,
             ledger=ledger.as_table(),
         )
-    yield replace(result, notes=tuple(notes))
+    yield replace(result, notes=(*notes, *faults.values()))
+
+
+def _selecting(spec: TrialSpec, phases: Sequence[Phase], keys: Collection[str]) -> set[str]:
+    """Return the metrics that select epochs or trials: without them a trial has no result."""
+    wanted = (spec.objective.metric, *(phase.select_by or "" for phase in phases))
+    return {part for key in wanted for part in key.split("/")} & set(keys)
 
 
 @contextmanager

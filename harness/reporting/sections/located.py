@@ -30,7 +30,7 @@ _UNEQUAL = (
 def localisation_section(material: Material) -> Section:
     """Return each localisation metric of the maps and of controls that do not depend on the image."""
     table, title = material.localised, "Localisation and its controls"
-    parts: list[Part] = [Text(f"No maps: {where}: {reason}", "warning") for where, reason in material.left_out.items()]
+    parts: list[Part] = [Text(f"Missing: {where}: {reason}", "warning") for where, reason in material.left_out.items()]
     if table is None or table.empty:
         return Section("localisation", title, [*parts, Text(_no_maps(material))])
     whole = table[(table["class"] == "") & (table["stratum"] == "all") & table["value"].notna()]

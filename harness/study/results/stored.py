@@ -61,13 +61,15 @@ class StoredTables:
 
     @property
     def left_out(self) -> dict[str, str]:
-        """`<variant>, map <name>` -> why a confirmed model has no such maps."""
-        found: dict[str, str] = {}
+        """`<variant>, map <name>` or `metric <key>` -> why confirmed models, or tables, lack it."""
+        found = {f"metric {key}": reason for key, reason in self.metrics.faults.items()}
         for record in self._complete((CONFIRMED,)):
             path = self.folder / "trials" / record.spec.id / tables.LEFT_OUT
             if path.exists():
                 lines = (line.partition(": ") for line in path.read_text(encoding="utf-8").splitlines())
-                found = {f"{record.spec.variant}, map {name}": reason for name, _, reason in lines} | found
+                own = record.spec.variant
+                parts = ((name if name.startswith("metric ") else f"{own}, map {name}", why) for name, _, why in lines)
+                found = dict(parts) | found
         return found
 
     @cached_property

@@ -38,7 +38,7 @@ class Settings:
     sizes: tuple[tuple[int, int], ...] = ((64, 64), (96, 72))
     steps: int = 200
     lr: float = 0.02
-    phases: tuple[tuple[int, int], ...] = ((1, 1), (2, 2), (30, 6), (97, 1), (400, 40))
+    phases: tuple[tuple[int, int], ...] = ((1, 1), (2, 2), (30, 6), (97, 1), (120, 40))
     change: Mapping[str, Any] = field(default_factory=lambda: {"image_size": (160, 120)})
     files: Callable[[Path], None] | None = None
     references: Mapping[str, Callable[..., Mapping[str, float]]] = field(default_factory=dict)

@@ -54,11 +54,12 @@ def confirm(
 
     Files: predictions of val and test, overlays of a few test images, the weights, and map terms of tune_loc and
     test if there are masks and saliency. Further files hold the faithfulness of maps, if the study measures it,
-    and the reasons why explainers were left out.
+    and the reasons why explainers and metrics were left out.
 
     The weights are saved and every split is scored before an explainer runs.
     """
-    data, named = ConfirmData.of(cache, ledger), study_metrics(catalog, spec.metrics, spec.metric_tables)
+    data, faults = ConfirmData.of(cache, ledger), dict[str, str]()
+    named = [metric.tolerated(faults) for metric in study_metrics(catalog, spec.metrics, spec.metric_tables)]
     saved, before = weights_file(model, spec, _bits(data.test)), Snapshot.of(model)
 
     def rebuilt() -> Model:
@@ -87,6 +88,7 @@ def confirm(
         metrics |= reported(examined.record.tables(), named, data.task)
     explaining.moving = before.changes(model)
     _explain(examined, explaining, data, spec.seed)
+    explaining.left_out |= {f"metric {key}": reason for key, reason in faults.items()}
     return Tested(metrics, {**examined.files(), **explaining.files(), **saved})
 
 

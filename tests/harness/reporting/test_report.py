@@ -349,7 +349,7 @@ def test_variants_that_kept_other_images_are_left_out_of_the_explainers(material
 def test_maps_that_are_missing_have_their_reason_in_the_report(material: Material, tmp_path: Path) -> None:
     lost = {"gmic, map edges": "explainer 'edges' (acme-parts 1.2) gave a map that is not finite"}
     write_report(tmp_path, replace(material, left_out=lost))
-    assert "No maps: gmic, map edges: explainer 'edges' (acme-parts 1.2) gave" in (tmp_path / "report.md").read_text()
+    assert "Missing: gmic, map edges: explainer 'edges' (acme-parts 1.2) gave" in (tmp_path / "report.md").read_text()
 
 
 def test_many_patches_are_coloured_by_their_attention_and_few_are_framed() -> None:

@@ -86,7 +86,7 @@ def _failed(kind: str, component: Component, own: str) -> set[str]:
 
 def _subject(kind: str, component: Component) -> Subject:
     plugin = type("Zoo", (), {f"harness_{kind}s": staticmethod(hookimpl(lambda: [component]))})()
-    catalog = Catalog.discover() if kind in ("architecture", "pooling") else Catalog()
+    catalog = Catalog.discover() if kind in ("architecture", "pooling", "explainer") else Catalog()
     catalog.register(plugin)
     assert not catalog.broken, catalog.broken
     return Subject(kind=kind, component=component, catalog=catalog, settings=SETTINGS)

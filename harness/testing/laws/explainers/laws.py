@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from functools import cache
 
 import torch
 
-from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Explainer
-from harness.testing import fakes
-from harness.testing.fakes import squares_task
+from harness.contract.types import Task
 from harness.testing.laws.compare import close, no_random_numbers, within
 from harness.testing.laws.explainers.model import EDGE, SIZE, Failing, Spots, planted, state_of, unchanged
 from harness.testing.laws.law import Law, expect, law
@@ -110,24 +107,12 @@ def labels_and_groups_do_not_matter(subject: Subject) -> None:
 @law(LAWS, mend="Restore the model in a `finally`; read nothing but the batch and the model.", trains=True)
 def it_changes_no_result(subject: Subject) -> None:
     """Check that weights and test scores keep their bits with the explainer, inverted masks and other test labels."""
-    name, task = subject.component.name, replace(squares_task(size_px=SIZE), mask_kind="none")
-    model = {"use": "tiny_cnn"}
-    plain = run_confirm(_fakes(), model, lambda root: LawData(root, task))
-    explained = run_confirm(
-        _fakes(),
-        model,
-        lambda root: LawData(root, task, swapped=True),
-        subject.factory(),
-        explain={"use": [name], "images": 2},
-    )
+    task = Task(classes=("bright", "dark"), image_size=(SIZE, SIZE))
+    model = {"use": "cnn", **subject.catalog.get("architecture", "cnn").tiny}
+    shown = {"use": [{"use": subject.component.name, **subject.params}], "images": 2}
+    plain = run_confirm(subject.catalog, model, lambda root: LawData(root, task))
+    explained = run_confirm(subject.catalog, model, lambda root: LawData(root, task, swapped=True), explain=shown)
     same(explained, plain, "with the explainer")
-
-
-@cache
-def _fakes() -> Catalog:
-    catalog = Catalog.discover()
-    catalog.register(fakes)
-    return catalog
 
 
 def _explainer(subject: Subject) -> Explainer:

@@ -75,7 +75,6 @@ def run_confirm(
     catalog: Catalog,
     model: Mapping[str, Any],
     data: Callable[[Path], LawData],
-    explainer: Callable[[], Any] | None = None,
     **spec: Any,
 ) -> Outcome:
     """Train and confirm a model in a folder of its own; return weights and test scores.
@@ -84,7 +83,6 @@ def run_confirm(
         catalog: provides the components.
         model: the table of the architecture.
         data: the data set in a data root.
-        explainer: builds the explainers that `spec` names.
         spec: fields of TrialSpec, and `epochs`.
     """
     train = {"epochs": spec.pop("epochs", 2), "batch_size": 4, "lr": 0.01}
@@ -94,9 +92,7 @@ def run_confirm(
     with tempfile.TemporaryDirectory(prefix="harness-trial-", ignore_cleanup_errors=True) as folder:
         root = Path(folder)
         workspace = Workspace(data=root, cache=root / "cache", device="cpu")
-        *_, result = run_trial(
-            trial, _with(catalog, {"dataset": lambda: data(root), "explainer": explainer}), workspace
-        )
+        *_, result = run_trial(trial, _with(catalog, data(root)), workspace)
     assert isinstance(result, TrialResult)
     expect(result.state == "complete", f"the trial is {result.state}: {result.reason}")
     table = from_bytes(result.files["predictions.parquet"])
@@ -137,13 +133,12 @@ def _run(subject: Subject, seed: int = 0, **changed: Any) -> Outcome:
     return run_confirm(subject.catalog, model, lambda root: LawData(root, task, **changed), seed=seed, epochs=epochs)
 
 
-def _with(catalog: Catalog, made: Mapping[str, Callable[[], Any] | None]) -> Catalog:
-    """Return a catalog that builds these things, whatever name a tree gives to a component of their kind."""
+def _with(catalog: Catalog, data: LawData) -> Catalog:
+    """Return a catalog that builds this data set, whatever a tree names."""
     found, build = copy.copy(catalog), catalog.build
 
-    def build_or_make(kind: str, table: Any, *supplied: Any, where: str = "") -> Any:
-        make = made.get(kind)
-        return build(kind, table, *supplied, where=where) if make is None else make()
+    def build_or_give(kind: str, table: Any, *supplied: Any, where: str = "") -> Any:
+        return data if kind == "dataset" else build(kind, table, *supplied, where=where)
 
-    setattr(found, "build", build_or_make)  # noqa: B010 - of this copy only
+    setattr(found, "build", build_or_give)  # noqa: B010 - of this copy only
     return found

@@ -20,7 +20,7 @@ from harness.study.run.run import run_study
 from harness.testing.fake_models import TinyCnn
 from harness.testing.fakes import tiny_catalog
 from harness.testing.scripted import scripted_plan
-from tests.harness.trial.seams.strangers import architecture, register
+from tests.harness.trial.seams.strangers import architecture, metric, register
 
 VARIANTS = {"good": "tiny_cnn", "nan": "nan", "raises": "raises", "shape": "shape", "again": "tiny_cnn"}
 
@@ -45,6 +45,7 @@ def catalog() -> Catalog:
 
     found = tiny_catalog()
     register(found, "architecture", nan=architecture(nan), raises=architecture(raises), shape=architecture(shape))
+    register(found, "metric", text=metric(lambda terms, weights, /: "high", name="text"))
     return register(found, "explainer", damages=lambda: Damages())
 
 
@@ -53,7 +54,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     root: Path = tmp_path_factory.mktemp("study")
     models = {name: {"use": use} for name, use in VARIANTS.items()}
     plan = scripted_plan(models, trials=1, epochs=1, seeds=(0,))
-    plan = replace(plan, explain={**plan.explain, "use": ["native", "damages"]})
+    plan = replace(plan, metrics=(*plan.metrics, "text"), explain={**plan.explain, "use": ["native", "damages"]})
     settings = Settings(data=root, results=root / "results", cache=root / "cache", device="cpu")
     folder = settings.results / plan.directory
     folder.mkdir(parents=True)
@@ -75,9 +76,10 @@ def test_each_broken_variant_names_its_component(results: Results) -> None:
 
 
 def test_the_leaderboard_says_which_maps_are_missing_and_why(results: Results) -> None:
-    assert set(results.left_out) == {"good, map damages", "again, map damages"}
+    assert set(results.left_out) == {"good, map damages", "again, map damages", "metric text"}
     console = Console(width=200, record=True)
     missing = {**results.failures(), **results.left_out}
     console.print(results_view(results.plan, rows_of(results, False), results.task.classes, missing, {"auroc": "AUC"}))
     text = console.export_text()
+    assert "metric text: metric 'text' (acme-parts 1.2) gave 'high'" in text
     assert "good, map damages: explainer 'damages' (acme-parts 1.2) gave back a changed model" in text

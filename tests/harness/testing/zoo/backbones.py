@@ -104,6 +104,7 @@ ANIMALS = [
         "constant_images_give_finite_maps_and_are_left_as_they_are",
         "every_parameter_gets_a_gradient",
         "gradient_reaches_the_image",
+        "nothing_is_reseeded",
         "weights_survive_a_state_dict",
     ),
     _is("odd_and_oblong_images_are_taken", ByEight),

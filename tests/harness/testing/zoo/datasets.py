@@ -129,8 +129,8 @@ def _is(law: str, made: type[Honest], *also: str, **declared: Any) -> Animal:
 
 
 ANIMALS = [
-    _is("no_group_is_in_two_splits", OnePatient, "the_cache_holds_what_read_gives"),
-    _is("ids_are_unique_and_a_unit_has_one_group", TwoOfAName, "the_cache_holds_what_read_gives"),
+    _is("no_group_is_in_two_splits", OnePatient),
+    _is("ids_are_unique_and_a_unit_has_one_group", TwoOfAName),
     _is("every_class_is_present_and_absent_in_every_split", OnlyNegatives),
     _is("what_training_sees_has_no_way_to_a_mask", Leaking),
     _is("images_have_the_size_and_depth_that_the_task_states", TwoDepths),

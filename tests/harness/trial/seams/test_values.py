@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from harness.contract.errors import ContractError, InputError, MachineError
 from harness.contract.loading.catalog import Catalog
 from harness.contract.nn import Backbone, Batch, Model, Output, Pooled, Pooling
-from harness.contract.types import TrialResult, Workspace
+from harness.contract.types import Objective, TrialResult, Workspace
 from harness.metrics.functional import Scores
 from harness.testing.fake_models import TinyCnn
 from harness.testing.fakes import area, tiny_spec
@@ -195,13 +195,23 @@ def with_part(catalog: Catalog, tiny: Catalog, kind: str, build: Any) -> dict[st
 def test_a_metric_gives_a_number_in_its_bounds(tiny: Catalog, workspace: Workspace, build: Any, reason: str) -> None:
     register(tiny, "metric", strange=metric(build))
     found = end(tiny_spec(metrics=("auroc", "strange")), tiny, workspace)
-    assert re.match(f"metric 'strange'{NAMED}{reason}", found.reason), found.reason
+    assert found.state == "complete" and math.isnan(found.metrics["val/strange"]), found.reason
+    (note,) = found.notes
+    assert re.match(f"metric 'strange'{NAMED}{reason}", note), note
+
+
+def test_a_broken_metric_that_selects_epochs_fails_the_trial(tiny: Catalog, workspace: Workspace) -> None:
+    register(tiny, "metric", strange=metric(lambda terms, weights, /: "high"))
+    spec = replace(tiny_spec(metrics=("auroc", "strange")), objective=Objective(metric="val/strange"))
+    found = end(spec, tiny, workspace)
+    assert found.state == "failed" and re.match(f"metric 'strange'{NAMED}gave 'high'", found.reason), found.reason
 
 
 def test_a_failure_inside_a_metric_is_blamed_on_the_metric(tiny: Catalog, workspace: Workspace) -> None:
     register(tiny, "metric", strange=metric(lambda terms, weights, /: np.linalg.inv(np.zeros((2, 2)))))
     found = end(tiny_spec(metrics=("auroc", "strange")), tiny, workspace)
-    assert re.search(r"Singular matrix \(raised in .*metric 'strange'", found.reason), found.reason
+    assert found.state == "complete"
+    assert found.notes == ("metric 'strange' (acme-parts 1.2): LinAlgError: Singular matrix",)
 
 
 def test_a_metric_cannot_write_into_what_the_next_one_reads(tiny: Catalog, workspace: Workspace) -> None:
@@ -212,7 +222,9 @@ def test_a_metric_cannot_write_into_what_the_next_one_reads(tiny: Catalog, works
 
     register(tiny, "metric", strange=metric(spoils))
     found = end(tiny_spec(metrics=("strange", "auroc")), tiny, workspace)
-    assert "read-only (raised in" in found.reason and "metric 'strange'" in found.reason
+    (note,) = found.notes
+    assert "read-only" in note and "metric 'strange'" in note
+    assert found.metrics["val/auroc"] == end(tiny_spec(), tiny, workspace).metrics["val/auroc"]
 
 
 @pytest.mark.parametrize("error", [InputError, MachineError])
