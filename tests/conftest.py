@@ -28,6 +28,20 @@ PACKAGES = (Path(__file__).parents[1] / "example", Path(__file__).parent / "thir
 """The package that `harness plugin new` copies, and one whose plugins are wrong on purpose."""
 
 
+TRAINED = ("cnn", "gmic", "clam", "native", "gradcam")
+"""Built-in components whose laws of whole trainings are tried by `make test`; those of all others are slow."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before the option -m is applied
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the laws that train as slow, except those of a few components."""
+    for item in items:
+        given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        law, subject = given.get("law"), given.get("subject")
+        if law is not None and law.trains and subject.component.name not in TRAINED:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def data_root() -> Path:
     """The real data that HARNESS_DATA points to; the test is skipped where it is absent."""
