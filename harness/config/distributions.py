@@ -12,6 +12,8 @@ from harness.contract.errors import Problems, nearest
 
 Real = int | float
 """Written out because the run-time type check does not promote int to float."""
+SMALLEST_EXPONENT = 0.1
+"""Positive exponents up to this are values that were written where their exponents are meant."""
 KINDS = {
     "float": ("log", "step", "default"),
     "int": ("log", "step", "default"),
@@ -42,11 +44,18 @@ class Number:
         """True if the range holds finitely many values."""
         return self.step is not None or self.low == self.high
 
+    def count(self) -> int | None:
+        """Return how many values the range holds, None if it is continuous."""
+        return int(math.floor((self.high - self.low) / (self.step or 1) + 1e-9)) + 1 if self.finite else None
+
     def points(self) -> list[Real]:
         """Return every value of a finite range, in ascending order."""
-        step = self.step or 1
-        count = int(math.floor((self.high - self.low) / step + 1e-9)) + 1
-        return [self.low + index * step for index in range(count)]
+        return [self.low + index * (self.step or 1) for index in range(self.count() or 0)]
+
+    def __str__(self) -> str:
+        scale = ", log scale" if self.log else ""
+        step = f" in steps of {self.step:g}" if self.step not in (None, 1) else ""
+        return f"{self.low:g} to {self.high:g}{step}{scale}"
 
     def suggest(self, name: str, trial: Any) -> Any:
         """Ask the trial for a value."""
@@ -62,6 +71,9 @@ class Choice:
     options: tuple[Any, ...]
     labels: tuple[Any, ...]
     default: Any
+
+    def __str__(self) -> str:
+        return "one of " + ", ".join(map(str, self.labels))
 
     def option(self, label: Any) -> Any:
         """Return the option of a label."""
@@ -151,6 +163,13 @@ def _check_range(kind: str, table: Mapping[str, Any], problems: Problems, path: 
     log = table.get("log", False) if kind != "log10" else False
     if kind == "log10" and not (-300 <= low and high <= 300):
         problems.add(f"{path}.log10", f"the bounds are exponents of 10, found {bounds!r}")
+    elif kind == "log10" and 0 < low <= high <= SMALLEST_EXPONENT:
+        exponents = ", ".join(f"{math.log10(bound):.4g}" for bound in bounds)
+        problems.add(
+            f"{path}.log10",
+            f"the bounds are exponents: {list(bounds)} searches {10**low:.6g} to {10**high:.6g}; for {low:g} to "
+            f"{high:g} write {{ log10 = [{exponents}] }} or {{ float = {list(bounds)}, log = true }}",
+        )
     if low > high:
         problems.add(f"{path}.{kind}", f"the lower bound comes first, found {bounds!r}")
     if not isinstance(log, bool):

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, Protocol, runtime_checkable
@@ -68,6 +69,29 @@ def contradictions(tree: Tree) -> tuple[str, ...]:
     """Return the parameters that two options of a choice search over different ranges."""
     known: dict[str, Number | Choice] = {}
     return tuple(dict.fromkeys(p for p, found in distributions(tree) if known.setdefault(p, found) != found))
+
+
+def size(value: Any) -> int | None:
+    """Return the number of distinct configurations, None if a parameter is continuous."""
+    if is_distribution(value):
+        found = read(value)
+        if isinstance(found, Number):
+            return found.count()
+        counts = [size(option) for option in found.options]
+        return None if None in counts else sum(count or 0 for count in counts)
+    counts = [size(item) for _, item in _items(value)]
+    return None if None in counts else math.prod(count or 1 for count in counts)
+
+
+def same_point(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return True if two trials have the same parameters, up to the rounding of a step."""
+    return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+    return bool(type(one) is type(other) and one == other)
 
 
 def grid(tree: Tree) -> list[dict[str, Any]]:

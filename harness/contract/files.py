@@ -1,4 +1,4 @@
-"""Digests of files that a component reads besides the data, and file names from a data set's digest."""
+"""Digests of files that a component reads besides the data, and names of files: from digests, and from any name."""
 
 from __future__ import annotations
 
@@ -39,6 +39,23 @@ def file_name(digest: str) -> str:
     """
     whole = digest if _SHA256.fullmatch(digest) else hashlib.sha256(digest.encode()).hexdigest()
     return whole[:16]
+
+
+def plain_name(name: str, allowed: str = r"\w.-", most: int = 100) -> str:
+    """Return a name that file systems, addresses and MLflow accept; different names stay different.
+
+    Letters of every language are kept. A name that had to change ends with digits of its digest: `HER2+` is
+    `HER2_-4d0c31`, and `HER2-` stays.
+
+    Args:
+        name: of a class, an image, a metric.
+        allowed: what is kept, as inside the brackets of a regular expression.
+        most: length in bytes from which the beginning is cut off; paths differ at their end.
+    """
+    plain = re.sub(rf"[^{allowed}]", "_", name).encode()[-most:].decode(errors="ignore").strip("/")
+    if plain == name and name:
+        return name
+    return f"{plain}-{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:6]}"
 
 
 def stamp_of(state: os.stat_result) -> tuple[int, int, int, int]:

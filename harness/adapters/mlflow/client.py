@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.adapters.mlflow.database import locked_database
 from harness.config.database_urls import sqlite_file
 from harness.contract.errors import MachineError
+from harness.contract.files import plain_name
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param, Run, RunTag
@@ -25,6 +25,7 @@ _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 _BATCH = {"metrics": 1000, "params": 100, "tags": 100}
+_KEY_BYTES = 250
 _VALUE_CHARACTERS = {"params": 6000, "tags": 8000}
 
 
@@ -110,8 +111,8 @@ def log(
 
 
 def key(name: str) -> str:
-    """Return a name that MLflow allows: letters, digits, `_ - . : /` and blanks."""
-    return re.sub(r"[^\w\-. :/]", "_", name, flags=re.ASCII).strip("/") or "_"
+    """Return a name that MLflow allows: letters, digits, `_ - . : /` and blanks; different names stay different."""
+    return plain_name(name, r"\w\-. :/", _KEY_BYTES)
 
 
 def cut(kind: str, value: Any) -> str:

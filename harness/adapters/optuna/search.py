@@ -21,6 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from harness.adapters.optuna.records import NAMES, STATES, agree, attributes, steps, template
+from harness.adapters.optuna.untried import untried
 from harness.config import space
 from harness.contract import seeds
 from harness.contract.errors import InputError, MachineError
@@ -62,15 +63,14 @@ class OptunaSampler:
         """Return a configuration; see `Sampler`. The seed comes from the variant and the number of earlier trials."""
         if params is None and number == 0:
             params = space.default_params(variant.tree)
-        elif params is None and self._search["sampler"]["use"] == "grid":
-            points = space.grid(variant.tree)
-            if number >= len(points):
-                return None
-            params = points[number]
         with self._reaching():
             study = self._study(variant.id)
             study.sampler = self._sampler(variant, number)
             state = self._state(variant.id, number)
+            if state is None and params is None and space.size(variant.tree) is not None:
+                params = untried(study, variant.tree, number, grid=self._search["sampler"]["use"] == "grid")
+                if params is None:
+                    return None
             if state is None and params is not None:
                 study.enqueue_trial(dict(params))
             if state == TrialState.RUNNING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from harness.cli.options import json_option
 from harness.cli.rendering.atoms import Words
 from harness.cli.streams import emit
 from harness.contract.errors import Problems
+from harness.contract.files import plain_name
 from harness.contract.tables import OWN_MAP
 
 if TYPE_CHECKING:
@@ -95,12 +95,12 @@ def explain(
     written = []
     maps = explain_unseen(models, found, app.catalog, table, classes, app.settings.threads)
     for number, item in enumerate(maps):
-        stem = f"{number:04d}-{_plain(item.id)}"
+        stem = f"{number:04d}-{plain_name(item.id)}"
         write_file(out / f"{stem}.npz", _arrays(item))
         for place, name in enumerate(item.classes):
             title = f"{chosen.name}, {table['use']}"
             overlay = one_overlay(item, place, models[0].task.classes.index(name))
-            write_file(out / f"{stem}-{_plain(name)}.png", overlay_figure(overlay, title, 1))
+            write_file(out / f"{stem}-{plain_name(name)}.png", overlay_figure(overlay, title, 1))
         written.append({"id": item.id, "file": str(out / f"{stem}.npz")})
     if as_json:
         emit(json.dumps({"models": chosen.says, "explainer": table, "out": str(out), "images": written}, indent=2))
@@ -159,8 +159,3 @@ def _arrays(item: Explained) -> bytes:
         id=np.array(item.id),
     )
     return buffer.getvalue()
-
-
-def _plain(name: str) -> str:
-    """Return the name with characters that every file system accepts, cut at its beginning: paths differ at the end."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", name)[-80:].strip("._") or "image"

@@ -8,6 +8,7 @@ from harness.audit.verdicts import NOT_CHECKED
 from harness.cli.rendering.atoms import Words
 from harness.cli.rendering.grid import Grid
 from harness.cli.views.variants import epochs_of, fully_supervised, trials_of
+from harness.config.space import distributions, size
 from harness.contract.types import Plan
 from harness.study.plan.command_lines import check_command
 from harness.study.plan.differences import differs_by
@@ -31,14 +32,28 @@ def plan_view(plan: Plan) -> RenderableType:
         table.add_row(variant.name + mark, "\n".join(differs_by(plan, variant)))
     parts: list[RenderableType] = [Words(f"{plan.study}, budget {plan.budget}", "bold")]
     parts += [Words(line) for line in (plan.question,) if line]
-    common = set.intersection(*(set(variant.searched) for variant in plan.trained)) if plan.trained else set()
-    if common:
-        parts.append(Words("searched in every variant: " + ", ".join(sorted(common))))
+    parts += [Words(line) for line in _searched(plan)]
     parts += [table, Words(_cost(plan))]
     parts += [Words(f"skipped: {skip.variant}: {skip.reason}", "yellow") for skip in plan.skipped]
     parts += [Words(f"warning: {warning}", "yellow") for warning in plan.warnings]
     parts += _data_checks(plan)
     return Group(*parts)
+
+
+def _searched(plan: Plan) -> list[str]:
+    """Return a line for each searched range, in values, and one for the variants with finitely many points."""
+    ranges: dict[tuple[str, str], list[str]] = {}
+    for variant in plan.trained:
+        for path, found in dict(distributions(variant.tree)).items():
+            ranges.setdefault((path, str(found)), []).append(variant.name)
+    everywhere = [f"{path}: {text}" for (path, text), own in ranges.items() if len(own) == len(plan.trained)]
+    lines = ["searched in every variant: " + "; ".join(everywhere)] if everywhere else []
+    for (path, text), own in ranges.items():
+        if len(own) < len(plan.trained):
+            lines.append(f"searched in {', '.join(own)}: {path}: {text}")
+    points = {v.name: size(v.tree) for v in plan.trained if v.searched}
+    counts = [f"{name} {count}" for name, count in points.items() if count is not None]
+    return [*lines, *(["points of the search space: " + ", ".join(counts)] if counts else [])]
 
 
 def _data_checks(plan: Plan) -> list[Words]:

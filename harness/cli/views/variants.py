@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from harness.config.space import size
 from harness.contract.types import Plan, VariantPlan
 from harness.study.journal.progress import replicates
 
@@ -18,7 +19,7 @@ def trials_of(plan: Plan, variant: VariantPlan) -> tuple[int, int]:
 
     A variant with nothing to search has one trial, one with nothing to train has none.
     """
-    searched = plan.trials if variant.searched else 1
+    searched = min(plan.trials, size(variant.tree) or plan.trials) if variant.searched else 1
     controls = int(variant.name == plan.baseline and bool(plan.confirm.get("label_control")))
     return (searched if variant.kind == "trained" else 0), len(replicates(plan, variant)) + controls
 

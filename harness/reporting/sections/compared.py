@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.contract.files import plain_name
 from harness.contract.keys import RANKED
 from harness.contract.tables import OWN_HEAD
 from harness.metrics.scores.roc import SUSPICIOUS, operating_point
@@ -161,7 +162,7 @@ def _class_curves(material: Material, rows: pd.DataFrame, label: str) -> Iterato
     words = f", and operating points of readers: {', '.join(points)}" if points else ""
     roc = {name: mean_roc(own) for name, own in runs.items()}
     data = charts.curves(roc, names, ("1 − specificity", "sensitivity"), diagonal=True, points=points)
-    file = _plain(label)
+    file = plain_name(label)
     yield Picture(
         f"figures/roc_{file}.svg", data, f"ROC curves of {label}, with areas: {listed}{words}", "ROC; areas under it"
     )
@@ -202,10 +203,6 @@ def _curve_notes(material: Material) -> list[str]:
     return lines
 
 
-def _plain(label: str) -> str:
-    return "".join(letter if letter.isalnum() else "_" for letter in label)
-
-
 def _areas(material: Material, label: str) -> dict[str, float]:
     own = material.own
     return {} if own is None else dict(zip(own["variant"], own[f"{RANKED}/{label}"], strict=True))
@@ -231,7 +228,7 @@ def calibration_section(material: Material) -> Section:
     pictures = []
     for label in material.classes:
         own = table[table["class"] == label]
-        file = _plain(label)
+        file = plain_name(label)
         alt = f"Reliability of {label} for {', '.join(order)}: share of positives against the mean score of each bin"
         pictures.append(Picture(f"figures/reliability_{file}.svg", charts.reliability(own, order), alt, str(label)))
     notes = [

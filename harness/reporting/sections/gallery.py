@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from harness.contract.files import plain_name
 from harness.metrics.maps.cases import COUNT, KINDS, choose_cases
 from harness.reporting.figures.panels import (
     MOST_FRAMES,
@@ -90,7 +91,7 @@ def _cases(variant: str, own: Mapping[str, Array], k: int) -> Iterator[Part]:
         else:
             yield Text(f"{_PLURAL[kind]}, {name}: the {len(found[kind])} {_WHAT[kind]}", "heading")
         for place, image in enumerate(found[kind]):
-            stem = f"gallery/{_plain(name)}-{kind.replace(' ', '_')}-{place + 1}"
+            stem = f"gallery/{plain_name(name)}-{kind.replace(' ', '_')}-{place + 1}"
             yield Pictures("", _panels(variant, own, image, stem), [_said(own, image)], small=True)
 
 
@@ -109,7 +110,7 @@ def _panels(variant: str, own: Mapping[str, Array], image: int, stem: str) -> li
     for k, name in enumerate(classes):
         seen = outlined(heated(base, own["maps"][image, k], _top(own, k)), _only(masks, k))
         alt = f"{truth} under the map of {name} by {variant}, score {number(float(own['scores'][image, k]))}"
-        pictures.append(Picture(f"{stem}-map_{_plain(name)}.webp", webp(seen), alt, f"map, {name}"))
+        pictures.append(Picture(f"{stem}-map_{plain_name(name)}.webp", webp(seen), alt, f"map, {name}"))
     return pictures
 
 
@@ -151,7 +152,7 @@ def _row(material: Material, order: Sequence[str], key: str, k: int, stem: str) 
         seen = outlined(heated(base, own["maps"][image, k], _top(own, k)), _only(own["masks"][image], k))
         score = number(float(own["scores"][image, k]))
         alt = f"Test image {key} under the map of {own['classes'][k]} by {name}, score {score}"
-        yield Picture(f"{stem}-{_plain(name)}.webp", webp(seen), alt, f"{name}, score {score}")
+        yield Picture(f"{stem}-{plain_name(name)}.webp", webp(seen), alt, f"{name}, score {score}")
 
 
 def _under_every_explainer(material: Material, shown: str) -> Iterator[Part]:
@@ -174,7 +175,7 @@ def _under_every_explainer(material: Material, shown: str) -> Iterator[Part]:
             place = ids.index(key) if key in ids else -1
             k = int(own["of_class"][place]) if place >= 0 else -1
             if k >= 0:
-                pictures = list(_explained(own, place, k, name, f"gallery/explained-{row + 1}-{_plain(name)}"))
+                pictures = list(_explained(own, place, k, name, f"gallery/explained-{row + 1}-{plain_name(name)}"))
                 yield Pictures(f"{name}: image {key}, {own['classes'][k]}", pictures, [_said(own, place)], small=True)
 
 
@@ -186,7 +187,7 @@ def _explained(own: Mapping[str, Array], image: int, k: int, variant: str, stem:
     for name, saliency in maps.items():
         seen = outlined(heated(base, saliency, float(saliency.max()) or 1.0), masks)
         alt = f"Test image {own['ids'][image]} under the {name} of {variant} for {own['classes'][k]}"
-        yield Picture(f"{stem}-{_plain(name)}.webp", webp(seen), alt, name)
+        yield Picture(f"{stem}-{plain_name(name)}.webp", webp(seen), alt, name)
 
 
 def _only(masks: Array, k: int) -> Array:
@@ -214,7 +215,3 @@ def _truths(own: Mapping[str, Array], image: int) -> str:
 
 def _top(own: Mapping[str, Array], k: int) -> float:
     return float(own["maps"][:, k].max()) or 1.0
-
-
-def _plain(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name)

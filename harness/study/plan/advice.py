@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.config.distributions import is_distribution
-from harness.config.space import grid
+from harness.config.space import size
 from harness.contract.types import VariantPlan
 from harness.study.plan.checks import Checked
 from harness.study.plan.identity import canonical
@@ -78,13 +78,12 @@ def _search(variants: Sequence[VariantPlan], search: Mapping[str, Any]) -> Itera
     if sampler == "tpe" and not model_based(search):
         startup = search["sampler"]["startup"]
         yield f"no trial of this 'tpe' search is model-based: {trials} trials, and the first {startup} are random"
-    if sampler == "grid":
-        sizes = {variant.name: len(grid(variant.tree)) for variant in variants if variant.searched}
-        for name, size in sizes.items():
-            if size < trials:
-                yield f"the search of {name!r} ends after {size} of {trials} trials: its grid has no more points"
-            elif size > trials:
-                yield f"search.trials = {trials} leaves {size - trials} of the {size} grid points of {name!r} untried"
+    sizes = {variant.name: size(variant.tree) or 0 for variant in variants if variant.searched}
+    for name, points in sizes.items():
+        if 0 < points < trials:
+            yield f"the search of {name!r} ends after {points} of {trials} trials: its space has no more points"
+        elif points > trials and sampler == "grid":
+            yield f"search.trials = {trials} leaves {points - trials} of the {points} points of {name!r} untried"
     yield from _pruner(variants, search["pruner"])
 
 

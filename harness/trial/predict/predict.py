@@ -40,7 +40,10 @@ if TYPE_CHECKING:
 
 SPLIT = "new"
 """The `split` of new images in a predictions table."""
-_COLUMNS = ("image", "group", "id", "unit", "fit", "preprocess", "side", "view", "flipped", "window_px")
+_COLUMNS = (
+    *("image", "group", "id", "unit", "missing", "fit", "dicom_window"),
+    *("preprocess", "inverted", "side", "view", "flipped", "window_px"),
+)
 """Parameters that a manifest of new images takes from the one that the model was trained on."""
 Array = npt.NDArray[Any]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness import BackboneFactory, Component, PoolingFactory, Task, use
-from harness_architectures.glam.patch import patch_side
+from harness_architectures.glam.patch import Maps, Score, patch_side
 from harness_architectures.shared.geometry import Geometry, map_size
 
 SCALES = 3
@@ -24,6 +24,8 @@ def build_glam(
     patch_px: int | None = None,
     map_l1: float = 3.162e-5,
     replicate_grey: bool = True,
+    maps: Maps = "released",
+    score: Score = "global",
 ) -> Any:
     """Build GLAM: maps of three scales, one large patch, and a fine map of the patch pasted back.
 
@@ -36,6 +38,11 @@ def build_glam(
         patch_px: side of the patch, at least 1; by default 512/2944 of the image's height, rounded.
         map_l1: beta, the weight of both maps' sums for maps of 1,380 cells; at least 0.
         replicate_grey: a grey patch goes as three equal channels into the local network.
+        maps: how maps are combined and pasted. "released": resized by nearest neighbour, each scale pooled at the
+            finest size, and the result is half of the sum of the global map and the pasted local one, everywhere.
+            "smooth": resized bilinearly, each scale pooled at its own size, and the local map replaces the global one
+            inside the patch.
+        score: the head that is the model's score: "global", as released, "local", "mean" of both, or "fusion".
 
     Raises:
         ValueError: the parameters cannot work for this image size, or the backbone has fewer than three stages.
@@ -60,6 +67,8 @@ def build_glam(
         patch_px=patch_px,
         map_l1=map_l1,
         local_channels=channels,
+        maps=maps,
+        score=score,
     )
 
 
@@ -127,12 +136,10 @@ GLAM: Component[Any] = Component(
     assumed={
         "loss": "as GMIC's: cross-entropy of global, local and fusion scores, and beta times the sums of the combined "
         "global and of the local maps, each rescaled to 1,380 cells",
-        "fusion": "as GMIC's: a linear layer over the highest value of each feature of both networks; its score is "
-        "the model's",
-        "scales": "each scale's map is pooled at its own size; the maps are resized to the finest of the three",
+        "fusion": "as GMIC's: a linear layer over the highest value of each feature of both networks",
         "stages": "the two finer stages are read as they leave their blocks, before any norm or ReLU",
         "patch_px": "512 px of 2944, in proportion for other image heights; beyond the image as GMIC's crops",
-        "pasting": "inside the patch the local map replaces the global one, on a grid as fine as the local map",
+        "pasting": "as released, by nearest neighbour, on a grid as fine as the local map",
         "map_l1": "10^-4.5, the middle of GMIC's searched range",
         "colour": "all channels of the patch are read; the paper knows grey images only",
         "multi-class": "softmax for the fusion; maps stay one sigmoid per class with binary cross-entropy, and their "

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from harness import Task
 from harness.nn import Backbone, Batch, Model, Output, Pooling, outside_autocast
-from harness_architectures.glam.patch import patch_side
+from harness_architectures.glam.patch import Maps, Score, patch_side
 from harness_architectures.shared.class_maps import (
     as_distribution,
     cells_of,
@@ -32,8 +32,8 @@ SCALE_WEIGHTS = (0.2, 0.6, 0.2)
 class GLAM(Model):
     """Maps of three scales choose one large patch, whose own fine map is pasted back into place.
 
-    Output: `probs` is the fusion's; `heads` are global (the mean of the three scales), local, their mean,
-    and fusion; `saliency` is the combined map with the patch's map in its place, about as fine as that one;
+    Output: `probs` is the head that `score` names; `heads` are global (the mean of the three scales), local, their
+    mean, and fusion; `saliency` is the combined map merged with the patch's map, about as fine as that one;
     `parts` are `global_map` "b k i j", `local_map` "b k y x" of the patch, `corners` (cells), and `boxes`
     (pixels x0 y0 x1 y1, one per image).
 
@@ -43,6 +43,8 @@ class GLAM(Model):
         features: channels of the backbone's last three stages, fine to coarse.
         poolings: one for each of them.
         local_channels: of what the local network reads.
+        maps: see `harness_architectures.glam.component.build_glam`.
+        score: the head that is the model's score.
 
     Source: Liu et al. 2021, MIDL, arXiv 2106.07049.
     """
@@ -59,8 +61,11 @@ class GLAM(Model):
         patch_px: int | None,
         map_l1: float,
         local_channels: int,
+        maps: Maps,
+        score: Score,
     ) -> None:
         super().__init__()
+        self.maps, self.score = maps, score
         self.exclusive = task.kind == "multiclass"
         self.patch_px, self.map_l1, self.local_channels = patch_px, map_l1, local_channels
         classes = len(task.classes)
@@ -79,8 +84,7 @@ class GLAM(Model):
             raise TypeError("glam reads images, and this batch has none.")
         stages = self.backbone.stages(images)[-len(self.saliency) :]
         maps = [class_maps(head, stage) for head, stage in zip(self.saliency, stages, strict=True)]  # type: ignore[arg-type]
-        scores = self._scores(maps, stages)
-        combined = combine(maps)
+        combined, scores = combine(maps, self.maps), self._scores(maps, stages)
 
         place = Geometry.of(size_of(images), size_of(combined), patch_side(size_of(images), self.patch_px))
         cells = retrieve_roi(combined, place.window, 1)
@@ -93,12 +97,12 @@ class GLAM(Model):
         logits = outside_autocast(self.fusion, torch.cat((stages[-1].amax((2, 3)), seen.amax((2, 3))), 1))
         heads = {name: as_distribution(s, self.exclusive) for name, s in (("global", scores), ("local", local_scores))}
         heads["mean"] = (heads["global"] + heads["local"]) / 2
-        heads["fusion"] = probs = link(logits, self.exclusive)
+        heads["fusion"] = link(logits, self.exclusive)
         return Output(
-            probs=probs,
-            logits=logits,
+            probs=heads[self.score],
+            logits=logits if self.score == "fusion" else None,
             heads=heads,
-            saliency=paste(combined, local_map, corners[:, 0], place),
+            saliency=merge(combined, local_map, corners[:, 0], place, self.maps),
             parts={
                 "global_map": combined,
                 "local_map": local_map,
@@ -106,16 +110,16 @@ class GLAM(Model):
                 "boxes": boxes_at(corners, place),
                 "global_scores": scores,
                 "local_scores": local_scores,
+                "fusion_logits": logits,
             },
         )
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """Compute the cross-entropy of global, local and fusion, and beta times the sums of both maps."""
-        assert out.logits is not None
         return {
             "global": score_loss(out.parts["global_scores"], batch),
             "local": score_loss(out.parts["local_scores"], batch),
-            "fusion": logit_loss(out.logits, batch, self.exclusive),
+            "fusion": logit_loss(out.parts["fusion_logits"], batch, self.exclusive),
             "map_l1": self.map_l1 * (map_sum(out.parts["global_map"]) + map_sum(out.parts["local_map"])),
         }
 
@@ -124,36 +128,43 @@ class GLAM(Model):
         return self.backbone
 
     def _scores(self, maps: Sequence[Tensor], stages: Sequence[Tensor]) -> Float[Tensor, "b k"]:
-        """Return the mean of the pooled maps of all scales."""
+        """Return the mean of the pooled maps of all scales; the released code pools each at the finest size."""
+        if self.maps == "released":
+            finest = size_of(maps[0])
+            maps, stages = ([functional.interpolate(m, finest) for m in own] for own in (maps, stages))
         triples = zip(self.poolings, maps, stages, strict=True)
         return torch.stack([pool(cells_of(m), key=cells_of(stage)).value for pool, m, stage in triples]).mean(0)
 
 
-def combine(maps: Sequence[Float[Tensor, "b k _ _"]]) -> Float[Tensor, "b k i j"]:
+def combine(maps: Sequence[Float[Tensor, "b k _ _"]], how: Maps = "released") -> Float[Tensor, "b k i j"]:
     """Return the weighted sum of the maps of three scales, fine to coarse, at the size of the finest."""
-    finest = size_of(maps[0])
-    resized = [functional.interpolate(m, finest, mode="bilinear", align_corners=False) for m in maps]
+    resized = [_resized(m, size_of(maps[0]), how) for m in maps]
     return torch.stack([weight * m for weight, m in zip(SCALE_WEIGHTS, resized, strict=True)]).sum(0).clamp(0, 1)
 
 
-def paste(
+def merge(
     combined: Float[Tensor, "b k i j"],
     local_map: Float[Tensor, "b k y x"],
     corners: Int[Tensor, "b 2"],
     place: Geometry,
+    how: Maps = "released",
 ) -> Float[Tensor, "b k u v"]:
-    """Resize the combined map to the resolution of the patch's own map, and replace it inside the patch.
+    """Merge the combined map, at the resolution of the patch's own map, with that one.
+
+    As released, the result is half of the sum of the global map and of the patch's map on zeros: outside the patch
+    the global map is halved too. "smooth" replaces the global map inside the patch.
 
     Args:
         combined: over the whole image.
         local_map: over the patch.
         corners: upper-left corners of the patches, row and column in pixels.
         place: the image's size and the patch's side.
+        how: see `harness_architectures.glam.component.build_glam`.
     """
     high, wide = size_of(local_map)
     scale = high / place.crop_px, wide / place.crop_px
     size = max(high, round(place.image[0] * scale[0])), max(wide, round(place.image[1] * scale[1]))
-    whole = functional.interpolate(combined, size, mode="bilinear", align_corners=False)
+    whole = _resized(combined, size, how)
     first = [
         (corner * factor).round().long().clamp(max=most)
         for corner, factor, most in zip(corners.float().unbind(1), scale, (size[0] - high, size[1] - wide), strict=True)
@@ -161,6 +172,13 @@ def paste(
     rows = first[0].unsqueeze(1) + torch.arange(high, device=corners.device)  # b y
     columns = first[1].unsqueeze(1) + torch.arange(wide, device=corners.device)  # b x
     index = (rows.unsqueeze(2) * size[1] + columns.unsqueeze(1)).flatten(1).unsqueeze(1)  # b 1 yx
-    pasted = whole.flatten(2).scatter(2, index.expand(-1, whole.shape[1], -1), local_map.flatten(2))
+    below = torch.zeros_like(whole) if how == "released" else whole
+    pasted: Tensor = below.flatten(2).scatter(2, index.expand(-1, whole.shape[1], -1), local_map.flatten(2))
     found: Tensor = pasted.unflatten(2, size)
-    return found
+    return (found + whole) / 2 if how == "released" else found
+
+
+def _resized(maps: Float[Tensor, "b k _ _"], size: tuple[int, int], how: Maps) -> Float[Tensor, "b k i j"]:
+    if how == "released":
+        return functional.interpolate(maps, size, mode="nearest")
+    return functional.interpolate(maps, size, mode="bilinear", align_corners=False)

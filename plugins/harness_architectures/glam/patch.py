@@ -1,4 +1,9 @@
-"""Side of the patch. Free of torch."""
+"""Side of the patch, and the named options. Free of torch."""
+
+from typing import Literal
+
+Maps = Literal["released", "smooth"]
+Score = Literal["global", "local", "mean", "fusion"]
 
 PATCH_PER_HEIGHT = 512 / 2944
 """Side of the patch as a share of the image's height, in the paper's configuration."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from jaxtyping import Float
 from torch import Tensor
 
@@ -13,11 +15,14 @@ def link(logits: Float[Tensor, "*any k"], exclusive: bool) -> Float[Tensor, "*an
     return logits.float().softmax(-1) if exclusive else logits.float().sigmoid()
 
 
-def logit_loss(logits: Float[Tensor, "b k"], batch: Batch, exclusive: bool) -> Float[Tensor, ""]:
+def logit_loss(
+    logits: Float[Tensor, "b k"], batch: Batch, exclusive: bool, *, classes: Literal["sum", "mean"] = "sum"
+) -> Float[Tensor, ""]:
     """Compute the cross-entropy, binary unless classes are exclusive; unknown exclusive labels do not count.
 
-    Summed over classes, averaged over images.
+    Averaged over images. Binary ones are summed over `classes`, or their mean over all of them is taken.
     """
     if exclusive:
         return masked_cross_entropy(logits, batch.labels, weights=batch.weights)
-    return masked_bce(logits, batch.labels, link="logits", weights=batch.weights)
+    loss = masked_bce(logits, batch.labels, link="logits", weights=batch.weights)
+    return loss / logits.shape[1] if classes == "mean" else loss

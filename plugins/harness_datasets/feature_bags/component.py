@@ -20,6 +20,7 @@ def build_feature_bags(
     features: int,
     kind: Literal["multilabel", "multiclass"] = "multilabel",
     where: str = "",
+    missing: tuple[str, ...] | None = None,
     file: str = "features",
     key: str = "features",
     coords: str = "",
@@ -41,7 +42,8 @@ def build_feature_bags(
         labels: the classes; each has a column `label_<name>` of 1, 0 or nothing (unknown).
         features: the length of a vector.
         kind: in "multiclass" exactly one label holds.
-        where: which rows to keep.
+        where: which rows to keep, as in `build_manifest`.
+        missing: texts that are missing values, as in `build_manifest`.
         file: column with the path of a bag's file: .npy with "n d", .h5 or .hdf5 with a data set "n d", .parquet
             with a row a vector.
         key: the name of that data set in an HDF5 file.
@@ -68,7 +70,7 @@ def build_feature_bags(
     columns = Columns(file, group, labels, False, id, units, splits, metadata)
     task = feature_bags_task(labels=labels, features=features, kind=kind, unit=unit)
     deal = Deal(fractions, folds, fold, seed)
-    return FeatureBags(root, task, path, columns, where=where, key=key, coords=coords, deal=deal)
+    return FeatureBags(root, task, path, columns, where=where, key=key, coords=coords, deal=deal, missing=missing)
 
 
 def feature_bags_task(

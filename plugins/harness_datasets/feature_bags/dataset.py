@@ -16,7 +16,9 @@ from harness import Dataset, InputError, Sample, Task
 from harness_datasets.feature_bags.files import Vectors, read_vectors
 from harness_datasets.manifest.assign import Deal, assign, check_multiclass, check_splits
 from harness_datasets.manifest.entries import Columns, Entry, Mistakes
-from harness_datasets.manifest.table import inside, read_entries
+from harness_datasets.manifest.table.paths import Files, inside
+from harness_datasets.manifest.table.patients import spelled_alike
+from harness_datasets.manifest.table.read import read_entries
 
 VERSION = 1
 
@@ -29,7 +31,17 @@ class FeatureBags(Dataset):
     """
 
     def __init__(
-        self, root: Path, task: Task, path: str, columns: Columns, *, where: str, key: str, coords: str, deal: Deal
+        self,
+        root: Path,
+        task: Task,
+        path: str,
+        columns: Columns,
+        *,
+        where: str,
+        key: str,
+        coords: str,
+        deal: Deal,
+        missing: Sequence[str] | None = None,
     ) -> None:
         self.task, self._root, self._key, self._coords = task, root, key, coords
         found = inside(root, root, path)
@@ -39,16 +51,18 @@ class FeatureBags(Dataset):
             raise InputError(f"dataset feature_bags: coords: 'name' or 'x,y' expected, but got {coords!r}")
         self.path = found
         mistakes = Mistakes(self.path)
-        entries = read_entries(self.path, root, columns, where, mistakes)
+        entries = read_entries(self.path, root, columns, where, mistakes, missing)
         if task.kind == "multiclass":
             check_multiclass(entries, mistakes)
         mistakes.raise_if_any()
         self._entries = assign(entries, columns.split, deal, mistakes)
         check_splits(self._entries, task.classes, columns, mistakes)
+        files = Files(root)
         for entry in self._entries:
             if not entry.image.is_file():
-                mistakes.add(f"no such file: {self._name(entry)}", entry.row)
+                mistakes.add(files.absence(entry.image), entry.row)
         mistakes.raise_if_any()
+        self._remarks = (*mistakes.notes, *spelled_alike(self._entries, columns.group))
         self._by_id = {entry.id: entry for entry in self._entries}
 
     @cached_property
@@ -78,6 +92,10 @@ class FeatureBags(Dataset):
     def read_coords(self, sample: Sample) -> np.ndarray | None:
         """Return the vectors' coordinates, float32 "n 2", if they were asked for."""
         return self._read(self._by_id[sample.id]).coords if self._coords else None
+
+    def notes(self) -> Sequence[str]:
+        """Return what the author of the table may not expect of how its cells are read."""
+        return self._remarks
 
     def label_files(self) -> Iterable[Path]:
         """Return the table."""

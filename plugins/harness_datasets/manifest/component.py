@@ -26,6 +26,7 @@ def build_manifest(
     mask_threshold: int | None = None,
     kind: Literal["multilabel", "multiclass"] = "multilabel",
     where: str = "",
+    missing: tuple[str, ...] | None = None,
     image: str = "image",
     group: str = "patient_id",
     id: str = "",
@@ -69,7 +70,11 @@ def build_manifest(
             several values is refused.
         mask_threshold: the lowest pixel value inside, for masks with soft edges.
         kind: in "multiclass" exactly one label holds.
-        where: which rows to keep, as `conflict == 0 and view in ["CC", "MLO"]`.
+        where: which rows to keep, as `conflict == 0 and view in ["CC", "MLO"]`. A cell is text beside a text and a
+            number beside a number.
+        missing: texts that are missing values, as `["NA"]`, besides empty cells, numeric NaN and #N/A. Where not
+            given, NA, N/A, None, null and nan (in any case) are refused in labels, groups, units and splits; `[]`
+            takes them as names.
         image: column with the image's path.
         group: column with the patient; no patient is in two splits.
         id: column with a unique name; the image's path where "".
@@ -153,6 +158,7 @@ def build_manifest(
             mammogram=_mammogram(preprocess, task.image_size, window_px, inverted),
             refuse_colour=colour == "refuse",
         ),
+        missing=missing,
         unseen=unseen,
         bits=bits,
     )

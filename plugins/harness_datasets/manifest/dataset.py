@@ -23,7 +23,9 @@ from harness_datasets.manifest.images.sizes import Fit, bring_to, padded, padded
 from harness_datasets.manifest.notes import notes
 from harness_datasets.manifest.reading import Reader, Reading, name_in
 from harness_datasets.manifest.samples import Whole, assemble, in_common
-from harness_datasets.manifest.table import inside, read_entries
+from harness_datasets.manifest.table.paths import Files, inside
+from harness_datasets.manifest.table.patients import spelled_alike
+from harness_datasets.manifest.table.read import read_entries
 
 VERSION = 2
 """Of the reading of files and masks; the digest changes with it."""
@@ -49,6 +51,7 @@ class Manifest(Dataset):
         deal: Deal,
         fit: Fit,
         reading: Reading,
+        missing: Sequence[str] | None = None,
         unseen: bool = False,
         bits: int = 0,
     ) -> None:
@@ -58,9 +61,10 @@ class Manifest(Dataset):
             raise InputError(f"dataset manifest: path: {path!r} climbs out of the data root {root}")
         self.path = found
         mistakes = Mistakes(self.path)
-        entries = read_entries(self.path, root, columns, where, mistakes, lenient=unseen)
+        entries = read_entries(self.path, root, columns, where, mistakes, missing, lenient=unseen)
+        files = Files(root)
         for entry in entries:
-            self._check_exists(entry, mistakes)
+            self._check_exists(entry, files, mistakes)
         if task.sample != "image":
             mistakes.raise_if_any()  # what unreadable rows belong to is unknown
         wholes = assemble(entries, task.sample, columns, mistakes)
@@ -70,6 +74,8 @@ class Manifest(Dataset):
             mistakes.raise_if_any()  # a deal balances labels, and rows of one sample share them: all must be known
         self._wholes = _dealt(wholes, columns, deal, task.classes, unseen, mistakes)
         mistakes.raise_if_any()
+        spelled = () if unseen else spelled_alike([whole.entry for whole in self._wholes], columns.group)
+        self._remarks = (*mistakes.notes, *spelled)
         self._entries, self._reader = entries, Reader(self.path, root, task, reading)
         self._by_id = {whole.entry.id: whole for whole in self._wholes}
 
@@ -137,14 +143,14 @@ class Manifest(Dataset):
         return tuple(path for entry in self._entries for path in entry.files[1:])
 
     def notes(self) -> Sequence[str]:
-        """Return what the author of the table may not expect of how its images are read.
+        """Return what the author of the table may not expect of how its cells and images are read.
 
         Raises:
             InputError: one of a few masks, PEEKED of each class, is not of the kind that is expected.
         """
         self._peek()
         images = [self._facts[entry.image].header for entry in self._entries]
-        return tuple(notes(images, self.task, self._bits))
+        return (*self._remarks, *notes(images, self.task, self._bits))
 
     def label_files(self) -> Iterable[Path]:
         """Return the table."""
@@ -244,7 +250,7 @@ class Manifest(Dataset):
             if paths:
                 yield number, self._reader.mask(entry, number, self._bits)
 
-    def _check_exists(self, entry: Entry, mistakes: Mistakes) -> None:
+    def _check_exists(self, entry: Entry, files: Files, mistakes: Mistakes) -> None:
         for path in entry.files:  # the root is the placeholder of an invalid path
             if path == self._root:
                 continue
@@ -252,7 +258,7 @@ class Manifest(Dataset):
                 if not path.is_file():
                     several = path != entry.image and " " in path.name
                     hint = "; several masks of an image have ; between their paths" if several else ""
-                    mistakes.add(f"no such file: {name_in(self._root, path)}{hint}", entry.row)
+                    mistakes.add(f"{files.absence(path)}{hint}", entry.row)
             except OSError as error:  # a folder that may not be entered, a name that is too long
                 mistakes.add(self._unreadable(path, error.strerror or str(error)), entry.row)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,14 +11,17 @@ from harness import InputError
 from harness_datasets.manifest.mammograms.words import Side, View
 
 MOST_REPORTED = 30
+_INDEX = re.compile(r"|index|Unnamed: \d+(_level_\d+)?|level_\d+|__index_level_\d+__")
+"""Names that pandas gives the number of a row, which is no fact of an image."""
 
 
 @dataclass
 class Mistakes:
-    """Collects what is wrong with one manifest, then raises it as one error."""
+    """Collects what is wrong with one manifest, then raises it as one error; `notes` are no mistakes."""
 
     manifest: Path
     found: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, message: str, row: int | None = None, column: str = "") -> None:
         """Add a mistake; `row` counts as a text editor does."""
@@ -65,11 +69,12 @@ class Columns:
     together: str = ""
 
     def further(self, names: Sequence[str]) -> list[str]:
-        """Return the metadata columns: those stated, or all that are no label or mask and have no other use."""
+        """Return the metadata columns: those stated, or all that are no label, mask or index and have no other use."""
         if self.metadata is not None:
             return list(self.metadata)
         used = {self.image, self.group, self.id, self.unit, self.split, "split", self.together}
-        return [name for name in names if name not in used and not name.startswith(("label_", "mask_"))]
+        further = [name for name in names if name not in used and not name.startswith(("label_", "mask_"))]
+        return [name for name in further if not _INDEX.fullmatch(name)]
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.config.distributions import check, is_distribution
-from harness.config.space import concretes, contradictions, default_params, distributions, grid, sample, searched
+from harness.config.distributions import check, is_distribution, read
+from harness.config.space import concretes, contradictions, default_params, distributions, grid, sample, searched, size
 from harness.contract.errors import Problems
 
 TREE = {
@@ -63,7 +63,8 @@ scalars = st.one_of(st.integers(-9, 9), st.text("abc", min_size=1, max_size=3))
 def ranges(draw: st.DrawFn) -> dict[str, Any]:
     kind = draw(st.sampled_from(["float", "float log", "int", "int log", "int step", "log10"]))
     if kind == "log10":
-        low, high = sorted(draw(st.tuples(st.floats(-9, 3), st.floats(-9, 3))))
+        exponents = st.floats(-9, 3).filter(lambda exponent: not 0 < exponent <= 0.1)
+        low, high = sorted(draw(st.tuples(exponents, exponents)))
         table: dict[str, Any] = {"log10": [low, high]}
     elif kind.startswith("float"):
         positive = st.floats(1e-6, 1e6) if kind == "float log" else finite
@@ -233,6 +234,11 @@ def test_a_components_table_is_never_a_range() -> None:
         ({"int": [True, 2]}, "x.int: expected [low, high], two whole numbers, found [True, 2]"),
         ({"float": [0, 1], "log": True}, "x.float: a log scale begins above 0, found [0, 1]"),
         ({"float": [1, 2], "log": "yes"}, "x.log: expected true or false, found 'yes'"),
+        (
+            {"log10": [1e-5, 1e-3]},
+            "x.log10: the bounds are exponents: [1e-05, 0.001] searches 1.00002 to 1.00231; for 1e-05 to 0.001 write "
+            "{ log10 = [-5, -3] } or { float = [1e-05, 0.001], log = true }",
+        ),
         ({"log10": [-4, 999]}, "x.log10: the bounds are exponents of 10, found [-4, 999]"),
         ({"log10": [-4, -2], "default": 0.001}, "x.default: 0.001 is outside [-4, -2]"),
         ({"int": [1, 6], "default": 2.5}, "x.default: expected a whole number, found 2.5"),
@@ -254,3 +260,31 @@ def test_a_choice_of_ranges_is_refused() -> None:
     assert _problems({"choice": [1, {"float": [0, 1]}]}) == [
         "x.choice: an option is a value or a table, not a range; write one range for all of it"
     ]
+
+
+@pytest.mark.parametrize(
+    ("tree", "points"),
+    [
+        ({"a": 1}, 1),
+        ({"a": {"choice": [1, 2]}, "b": {"int": [2, 8], "step": 3}}, 6),
+        ({"a": {"choice": [{"use": "x"}, {"use": "y", "n": {"int": [1, 4], "log": True}}]}}, 5),
+        ({"a": {"float": [0.0, 0.3], "step": 0.1}}, 4),
+        ({"a": {"choice": [1, 2]}, "b": {"float": [0, 1]}}, None),
+        ({"a": {"float": [2, 2]}}, 1),
+    ],
+)
+def test_a_space_says_how_many_points_it_has(tree: dict[str, Any], points: int | None) -> None:
+    assert size(tree) == points
+    assert points is None or len(grid(tree)) == points
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ({"log10": [-5, -3]}, "1e-05 to 0.001, log scale"),
+        ({"int": [1, 9], "step": 2}, "1 to 9 in steps of 2"),
+        ({"choice": ["sgd", {"use": "adam", "lr": 1}]}, "one of sgd, adam"),
+    ],
+)
+def test_a_range_reads_in_values(table: dict[str, Any], text: str) -> None:
+    assert str(read(table)) == text

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from harness import InputError, Task
 from harness.contract.errors import Problems
 from harness.nn import Batch
-from harness_architectures.glam.model import combine, paste
+from harness_architectures.glam.model import combine, merge
 from harness_architectures.shared.geometry import Geometry
 from harness_architectures.shared.regions import retrieve_roi
 
@@ -59,15 +59,45 @@ def test_the_combined_map_weighs_the_middle_scale_three_times_each_other():
     torch.testing.assert_close(combine([fine, middle, coarse]), torch.full((1, 2, 8, 8), 0.2 * 0.5 + 0.6 + 0.2 * 0.25))
 
 
-def test_the_global_score_is_the_mean_over_scales_of_the_highest_cells(catalog):
-    model, images = build(catalog).eval(), batch()
+@pytest.mark.parametrize("maps", ["released", "smooth"])
+def test_the_global_score_is_the_mean_over_scales_of_the_highest_cells(catalog, maps):
+    model, images = build(catalog, maps=maps).eval(), batch()
     with torch.no_grad():
         out, stages = model(images), model.backbone.stages(images.images)[-3:]
         expected = []
         for head, stage in zip(model.saliency, stages, strict=True):
-            cells = torch.sigmoid(head(stage)).flatten(2).sort(descending=True).values
+            own = torch.sigmoid(head(stage))
+            own = F.interpolate(own, stages[0].shape[2:]) if maps == "released" else own
+            cells = own.flatten(2).sort(descending=True).values
             expected.append(cells[..., : max(1, round(0.2 * cells.shape[2]))].mean(2))
     torch.testing.assert_close(out.heads["global"], torch.stack(expected).mean(0))
+    assert torch.equal(out.probs, out.heads["global"])
+
+
+def test_the_released_maps_of_three_scales_are_combined_by_nearest_neighbour():
+    fine, middle, coarse = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 1, 1)
+    fine[0, 0, 0, 0], middle[0, 0, 1, 1] = 1, 0.5
+    expected = torch.full((4, 4), 0.2)
+    expected[0, 0] += 0.2
+    expected[2:, 2:] += 0.3
+    torch.testing.assert_close(combine([fine, middle, coarse])[0, 0], expected)
+
+
+def test_the_released_map_is_half_of_the_pasted_local_and_of_the_global_map_everywhere():
+    place = Geometry.of((64, 48), (8, 6), 16)
+    combined, local = torch.rand(1, 2, 8, 6), torch.rand(1, 2, 4, 4)
+    found = merge(combined, local, torch.tensor([[48, 32]]), place)
+    whole = combined.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    expected = whole / 2
+    expected[:, :, 12:, 8:] += local / 2
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("score", ["global", "local", "mean", "fusion"])
+def test_the_named_head_is_the_score(catalog, score):
+    out = build(catalog, score=score)(batch())
+    assert torch.equal(out.probs, out.heads[score])
+    assert (out.logits is None) == (score != "fusion")
 
 
 def test_the_local_score_is_the_mean_of_the_patchs_highest_30_percent(catalog):
@@ -85,11 +115,11 @@ def test_the_patch_is_the_window_that_the_combined_map_chooses(catalog):
     assert ((x1 - x0 == 24) & (y1 - y0 == 24)).all()
 
 
-def test_the_patchs_own_map_stands_where_the_patch_was_and_the_global_one_everywhere_else():
+def test_smooth_maps_have_the_patchs_own_map_in_its_place_and_the_global_one_everywhere_else():
     place = Geometry.of((64, 48), (8, 6), 16)
     combined, local = torch.rand(2, 2, 8, 6), torch.rand(2, 2, 4, 4)
     corners = torch.tensor([[0, 0], [48, 32]])
-    pasted = paste(combined, local, corners, place)
+    pasted = merge(combined, local, corners, place, "smooth")
     assert pasted.shape == (2, 2, 16, 12)
     assert torch.equal(pasted[0, :, :4, :4], local[0])
     assert torch.equal(pasted[1, :, 12:, 8:], local[1])

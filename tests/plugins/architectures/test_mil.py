@@ -15,7 +15,7 @@ from harness.contract.types import Task
 from harness.testing import bag_batch, laws_for
 from harness_architectures.mil.clam.model import ends, two_way
 from harness_architectures.mil.transmil.model import squared
-from harness_architectures.mil.transmil.nystrom import nystrom, pseudo_inverse, segment_means
+from harness_architectures.mil.transmil.nystrom import NystromAttention, nystrom, pseudo_inverse, segment_means
 
 TABLE = Task(classes=("a", "b"), sample="features", features=12)
 BAG = Task(classes=("a", "b"), sample="bag", image_size=(28, 28))
@@ -213,3 +213,50 @@ def test_a_list_is_filled_up_to_a_square_with_its_first_members(count, filled):
 def test_transmil_sees_the_order_and_says_so(catalog):
     component = catalog.get("architecture", "transmil")
     assert "order_of_instances_does_not_matter" in component.xfail
+
+
+def _bce(logits, labels):
+    return functional.binary_cross_entropy_with_logits(logits, labels)
+
+
+def test_the_loss_of_dsmil_is_half_of_each_streams_mean_over_classes(catalog):
+    batch = bag_batch(TABLE, torch.tensor([[1.0, 0.0], [0.0, 0.0], [1.0, 1.0]]))
+    model = _build(catalog, TABLE, "dsmil", query_dim=4)
+    out = model(batch)
+    for name, loss in model.losses(out, batch).items():
+        torch.testing.assert_close(loss, _bce(out.parts[f"{name}_logits"], batch.labels) / 2)
+
+
+def test_the_released_score_of_dsmil_is_the_bags_and_its_weights_start_orthogonal(catalog):
+    model = _build(catalog, TABLE, "dsmil", query_dim=4, score="bag", initialisation="orthogonal").eval()
+    out = model(bag_batch(TABLE, torch.eye(2)))
+    torch.testing.assert_close(out.probs, out.parts["bag_logits"].sigmoid())
+    weight = model.query[0].weight
+    torch.testing.assert_close(weight @ weight.T, torch.eye(4))
+    assert not model.score.bias.any() and not model.classifier.bias.any()
+
+
+def test_clams_bag_loss_does_not_grow_with_the_number_of_classes(catalog):
+    four = replace(TABLE, classes=("a", "b", "c", "d"))
+    batch = bag_batch(four, torch.tensor([[1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 1.0, 1.0]]))
+    model = _build(catalog, four, "clam", dim=8, attention_dim=4, dropout=0.0)
+    out = model(batch)
+    torch.testing.assert_close(model.losses(out, batch)["bag"], 0.7 * _bce(out.logits, batch.labels))
+
+
+def test_the_released_padding_of_transmil_takes_attention():
+    torch.manual_seed(0)
+    layer, tokens = NystromAttention(8, 2, 256, 30, 0.0, 0, padded=True).eval(), torch.randn(17, 8)
+    with torch.no_grad():
+        query, key, value = layer.project(tokens).view(17, 3, 2, 4).permute(1, 2, 0, 3)
+        exact = (query @ key.transpose(1, 2) / 2).exp()
+        exact = exact / (exact.sum(2, keepdim=True) + 239)  # a zero key adds exp(0) = 1
+        expected = layer.out((exact @ value).transpose(0, 1).reshape(17, 8))
+        torch.testing.assert_close(layer(tokens), expected, atol=2e-3, rtol=2e-2)
+
+
+def test_the_released_pseudo_inverse_is_scaled_by_the_largest_norms_of_all_heads():
+    matrices = torch.stack([torch.eye(3), 4 * torch.eye(3)])
+    found = pseudo_inverse(matrices, 0, alike=True)
+    torch.testing.assert_close(found, matrices / 16)
+    torch.testing.assert_close(pseudo_inverse(matrices, 0), torch.stack([torch.eye(3), torch.eye(3) / 4]))

@@ -93,6 +93,7 @@ CLAM: Component[Any] = Component(
         "several classes": f"{SEVERAL}; a class is clustered in bags that have it, with `subtyping` also where "
         "they have it not",
         "small bags": "below 2 B instances half of them are top and half bottom; a single one is top only",
+        "bag": "of several labels the mean of their cross-entropies, as the clustering's",
         "clustering": "mean over the bags and classes that are clustered",
         "optimiser": "the study's; the released code has Adam at 1e-4 with weight decay 1e-5, up to 200 epochs",
     },

@@ -85,7 +85,7 @@ class Clam(Model):
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
         """Compute the weighted losses of bag and clustering."""
         assert out.logits is not None
-        bag = logit_loss(out.logits, batch, self.exclusive)
+        bag = logit_loss(out.logits, batch, self.exclusive, classes="mean")  # so is the clustering's
         clustering = self._clustering(out, batch.labels)
         return {"bag": self._bag_weight * bag, "clustering": (1 - self._bag_weight) * clustering}
 

@@ -10,6 +10,7 @@ their queries are to the critical instance's.
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -29,10 +30,20 @@ class Dsmil(Model):
         task: bags.
         instances: makes the vectors.
         query_dim: width of the queries.
+        score: see `harness_architectures.mil.dsmil.component.build_dsmil`.
+        initialisation: see there.
     """
 
-    def __init__(self, task: Task, instances: Instances, query_dim: int) -> None:
+    def __init__(
+        self,
+        task: Task,
+        instances: Instances,
+        query_dim: int,
+        score: Literal["mean", "bag"],
+        initialisation: Literal["default", "orthogonal"],
+    ) -> None:
         super().__init__()
+        self._of_bag = score == "bag"
         classes = len(task.classes)
         self.exclusive = task.kind == "multiclass"
         self.instances = instances
@@ -41,17 +52,22 @@ class Dsmil(Model):
             nn.Linear(instances.width, query_dim), nn.ReLU(), nn.Linear(query_dim, query_dim), nn.Tanh()
         )
         self.classifier = nn.Conv1d(classes, classes, instances.width)
+        if initialisation == "orthogonal":
+            for layer in (self.score, *self.query, self.classifier):
+                if isinstance(layer, nn.Linear | nn.Conv1d):
+                    nn.init.orthogonal_(layer.weight)
+                    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def forward(self, batch: Batch) -> Output:
-        """Score bags by the mean logit of both streams, which are the heads `bag` and `max`."""
+        """Score bags by one stream or the mean logit of both, which are the heads `bag` and `max`."""
         vectors = self.instances(batch)
         with torch.autocast(vectors.device.type, enabled=False):
             return self._streams(vectors.float(), real(batch))
 
     def losses(self, out: Output, batch: Batch) -> dict[str, Tensor]:
-        """Compute half of each stream's loss."""
-        names = ("bag", "max")
-        return {name: 0.5 * logit_loss(out.parts[f"{name}_logits"], batch, self.exclusive) for name in names}
+        """Compute half of each stream's loss, a mean over classes as in the released code."""
+        streams = {name: out.parts[f"{name}_logits"] for name in ("bag", "max")}
+        return {name: 0.5 * logit_loss(own, batch, self.exclusive, classes="mean") for name, own in streams.items()}
 
     def _streams(self, vectors: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"]) -> Output:
         """Run both streams in fp32, as published: in bf16 instances tie for the critical one."""
@@ -64,7 +80,7 @@ class Dsmil(Model):
         bags: Float[Tensor, "b k d"] = torch.bmm(attention.transpose(1, 2), vectors)
         # The convolution spans the vectors: it is a linear layer, and faster as one.
         bag = functional.linear(bags.flatten(1), self.classifier.weight.flatten(1), self.classifier.bias)
-        logits = (bag + highest) / 2
+        logits = bag if self._of_bag else (bag + highest) / 2
         return Output(
             probs=link(logits, self.exclusive),
             logits=logits,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from harness import BackboneFactory, Component, Task
 from harness_architectures.mil.declared import ENCODER, NEEDS, SEVERAL
@@ -21,6 +21,7 @@ def build_transmil(
     iterations: int = 6,
     dropout: float = 0.1,
     value_kernel: int = 33,
+    padding: Literal["none", "released"] = "none",
 ) -> Any:
     """Build TransMIL.
 
@@ -34,6 +35,8 @@ def build_transmil(
         dropout: behind each attention, in [0, 1).
         value_kernel: width, odd, of the convolution of the values that is added to the attention, at least 0; 0 leaves
             it out.
+        padding: "none", or "released": zeros in front of the tokens up to a multiple of `landmarks`, which take
+            attention, as in the released code; the pseudo-inverse is then scaled by the largest norms of all heads.
 
     Raises:
         ValueError: the parameters cannot work.
@@ -46,7 +49,8 @@ def build_transmil(
         task, backbone=backbone, dim=dim, heads=heads, landmarks=landmarks, iterations=iterations, dropout=dropout,
         value_kernel=value_kernel,
     )  # fmt: skip
-    first, second = (NystromAttention(dim, heads, landmarks, iterations, dropout, value_kernel) for _ in range(2))
+    shape = (dim, heads, landmarks, iterations, dropout, value_kernel, padding == "released")
+    first, second = (NystromAttention(*shape) for _ in range(2))
     return TransMil(task, Instances(task, backbone, dim), (first, second))
 
 
@@ -61,6 +65,7 @@ def transmil_facts(
     iterations: int,
     dropout: float,
     value_kernel: int,
+    **_: Any,
 ) -> Mapping[str, Any]:
     """Check the parameters."""
     check_encoder(task, backbone)
@@ -84,7 +89,7 @@ TRANSMIL: Component[Any] = Component(
     tiny={"dim": 16, "heads": 2, "landmarks": 4, "value_kernel": 3},
     assumed={
         **ENCODER,
-        "landmarks": "means of stretches as even as can be; the Nyströmformer's code pads with zeros in front",
+        "landmarks": "means of stretches as even as can be; `padding` has the zeros of the released code",
         "value_kernel": "33, of the Nyströmformer's paper",
         "optimiser": "the study's; the paper has Lookahead over RAdam at 2e-4 with weight decay 1e-5",
         "several classes": SEVERAL,

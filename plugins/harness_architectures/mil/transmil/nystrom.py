@@ -21,11 +21,22 @@ class NystromAttention(nn.Module):
         iterations: of the pseudo-inverse.
         dropout: after the last layer.
         kernel: width of the convolution; 0 leaves it out.
+        padded: zeros in front bring a sequence to a multiple of `landmarks`, as in the released code. They take
+            attention, and the pseudo-inverse of all heads is scaled by their largest norms.
     """
 
-    def __init__(self, dim: int, heads: int, landmarks: int, iterations: int, dropout: float, kernel: int) -> None:
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        landmarks: int,
+        iterations: int,
+        dropout: float,
+        kernel: int,
+        padded: bool = False,
+    ) -> None:
         super().__init__()
-        self.heads, self.landmarks, self.iterations = heads, landmarks, iterations
+        self.heads, self.landmarks, self.iterations, self.padded = heads, landmarks, iterations, padded
         self.project = nn.Linear(dim, 3 * dim, bias=False)
         self.out = nn.Sequential(nn.Linear(dim, dim), nn.Dropout(dropout))
         self.beside = (
@@ -34,14 +45,17 @@ class NystromAttention(nn.Module):
 
     def forward(self, tokens: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
         """Attend from every token to every other."""
-        count, dim = tokens.shape
+        asked, dim = tokens.shape
+        if self.padded:
+            tokens = nn.functional.pad(tokens, (0, 0, -asked % self.landmarks, 0))
+        count = len(tokens)
         parts = self.project(tokens).view(count, 3, self.heads, dim // self.heads).permute(1, 2, 0, 3)
         query, key, value = parts.float().unbind(0)  # h n e
         with torch.autocast(tokens.device.type, enabled=False):  # the iteration does not converge in bf16
-            attended = nystrom(query, key, value, self.landmarks, self.iterations)
+            attended = nystrom(query, key, value, self.landmarks, self.iterations, alike=self.padded)
             if self.beside is not None:
                 attended = attended + self.beside(value[None])[0]
-        found: Tensor = self.out(attended.transpose(0, 1).reshape(count, dim))
+        found: Tensor = self.out(attended.transpose(0, 1).reshape(count, dim)[count - asked :])
         return found
 
 
@@ -51,14 +65,15 @@ def nystrom(
     value: Float[Tensor, "h n f"],
     landmarks: int,
     iterations: int,
+    alike: bool = False,
 ) -> Float[Tensor, "h n f"]:
-    """Approximate attention over n tokens from `landmarks` of them, or n if that is less."""
+    """Approximate attention over n tokens from `landmarks` of them, or n if that is less; `alike`: see the inverse."""
     query = query * query.shape[2] ** -0.5
     few_queries, few_keys = segment_means(query, landmarks), segment_means(key, landmarks)
     left = (query @ few_keys.transpose(1, 2)).softmax(2)
     middle = (few_queries @ few_keys.transpose(1, 2)).softmax(2)
     right = (few_queries @ key.transpose(1, 2)).softmax(2)
-    return left @ pseudo_inverse(middle, iterations) @ (right @ value)
+    return left @ pseudo_inverse(middle, iterations, alike) @ (right @ value)
 
 
 def segment_means(tokens: Float[Tensor, "h n e"], segments: int) -> Float[Tensor, "h m e"]:
@@ -70,13 +85,16 @@ def segment_means(tokens: Float[Tensor, "h n e"], segments: int) -> Float[Tensor
     return sums / torch.bincount(place, minlength=many)[:, None]
 
 
-def pseudo_inverse(matrix: Float[Tensor, "h m m"], iterations: int) -> Float[Tensor, "h m m"]:
+def pseudo_inverse(matrix: Float[Tensor, "h m m"], iterations: int, alike: bool = False) -> Float[Tensor, "h m m"]:
     """Approximate the Moore-Penrose inverse to third order; each matrix is scaled by its own norms.
+
+    `alike` scales all of them by the largest column norm and the largest row norm of any.
 
     Source: eq. 12, after Razavi et al. 2014: it starts at A' / (|A|_1 |A|_inf).
     """
     identity = torch.eye(matrix.shape[1], device=matrix.device)
-    sizes = matrix.abs().sum(1).amax(1) * matrix.abs().sum(2).amax(1)
+    columns, rows = matrix.abs().sum(1).amax(1), matrix.abs().sum(2).amax(1)
+    sizes = (columns.amax() * rows.amax()).expand(len(matrix)) if alike else columns * rows
     found = matrix.transpose(1, 2) / sizes[:, None, None]
     for _ in range(iterations):
         both = matrix @ found

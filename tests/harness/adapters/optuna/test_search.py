@@ -105,6 +105,24 @@ def test_every_configuration_of_a_grid_is_proposed_once_the_default_first(tmp_pa
     assert found[0]["model.quality"] == 0.2
 
 
+@pytest.mark.parametrize("sampler", [TPE, {"use": "random"}])
+def test_no_point_of_a_finite_space_is_trained_twice(tmp_path: Path, sampler: dict[str, Any]) -> None:
+    model = {"quality": {"float": [0.1, 0.5], "step": 0.2}, "mode": {"choice": ["x", "y"]}}
+    plan = scripted_plan({"a": model}, trials=9, sampler=sampler)
+    broken_off = [spec.params for spec in drive(opened(plan, tmp_path / "parts"), {}, most=3)]
+    found = [*broken_off, *(s.params for s in drive(opened(plan, tmp_path / "parts"), {}) if s.stage == "search")]
+    assert len(found) == 6 == len({str(sorted(params.items())) for params in found})
+    whole = [spec.params for spec in drive(opened(plan, tmp_path / "whole"), {}) if spec.stage == "search"]
+    assert whole == found
+
+
+def test_a_large_finite_space_is_drawn_by_the_sampler_without_repeats(tmp_path: Path) -> None:
+    plan = scripted_plan({"a": {"quality": {"float": [0.0, 1.0], "step": 0.01}}}, trials=25, sampler=TPE)
+    found = [spec.tree["model"]["quality"] for spec in drive(opened(plan, tmp_path), {}, most=25)]
+    assert len({round(value, 4) for value in found}) == 25
+    assert sum(found[15:]) / 10 > 0.75
+
+
 def test_what_an_option_holds_is_sampled_only_where_the_option_is_picked(tmp_path: Path) -> None:
     options = [{"use": "mean"}, {"use": "top", "fraction": {"float": [0.1, 0.2]}}]
     plan = scripted_plan({"a": {"quality": 0.5, "pooling": {"choice": options}}}, trials=12, sampler=TPE)

@@ -174,9 +174,9 @@ def test_a_variant_that_searches_nothing_is_warned_of(planner: Any) -> None:
 def test_a_grid_of_another_size_than_the_trials_is_warned_of(planner: Any) -> None:
     grid = ("search.sampler={use='grid'}", "train.lr={choice=[0.1, 0.2]}")
     found = planner.plan(planner.BASE, *grid).warnings
-    assert found[0] == "the search of 'plain' ends after 2 of 4 trials: its grid has no more points"
+    assert found[0] == "the search of 'plain' ends after 2 of 4 trials: its space has no more points"
     found = planner.plan(planner.BASE, *grid, "search.trials=1").warnings
-    assert found[0] == "search.trials = 1 leaves 1 of the 2 grid points of 'plain' untried"
+    assert found[0] == "search.trials = 1 leaves 1 of the 2 points of 'plain' untried"
 
 
 def test_a_stopper_that_never_stops_is_warned_of(planner: Any) -> None:

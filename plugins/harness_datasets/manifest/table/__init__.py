@@ -1,0 +1,1 @@
+"""Reading of the table: cells, rows, `where`, paths, and the patients of them."""
