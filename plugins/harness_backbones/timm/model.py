@@ -88,7 +88,10 @@ def build(
             stored.load(net, stored.read(weights), channels, weights)
     level = None if out_index is None else _prune(net, model, out_index)
     size = net.pretrained_cfg["input_size"][-2:]
-    return TimmBackbone(net, level, torch.zeros(1, channels, *size))
+    found = TimmBackbone(net, level, torch.zeros(1, channels, *size))
+    if pretrained or weights is not None:
+        found.measure_lean(channels)
+    return found
 
 
 def _create(model: str, **options: Any) -> Any:
