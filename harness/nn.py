@@ -1,5 +1,6 @@
 """The torch side of a plugin author's vocabulary; importing it imports torch."""
 
+from harness.contract.grids import Grid, place
 from harness.contract.nn import (
     Backbone,
     Batch,
@@ -20,6 +21,7 @@ __all__ = [
     "Backbone",
     "Batch",
     "Explainer",
+    "Grid",
     "Model",
     "Output",
     "Phase",
@@ -30,4 +32,5 @@ __all__ = [
     "masked_bce",
     "masked_cross_entropy",
     "outside_autocast",
+    "place",
 ]

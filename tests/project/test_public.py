@@ -13,8 +13,8 @@ PUBLIC = {
         nearest plan report results run seed_of stamp_of use
     """,
     "harness.nn": """
-        Backbone Batch Explainer Model Output Phase Pooled Pooling Targets generator masked_bce
-        masked_cross_entropy outside_autocast
+        Backbone Batch Explainer Grid Model Output Phase Pooled Pooling Targets generator masked_bce
+        masked_cross_entropy outside_autocast place
     """,
     "harness.metrics.functional": """
         Array BINS Decisions Froc LayerImages STEPS Scores Winners attention_gap auroc average_precision

@@ -71,9 +71,9 @@ class Controls:
         yield f"{CONTROL}centre", torch.from_numpy(centre_map(shape)).expand(count, classes, *shape)
         drawn = [random_map((classes, *shape), seeds.of("floor", self.seed, key)) for key in ids]
         yield f"{CONTROL}random", torch.from_numpy(np.stack(drawn))
-        saliency = run(self.fresh, batch, self.settings, self.device).saliency
-        if saliency is not None:
-            yield WEIGHTS_CONTROL, saliency
+        fresh = run(self.fresh, batch, self.settings, self.device)
+        if fresh.saliency is not None:
+            yield WEIGHTS_CONTROL, drawn(fresh, batch)
 
 
 def _fresh(spec: TrialSpec, catalog: Catalog, task: Task) -> Model:

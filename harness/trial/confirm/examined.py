@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from harness.contract.nn import Batch, Model, Output
+from harness.contract.nn import Batch, Model, Output, drawn
 from harness.contract.tables import OWN_MAP
 from harness.contract.types import Task
 from harness.trial.confirm.controls import Controls
@@ -125,7 +125,7 @@ class Examined:
         if batch.targets is None:
             return
         if out.saliency is not None:
-            self._add_maps(images, batch, out.probs, OWN_MAP, out.saliency)
+            self._add_maps(images, batch, out.probs, OWN_MAP, drawn(out, batch))
         for name, maps in self.controls.maps(batch, out, images.ids(batch)):
             self._add_maps(images, batch, out.probs, name, maps)
 

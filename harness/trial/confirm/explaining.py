@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from harness.contract.errors import ContractError, Interrupted, MachineError, Problems, blamed_for, origin_of
 from harness.contract.loading.catalog import Catalog
-from harness.contract.nn import Batch, Explainer, Model, Output
+from harness.contract.nn import Batch, Explainer, Model, Output, drawn
 from harness.contract.tables import LEFT_OUT, OWN_MAP, named
 from harness.trial.seams.intact import Snapshot
 from harness.trial.seams.outputs import explained
@@ -111,7 +111,7 @@ def own_map(out: Output, batch: Batch, classes: Sequence[int]) -> Float[Tensor, 
     """Return a model's own map of one class per image, at the image's size; None if it has none."""
     if out.saliency is None or batch.images is None:
         return None
-    own = out.saliency[torch.arange(len(classes)), list(classes)].float()
+    own = drawn(out, batch)[torch.arange(len(classes)), list(classes)].float()
     return functional.interpolate(own[:, None], batch.images.shape[2:], mode="nearest")[:, 0]
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from harness.contract.masks import KEY_LAYER
-from harness.contract.nn import Batch, Output
+from harness.contract.nn import Batch, Output, drawn
 from harness.contract.tables import OVERLAYS_VERSION
 from harness.contract.types import Task
 from harness.metrics.maps.cases import choose_cases
@@ -81,9 +81,10 @@ class Overlays:
         if out.saliency is None or not self._pictured:
             return
         boxes, attention = _patches(out, len(batch.ids))
+        maps = drawn(out, batch)
         for place, key in enumerate(self._data.ids(batch)):
             self._found[key] = _Seen(
-                maps=out.saliency[place].half().cpu().numpy(),
+                maps=maps[place].half().cpu().numpy(),
                 scores=out.probs[place].float().cpu().numpy(),
                 boxes=None if boxes is None else boxes[place],
                 attention=None if attention is None else attention[place],

@@ -48,6 +48,8 @@ def run(model: Model, batch: Batch, settings: TrainSettings, device: torch.devic
     """
     with torch.no_grad(), autocast(settings, device):
         out = in_fp32(forward(model, batch if labelled else unlabelled(batch)))
+        if out.saliency is not None:
+            out = replace(out, grid=model.grid(batch))
     check_range(model, out, extremes(out).tolist())
     return out
 

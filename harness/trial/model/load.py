@@ -93,6 +93,7 @@ def mean_output(outputs: Sequence[Output]) -> Output:
         Output(probs=mean([out.probs for out in outputs])),
         heads=heads,
         saliency=mean(maps) if len(maps) == len(outputs) else None,
+        grid=first.grid,
     )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from torch import Tensor, float64, ones
 from torch import bool as boolean
 
-from harness.contract.nn import Batch, Output
+from harness.contract.nn import Batch, Output, drawn
 from harness.contract.types import Task
 from harness.metrics.functional import attention_gap, layer_terms, map_terms, touched
 from harness.metrics.metric import TERM, Metric
@@ -114,9 +114,10 @@ class _Maps(Collector):
     def update(self, output: Output, batch: Batch) -> None:
         if output.saliency is None:
             return
+        maps = drawn(output, batch)
         for image, k in _counted(batch):
             mask = numpy(batch.targets.masks[image, k]) > 0  # type: ignore[union-attr]
-            saliency = numpy(output.saliency[image, k])
+            saliency = numpy(maps[image, k])
             if mask.any():
                 self._rows[self.classes[k]].append(self._terms(saliency, mask))
 
@@ -139,11 +140,11 @@ class _Layers(Collector):
     def update(self, output: Output, batch: Batch) -> None:
         if output.saliency is None:
             return
-        said = output.probs.argmax(1)
+        said, maps = output.probs.argmax(1), drawn(output, batch)
         for image, k in _counted(batch):
             layers = batch.targets.masks[image, k]  # type: ignore[union-attr]
             if (layers > 0).any():
-                rows = layer_terms(numpy(output.saliency[image, said[image]]), numpy(layers))
+                rows = layer_terms(numpy(maps[image, said[image]]), numpy(layers))
                 self._images[self.classes[k]].append({row["level"]: row for row in rows})
 
     def compute(self) -> dict[str, float]:

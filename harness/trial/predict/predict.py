@@ -22,7 +22,7 @@ from torch.nn import functional
 from harness.contract.dataset import Dataset
 from harness.contract.errors import InputError, nearest
 from harness.contract.loading.catalog import Catalog
-from harness.contract.nn import Batch, Explainer, Output
+from harness.contract.nn import Batch, Explainer, Output, drawn
 from harness.contract.tables import OWN_MAP
 from harness.contract.types import Sample
 from harness.trial.confirm.overlays import eight_bit
@@ -237,7 +237,7 @@ def _maps(
             raise InputError(
                 f"the model of {model.spec.variant!r} has no saliency map of its own: use another --explainer"
             )
-        return functional.interpolate(out.saliency[:, list(places)], batch.images.shape[2:], mode="nearest")
+        return functional.interpolate(drawn(out, batch)[:, list(places)], batch.images.shape[2:], mode="nearest")
     count = len(batch.ids)
     with model.chance(f"explain {batch.ids[0]}"):
         try:

@@ -23,6 +23,7 @@ NO_COPIES = "`tta` changes single images, and these samples have several instanc
 COLLECTIONS: Mapping[str, Mapping[int, tuple[list[float], list[float]]]] = {
     "imagenet": {1: ([0.449], [0.226]), 3: ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])},
     "mnist": {1: ([0.1307], [0.3081])},
+    "tensorflow": {1: ([127 / 255], [128 / 255]), 3: ([127 / 255] * 3, [128 / 255] * 3)},
 }
 """Mean and deviation in [0, 1] of each channel, by number of channels; for grey ImageNet they are over colours."""
 
@@ -62,7 +63,8 @@ class TrainSettings(Strict):
         clip: upper bound of the gradient's norm.
         early_stop: the trial's own rule to end early; it then counts as complete.
         normalise: "image" gives each image zero mean and unit deviation (at least 1e-5), "unit" leaves
-            [0, 1], "imagenet" and "mnist" (grey images) use the mean and deviation of that collection.
+            [0, 1], "imagenet" and "mnist" (grey images) use the mean and deviation of that collection, "tensorflow"
+            gives (x - 127) / 128 for x from 0 to 255, on which the packaged EfficientNet-Lite0 was trained.
         channels_last: memory format of images and convolutions.
         shuffle_labels: permutes the labels of the training images at random: a control with nothing to learn.
     """
@@ -79,7 +81,7 @@ class TrainSettings(Strict):
     amp: Literal["auto", "off", "bf16", "fp16"] = "off"
     clip: Annotated[float, Field(gt=0)] | None = None
     early_stop: EarlyStop | None = None
-    normalise: Literal["image", "unit", "imagenet", "mnist"] = "image"
+    normalise: Literal["image", "unit", "imagenet", "mnist", "tensorflow"] = "image"
     channels_last: bool = True
     shuffle_labels: bool = False
 

@@ -24,6 +24,7 @@ def build_ag_cnn(
     tau: float = 0.7,
     crop: Literal["attention", "whole"] = "attention",
     scheme: Scheme = "G_L_F",
+    centred: bool = True,
 ) -> Any:
     """Build AG-CNN as published, its ablations or its control.
 
@@ -38,6 +39,7 @@ def build_ag_cnn(
         scheme: what is trained together; `_` parts phases, G is the global branch, L the local one, F the
             fusion. G_L_F is published as best. In `G_L_F*` the last phase trains everything; "G" is the global
             branch alone, a plain network.
+        centred: maps and heat lie where the cells look; false draws the cells evenly over the image, as published.
 
     Raises:
         ValueError: the parameters cannot work.
@@ -45,7 +47,9 @@ def build_ag_cnn(
     from harness_architectures.ag_cnn.model import AGCNN
 
     _check(pooling, tau)
-    return AGCNN(task, backbone=backbone, pooling=pooling, heat=heat, tau=tau, crop=crop, scheme=scheme)
+    return AGCNN(
+        task, backbone=backbone, pooling=pooling, heat=heat, tau=tau, crop=crop, scheme=scheme, centred=centred
+    )
 
 
 def ag_cnn_facts(

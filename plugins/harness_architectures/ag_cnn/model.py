@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from harness import Task
-from harness.nn import Backbone, Batch, Model, Output, Phase, Pooling, outside_autocast
+from harness.nn import Backbone, Batch, Grid, Model, Output, Phase, Pooling, outside_autocast
 from harness_architectures.ag_cnn.regions import crop_and_resize, heat_map, largest_region
 from harness_architectures.shared.scores import link, logit_loss
 
@@ -67,8 +67,10 @@ class AGCNN(Model):
         tau: float,
         crop: Literal["attention", "whole"],
         scheme: str,
+        centred: bool = True,
     ) -> None:
         super().__init__()
+        self.centred = centred
         self.exclusive, self.classes = task.kind == "multiclass", len(task.classes)
         self.heat, self.tau, self.crop, self.scheme = heat, tau, crop, scheme
 
@@ -89,7 +91,7 @@ class AGCNN(Model):
         if images is None:
             raise TypeError("ag_cnn reads images, and this batch has none.")
         features, seen, logits = self.global_branch(images)
-        heat = heat_map(features, (images.shape[2], images.shape[3]), self.heat)
+        heat = heat_map(features, (images.shape[2], images.shape[3]), self.heat, self.grid(batch))
         heads, parts = {"global": logits}, {"heat": heat}
         if self.local_branch is not None and self.fusion is not None and (not self.training or self._looks_closer()):
             boxes = self._boxes(heat)
@@ -124,6 +126,11 @@ class AGCNN(Model):
     def explain_layer(self) -> nn.Module:
         """Return the global branch's network, whose output is the last feature map."""
         return self.global_branch.backbone
+
+    def grid(self, batch: Batch) -> Grid | None:
+        """Return where the maps' cells look, if `centred`."""
+        images = batch.images
+        return self.global_branch.backbone.grid(images) if self.centred and images is not None else None
 
     def _classifiers(self) -> dict[str, nn.Linear]:
         found = {"global": self.global_branch.classifier}

@@ -11,6 +11,8 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
+from harness.nn import Grid, place
+
 LEAST_PX = 2
 """A narrower box is too small to be enlarged."""
 _NEIGHBOURS = np.zeros((3, 3, 3), bool)
@@ -19,11 +21,14 @@ _NEIGHBOURS[1] = True  # eight within an image, none in the next image of the ba
 
 @torch.no_grad()
 def heat_map(
-    features: Float[Tensor, "b d i j"], size: tuple[int, int], statistic: Literal["max", "l1", "l2"] = "max"
+    features: Float[Tensor, "b d i j"],
+    size: tuple[int, int],
+    statistic: Literal["max", "l1", "l2"] = "max",
+    grid: Grid | None = None,
 ) -> Float[Tensor, "b h w"]:
     """Reduce the absolute activations over the channels, at image size, min-max normalised to [0, 1].
 
-    A constant map is 0 everywhere.
+    A constant map is 0 everywhere. Cells lie where `grid` says, without it evenly.
 
     Source: Guan et al. 2018, arXiv 1801.09927, equation 4 (max) and section 4.4 (L1, L2); the range is assumed.
     """
@@ -34,7 +39,10 @@ def heat_map(
         coarse = found.abs().mean(1, keepdim=True)
     else:
         coarse = found.square().sum(1, keepdim=True).sqrt() / found.shape[1]
-    fine = functional.interpolate(coarse, size, mode="bilinear", align_corners=False).squeeze(1)
+    if grid is None:
+        fine = functional.interpolate(coarse, size, mode="bilinear", align_corners=False).squeeze(1)
+    else:
+        fine = place(coarse, grid, size, "bilinear").squeeze(1)
     low, high = fine.amin((1, 2), keepdim=True), fine.amax((1, 2), keepdim=True)
     span = high - low
     return fine.sub_(low).div_(span.where(span > 0, 1.0))

@@ -25,6 +25,7 @@ def build_cnn(
     pooling: PoolingFactory = use("mean"),
     head: Head = "linear_after_pool",
     dropout: float = 0.0,
+    centred: bool = True,
 ) -> Model:
     """Build a backbone with a pooling and a linear head; pretrained weights are the backbone's.
 
@@ -37,6 +38,7 @@ def build_cnn(
             ResNet-34 of GMIC's baselines.
         dropout: share of pooled features, or of feature channels before the convolution, set to 0 in training;
             in [0, 1).
+        centred: a map's cells are drawn where they look; false draws them evenly over the image.
 
     Raises:
         ValueError: the parameters cannot work.
@@ -46,7 +48,8 @@ def build_cnn(
     _check(pooling, head, dropout)
     net, classes, first = backbone(task.channels), len(task.classes), head == "linear_after_pool"
     pool = pooling(net.features, 1 if first else classes)
-    return Network(net, pool, classes, exclusive=task.kind == "multiclass", pool_first=first, dropout=dropout)
+    exclusive = task.kind == "multiclass"
+    return Network(net, pool, classes, exclusive=exclusive, pool_first=first, dropout=dropout, centred=centred)
 
 
 def cnn_facts(task: Task, /, *, pooling: Any, head: Head, dropout: float, **_: Any) -> Mapping[str, Any]:

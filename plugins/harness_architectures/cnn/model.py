@@ -6,7 +6,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from harness.nn import Backbone, Batch, Model, Output, Pooling, masked_bce, masked_cross_entropy, outside_autocast
+from harness.nn import (
+    Backbone,
+    Batch,
+    Grid,
+    Model,
+    Output,
+    Pooling,
+    masked_bce,
+    masked_cross_entropy,
+    outside_autocast,
+)
 
 EPS = 1e-6
 
@@ -20,7 +30,7 @@ class CNN(Model):
         classes: how many.
         exclusive: exactly one class holds: softmax and cross-entropy, else sigmoids and binary cross-entropy.
         pool_first: the linear layer classifies pooled features; else it draws a map per class, which is pooled.
-        dropout: see `harness_architectures.cnn.component.build_cnn`.
+        dropout, centred: see `harness_architectures.cnn.component.build_cnn`.
     """
 
     def __init__(
@@ -32,8 +42,10 @@ class CNN(Model):
         exclusive: bool,
         pool_first: bool,
         dropout: float = 0.0,
+        centred: bool = True,
     ) -> None:
         super().__init__()
+        self.centred = centred
         self.exclusive, self.pool_first = exclusive, pool_first
         self.backbone, self.pooling = backbone, pooling
         self.dropout = nn.Dropout(dropout) if pool_first else nn.Dropout2d(dropout)
@@ -58,6 +70,10 @@ class CNN(Model):
     def explain_layer(self) -> nn.Module:
         """Return the backbone, whose output is the last feature map."""
         return self.backbone
+
+    def grid(self, batch: Batch) -> Grid | None:
+        """Return where the maps' cells look, if `centred`."""
+        return self.backbone.grid(batch.images) if self.centred and batch.images is not None else None
 
     def _features_first(self, features: Float[Tensor, "b d i j"]) -> Output:
         pooled = self.pooling(_cells(features)).value

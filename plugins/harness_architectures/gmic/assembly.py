@@ -21,8 +21,9 @@ def assemble(
     map_l1: float,
     fuse: bool = True,
     map_exponent: float = 1.0,
+    centred: bool = True,
 ) -> Any:
-    """Build the network; see `model.GMIC` for `fuse` and `map_exponent`.
+    """Build the network; see `model.GMIC` for `fuse`, `map_exponent` and `centred`.
 
     Raises:
         ValueError: the parameters cannot work for this image size.
@@ -47,6 +48,7 @@ def assemble(
         map_l1=map_l1,
         fuse=fuse,
         map_exponent=map_exponent,
+        centred=centred,
     )
 
 

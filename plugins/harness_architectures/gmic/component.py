@@ -26,6 +26,7 @@ def build_gmic(
     crop_choice: Literal["saliency", "random"] = "saliency",
     replicate_grey: bool = True,
     crop_channels: int | None = None,
+    centred: bool | None = None,
     weights: str | None = None,
 ) -> Any:
     """Build GMIC as published; every part of it can be exchanged.
@@ -45,6 +46,8 @@ def build_gmic(
             published; False gives that network one channel.
         crop_channels: how many of the image's channels, from the first, the crops take; by default all. 1 where
             heat maps follow an image: only the image is cropped then.
+        centred: maps and crops lie where the map's cells look; false draws the cells evenly over the image, as
+            published. Not set, it is true unless there are `weights`.
         weights: path of a published checkpoint.
 
     Raises:
@@ -61,6 +64,7 @@ def build_gmic(
         pooling=pooling,
         local_pooling=local_pooling,
         map_l1=map_l1,
+        centred=weights is None if centred is None else centred,
     )
     if weights is not None:
         if task.classes == PUBLISHED_CLASSES[::-1]:
@@ -79,6 +83,7 @@ def gmic_facts(
     local_pooling: Any,
     map_l1: float,
     weights: str | None,
+    centred: bool | None,
     **cropping: Any,
 ) -> Mapping[str, Any]:
     """Return sizes of map, window and crops, the canonical forms of the poolings, and the digest of `weights`.
@@ -86,6 +91,7 @@ def gmic_facts(
     Where only the built backbone knows the map's size (timm), just the checks that need no map.
     """
     local_backbone.facts()
+    del centred
     files, given = file_facts("weights", weights), Cropping(**cropping)
     check_map_l1(map_l1)
     canonical: dict[str, Any] = {"local_pooling": check_local_pooling(local_pooling, given.crops)}

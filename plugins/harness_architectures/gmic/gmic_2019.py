@@ -25,6 +25,7 @@ def build_gmic_2019(
     map_exponent: float = 1.0,
     crop_choice: Literal["saliency", "random"] = "saliency",
     replicate_grey: bool = True,
+    centred: bool = True,
 ) -> Any:
     """Build GMIC of 2019: the mean of global and local scores, with a penalty on the maps to a power.
 
@@ -40,6 +41,7 @@ def build_gmic_2019(
         map_exponent: beta, above 0; below 1 faint cells cost more than their share, above 1 less.
         crop_choice: "saliency" or "random".
         replicate_grey: grey crops go as three equal channels into the local network.
+        centred: maps and crops lie where the map's cells look; false draws the cells evenly, as published.
 
     Raises:
         ValueError: the parameters cannot work for this image size.
@@ -55,6 +57,7 @@ def build_gmic_2019(
         map_l1=map_weight,
         fuse=False,
         map_exponent=map_exponent,
+        centred=centred,
     )
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from harness import Task
-from harness.nn import Backbone, Batch, Model, Output, Pooling, outside_autocast
+from harness.nn import Backbone, Batch, Grid, Model, Output, Pooling, outside_autocast
 from harness_architectures.gmic.cropping import Cropping
 from harness_architectures.shared.class_maps import (
     as_distribution,
@@ -42,6 +42,7 @@ class GMIC(Model):
         map_l1: weight of the maps' sum.
         fuse: a linear layer over both networks' features gives the scores (2021); else their mean does (2019).
         map_exponent: of the maps' cells in their sum; 1 in 2021, searched in 2019.
+        centred: maps and crops lie where the cells look; else evenly, as published.
 
     Source: Shen et al. 2021, Medical Image Analysis 68, 101908; Shen et al. 2019, MLMI.
     """
@@ -58,8 +59,10 @@ class GMIC(Model):
         map_l1: float,
         fuse: bool = True,
         map_exponent: float = 1.0,
+        centred: bool = True,
     ) -> None:
         super().__init__()
+        self.centred = centred
         self.exclusive = task.kind == "multiclass"
         self.cropping = cropping
         self.crop_channels, self.local_channels = cropping.channels(task)
@@ -84,7 +87,7 @@ class GMIC(Model):
         scores = self.pooling(cells_of(maps), key=cells_of(features)).value
 
         cells = self._corners(maps, place, batch)
-        corners = to_pixels(cells, place)
+        corners = to_pixels(cells, place, self.grid(batch))
         crops = take_crops(images[:, : self.crop_channels], corners, place.crop_px)  # b n c y x
         seen = self.local_backbone(with_channels(crops, self.local_channels))
         local = self.local_pooling(seen.mean((2, 3)).unflatten(0, crops.shape[:2]))
@@ -124,6 +127,10 @@ class GMIC(Model):
     def explain_layer(self) -> nn.Module:
         """Return the global network, whose output is the last feature map."""
         return self.backbone
+
+    def grid(self, batch: Batch) -> Grid | None:
+        """Return where the maps' cells look, if `centred`."""
+        return self.backbone.grid(batch.images) if self.centred and batch.images is not None else None
 
     def _corners(self, maps: Tensor, place: Geometry, batch: Batch) -> Tensor:
         if self.cropping.crop_choice == "saliency":

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from harness import InputError, Task
-from harness.nn import Backbone, Batch, Model, Output, Phase, masked_bce, outside_autocast
+from harness.nn import Backbone, Batch, Grid, Model, Output, Phase, masked_bce, outside_autocast
 from harness_architectures.pixel_labels.sizes import starts
 from harness_architectures.pixel_labels.windows import draw_corners, grid, patch_labels, spread_out
 from harness_architectures.shared.class_maps import as_distribution
@@ -107,6 +107,14 @@ class PixelLabels(Model):
     def explain_layer(self) -> nn.Module:
         """Return the inner model's layer."""
         return self.architecture.explain_layer()
+
+    def grid(self, batch: Batch) -> Grid | None:
+        """Return the inner model's, of images with room for heat maps."""
+        if batch.images is None or batch.images.ndim != 4:
+            return None
+        images = batch.images[:1]
+        room = images.new_zeros(1, self.head.out_features, *images.shape[2:])
+        return self.architecture.grid(replace(batch.only(0), images=torch.cat((images, room), 1)))
 
     @torch.no_grad()
     def heat_maps(self, images: Float[Tensor, "m c h w"]) -> Float[Tensor, "m k h w"]:

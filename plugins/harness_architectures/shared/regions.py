@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from harness import seed_of
+from harness.nn import Grid
 from harness_architectures.shared.geometry import Geometry
 
 
@@ -66,12 +67,23 @@ def random_corners(
     return torch.stack((flat // wide, flat % wide), 2)
 
 
-def to_pixels(corners: Int[Tensor, "b n 2"], place: Geometry) -> Int[Tensor, "b n 2"]:
-    """Convert corners to pixels: cell / cells * pixels, rounded half to even.
+def to_pixels(corners: Int[Tensor, "b n 2"], place: Geometry, grid: Grid | None = None) -> Int[Tensor, "b n 2"]:
+    """Convert corners to pixels, rounded half to even.
 
-    In doubles, whose rounding is Python's; MPS has none.
+    Args:
+        corners: of windows, in cells.
+        place: of the map on the image.
+        grid: where the cells look: a crop is centred where its window is, and moved inside the image. None is the
+            published rule, cell / cells * pixels.
     """
-    exact = torch.float32 if corners.device.type == "mps" else torch.float64
+    exact = torch.float32 if corners.device.type == "mps" else torch.float64  # Python's rounding; MPS has no doubles
+    if grid is not None:
+        found = []
+        for axis, cell in enumerate(corners.unbind(2)):
+            centre = grid.offset[axis] + grid.stride[axis] * (cell.to(exact) + (place.window[axis] - 1) / 2)
+            first = (centre - (place.crop_px - 1) / 2).round().long()
+            found.append(first.clamp(0, place.image[axis] - place.crop_px))
+        return torch.stack(found, 2)
     axes = zip(corners.unbind(2), place.map, place.image, strict=True)
     return torch.stack([(cell.to(exact) / cells * pixels).round().long() for cell, cells, pixels in axes], 2)
 

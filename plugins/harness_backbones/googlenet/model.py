@@ -81,6 +81,7 @@ def build(channels: int, *, stride: int, features: int, pretrained: bool, weight
         names = {name.split(".")[0] for name in net.net.state_dict()}
         state = {key: value for key, value in state.items() if key.split(".")[0] in names or not _known(key)}
         stored.fit(net.net, state, channels, weights or "GoogLeNet_Weights.IMAGENET1K_V1", "conv1.conv")
+        net.measure_lean(channels)
     return net
 
 

