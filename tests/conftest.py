@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from harness.contract.loading.catalog import Catalog
+from harness.testing.laws.law import Law
 
 settings.register_profile(
     "busy machine",
@@ -38,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         given = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
         law, subject = given.get("law"), given.get("subject")
-        if law is not None and law.trains and subject.component.name not in TRAINED:
+        if isinstance(law, Law) and law.trains and subject.component.name not in TRAINED:
             item.add_marker(pytest.mark.slow)
 
 

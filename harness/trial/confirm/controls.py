@@ -69,8 +69,8 @@ class Controls:
         count, classes = out.probs.shape
         shape = _grid(batch, out)
         yield f"{CONTROL}centre", torch.from_numpy(centre_map(shape)).expand(count, classes, *shape)
-        drawn = [random_map((classes, *shape), seeds.of("floor", self.seed, key)) for key in ids]
-        yield f"{CONTROL}random", torch.from_numpy(np.stack(drawn))
+        at_random = [random_map((classes, *shape), seeds.of("floor", self.seed, key)) for key in ids]
+        yield f"{CONTROL}random", torch.from_numpy(np.stack(at_random))
         fresh = run(self.fresh, batch, self.settings, self.device)
         if fresh.saliency is not None:
             yield WEIGHTS_CONTROL, drawn(fresh, batch)
