@@ -16,7 +16,7 @@ from torch import Tensor
 
 from harness.contract import seeds
 from harness.contract.loading.catalog import Catalog
-from harness.contract.nn import Batch, Model, Output
+from harness.contract.nn import Batch, Model, Output, drawn
 from harness.contract.tables import CONTROL, WEIGHTS_CONTROL
 from harness.contract.types import Task, TrialSpec
 from harness.metrics.maps.controls import centre_map, random_map
