@@ -87,7 +87,7 @@ class Metric:
         return float(self._called((), self.record.build, *arrays))
 
     def values(self, terms: Any, threshold: float = math.nan) -> Array:
-        """Return the value of each image, "n"; NaN if the threshold that it needs is NaN.
+        """Return the value of each image, "n"; NaN if the threshold that it needs is NaN, none of a failed metric.
 
         Raises:
             TypeError: the metric is not a mean over images.
@@ -98,10 +98,10 @@ class Metric:
         if self.record.form != "mean":
             raise TypeError(f"{self.key!r} is not a mean over images, so it has no value per image.")
         if self.record.fit is None:
-            return self._called((len(terms),), self.record.build, terms)
+            return self._called(None, self.record.build, terms)
         if math.isnan(threshold):
             return np.full(len(terms), math.nan)
-        return self._called((len(terms),), self.record.build, terms, threshold)
+        return self._called(None, self.record.build, terms, threshold)
 
     def value(self, terms: Any, weights: Array | None = None, threshold: float = math.nan) -> Array:
         """Return the metric in each resample, "r", or its value without resampling.
@@ -117,6 +117,8 @@ class Metric:
         shape = () if weights is None else (len(weights),)
         if self.record.form != "statistic":
             values = self.values(terms, threshold)
+            if self._has_failed:
+                return np.full(shape, math.nan)
             found = np.asarray(mean_defined(values)) if weights is None else mean(values)(weights)
         elif self.record.fit is not None and math.isnan(threshold):
             return np.full(shape, math.nan)
@@ -128,7 +130,9 @@ class Metric:
     def statistic(self, terms: Any, threshold: float = math.nan) -> Statistic:
         """Return the metric as a function of weights."""
         if self.record.form != "statistic":
-            return mean(self.values(terms, threshold))
+            values = self.values(terms, threshold)
+            if not self._has_failed:
+                return mean(values)
         return lambda weights: self.value(terms, weights, threshold)
 
     def stated(self, terms: Any, threshold: float = math.nan) -> tuple[float, str]:
@@ -142,7 +146,11 @@ class Metric:
     def _named(self) -> Origin:
         return Origin("metric", self.record.name, *self.origin)
 
-    def _called(self, shape: tuple[int, ...], formula: Callable[..., Any], *arguments: Any) -> Array:
+    @property
+    def _has_failed(self) -> bool:
+        return self.faults is not None and self.key in self.faults
+
+    def _called(self, shape: tuple[int, ...] | None, formula: Callable[..., Any], *arguments: Any) -> Array:
         """Return the numbers that a formula gives for arguments that it cannot write to."""
 
         def call() -> Array:
@@ -152,17 +160,17 @@ class Metric:
 
         return self._attempt(shape, call)
 
-    def _attempt(self, shape: tuple[int, ...], compute: Callable[[], Array]) -> Array:
+    def _attempt(self, shape: tuple[int, ...] | None, compute: Callable[[], Array]) -> Array:
         """Return computed numbers, or NaN of a tolerated metric that has failed."""
         if self.faults is None:
             return compute()
-        if self.key not in self.faults:
+        if not self._has_failed:
             try:
                 return compute()
             except Exception as error:
                 named = isinstance(error, ContractError)
                 self.faults[self.key] = str(error) if named else f"{self._named}: {type(error).__name__}: {error}"
-        return np.full(shape, math.nan)
+        return np.full(0 if shape is None else shape, math.nan)
 
 
 def _bounded(found: Array, bounds: tuple[float, float], origin: Origin) -> Array:
@@ -174,14 +182,15 @@ def _bounded(found: Array, bounds: tuple[float, float], origin: Origin) -> Array
     return found
 
 
-def _as_numbers(found: Any, shape: tuple[int, ...], origin: Origin) -> Array:
-    """Return numbers as float64; NaN is undefined and may be."""
+def _as_numbers(found: Any, shape: tuple[int, ...] | None, origin: Origin) -> Array:
+    """Return numbers as float64, "n" for no shape; NaN is undefined and may be."""
     try:
         array = np.asarray(found)
     except ValueError:  # a ragged list
         array = np.asarray(None)
-    if array.dtype.kind not in "fiub" or array.shape != shape or np.isinf(array).any():
-        expected = f"numbers of shape {shape}" if shape else "a number"
+    fits = array.ndim == 1 if shape is None else array.shape == shape
+    if array.dtype.kind not in "fiub" or not fits or np.isinf(array).any():
+        expected = "a number per image" if shape is None else f"numbers of shape {shape}" if shape else "a number"
         raise ContractError(origin, shorten(repr(found), 80), f"{expected}, finite or NaN", _LAW)
     return array.astype(np.float64, copy=False)
 
