@@ -27,7 +27,7 @@ from harness.contract.loading.signatures import wrong_signature
 from harness.contract.provider import BUILT_IN, LOCAL, Broken, Provider, Remark
 
 SLOW_S = 0.5
-RESULTS_VERSION = "1"
+RESULTS_VERSION = "2"
 """Version of the built-in components in identities. Raised when their results change, not at each release."""
 _ANY = (Exception, SystemExit)
 """What third-party code may raise: a script that is loaded as a plugin may call `sys.exit`."""

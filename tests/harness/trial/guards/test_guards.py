@@ -28,7 +28,7 @@ class Component:
     """What a note names by its class."""
 
 
-NAME = f"{Component.__module__}.Component"
+NAME = "class 'Component'"
 CHANGES: dict[str, tuple[Callable[[], Any], str]] = {
     "dtype": (lambda: torch.set_default_dtype(torch.float64), "sets torch's default dtype to float64"),
     "grad": (lambda: torch.set_grad_enabled(False), "leaves gradients off"),
@@ -169,7 +169,7 @@ def test_a_model_that_reseeds_in_forward_is_named_in_its_result(tmp_path: Path) 
 
     result = outcome(build, tmp_path)
     (note,) = result.notes
-    assert note.endswith("Reseeding reseeds torch's generator with 0; it was put back")
+    assert note == "architecture 'own' (local 0) reseeds torch's generator with 0; it was put back"
 
 
 def test_an_honest_model_leaves_no_note(tmp_path: Path) -> None:
