@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from harness.contract.components import parameters
-from harness.contract.errors import ContractError, Origin, blamed
+from harness.contract.errors import ContractError, HarnessError, Origin, blamed
 from harness.contract.metrics import Level, MetricRecord
 from harness.statistics.arrays import Array, mean_defined, read_only
 from harness.statistics.bootstrap import Statistic, mean
@@ -169,6 +169,8 @@ class Metric:
                 return compute()
             except Exception as error:
                 named = isinstance(error, ContractError)
+                if isinstance(error, OSError | HarnessError) and not named:  # the machine's, or the user's
+                    raise
                 self.faults[self.key] = str(error) if named else f"{self._named}: {type(error).__name__}: {error}"
         return np.full(0 if shape is None else shape, math.nan)
 

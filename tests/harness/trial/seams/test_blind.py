@@ -93,8 +93,7 @@ def test_a_batch_loses_its_labels_alone() -> None:
 @pytest.mark.parametrize("choice", ["saliency", "random"])
 def test_crops_by_id_repeat_themselves(catalog: Catalog, tiny: Catalog, workspace: Workspace, choice: str) -> None:
     for kind in ("architecture", "backbone", "pooling"):
-        for component, provider in catalog._offers[kind]:
-            tiny._offers[kind].add(component, provider)
+        tiny._components[kind] |= catalog._components[kind]
     net = {"use": "resnet22", "stride": 8, "width": 2}
     model = {"use": "gmic", "backbone": net, "local_backbone": net, "crops": 1, "crop_px": 8, "crop_choice": choice}
     spec = tiny_spec(model=model, train={"epochs": 1})
