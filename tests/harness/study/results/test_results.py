@@ -98,5 +98,5 @@ def test_a_metric_whose_plugin_is_not_loaded_has_the_values_that_the_trials_stor
     computed = found.variants.set_index("variant")["auroc"]
     without = replace(found, metrics=Metrics())
     assert without.not_loaded == ("auroc",)
-    stored = without._stored("auroc", found.variants)
+    stored = without._reported("auroc", found.variants)
     assert stored == pytest.approx(computed.tolist(), abs=1e-6)

@@ -20,8 +20,8 @@ def test_pointing_and_lesions_are_of_the_outline_and_dice_of_the_reduced_mask(tm
     masks, known = data.outlines.of(np.array([0, 1])), data.outlines.known
     batch = Batch(
         labels=torch.from_numpy(data.split.labels),
-        ids=("4", "5"),
-        groups=("4", "5"),
+        ids=data.names,
+        groups=data.groups,
         targets=Targets(masks=torch.from_numpy(masks).float(), known=torch.from_numpy(known)),
     )
     maps = torch.zeros(2, 2, *SIZE)
