@@ -213,6 +213,7 @@ def test_what_is_not_a_trials_own_fault_ends_the_run_with_its_code(
     assert [event.kind for event in events[-2:]] == ["trial_interrupted", "study_paused"]
 
 
+@pytest.mark.slow
 def test_ray_runs_a_study_in_another_thread_than_the_main_one(tmp_path: Path) -> None:
     """As a notebook's server may: signals are the main thread's alone to handle."""
     with ThreadPoolExecutor(1) as threads:

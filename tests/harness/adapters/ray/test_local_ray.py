@@ -107,6 +107,7 @@ def _task_of_a_stranger(address: str) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_process_have_different_tokens_and_both_end(tmp_path: Path) -> None:
     """As in a notebook where Ray was imported, and started, before."""
     ray.init(num_cpus=1, include_dashboard=False, logging_level="error")
@@ -117,12 +118,13 @@ def test_two_runs_of_one_process_have_different_tokens_and_both_end(tmp_path: Pa
         ray.shutdown()
 
 
+@pytest.mark.slow
 def test_an_address_in_the_environment_is_not_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     assert run(tmp_path, ALONE).exit_code == 0
 
 
-@pytest.mark.parametrize("server", ["raylet", "gcs_server"])
+@pytest.mark.parametrize("server", ["raylet", pytest.param("gcs_server", marks=pytest.mark.slow)])
 def test_a_server_of_ray_that_dies_pauses_the_study_and_the_same_command_goes_on(tmp_path: Path, server: str) -> None:
     running = Running(tmp_path, {**LONG, "epoch_s": 8.0})
     running.kill(server)

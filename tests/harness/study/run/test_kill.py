@@ -176,9 +176,9 @@ def _kill_ray(folder: Path, mlflow: Path, drivers: int, workers: int) -> None:
     ("kind", "number"),
     [
         ("inline", signal.SIGINT),
-        ("ray", signal.SIGINT),
         ("ray", signal.SIGTERM),  # `timeout`, a service that is stopped, a job that is cancelled
-        ("ray", signal.SIGHUP),  # the terminal closes
+        pytest.param("ray", signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param("ray", signal.SIGHUP, marks=pytest.mark.slow),  # the terminal closes
     ],
 )
 def test_what_a_process_group_is_sent_ends_a_long_epoch_at_once_and_the_same_command_goes_on(
