@@ -27,6 +27,9 @@ BORDER = 0.9
 FEWEST = 5
 """Outlines of one class from which it is suspicious that all are equal."""
 
+STRIDES = (4, 8, 16, 32, 64)
+"""Pixels a cell for which the size of lesions is stated."""
+
 
 @dataclass(frozen=True)
 class _Outline:
@@ -39,6 +42,7 @@ class _Outline:
         border: share of the image's border that it covers.
         digest: of its pixels, "" if it is empty.
         kept: number of its lesions that kept one cell only because they would have vanished.
+        touched: cells of which it covers any part, by STRIDES.
     """
 
     place: str
@@ -47,6 +51,7 @@ class _Outline:
     border: float
     digest: str
     kept: int = 0
+    touched: tuple[int, ...] = ()
 
 
 def outline_findings(cache: Cache) -> Iterator[Finding]:
@@ -60,6 +65,7 @@ def outline_findings(cache: Cache) -> Iterator[Finding]:
         own = [facts[number] for facts in found]
         drawn = [outline for outline in own if outline.digest]
         yield from _sizes(title, drawn)
+        yield from _in_cells(title, drawn, cache.dataset.task.image_size)
         yield from _equal(title, drawn)
         yield from _against_labels(title, own)
         if kept := sum(outline.kept for outline in drawn):
@@ -90,7 +96,43 @@ def _outline(place: str, label: float, mask: npt.NDArray[np.bool_], original: np
     edges = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     digest = hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()
     kept = 0 if original is None else reduced_mask(original, (mask.shape[0], mask.shape[1]))[1]
-    return _Outline(place, label, float(mask.mean()), float(edges.mean()), digest, kept)
+    touched = tuple(int(_touched(mask, stride)) for stride in STRIDES)
+    return _Outline(place, label, float(mask.mean()), float(edges.mean()), digest, kept, touched)
+
+
+def _touched(mask: npt.NDArray[np.bool_], stride: int) -> int:
+    """Return how many squares of so many pixels hold any of a mask."""
+    rows = np.logical_or.reduceat(mask, np.arange(0, mask.shape[0], stride), axis=0)
+    return int(np.logical_or.reduceat(rows, np.arange(0, mask.shape[1], stride), axis=1).sum())
+
+
+def _in_cells(title: str, drawn: Sequence[_Outline], size: tuple[int, int]) -> Iterator[Finding]:
+    """Yield the median size of outlines in cells of each stride that leaves a map of 2 x 2 or more."""
+    if not drawn:
+        return
+    share, rows = float(np.median([each.share for each in drawn])), []
+    for number, stride in enumerate(STRIDES):
+        height, width = (-(-length // stride) for length in size)
+        if min(height, width) < 2:
+            break
+        touched = float(np.median([each.touched[number] for each in drawn]))
+        by_area = _short(share * size[0] * size[1] / stride**2)
+        text = f"stride {stride}: {by_area} by area, {_short(touched)} touched of {height * width}"
+        rows.append((text, f"t = {_percent(touched / (height * width))}"))
+    message = (
+        f"outlines of {title!r} cover {_percent(share)} of the image (median of {len(drawn)}); top-t pooling averages "
+        "healthy cells if t exceeds the share of touched cells; cells at "
+        + "; at ".join(f"{text}, {most}" for text, most in rows)
+    )
+    yield Finding(level="info", number=len(drawn), message=message, rows=tuple(rows))
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
 
 
 def _sizes(title: str, drawn: Sequence[_Outline]) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ def warnings(
         *dict.fromkeys(note for variant in trained for note in checked[variant.name].notes),
         *_same_thing(trained, checked),
         *_few_cells(trained, checked),
+        *_wide_field(trained, checked),
         *_nothing_searched(trained, search),
         *_search(trained, search),
     ]
@@ -62,6 +63,21 @@ def _few_cells(variants: Sequence[VariantPlan], checked: Mapping[str, Checked]) 
     for cells, names in small.items() if varies else ():
         shape = _shape(checked[names[0]].facts)
         yield f"the{shape} map has {cells} cells while t varies: below {FEW_CELLS} cells, 1 % is less than one cell"
+
+
+def _wide_field(variants: Sequence[VariantPlan], checked: Mapping[str, Checked]) -> Iterator[str]:
+    """Yield a warning for each effective field of two thirds of the image or more: most cells see every lesion."""
+    wide: dict[tuple[int, int, int], list[str]] = {}
+    for variant in variants:
+        own = checked[variant.name]
+        theoretical, effective = own.facts.get("field", (0, 0))
+        if effective and 0 < 2 * min(own.task.image_size) <= 3 * effective:
+            wide.setdefault((theoretical, effective, min(own.task.image_size)), []).append(variant.name)
+    for (theoretical, effective, side), names in wide.items():
+        yield (
+            f"a cell of {_listed(names)} effectively sees {effective} px (95 % of the squared gradient at the start, "
+            f"{theoretical} px in theory) of {side}: its map may not localise; take a smaller stride"
+        )
 
 
 def _nothing_searched(variants: Sequence[VariantPlan], search: Mapping[str, Any]) -> Iterator[str]:

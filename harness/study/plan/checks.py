@@ -209,6 +209,9 @@ class Checker:
             return {}
         facts = self._ask(factory, (task,), "architecture", "model", problems)
         files |= facts.get("files", {})
+        backbone = factory.params.get("backbone")
+        if isinstance(backbone, Factory) and "field" in (own := backbone.facts()):
+            facts = {**facts, "field": own["field"]}
         return {**facts, "files": files} if files else facts
 
     def _slot_files(self, factory: Factory, task: Task, path: str, problems: Located) -> dict[str, str]:

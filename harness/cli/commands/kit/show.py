@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from harness.api.kit.addresses import broken_of, find
+from harness.api.kit.addresses import Item, broken_of, find
 from harness.api.kit.described import described
+from harness.api.kit.fields import SIDE_PX, receptive_field
 from harness.cli.app import App, examples, pass_app
 from harness.cli.options import json_option
 from harness.cli.streams import emit
@@ -28,7 +29,7 @@ def show(app: App, name: str, as_json: bool) -> None:
     NAME is a component, a distribution, or `distribution:component`. The parameters are TOML: copy them into a study.
     """
     items, broken = find(app.catalog, name), broken_of(app.catalog, name)
-    rows = [described(item) for item in items]
+    rows = [described(item) | _measured(item) for item in items]
     if as_json:
         emit(json.dumps(rows, indent=2))
         return
@@ -36,6 +37,11 @@ def show(app: App, name: str, as_json: bool) -> None:
         click.echo("\n" * (number > 0) + "\n".join(_lines(row, app.out.width)))
     if broken:
         app.show(broken_table(broken))
+
+
+def _measured(item: Item) -> dict[str, Any]:
+    kind, component, _ = item
+    return {"receptive_field": receptive_field(component)} if kind == "backbone" else {}
 
 
 def _lines(row: Mapping[str, Any], width: int) -> Iterator[str]:
@@ -70,6 +76,13 @@ def _assigned(parameter: Mapping[str, Any]) -> str:
 
 def _notes(row: Mapping[str, Any], width: int) -> Iterator[str]:
     yield ""
+    field = row.get("receptive_field", {})
+    texts = {
+        "theoretical": "px through the layers (height, width)",
+        "effective": f"px with 95 % of the squared gradient at the start, of {SIDE_PX}",
+    }
+    for key, sides in field.items():
+        yield from _comment(f"{key} receptive field: {' x '.join(map(str, sides))} {texts[key]}", width)
     for key in ("needs", "provides"):
         yield from _comment(f"{key}: {', '.join(row[key]) or 'nothing'}", width)
     yield from _comment(f"source: {row['source'] or 'none'}", width)
