@@ -70,7 +70,7 @@ class Metric:
         fit = self.record.fit
         if fit is None or terms is None:
             return math.nan
-        return float(self._numbers(self._called(fit, terms), ()))
+        return float(self._numbers(self._called(fit, terms), (), infinite=True))  # inf: no positive decision
 
     def term(self, *arrays: Array) -> float:
         """Return the value of one image, of a metric of form "term".
@@ -139,14 +139,14 @@ class Metric:
         with blamed(self._named):
             return formula(*map(_protected, arguments), **self.arguments)
 
-    def _numbers(self, found: Any, shape: tuple[int, ...] | None) -> Array:
+    def _numbers(self, found: Any, shape: tuple[int, ...] | None, *, infinite: bool = False) -> Array:
         """Return numbers as float64, "n" for no shape; NaN is undefined and may be."""
         try:
             array = np.asarray(found)
         except ValueError:  # a ragged list
             array = np.asarray(None)
         fits = array.dtype.kind in "fiub" and (array.ndim == 1 if shape is None else array.shape == shape)
-        if not fits or np.isinf(array).any():
+        if not fits or (np.isinf(array).any() and not infinite):
             expected = "a number per image" if shape is None else f"numbers of shape {shape}" if shape else "a number"
             raise ContractError(self._named, shorten(repr(found), 80), f"{expected}, finite or NaN", _LAW)
         return array.astype(np.float64, copy=False)
