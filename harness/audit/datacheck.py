@@ -40,7 +40,10 @@ class _Kind:
     near: tuple[str, Verdict]
 
 
+SURE_AGREEMENT = 0.85
+"""Lowest agreement at which images of two patients are one image; slices of two healthy brains reach .73."""
 _ACROSS = _Kind("in two splits", ("error", "leak"), ("error", "leak"))
+_ALIKE = _Kind("in two splits, of two groups", ("error", "leak"), ("warning", "unsure"))
 _DIFFERENT = _Kind("with different labels", ("error", "contradiction"), ("warning", "unsure"))
 _GROUPS = _Kind("in one split under two groups", ("warning", "unsure"), ("warning", "unsure"))
 
@@ -80,7 +83,8 @@ def duplicate_findings(cache: Cache) -> list[Finding]:
     apart, tuned = _apart(pairs, homes)
     different, across_groups = _differ(pairs, samples), _across_groups(pairs, samples)
     report = _PairReport(pairs, [f"{home}: {sample.id}" for home, sample in zip(homes, samples, strict=True)])
-    findings = list(report.findings(_ACROSS, apart))
+    alike = apart & across_groups & ~pairs.exact & (pairs.agreement < SURE_AGREEMENT)
+    findings = [*report.findings(_ACROSS, apart & ~alike), *report.findings(_ALIKE, alike)]
     findings += report.findings(_DIFFERENT, different)
     findings += report.findings(_GROUPS, across_groups & ~apart & ~tuned)
     harmless = int((~apart & ~tuned & ~different & ~across_groups).sum())

@@ -76,7 +76,7 @@ class Metric:
         fit = self.record.fit
         if fit is None or terms is None:
             return math.nan
-        return float(self._called((), fit, terms))
+        return float(self._called((), fit, terms, infinite=True))  # inf: no decision is positive
 
     def term(self, *arrays: Array) -> float:
         """Return the value of one image, of a metric of form "term".
@@ -150,13 +150,15 @@ class Metric:
     def _has_failed(self) -> bool:
         return self.faults is not None and self.key in self.faults
 
-    def _called(self, shape: tuple[int, ...] | None, formula: Callable[..., Any], *arguments: Any) -> Array:
+    def _called(
+        self, shape: tuple[int, ...] | None, formula: Callable[..., Any], *arguments: Any, infinite: bool = False
+    ) -> Array:
         """Return the numbers that a formula gives for arguments that it cannot write to."""
 
         def call() -> Array:
             with blamed(self._named):
                 found = formula(*map(_protected, arguments), **self.arguments)
-            return _as_numbers(found, shape, self._named)
+            return _as_numbers(found, shape, self._named, infinite)
 
         return self._attempt(shape, call)
 
@@ -184,14 +186,14 @@ def _bounded(found: Array, bounds: tuple[float, float], origin: Origin) -> Array
     return found
 
 
-def _as_numbers(found: Any, shape: tuple[int, ...] | None, origin: Origin) -> Array:
+def _as_numbers(found: Any, shape: tuple[int, ...] | None, origin: Origin, infinite: bool) -> Array:
     """Return numbers as float64, "n" for no shape; NaN is undefined and may be."""
     try:
         array = np.asarray(found)
     except ValueError:  # a ragged list
         array = np.asarray(None)
     fits = array.ndim == 1 if shape is None else array.shape == shape
-    if array.dtype.kind not in "fiub" or not fits or np.isinf(array).any():
+    if array.dtype.kind not in "fiub" or not fits or (np.isinf(array).any() and not infinite):
         expected = "a number per image" if shape is None else f"numbers of shape {shape}" if shape else "a number"
         raise ContractError(origin, shorten(repr(found), 80), f"{expected}, finite or NaN", _LAW)
     return array.astype(np.float64, copy=False)

@@ -126,6 +126,8 @@ def _run(
     val = Loader(data.val, data.task, settings, device)
 
     def validate() -> Mapping[str, float]:
+        if not len(data.val):
+            return {}
         scorer = Scorer(metrics, data.task, "val", masks=False)
         return score(predict(model, val, settings, device), scorer)
 
@@ -138,8 +140,9 @@ def _run(
         metrics = [metric if metric.key in selecting else metric.tolerated(faults) for metric in found]
         updates = Updates.of(settings, catalog)
         job = Fit(model, train, settings, updates, spec.objective, spec.seed, device, validate, (train, val))
-        _refuse_unknown_head(job, val, _known(spec, catalog))
-        _refuse_ignored_weights(job)
+        if settings.epochs:
+            _refuse_unknown_head(job, val, _known(spec, catalog))
+            _refuse_ignored_weights(job)
     epochs = fit(job, checkpoint)
     while True:
         with _inside(workspace, spec, notes, seal):  # not across the yield: the seal does not apply to the caller
@@ -152,7 +155,7 @@ def _run(
         state="complete",
         value=best.smoothed,
         best_epoch=best.number,
-        epochs=len(job.epochs),
+        epochs=len(job.epochs) if settings.epochs else 0,
         metrics=best.metrics,
         seconds=sum(epoch.seconds for epoch in job.epochs),
         ledger=ledger.as_table(),

@@ -70,6 +70,17 @@ def open_images(app: App, models: Sequence[Confirmed], manifest: Path, most: int
     return open_unseen(manifest, models[0], app.catalog, app.settings.data, most)
 
 
+def said_of_training(app: App, models: Sequence[Confirmed], images: Unseen) -> str:
+    """Return which of the images the models were trained on, as far as the cache still has those; "" if none."""
+    from harness.audit.seen import seen_in_training
+    from harness.contract.files import file_name
+
+    ids = [sample.id for sample in images.images.split.samples]
+    folders = dict.fromkeys(app.settings.cache / file_name(model.spec.digest) for model in models)
+    found = [seen_in_training(folder, ids, iter(images.images.split.images)) for folder in folders]
+    return next(filter(None, found), "")
+
+
 def refuse_to_overwrite(path: Path, overwrite: bool) -> None:
     """Refuse to write where something exists.
 

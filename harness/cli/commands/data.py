@@ -122,7 +122,9 @@ def _quick_check(dataset: Dataset) -> DataCheck:
 def _full_check(app: App, dataset: Dataset, again: bool) -> DataCheck:
     """Return the kept check if data and metadata are unchanged, else make a new check and keep it."""
     from harness.audit.datacheck import full_check, metadata_digest
-    from harness.study.plan.datacheck import read_check, write_check
+    from harness.audit.sheet import contact_sheet
+    from harness.study.journal.writing import write_file
+    from harness.study.plan.datacheck import read_check, sheet_path, write_check
 
     known = None if again else read_check(app.settings.results, dataset.digest)
     if known is not None and known.metadata_digest == metadata_digest(dataset):
@@ -131,6 +133,8 @@ def _full_check(app: App, dataset: Dataset, again: bool) -> DataCheck:
     with app.err.status("comparing images, fitting global features"):
         found = full_check(cache)
     write_check(app.settings.results, found)
+    if (sheet := contact_sheet(cache, found.findings)) is not None:
+        write_file(sheet_path(app.settings.results, found.digest), sheet)
     return found
 
 
@@ -146,11 +150,13 @@ def _print_json(app: App, found: DataCheck, full: bool) -> None:
 
 
 def _print_check(app: App, found: DataCheck, full: bool) -> None:
-    from harness.study.plan.datacheck import check_path, read_check
+    from harness.study.plan.datacheck import check_path, read_check, sheet_path
 
     app.show(findings_view(found.findings))
     if full:
         kept_at = f"kept: {check_path(app.settings.results, found.digest)}"
+        sheet = sheet_path(app.settings.results, found.digest)
+        kept_at += f"\npairs: {sheet}" if sheet.exists() else ""
         app.show(shortcuts_view(found.shortcuts), verdict_line(found), Words(kept_at, "dim"))
         return
     kept = read_check(app.settings.results, found.digest)

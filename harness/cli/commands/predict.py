@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.app import App, examples, pass_app
-from harness.cli.commands.confirmed import load_models, open_images, refuse_to_overwrite, run_and_manifest
+from harness.cli.commands.confirmed import (
+    load_models,
+    open_images,
+    refuse_to_overwrite,
+    run_and_manifest,
+    said_of_training,
+)
 from harness.cli.options import json_option
 from harness.cli.rendering.atoms import Words
 from harness.cli.rendering.grid import Grid
@@ -79,8 +85,10 @@ def predict(
     table = predict_unseen(models, images, app.settings.threads)
     write_file(out, _bytes(table, out.suffix))
     rows = summary(table, models[0].task.classes)
+    seen = said_of_training(app, models, images)
     if as_json:
-        emit(json.dumps({"models": chosen.says, "images": len(images), "out": str(out), "classes": rows}, indent=2))
+        facts = {"models": chosen.says, "images": len(images), "out": str(out), "in_training": seen, "classes": rows}
+        emit(json.dumps(facts, indent=2))
         return
     numbers = ("mean score", "above .5", "labelled", "AUC")
     shown = Grid("class", *numbers, right=numbers)
@@ -88,6 +96,8 @@ def predict(
         cells = [three_digits(row["mean"]), str(row["above"]), str(row["labelled"]), three_digits(row[RANKED])]
         shown.add_row(row["class"], *cells)
     app.show(Words(f"{chosen.says}: {len(images)} images", "bold"), shown)
+    if seen:
+        app.show(Words(f"warning: {seen}", "yellow"))
     click.echo(f"written: {out}")
 
 

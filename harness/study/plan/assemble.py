@@ -13,7 +13,7 @@ import harness.study.plan.identity as identity
 from harness.config.space import searched
 from harness.config.trees import of_fold
 from harness.contract.components import Use
-from harness.contract.errors import InputError
+from harness.contract.errors import InputError, Problems
 from harness.contract.provider import BUILT_IN
 from harness.contract.types import Claim, Objective, Plan, Skip, VariantPlan, folder_name
 from harness.metrics.registry import study_metrics
@@ -174,7 +174,7 @@ def _variant(
 def _data_facts(table: Mapping[str, Any], checked: Checked, folds: int | None, checker: Checker) -> dict[str, Any]:
     """Return the digests of folds, and the task of a stranger's data set, whose plugin `results` does not load."""
     own = checker.catalog.provider("dataset", str(table["use"])).distribution == BUILT_IN
-    return _fold_digests(table, folds, checker) | ({} if own else {"task": asdict(checked.task)})
+    return fold_digests(table, folds, checker) | ({} if own else {"task": asdict(checked.task)})
 
 
 def _derived(derived: Mapping[str, Derived], study_id: str, trained: Sequence[VariantPlan]) -> Iterator[VariantPlan]:
@@ -196,11 +196,21 @@ def _files_digest(derived: Mapping[str, Derived]) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def _fold_digests(table: Mapping[str, Any], folds: int | None, checker: Checker) -> dict[str, list[str]]:
-    """Return the digest of the data for each fold as the test split, which the trials of that fold expect."""
+def fold_digests(table: Mapping[str, Any], folds: int | None, checker: Checker) -> dict[str, list[str]]:
+    """Return the digest of the data for each fold as the test split, which the trials of that fold expect.
+
+    Raises:
+        InputError: the data of a fold cannot be used, such as one without a class; every such fold is named.
+    """
     if folds is None:
         return {}
-    return {"fold_digests": [checker.dataset(of_fold(table, fold, folds)).digest for fold in range(folds)]}
+    found = [checker.dataset(of_fold(table, fold, folds)) for fold in range(folds)]
+    problems = Problems("")
+    for fold, facts in enumerate(found):
+        for _, message in facts.problems:
+            problems.add("confirm.folds", f"fold {fold} of {folds}: {message}")
+    problems.raise_if_any()
+    return {"fold_digests": [facts.digest for facts in found]}
 
 
 def _plain(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,7 @@ class DatasetFacts:
     digest: str = ""
     notes: tuple[str, ...] = ()
     provides: frozenset[str] = frozenset()
+    trainable: bool = True
     problems: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -153,6 +154,8 @@ class Checker:
         )
         if not checked.missing:  # else it is skipped for any training settings
             check_training(tree["train"], dataset.task, parts.values(), problems)
+            if not dataset.trainable and any(TrainSettings.of(train).epochs for train in trains):
+                problems.add("train.epochs", "there is nothing to train on: 0 scores the model as it is built")
         return checked
 
     def _check_parts(self, train: Mapping[str, Any], problems: Located, *, trained: bool) -> None:
@@ -191,6 +194,7 @@ class Checker:
             found.task = factory.component.task(**factory.params)
             dataset: Dataset = factory(self.root)
             found.task, found.digest, found.notes = dataset.task, dataset.digest, tuple(dataset.notes())
+            found.trainable = len(dataset.split("train")) > 0
         except (ValueError, InputError) as error:
             found.problems.append(("dataset", str(error)))
         except HarnessError:

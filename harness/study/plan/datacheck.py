@@ -17,6 +17,11 @@ def check_path(results: Path, digest: str) -> Path:
     return results / FOLDER / f"{file_name(digest)}.json"
 
 
+def sheet_path(results: Path, digest: str) -> Path:
+    """Return the file of the contact sheet of that check, which exists if pairs were found alike."""
+    return check_path(results, digest).with_suffix(".png")
+
+
 def read_check(results: Path, digest: str) -> DataCheck | None:
     """Return the stored check of a data set, or None if there is none or an earlier version wrote it.
 

@@ -32,6 +32,8 @@ class MeasuredTables(StoredTables):
 
         def compute() -> pd.DataFrame:
             found = self._by_variant(of)
+            if found.empty:  # no label is known
+                return found
             # Seeds and readers cannot be in one column of a file; external predictions may have neither.
             readers = found["seed"].map(lambda seed: isinstance(seed, str)).any()
             return found.assign(seed=found["seed"].astype(str) if readers else pd.to_numeric(found["seed"]))

@@ -73,6 +73,9 @@ def fit(job: Fit, checkpoint: Checkpoint) -> Iterator[Epoch]:
         Diverged: a loss or the objective is not finite.
         MachineError: a checkpoint cannot be written.
     """
+    if not job.settings.epochs:
+        yield _as_built(job)
+        return
     model, resumed = job.model, checkpoint.load()
     for index, phase in enumerate(phases := spread(model.phases(), job.settings.epochs)):
         if resumed and index < resumed.phase:
@@ -100,6 +103,21 @@ def fit(job: Fit, checkpoint: Checkpoint) -> Iterator[Epoch]:
             checkpoint.save(state)
         model.load_state_dict(best_weights)
     assert phases and job.best
+
+
+def _as_built(job: Fit) -> Epoch:
+    """Score the validation split with the model as it is built; without images there, the value is 0."""
+    started = time.perf_counter()
+    metrics = job.validate()
+    value = _metric(metrics, job.objective.metric) if metrics else 0.0
+    if math.isnan(value):
+        raise Diverged(f"the objective {job.objective.metric} is not defined without training")
+    seconds = time.perf_counter() - started
+    epoch = Epoch(
+        number=1, metrics=metrics, value=value, smoothed=value, seconds=seconds, phase=job.model.phases()[-1].name
+    )
+    job.epochs[:], job.best = [epoch], 1
+    return epoch
 
 
 def _epoch(

@@ -47,7 +47,8 @@ class TrainSettings(Strict):
     """Settings of the training of a model.
 
     Args:
-        epochs: passes over the training images, all phases of a model together.
+        epochs: passes over the training images, all phases of a model together; 0 scores a model as it is built,
+            such as one with published weights.
         batch_size: images per step.
         lr: the highest learning rate of the schedule.
         weight_decay: argument of the optimiser.
@@ -69,7 +70,7 @@ class TrainSettings(Strict):
         shuffle_labels: permutes the labels of the training images at random: a control with nothing to learn.
     """
 
-    epochs: Annotated[int, Field(ge=1)] = 10
+    epochs: Annotated[int, Field(ge=0)] = 10
     batch_size: Annotated[int, Field(ge=1)] = 16
     lr: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.0

@@ -91,7 +91,7 @@ def build_manifest(
         bits: depth that all images are brought to; 0 takes that of the deepest image of the table.
         unseen: the rows are for a model that is trained already, as `harness predict` reads them: all are in
             the test split, and every column but the image's may be missing (labels are then unknown, and
-            each image is its own patient). Not for a study: there is nothing to train on.
+            each image is its own patient). In a study only with `train.epochs = 0`: there is nothing to train on.
         metadata: the columns that `harness data check --full` holds against the labels; where not given, every
             column without another use. Columns that state the finding itself (its count, its grade) are none.
         dicom_window: "apply" the window or VOI table of a DICOM file, or "ignore" it: then the range that its stored

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from harness.audit.datacheck import duplicate_findings, full_check, metadata_digest
+from harness.audit.sheet import contact_sheet
 from harness.audit.verdicts import DataCheck, Finding, Shortcut, gravest
 from harness.contract.dataset import Dataset
 from harness.contract.types import Sample, Task
@@ -61,6 +64,19 @@ def test_a_copy_across_splits_is_a_leak(tmp_path):
     assert exact.verdict == near.verdict == "leak" and exact.level == "error"
     assert exact.rows == (("train: s2", "test: s34"),)
     assert near.rows[0][:2] == ("val: s22", "test: s36") and near.rows[0][2].startswith("agreement 0.")
+
+
+def test_images_of_two_patients_that_only_look_alike_are_a_doubt_and_shown_side_by_side(tmp_path):
+    dataset = Films({36: (22, 20), 34: (2, 0)})
+    found = told(tmp_path, dataset)
+    assert {title: item.verdict for title, item in found.items()} == {
+        "1 pair of near duplicates in two splits, of two groups": "unsure",
+        "1 pair of exact duplicates in two splits": "leak",
+    }
+    cache = Cache.ensure(dataset, tmp_path)
+    sheet = Image.open(io.BytesIO(contact_sheet(cache, list(found.values()))))
+    assert sheet.size[1] < 2 * 200 and len(np.unique(sheet)) > 50
+    assert contact_sheet(cache, []) is None
 
 
 def test_a_copy_with_another_label_is_a_contradiction_and_a_near_one_a_doubt(tmp_path):

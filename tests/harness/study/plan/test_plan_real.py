@@ -119,3 +119,20 @@ def test_a_file_of_weights_counts_with_its_content(plan: Any, tmp_path: Path, ke
     assert second != first and second.keys() == first.keys()
     other.write_bytes(b"another")
     assert ids(plan(override)) == second and ids(plan(ranged)) != both
+
+
+FIXED = ("train.lr=0.001", "model.map_l1=1e-4", "dataset.mask_kind=none")
+
+
+def test_a_fold_without_a_class_is_found_in_the_plan(plan: Any) -> None:
+    with pytest.raises(InputError) as caught:
+        plan(*FIXED, "confirm.folds=6")
+    told = str(caught.value)
+    assert "confirm.folds: fold 0 of 6: " in told and "confirm.folds: fold 5 of 6: " in told
+    assert "has no row where label_ill is" in told
+
+
+def test_a_table_without_training_images_needs_0_epochs(plan: Any) -> None:
+    with pytest.raises(InputError, match=r"train\.epochs: there is nothing to train on: 0 scores the model as it is"):
+        plan(*FIXED, "dataset.unseen=true")
+    assert plan(*FIXED, "dataset.unseen=true", "train.epochs=0").trained
