@@ -194,7 +194,7 @@ class Checker:
             found.task = factory.component.task(**factory.params)
             dataset: Dataset = factory(self.root)
             found.task, found.digest, found.notes = dataset.task, dataset.digest, tuple(dataset.notes())
-            found.trainable = len(dataset.split("train")) > 0
+            found.trainable = not factory.params.get("unseen", False)
         except (ValueError, InputError) as error:
             found.problems.append(("dataset", str(error)))
         except HarnessError:

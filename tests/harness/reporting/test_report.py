@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from harness.contract.files import plain_name
 from harness.contract.tables import OVERLAYS
 from harness.contract.types import Claim, Objective, Plan, Sample, Skip, VariantPlan
 from harness.reporting.figures.pictures import overlay_figure, read_overlays
@@ -328,12 +329,12 @@ def test_pictures_are_there_and_old_ones_gone(folder: Path) -> None:
     for name in ("difference_auroc", "auroc_against_model.crops", "roc_benign", "precision_benign", "importance"):
         assert b"<svg" in (folder / "figures" / f"{name}.svg").read_bytes()
     panels = {path.name for path in (folder / "gallery").iterdir()}
-    assert "class_0-hit-1-patches.webp" in panels and "every-1-gap.webp" in panels
+    assert f"{plain_name('class 0')}-hit-1-patches.webp" in panels and "every-1-gap.webp" in panels
     assert "of_an_earlier_report.webp" not in panels
 
 
 def test_what_explainers_make_of_an_image_is_side_by_side(folder: Path, text: str) -> None:
-    maps = ("own_saliency_map", "attention", "gradcam")
+    maps = [plain_name(name) for name in ("own saliency map", "attention", "gradcam")]
     expected = {f"explained-{image}-gmic-{name}.webp" for image in (1, 2) for name in maps}
     assert {path.name for path in (folder / "gallery").glob("explained-*")} == expected
     assert "Test image image 1 under the gradcam of gmic for class 1" in text

@@ -99,7 +99,7 @@ def _lines(messages: list[str]) -> list[str]:
         ),
         # [train]
         ("epochs = 4", "epochs = 3.7", "train.epochs: expected int, found 3.7"),
-        ("epochs = 4", "epochs = 0", "train.epochs: must be greater than or equal to 1, found 0"),
+        ("epochs = 4", "epochs = -1", "train.epochs: must be greater than or equal to 0, found -1"),
         ("default = -3", "default = -5", "train.lr.default: -5 is outside [-4, -2]"),
         (
             "lr = { log10 = [-4, -2], default = -3 }",
@@ -393,7 +393,7 @@ def test_a_wrong_key_of_training_hides_no_wrong_value_of_the_model(planner: Any)
 def test_an_unsound_range_and_a_wrong_section_hide_nothing(planner: Any) -> None:
     text = planner.replaced(
         ("default = -3 }", "default = -9 }"),
-        ("epochs = 4", "epochs = 0"),
+        ("epochs = 4", "epochs = -1"),
         ("fraction = 0.5", "fraction = 0.0"),
         ('baseline = "plain"', 'baseline = "plian"\nobjective = { metric = "test/auroc" }'),
         ('"dice"]', '"dcie"]'),
@@ -402,7 +402,7 @@ def test_an_unsound_range_and_a_wrong_section_hide_nothing(planner: Any) -> None
         [
             "train.lr.default: -9 is outside [-4, -2]",
             "study.objective.metric: 'test/auroc' is measured on test, which a search may not open; write 'val/auroc'",
-            "train.epochs: must be greater than or equal to 1, found 0",
+            "train.epochs: must be greater than or equal to 0, found -1",
             "variants.top.model.pooling: `0 < fraction <= 1` must hold, but got fraction=0.0.",
             "study.baseline: no variant named 'plian'; did you mean 'plain'?",
             "study.metrics.1: no metric named 'dcie'; did you mean 'dice'?",
