@@ -62,9 +62,7 @@ def _unwrapped(found: Any, path: str, key: str) -> Any:
     if key and (not isinstance(found, Mapping) or key not in found):
         raise InputError(f"weights_key = {key!r}: {path} holds {', '.join(held) or 'a state dict alone'}")
     if not key and len(held) > 1:
-        raise InputError(
-            f"weights = {path!r} holds {', '.join(held)} (ema: averages): weights_key names the one to take"
-        )
+        raise InputError(f"weights = {path!r} holds {', '.join(held)}: weights_key names the one to take")
     if key:
         return found[key]
     return _unwrapped(found[held[0]], path, "") if held else found
