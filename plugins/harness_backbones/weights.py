@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,22 @@ from harness import InputError
 TIMEOUT_S = 3.0
 
 
-def read(path: str) -> dict[str, Tensor]:
+WRAPPERS = ("state_dict", "model", "model_state_dict", "state_dict_ema", "model_ema")
+"""Keys under which trainers store the weights; the last two are averages over steps (EMA)."""
+PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.", "net.", "encoder.")
+"""What wrappers of a network write before its keys."""
+MOST_SHOWN = 5
+
+
+def read(path: str, key: str = "") -> dict[str, Tensor]:
     """Return the state dict in a file; pickled code is never run.
 
+    Args:
+        path: of the file.
+        key: under which it is stored; "" where there is one choice.
+
     Raises:
-        InputError: there is no such file, or it holds no state dict.
+        InputError: there is no such file, it holds no state dict, or several and no key is given.
     """
     file = Path(path)
     if not file.is_file():
@@ -33,19 +44,48 @@ def read(path: str) -> dict[str, Tensor]:
             return dict(load_file(file))
         found = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise InputError(f"weights = {path!r}: no weights could be read from it: {error}") from error
-    for key in ("state_dict", "model"):
-        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
-            found = found[key]
+        reason = str(error).splitlines()[0]
+        if "Weights only load failed" in reason:
+            reason = "it holds Python objects, which are never run: save `network.state_dict()` alone"
+        raise InputError(f"weights = {path!r}: no weights could be read from it: {reason}") from error
+    found = _unwrapped(found, path, key)
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise InputError(f"weights = {path!r}: expected a state dict, found {type(found).__name__}.")
     return dict(found)
+
+
+def _unwrapped(found: Any, path: str, key: str) -> Any:
+    """Return what is stored under the key, or under the only known one."""
+    held = [name for name in WRAPPERS if isinstance(found, Mapping) and isinstance(found.get(name), Mapping)]
+    if key and (not isinstance(found, Mapping) or key not in found):
+        raise InputError(f"weights_key = {key!r}: {path} holds {', '.join(held) or 'a state dict alone'}")
+    if not key and len(held) > 1:
+        raise InputError(f"weights = {path!r} holds {', '.join(held)}: weights_key names the one to take")
+    if key:
+        return found[key]
+    return _unwrapped(found[held[0]], path, "") if held else found
+
+
+def unprefixed(state: Mapping[str, Tensor], own: Collection[str]) -> dict[str, Tensor]:
+    """Return the weights without what wrappers of a network write before its keys; a wrapper's other keys are left out.
+
+    Args:
+        state: as a file has it.
+        own: keys of the network.
+    """
+    while not any(key in own for key in state):
+        prefix = next((prefix for prefix in PREFIXES if any(key.startswith(prefix) for key in state)), None)
+        if prefix is None:
+            break
+        state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    return dict(state)
 
 
 def load(net: Any, state: Mapping[str, Tensor], channels: int, where: str) -> None:
     """Load `state` into a headless network of timm; errors as in `fit`."""
     classifier = net.pretrained_cfg.get("classifier") or ()
     heads = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    state = unprefixed(state, net.state_dict().keys())
     state = {key: value for key, value in state.items() if key.rpartition(".")[0] not in heads}
     fit(net, state, channels, where, str(net.pretrained_cfg.get("first_conv")))
 
@@ -68,8 +108,10 @@ def fit(net: Any, state: Mapping[str, Tensor], channels: int, where: str, first_
         for key, value in own.items()
         if key in state and state[key].shape != value.shape
     ]
+    wrong += [f"{key} is not finite" for key in own if key in state and not state[key].isfinite().all()]
     if wrong:
-        raise InputError(f"weights = {where!r} do not fit: " + "; ".join(wrong))
+        more = f"; and {len(wrong) - MOST_SHOWN} more" if len(wrong) > MOST_SHOWN else ""
+        raise InputError(f"weights = {where!r} do not fit: " + "; ".join(wrong[:MOST_SHOWN]) + more)
     net.load_state_dict(state)
 
 

