@@ -22,6 +22,7 @@ from harness.adapters.mlflow.client import connect
 from harness.cli.app import App
 from harness.cli.main import build_cli
 from harness.contract.components import Component
+from harness.contract.files import plain_name
 from harness.contract.loading.hookspecs import hookimpl
 from harness.contract.tables import PREDICTIONS, from_bytes
 from harness.study.results.results import Results, read_results
@@ -315,11 +316,12 @@ def test_another_explainer_its_parameters_and_one_class(finished: Any, manifest:
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["explainer"] == {"use": "ramp", "steep": 2.0}
     files = sorted(path.name for path in (tmp_path / "maps").iterdir())
-    assert files == [f"000{n}-images_test{n}.png{end}" for n in (0, 1) for end in ("-dark.png", ".npz")]
-    maps = np.load(tmp_path / "maps" / "0001-images_test1.png.npz")["maps"]
+    stems = [f"000{n}-{plain_name(f'images/test{n}.png')}" for n in (0, 1)]
+    assert files == [f"{stem}{end}" for stem in stems for end in ("-dark.png", ".npz")]
+    maps = np.load(tmp_path / "maps" / f"{stems[1]}.npz")["maps"]
     expected = np.broadcast_to(np.linspace(0, 1, 16) ** 2, (1, 16, 16))
     assert np.abs(maps - expected).max() < 1e-6
-    with Image.open(tmp_path / "maps" / "0000-images_test0.png-dark.png") as picture:
+    with Image.open(tmp_path / "maps" / f"{stems[0]}-dark.png") as picture:
         assert min(picture.size) > 200
 
 
