@@ -71,7 +71,9 @@ def test_there_are_studies_to_test() -> None:
 @pytest.mark.parametrize(("name", "budget"), [pair for pair in BUDGETS if pair[1] != "real"])
 def test_every_study_is_planned_without_a_warning(name: str, budget: str, catalog: Catalog, tmp_path: Path) -> None:
     plan = _plan(name, budget, tmp_path, catalog)
-    assert (plan.skipped, [text for text in plan.warnings if " takes " not in text]) == ((), [])  # a price
+    # A price, and the field of a cell: a budget of small images has few cells.
+    known = (" takes ", "effectively sees")
+    assert (plan.skipped, [text for text in plan.warnings if not any(part in text for part in known)]) == ((), [])
     fixed = budget == "mnist" or (name, budget) in {("a_mil", "paper"), ("ag_cnn", "paper")}
     published = bool(plan.confirm["folds"]) or fixed  # there nothing is searched
     assert published or all(variant.searched for variant in plan.variants)

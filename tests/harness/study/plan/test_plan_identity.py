@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from harness.contract.loading.catalog import RESULTS_VERSION
+
 
 def _ids(plan: Any) -> dict[str, str]:
     return {variant.name: variant.id for variant in plan.variants}
@@ -76,7 +78,7 @@ def test_a_strangers_new_version_concerns_only_the_variants_that_use_it(planner:
     before, after = planner.plan(text), planner.plan(text, stranger="2.0")
     assert before.study_id == after.study_id == planner.plan().study_id
     assert {name for name in _ids(before) if _ids(before)[name] != _ids(after)[name]} == {"odd"}
-    assert after.plugins == {"mil-harness": "1", "odd-pooling": "2.0"}
+    assert after.plugins == {"mil-harness": RESULTS_VERSION, "odd-pooling": "2.0"}
 
 
 def test_other_data_of_one_variant_concern_that_variant_alone(planner: Any) -> None:

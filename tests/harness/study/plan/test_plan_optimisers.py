@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from harness.contract.loading.catalog import RESULTS_VERSION
+
 
 def _train(planner: Any, line: str, *overrides: str, variant: str = "plain") -> dict[str, Any]:
     plan = planner.plan(planner.replaced(("epochs = 4", f"epochs = 4\n{line}")), *overrides)
@@ -37,9 +39,9 @@ def test_every_option_and_range_of_an_optimiser_is_searched(planner: Any) -> Non
 
 def test_every_mistake_is_reported_at_once(planner: Any) -> None:
     lines = 'optimiser = { use = "sgd", momentun = 0.5, nesterov = 1 }\nschedule = { use = "one_cicle" }\nclip = 0.0'
-    found = planner.problems(planner.replaced(("epochs = 4", f"epochs = 0\n{lines}")))
+    found = planner.problems(planner.replaced(("epochs = 4", f"epochs = -1\n{lines}")))
     assert [line.removeprefix("study.toml: ") for line in found] == [
-        "train.epochs: must be greater than or equal to 1, found 0",
+        "train.epochs: must be greater than or equal to 0, found -1",
         "train.clip: must be greater than 0, found 0.0",
         "train.optimiser.momentun: 'sgd' takes momentum, nesterov; did you mean 'momentum'?",
         "train.optimiser.nesterov: expected bool, found 1",
@@ -65,5 +67,5 @@ def test_a_set_of_what_the_optimiser_does_not_take_applies_nowhere(planner: Any)
 def test_a_strangers_optimiser_enters_plugins_and_identities(planner: Any) -> None:
     text = planner.replaced(("epochs = 4", 'epochs = 4\noptimiser = { use = "odd", space = "default" }'))
     before, after = planner.plan(text), planner.plan(text, stranger="2.0")
-    assert after.plugins == {"mil-harness": "1", "odd-pooling": "2.0"} and before.study_id != after.study_id
+    assert after.plugins == {"mil-harness": RESULTS_VERSION, "odd-pooling": "2.0"} and before.study_id != after.study_id
     assert "train.optimiser.damping" in after.variants[0].searched

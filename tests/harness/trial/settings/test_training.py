@@ -40,7 +40,7 @@ def test_an_int_is_a_float_and_nothing_else_is_converted() -> None:
         {"lr": -1e-3},
         {"lr": float("nan")},
         {"lr": float("inf")},
-        {"epochs": 0},
+        {"epochs": -1},
         {"batch_size": 0},
         {"weight_decay": -1e-9},
         {"clip": 0.0},
