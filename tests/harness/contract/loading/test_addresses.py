@@ -8,7 +8,7 @@ import pytest
 
 from harness import Component, InputError, PoolingFactory, hookimpl, use
 from harness.contract.errors import Problems
-from harness.contract.loading.catalog import Catalog
+from harness.contract.loading.catalog import RESULTS_VERSION, Catalog
 from harness.contract.provider import BUILT_IN, Provider
 
 
@@ -69,7 +69,7 @@ def test_each_of_the_two_is_built_by_its_address() -> None:
     assert found.build("pooling", {"use": "rocket-pools:median", "window": 3}, 4, 2) == (4, 2, 3)
     assert found.provider("pooling", "acme-pools:median").distribution == "Acme.Pools"
     assert found.versions([("pooling", "rocket-pools:median"), ("pooling", "mean")]) == {
-        BUILT_IN: "1",
+        BUILT_IN: RESULTS_VERSION,
         "rocket_pools": "3.0",
     }
 
