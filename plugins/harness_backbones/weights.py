@@ -101,14 +101,14 @@ def fit(net: Any, state: Mapping[str, Tensor], channels: int, where: str, first_
     state, own, first = dict(state), net.state_dict(), f"{first_conv}.weight"
     if first in own and first in state and state[first].shape[1:2] != own[first].shape[1:2]:
         state[first] = adapt_input_conv(channels, state[first])
-    wrong = [f"{key} is missing" for key in own if key not in state]
-    wrong += [f"{key} is not a weight of this network" for key in state if key not in own]
+    wrong = [f"{key} is not a weight of this network" for key in state if key not in own]
     wrong += [
         f"{key} has shape {tuple(state[key].shape)}, expected {tuple(value.shape)}"
         for key, value in own.items()
         if key in state and state[key].shape != value.shape
     ]
     wrong += [f"{key} is not finite" for key in own if key in state and not state[key].isfinite().all()]
+    wrong += [f"{key} is missing" for key in own if key not in state]  # last: of another network, nearly all are
     if wrong:
         more = f"; and {len(wrong) - MOST_SHOWN} more" if len(wrong) > MOST_SHOWN else ""
         raise InputError(f"weights = {where!r} do not fit: " + "; ".join(wrong[:MOST_SHOWN]) + more)
