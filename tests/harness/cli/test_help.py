@@ -336,6 +336,7 @@ def test_data_are_prepared_and_checked_by_name_or_by_study(harness: Harness, fol
     assert unknown.exit_code == 2 and "squares" in unknown.stderr
 
 
+@pytest.mark.slow
 def test_a_full_check_is_kept_and_shown_by_the_plan(harness: Harness, folder: Path) -> None:
     budget = ("tiny.toml", "--budget", "quick")
     assert "data: not checked" in harness("study", "plan", *budget).stdout

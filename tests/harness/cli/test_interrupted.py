@@ -102,6 +102,7 @@ def test_ctrl_c_ends_with_130_and_the_run_can_be_resumed(folder: Path) -> None:
     finish(folder)
 
 
+@pytest.mark.slow
 def test_a_killed_run_can_be_resumed(folder: Path) -> None:
     process = begin(folder, *INLINE)
     os.kill(process.pid, signal.SIGKILL)

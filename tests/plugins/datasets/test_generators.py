@@ -166,6 +166,7 @@ def test_the_textures_power_falls_with_its_exponent():
     assert np.mean([field.var() for field in fields]) == pytest.approx(1, rel=0.1)
 
 
+@pytest.mark.slow
 def test_the_planted_marker_is_found_and_only_where_it_was_planted(tmp_path):
     dataset = build_phantom_mammograms(ROOT, images=(240, 40, 8), image_size=(128, 96), marker="malignant")
     rows = {(row.class_name, row.model): row for row in shortcut_auc(Cache.ensure(dataset, tmp_path))}

@@ -124,7 +124,8 @@ def test_an_address_in_the_environment_is_not_joined(tmp_path: Path, monkeypatch
     assert run(tmp_path, ALONE).exit_code == 0
 
 
-@pytest.mark.parametrize("server", ["raylet", pytest.param("gcs_server", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("server", ["raylet", "gcs_server"])
 def test_a_server_of_ray_that_dies_pauses_the_study_and_the_same_command_goes_on(tmp_path: Path, server: str) -> None:
     running = Running(tmp_path, {**LONG, "epoch_s": 8.0})
     running.kill(server)

@@ -116,6 +116,7 @@ def test_the_laws_are_tried_and_so_is_what_a_component_declares(example: Any, tm
     assert rows[-1].law == STUDY
 
 
+@pytest.mark.slow
 def test_a_broken_law_is_named_with_what_was_seen_and_how_to_mend_it(tmp_path: Path) -> None:
     rows = checked(with_plugin(Own(), "acme-sums"), "acme-sums:sum", tmp_path)
     assert {row.component for row in rows} == {"sum"}

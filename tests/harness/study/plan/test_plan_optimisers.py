@@ -64,6 +64,7 @@ def test_a_set_of_what_the_optimiser_does_not_take_applies_nowhere(planner: Any)
     )
 
 
+@pytest.mark.slow
 def test_a_strangers_optimiser_enters_plugins_and_identities(planner: Any) -> None:
     text = planner.replaced(("epochs = 4", 'epochs = 4\noptimiser = { use = "odd", space = "default" }'))
     before, after = planner.plan(text), planner.plan(text, stranger="2.0")
