@@ -201,6 +201,15 @@ def test_a_worker_killed_while_it_tests_leaves_its_opening_in_the_ledger(tmp_pat
     assert sum(event.kind == "trial_finished" and event.data["trial"] == confirm for event in events) == 1
 
 
+@pytest.mark.slow
+def test_a_trial_that_reports_nothing_is_ended_with_its_stack_and_costs_no_other(tmp_path: Path) -> None:
+    models = {"hangs": {"quality": 0.5, "epoch_s": 600.0}, "sound": {"quality": 0.5}}
+    plan = scripted_plan(models, trials=1, epochs=1, seeds=(0,))
+    outcome, _ = run(plan, tmp_path, RayTuner(RUN, CATALOG, stall_s=3.0), concurrent=2)
+    assert outcome.exit_code == 1 and outcome.failed == ("hangs",)
+    assert "run_scripted" in outcome.reasons["hangs"] and "it reported nothing for 0:00:03" in outcome.reasons["hangs"]
+
+
 @pytest.mark.parametrize("name", ["inline", "ray"])
 @pytest.mark.parametrize(("fault", "code"), [("machine", 3), ("input", 2)])
 def test_what_is_not_a_trials_own_fault_ends_the_run_with_its_code(
