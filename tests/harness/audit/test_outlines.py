@@ -1,4 +1,4 @@
-"""Verdicts on outlines: what is told before anything is trained."""
+"""Verdicts on outlines, given before anything is trained."""
 
 from __future__ import annotations
 

@@ -35,4 +35,4 @@ def test_a_plain_name_is_one_part_of_a_path_and_of_an_address(name):
 def test_mlflow_accepts_the_key_of_every_class(name):
     from mlflow.utils.validation import _validate_metric_name
 
-    _validate_metric_name(key(f"test/auroc/{name}"))
+    _validate_metric_name(key(f"test/auroc/{name}"))  # raises MlflowException for a name that is not allowed

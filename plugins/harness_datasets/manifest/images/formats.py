@@ -1,4 +1,4 @@
-"""Which reader a file is for: told by its content, not by the ending of its name."""
+"""The format of an image file, determined from its content, not from the ending of its name."""
 
 from __future__ import annotations
 

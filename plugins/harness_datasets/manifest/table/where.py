@@ -132,7 +132,7 @@ def _compare(kind: ast.cmpop, left: Any, right: Any) -> bool:
 
 
 def _as_beside(value: Any, other: Any) -> Any:
-    """Return a cell as the kind of value that stands beside it."""
+    """Return a cell as the type of the value that it is compared with."""
     if not isinstance(value, _Cell):
         return value
     if isinstance(other, str):

@@ -19,7 +19,7 @@ from harness.contract.provider import Provider
 
 
 def load(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> Catalog:
-    """Return a catalog with the package that stands in a folder."""
+    """Return a catalog with the package of a folder."""
     import importlib
 
     monkeypatch.syspath_prepend(str(folder / name / "src"))

@@ -135,15 +135,15 @@ def test_a_driver_killed_at_random_moments_goes_on_inline(tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_drivers_and_workers_killed_at_random_moments_go_on_with_ray(tmp_path: Path, migrated_mlflow: Path) -> None:
-    _kill_ray(tmp_path, migrated_mlflow, drivers=2, workers=1)
+    _check_after_kills(tmp_path, migrated_mlflow, drivers=2, workers=1)
 
 
 @pytest.mark.slow
 def test_drivers_and_workers_killed_many_times_go_on_with_ray(tmp_path: Path, migrated_mlflow: Path) -> None:
-    _kill_ray(tmp_path, migrated_mlflow, drivers=6, workers=4)
+    _check_after_kills(tmp_path, migrated_mlflow, drivers=6, workers=4)
 
 
-def _kill_ray(folder: Path, mlflow: Path, drivers: int, workers: int) -> None:
+def _check_after_kills(folder: Path, mlflow: Path, drivers: int, workers: int) -> None:
     (folder / "results").mkdir()
     shutil.copy(mlflow, folder / "results" / "mlflow.db")
     command, chance = Command(folder, "ray", concurrent=2), random.Random(2)
