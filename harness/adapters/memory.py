@@ -1,9 +1,8 @@
-"""Whether the machine ran out of memory: counters of the kernel and of the control group, peak and limit."""
+"""Memory that ran out: counters of the kernel and of the control group, peak and limit."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,8 +57,8 @@ def _own_group(processes: Path) -> str:
 
 
 def _count(path: Path, name: str) -> int:
-    fields: Mapping[str, str] = dict(line.split()[:2] for line in _text(path).splitlines() if len(line.split()) > 1)  # type: ignore[misc]
-    return int(fields.get(name, "0"))
+    rows = (line.split() for line in _text(path).splitlines())
+    return next((int(row[1]) for row in rows if len(row) > 1 and row[0] == name), 0)
 
 
 def _number(path: Path) -> int:

@@ -100,6 +100,7 @@ class ClientProcess:
             self._servers = _servers(arguments[0])
             driver.remember(*arguments[0])
         elif method == "is_ending":
+            self._watch(bridge)  # at each step of Ray's loop, which may leave no pause between its messages
             value = bridge.ending
         else:
             value = getattr(bridge, method)(*arguments)
