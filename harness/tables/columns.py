@@ -1,4 +1,4 @@
-"""The names of columns that tables have beside the metrics' own, which no metric may bear as its key."""
+"""The names of columns of tables that are not metrics; no metric may have one of them as its key."""
 
 from __future__ import annotations
 

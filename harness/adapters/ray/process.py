@@ -29,7 +29,7 @@ class ClientProcess:
     """A process that runs one Ray experiment; use as a context, which ends it and all that it started.
 
     Args:
-        environment: variables of the process, beside this one's.
+        environment: variables of the process, in addition to those of this one.
         folder: temporary folder of the run.
         address: of the cluster that it joins, or "" for servers of its own.
     """

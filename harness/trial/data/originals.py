@@ -1,4 +1,4 @@
-"""Outlines at the size of their files, beside those that are brought to the size of the images.
+"""Outlines at the size of their files, in addition to those at the size of the images.
 
 Pointing and FROC ask whether a point lies in a lesion: its own outline answers that, whatever size images have.
 Free of torch.
